@@ -1,0 +1,1 @@
+"""Process folders of scientific images and photos on every core, without losing one."""

@@ -1,0 +1,1 @@
+"""The life of a folder: scan, plan, journal, run."""

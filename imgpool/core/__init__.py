@@ -1,0 +1,1 @@
+"""The nouns that everything else leans on. Knows no file format, no filter and no process."""

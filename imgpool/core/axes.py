@@ -1,0 +1,76 @@
+"""Axis letters and planes.
+
+Axes are named by OME's letters, one per dimension of the pixels, in the order in which they are stored:
+``T`` time, ``C`` channel, ``Z`` depth, ``Y`` row, ``X`` column, ``S`` sample (the red, green, blue and
+alpha of one pixel), and ``I`` for pages whose meaning the file does not tell.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+Pixels = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+
+LETTERS = "TCZIYXS"
+
+
+def check_axes(axes: str, shape: tuple[int, ...]) -> None:
+    """Raise ``ValueError`` unless `axes` names each dimension of `shape` once and ends in YX or YXS."""
+    if len(axes) != len(shape):
+        raise ValueError(f"axes {axes!r} name {len(axes)} dimensions, the pixels have {len(shape)}")
+    if not set(axes) <= set(LETTERS) or len(set(axes)) != len(axes):
+        raise ValueError(f"axes {axes!r} must be different letters of {LETTERS}")
+    if not axes.removesuffix("S").endswith("YX"):
+        raise ValueError(f"axes {axes!r} must end in YX or YXS")
+    if 0 in shape:
+        raise ValueError(f"an image of shape {shape} holds no pixels")
+    if axes.endswith("S") and shape[-1] not in {2, 3, 4}:
+        raise ValueError(f"an image has 2, 3 or 4 samples a pixel, not {shape[-1]}")
+
+
+def has_samples(axes: str) -> bool:
+    """Whether each pixel is a tuple of samples, such as red, green and blue."""
+    return axes.endswith("S")
+
+
+def has_alpha(axes: str, shape: tuple[int, ...]) -> bool:
+    """Whether the last sample is alpha: grey + alpha (2 samples) or RGB + alpha (4)."""
+    return has_samples(axes) and shape[-1] in {2, 4}
+
+
+def page_shape(axes: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The lengths of the leading axes: those that are neither Y, X nor S."""
+    return shape[: axes.index("Y")]
+
+
+def page_count(axes: str, shape: tuple[int, ...]) -> int:
+    """The number of planes (Y, X) or (Y, X, S) in an image."""
+    return int(np.prod(page_shape(axes, shape), dtype=np.int64))
+
+
+def iter_planes(pixels: Pixels, axes: str) -> Iterator[tuple[tuple[int, ...], Pixels]]:
+    """Yield each plane, (Y, X) or (Y, X, S), with its index along the leading axes."""
+    for index in np.ndindex(page_shape(axes, pixels.shape)):
+        yield index, pixels[index]
+
+
+def map_planes(function: Callable[[Pixels], Pixels], pixels: Pixels, axes: str) -> Pixels:
+    """Apply `function` to every plane and stack what it returns in the same order.
+
+    Parameters
+    ----------
+    function
+        Takes a plane (Y, X) or (Y, X, S) and returns one; every returned plane has the same shape and
+        dtype, which may differ from what came in.
+    """
+    leading = page_shape(axes, pixels.shape)
+    if not leading:
+        return function(pixels)
+    stacked: Pixels | None = None
+    for index, plane in iter_planes(pixels, axes):
+        result = function(plane)
+        if stacked is None:
+            stacked = np.empty(leading + result.shape, result.dtype)
+        stacked[index] = result
+    assert stacked is not None  # an Image always holds a plane
+    return stacked

@@ -1,0 +1,96 @@
+"""Plug-ins by name: filters, formats and engines.
+
+A module of the catalogue's package whose name has no leading underscore is a plug-in module, and what its
+``__all__`` lists are plug-ins. Other packages add theirs by an entry point in the group of the same name
+as the package (``imgpool.filters``, …).
+"""
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from typing import Any, Generic, Protocol, TypeVar
+
+from imgpool.core.engine import Engine
+from imgpool.core.errors import RecipeError
+from imgpool.core.filter import Filter
+from imgpool.core.format import Format
+from imgpool.core.parameters import near_miss
+
+
+class Named(Protocol):
+    """Anything a catalogue can hold."""
+
+    @property
+    def name(self) -> str:
+        """How people call it."""
+
+
+Plugin = TypeVar("Plugin", bound=Named)
+
+
+class Catalogue(Generic[Plugin]):
+    """The plug-ins of one package, found on first use.
+
+    Parameters
+    ----------
+    kind
+        What to call one of them in a message: "filter".
+    package
+        Where they live, and the name of the entry-point group: "imgpool.filters".
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind = kind
+        self.package = package
+
+    @functools.cached_property
+    def _built_in(self) -> dict[str, Plugin]:
+        package = importlib.import_module(self.package)
+        names = [module.name for module in pkgutil.iter_modules(package.__path__) if module.name[0] != "_"]
+        modules = [importlib.import_module(f"{self.package}.{name}") for name in names]
+        plugins: list[Plugin] = [getattr(module, name) for module in modules for name in module.__all__]
+        return {plugin.name: plugin for plugin in plugins}
+
+    @functools.cached_property
+    def _installed(self) -> dict[str, Any]:
+        return {point.name: point for point in entry_points(group=self.package)}
+
+    def __getitem__(self, name: str) -> Plugin:
+        """The plug-in of this name.
+
+        Raises
+        ------
+        RecipeError
+            If there is none, with the nearest name; or if it is installed but does not import.
+        """
+        if name in self._built_in:
+            return self._built_in[name]
+        if name in self._installed:
+            return self._load(name)
+        raise RecipeError(f"no {self.kind} is called {name!r}", near_miss(name, self.names()))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._built_in or name in self._installed
+
+    def __iter__(self) -> Iterator[Plugin]:
+        return (self[name] for name in self.names())
+
+    def names(self) -> list[str]:
+        """Every name, sorted."""
+        return sorted({*self._built_in, *self._installed})
+
+    def _load(self, name: str) -> Plugin:
+        point = self._installed[name]
+        try:
+            plugin: Plugin = point.load()
+        except ImportError as error:
+            hint = f"pip install {error.name}" if error.name else ""
+            raise RecipeError(f"the {self.kind} {name!r} of {point.value} does not import: {error}", hint) from error
+        return plugin
+
+
+FILTERS: Catalogue[Filter] = Catalogue("filter", "imgpool.filters")
+FORMATS: Catalogue[Format] = Catalogue("format", "imgpool.formats")
+ENGINES: Catalogue[Engine] = Catalogue("engine", "imgpool.engines")

@@ -1,0 +1,113 @@
+"""What a filter declares of itself.
+
+A filter is a function ``name(image, *, parameter: type = default) -> Image``, or a class whose constructor
+takes the parameters and loads what is heavy, and whose instances are called with an image. `image_filter`
+turns either into a `Filter`.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from imgpool.core.image import Image, PixelSize, Properties
+from imgpool.core.parameters import canonical, describe, validate
+
+Parameters = Mapping[str, Any]
+Tiles = Literal["exact", "near", "no"]
+Halo = Callable[[Parameters, PixelSize | None], int]
+Outcome = Callable[[Properties, Parameters], Properties]
+LoadedFilter = Callable[[Image], Image]
+
+
+def _no_halo(_parameters: Parameters, _pixel_size: PixelSize | None) -> int:
+    return 0
+
+
+def _unchanged(properties: Properties, _parameters: Parameters) -> Properties:
+    return properties
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A filter with what it declares; called directly, it checks its parameters and filters an image.
+
+    Attributes
+    ----------
+    name
+        As it stands in a recipe.
+    function
+        The function, or the class.
+    tiles
+        Whether a tile computed alone, with `halo` pixels around it, equals the same tile of the whole:
+        "exact", "near", or "no".
+    halo
+        Pixels of surroundings that a result depends on, given the parameters and the pixel size.
+    outcome
+        Shape, dtype and axes of the result, given those of the input; for a dtype that depends on the
+        pixels (labels), the smallest one possible.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    tiles: Tiles
+    halo: Halo
+    outcome: Outcome
+
+    def __call__(self, image: Image, /, **parameters: object) -> Image:
+        """Filter one image.
+
+        Raises
+        ------
+        RecipeError
+            If a parameter is unknown or does not fit.
+        FilterError
+            If the filter cannot work on this image.
+        """
+        return self.load(parameters)(image)
+
+    def load(self, parameters: Parameters) -> LoadedFilter:
+        """The filter with these parameters, its heavy parts loaded, ready to be called with images."""
+        values = self.validate(parameters)
+        if inspect.isclass(self.function):
+            return cast("LoadedFilter", self.function(**values))
+        return lambda image: cast("Image", self.function(image, **values))
+
+    def validate(self, parameters: Parameters) -> dict[str, Any]:
+        """Every parameter, checked and converted; see `imgpool.core.parameters.validate`."""
+        return validate(self.function, self.name, parameters)
+
+    def canonical(self, parameters: Parameters) -> dict[str, Any]:
+        """Every parameter, checked, as plain JSON values."""
+        return canonical(self.function, self.name, parameters)
+
+    def describe(self) -> list[dict[str, Any]]:
+        """The parameters with their types, ranges, defaults and meanings."""
+        return describe(self.function)
+
+    @property
+    def summary(self) -> str:
+        """The first line of the docstring."""
+        return self.help.partition("\n")[0].rstrip(".")
+
+    @property
+    def help(self) -> str:
+        """The docstring."""
+        return inspect.getdoc(self.function) or ""
+
+
+def image_filter(
+    *, tiles: Tiles, halo: Halo = _no_halo, outcome: Outcome = _unchanged
+) -> Callable[[Callable[..., Any]], Filter]:
+    """Declare a function or class to be a filter.
+
+    Parameters
+    ----------
+    tiles, halo, outcome
+        See `Filter`. `halo` and `outcome` get every parameter, checked and converted.
+    """
+
+    def declare(function: Callable[..., Any]) -> Filter:
+        return Filter(function.__name__, function, tiles, halo, outcome)
+
+    return declare

@@ -1,0 +1,109 @@
+"""What a format is: bytes to `Image` and back."""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from imgpool.core.image import Image, Properties
+from imgpool.core.parameters import canonical, describe, validate
+
+Guard = Callable[[Properties], None]
+
+
+def no_guard(_properties: Properties) -> None:
+    """Let every image pass."""
+
+
+class Format(ABC):
+    """One file format.
+
+    Attributes
+    ----------
+    name
+        As in ``--to NAME``.
+    extensions
+        Lower case, with the dot; the first is the one written.
+    holds
+        What it can hold, in words that follow "NAME holds …".
+    lossy
+        Whether writing changes pixels even where it can hold them (JPEG).
+    """
+
+    name: ClassVar[str]
+    extensions: ClassVar[tuple[str, ...]]
+    holds: ClassVar[str]
+    lossy: ClassVar[bool] = False
+
+    @abstractmethod
+    def can_hold(self, properties: Properties) -> bool:
+        """Whether an image of this dtype, shape and axes can be written without changing a pixel's value.
+
+        For a lossy format: without changing its dtype, pages or samples.
+        """
+
+    @abstractmethod
+    def properties(self, path: Path) -> Properties:
+        """What the header tells; nothing is decoded.
+
+        Raises
+        ------
+        ReadError
+            If the file is not of this format, or its header is damaged.
+        """
+
+    @abstractmethod
+    def read(self, path: Path, guard: Guard = no_guard) -> Image:
+        """Read the whole file.
+
+        Parameters
+        ----------
+        path
+            The file.
+        guard
+            Called with the header's properties before anything is decoded or allocated; it may raise.
+
+        Raises
+        ------
+        ReadError
+            If the file is not of this format, damaged or truncated, or the guard refuses it.
+        """
+
+    @abstractmethod
+    def write(self, image: Image, path: Path) -> tuple[str, ...]:
+        """Write the image; a format adds its options as keyword-only parameters, whose types are the schema.
+
+        Returns
+        -------
+        tuple of str
+            What of the image the format could not keep, besides pixels: "pixel_size", "icc", "exif",
+            "channel_names", "description".
+
+        Raises
+        ------
+        WriteError
+            If the format cannot hold the pixels.
+        """
+
+    def validate(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The writer's options, checked and converted; raises `RecipeError`."""
+        return validate(self.write, self.name, options)
+
+    def canonical(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The writer's options, checked, as plain JSON values."""
+        return canonical(self.write, self.name, options)
+
+    def describe(self) -> list[dict[str, Any]]:
+        """The writer's options with their types, ranges, defaults and meanings."""
+        return describe(self.write)
+
+    @property
+    def summary(self) -> str:
+        """The first line of the docstring."""
+        return self.help.partition("\n")[0].rstrip(".")
+
+    @property
+    def help(self) -> str:
+        """The docstring."""
+        return inspect.getdoc(self) or ""

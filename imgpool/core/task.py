@@ -1,0 +1,94 @@
+"""All that ever crosses a process border: a task goes out, a result comes back.
+
+Both hold numbers and strings only: never pixels, never an exception object.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Stage = Literal["read", "filter", "write", "worker"]
+Status = Literal["done", "skipped", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One image to process.
+
+    Attributes
+    ----------
+    source, target
+        Absolute paths; bytes that are not UTF-8 are kept as surrogates (PEP 383).
+    size, mtime_ns
+        Bytes and modification time of the source when it was planned.
+    """
+
+    source: str
+    target: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one image failed.
+
+    Attributes
+    ----------
+    stage
+        Where it happened; "worker" when the process died or ran over its time.
+    error
+        The name of the exception class, or of the signal.
+    message, hint
+        One sentence on what is wrong, and what to do about it.
+    traceback
+        For ``-v``.
+    """
+
+    stage: Stage
+    error: str
+    message: str
+    hint: str = ""
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a task.
+
+    Attributes
+    ----------
+    task
+        The task this answers.
+    status
+        "done", "skipped" or "failed".
+    failure
+        Set if and only if the status is "failed".
+    seconds
+        Time by stage: "read", "filter", "write".
+    shape, dtype, axes
+        Of the output's pixels.
+    written
+        The output's size in bytes.
+    sha256, source_sha256
+        Of the output file and of the source file.
+    lost
+        What the output format could not keep ("pixel_size", "exif", …).
+    pid
+        The process that did it.
+    attempt
+        1 for the first try.
+    """
+
+    task: Task
+    status: Status
+    failure: Failure | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    shape: tuple[int, ...] = ()
+    dtype: str = ""
+    axes: str = ""
+    written: int = 0
+    sha256: str = ""
+    source_sha256: str = ""
+    lost: tuple[str, ...] = ()
+    pid: int = 0
+    attempt: int = 1

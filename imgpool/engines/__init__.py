@@ -1,0 +1,1 @@
+"""Engines: run a function over tasks. They know tasks, never pixels."""

@@ -1,0 +1,1 @@
+"""Formats: bytes to `Image` and back. One file per library family."""

@@ -1,0 +1,1 @@
+"""The life of one file, and the state of one worker."""
