@@ -94,3 +94,26 @@ class Catalogue(Generic[Plugin]):
 FILTERS: Catalogue[Filter] = Catalogue("filter", "imgpool.filters")
 FORMATS: Catalogue[Format] = Catalogue("format", "imgpool.formats")
 ENGINES: Catalogue[Engine] = Catalogue("engine", "imgpool.engines")
+
+
+def split_extension(name: str) -> tuple[str, Format | None]:
+    """Split a file's name into its stem and the format that its extension means.
+
+    The longest known extension counts, in any case: "a.ome.TIF" has the stem "a". Without a known
+    extension the name comes back whole, with None.
+    """
+    for length in _extension_lengths():
+        format_ = _formats_by_extension().get(name[-length:].lower())
+        if format_ and len(name) > length:
+            return name[:-length], format_
+    return name, None
+
+
+@functools.cache
+def _formats_by_extension() -> dict[str, Format]:
+    return {extension: format_ for format_ in FORMATS for extension in format_.extensions}
+
+
+@functools.cache
+def _extension_lengths() -> tuple[int, ...]:
+    return tuple(sorted({len(extension) for extension in _formats_by_extension()}, reverse=True))

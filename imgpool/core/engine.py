@@ -1,6 +1,6 @@
 """What an engine is: it runs a function over tasks, each answered exactly once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -55,8 +55,8 @@ class Engine(Protocol):
 
     def run(
         self, tasks: Sequence[Task], function: Function, initializer: Initializer, options: EngineOptions
-    ) -> Iterator[Result]:
-        """Yield one result for every task, as they are finished, in any order.
+    ) -> Generator[Result, None, None]:
+        """Yield one result for every task, as they are finished, in any order; closing it ends the workers.
 
         Parameters
         ----------

@@ -17,6 +17,7 @@ Parameters = Mapping[str, Any]
 Tiles = Literal["exact", "near", "no"]
 Halo = Callable[[Parameters, PixelSize | None], int]
 Outcome = Callable[[Properties, Parameters], Properties]
+Check = Callable[[Parameters], None]
 LoadedFilter = Callable[[Image], Image]
 
 
@@ -26,6 +27,10 @@ def _no_halo(_parameters: Parameters, _pixel_size: PixelSize | None) -> int:
 
 def _unchanged(properties: Properties, _parameters: Parameters) -> Properties:
     return properties
+
+
+def _no_check(_parameters: Parameters) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,9 @@ class Filter:
     outcome
         Shape, dtype and axes of the result, given those of the input; for a dtype that depends on the
         pixels (labels), the smallest one possible.
+    check
+        Raises `RecipeError` where parameters that are right one by one do not fit together; called before
+        anything starts.
     """
 
     name: str
@@ -53,6 +61,7 @@ class Filter:
     tiles: Tiles
     halo: Halo
     outcome: Outcome
+    check: Check = _no_check
 
     def __call__(self, image: Image, /, **parameters: object) -> Image:
         """Filter one image.
@@ -75,10 +84,13 @@ class Filter:
 
     def validate(self, parameters: Parameters) -> dict[str, Any]:
         """Every parameter, checked and converted; see `imgpool.core.parameters.validate`."""
-        return validate(self.function, self.name, parameters)
+        values = validate(self.function, self.name, parameters)
+        self.check(values)
+        return values
 
     def canonical(self, parameters: Parameters) -> dict[str, Any]:
         """Every parameter, checked, as plain JSON values."""
+        self.validate(parameters)
         return canonical(self.function, self.name, parameters)
 
     def describe(self) -> list[dict[str, Any]]:
@@ -97,17 +109,17 @@ class Filter:
 
 
 def image_filter(
-    *, tiles: Tiles, halo: Halo = _no_halo, outcome: Outcome = _unchanged
+    *, tiles: Tiles, halo: Halo = _no_halo, outcome: Outcome = _unchanged, check: Check = _no_check
 ) -> Callable[[Callable[..., Any]], Filter]:
     """Declare a function or class to be a filter.
 
     Parameters
     ----------
-    tiles, halo, outcome
-        See `Filter`. `halo` and `outcome` get every parameter, checked and converted.
+    tiles, halo, outcome, check
+        See `Filter`. `halo`, `outcome` and `check` get every parameter, converted.
     """
 
     def declare(function: Callable[..., Any]) -> Filter:
-        return Filter(function.__name__, function, tiles, halo, outcome)
+        return Filter(function.__name__, function, tiles, halo, outcome, check)
 
     return declare

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,14 +19,14 @@ class PixelSize(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a file says beside its pixels.
+    r"""What a file says beside its pixels.
 
     Attributes
     ----------
     icc
         ICC colour profile, byte for byte.
     exif
-        EXIF block without its "Exif\\0\\0" prefix (it begins with a TIFF header).
+        EXIF block without its "Exif\0\0" prefix (it begins with a TIFF header).
     dpi
         Resolution for print, horizontal and vertical, in dots per inch. A microscope's pixel size is not
         kept here but in `Image.pixel_size`.
@@ -50,7 +49,7 @@ class Metadata:
     channel_names: tuple[str, ...] = ()
     flavour: str = ""
     premultiplied: bool = False
-    extra: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

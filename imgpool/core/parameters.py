@@ -131,7 +131,7 @@ def _type_name(annotation: Any) -> str:  # noqa: ANN401 - any annotation can sta
 
 def _docstring_parameters(text: str) -> dict[str, str]:
     """The entries of a numpydoc Parameters section, each folded into one line."""
-    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\S.*\n-+$|\Z)", text, re.MULTILINE | re.DOTALL)
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\S[^\n]*\n-+$|\Z)", text, re.MULTILINE | re.DOTALL)
     entries: dict[str, str] = {}
     names: list[str] = []
     for line in section[1].splitlines() if section else []:

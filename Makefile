@@ -1,0 +1,45 @@
+# imgpool: what a developer, or a first-time visitor, types.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test test-all check format bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "imgpool needs Python 3.11 or newer: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/installed-check: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[check]'
+	@touch $@
+
+demo: $(VENV)/installed ## Install into .venv and process the sample images
+	$(BIN)/imgpool process sample_images
+
+test: $(VENV)/installed-check ## Run the tests (about five minutes on two cores)
+	$(BIN)/python -m pytest -n auto -m 'not slow'
+
+test-all: $(VENV)/installed-check ## Run every test, the long ones too
+	$(BIN)/python -m pytest -n auto
+
+check: $(VENV)/installed-check ## Lint, check the format and the types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed-check ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/installed-check ## Measure speed against bare processes
+	$(BIN)/python benchmarks/bench.py
+
+clean: ## Remove what was installed and made
+	rm -rf $(VENV) dist sample_images-processed .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

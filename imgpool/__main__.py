@@ -1,0 +1,6 @@
+"""``python -m imgpool``."""
+
+from imgpool.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""From images found to tasks: where each result goes, and what must not be started at all."""
+
+import os
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from imgpool.batch.scan import Found
+from imgpool.core.catalogue import FORMATS, split_extension
+from imgpool.core.errors import ImgpoolError, UsageError
+from imgpool.core.format import Format
+from imgpool.core.image import PixelSize, Properties
+from imgpool.core.recipe import Recipe
+from imgpool.core.task import Task
+from imgpool.formats._refusal import refuse
+
+NAMED = 3
+"""How many files a refusal names; the rest are counted."""
+
+PROBES = [
+    Properties(shape, np.dtype(dtype), axes, PixelSize(1.0, 1.0))
+    for dtype in ("uint8", "uint16", "float32")
+    for shape, axes in (((64, 64), "YX"), ((64, 64, 3), "YXS"))
+]
+"""An image of each common kind, to ask a recipe what it makes of it."""
+
+
+def default_output(first: str | os.PathLike[str]) -> str:
+    """The folder beside the first input: ``photos-processed`` for ``photos``."""
+    path = os.path.abspath(first)
+    stem = (
+        path if os.path.isdir(path) else os.path.join(os.path.dirname(path), split_extension(os.path.basename(path))[0])
+    )
+    return f"{stem}-processed"
+
+
+def check_output(output: str, inputs: Iterable[str | os.PathLike[str]]) -> None:
+    """Raise `UsageError` if results would land in an input folder, or `output` is no folder."""
+    real_output = os.path.realpath(output)
+    for path in inputs:
+        real_input = os.path.realpath(path)
+        if os.path.isdir(real_input) and os.path.commonpath([real_input, real_output]) == real_input:
+            raise UsageError(
+                f"the output {output} lies inside the input {os.fspath(path)}", "choose another folder with -o"
+            )
+    if os.path.lexists(output) and not os.path.isdir(output):
+        raise UsageError(f"the output {output} is a file", "choose a folder with -o")
+
+
+def plan(images: Sequence[Found], output: str, recipe: Recipe) -> list[Task]:
+    """One task per image, in the order of the images.
+
+    Parameters
+    ----------
+    images
+        What the scan found.
+    output
+        The folder of the results; the tree below the inputs is mirrored in it.
+    recipe
+        Its output format gives the extension; without one, every image keeps its name.
+
+    Raises
+    ------
+    UsageError
+        If two images would become one file, here or on a file system that does not tell upper from lower
+        case, or a result would replace an input.
+    """
+    format_ = FORMATS[recipe.output.format] if recipe.output.format else None
+    tasks = [
+        Task(found.source, os.path.join(output, target_name(found.relative, format_)), found.size, found.mtime_ns)
+        for found in images
+    ]
+    _refuse_collisions(tasks)
+    if os.path.isdir(output):
+        _refuse_overwriting(tasks, output)
+    return tasks
+
+
+def target_name(relative: str, format_: Format | None) -> str:
+    """Where a result stands below the output: its own name, or with the extension of another format."""
+    folder, name = os.path.split(relative)
+    stem, own = split_extension(name)
+    if format_ is None or format_ is own:
+        return relative
+    return os.path.join(folder, stem + format_.extensions[0])
+
+
+def _refuse_collisions(tasks: Iterable[Task]) -> None:
+    taken: dict[str, Task] = {}
+    for task in tasks:
+        other = taken.setdefault(unicodedata.normalize("NFC", task.target).casefold(), task)
+        if other is task:
+            continue
+        if other.target == task.target:
+            reason = f"{other.source} and {task.source} would both become {task.target}"
+        else:
+            reason = f"{other.target} and {task.target} are one file where upper and lower case are not told apart"
+        raise UsageError(reason, "rename one of them, or process them into different folders")
+
+
+def _refuse_overwriting(tasks: Sequence[Task], output: str) -> None:
+    """An input is never replaced; that can only happen where inputs lie in the output folder."""
+    below = os.path.join(os.path.realpath(output), "")
+    sources = {real for task in tasks if (real := os.path.realpath(task.source)).startswith(below)}
+    for task in tasks if sources else ():
+        if os.path.realpath(task.target) in sources:
+            raise UsageError(f"{task.target} would replace an input", "choose another folder with -o")
+
+
+def refuse_foreign(tasks: Iterable[Task], output: str) -> None:
+    """Raise `UsageError` if `output` holds files at the targets though no run of imgpool ever wrote there."""
+    if not os.path.isdir(output):
+        return
+    foreign = next((task.target for task in tasks if os.path.lexists(task.target)), None)
+    if foreign:
+        raise UsageError(f"{foreign} is already there, and not written by imgpool", "choose another folder with -o")
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    source: str
+    error: ImgpoolError
+
+
+def refuse_unholdable(tasks: Sequence[Task], recipe: Recipe) -> None:
+    """Raise `UsageError` if headers tell that results cannot be held by their output format.
+
+    Headers are read only where that can happen; one that cannot be read is left for its own task to report.
+    """
+    refusals = [refusal for task in tasks if _may_change_kind(task, recipe) and (refusal := _refusal(task, recipe))]
+    if not refusals:
+        return
+    named = ", ".join(refusal.source for refusal in refusals[:NAMED])
+    more = f" and {len(refusals) - NAMED:,} more" if len(refusals) > NAMED else ""
+    first = refusals[0].error
+    raise UsageError(f"{named}{more} cannot be written: {first.message}", first.hint)
+
+
+def _refusal(task: Task, recipe: Recipe) -> _Refusal | None:
+    source_format, target_format = _formats(task)
+    try:
+        outcome = recipe.outcome(source_format.properties(Path(task.source)))
+    except (ImgpoolError, OSError):
+        return None
+    if target_format.can_hold(outcome):
+        return None
+    return _Refusal(task.source, refuse(target_format, outcome))
+
+
+def _formats(task: Task) -> tuple[Format, Format]:
+    _, source_format = split_extension(os.path.basename(task.source))
+    _, target_format = split_extension(os.path.basename(task.target))
+    assert source_format is not None
+    assert target_format is not None
+    return source_format, target_format
+
+
+def _may_change_kind(task: Task, recipe: Recipe) -> bool:
+    """Whether the result may be of a dtype or axes that its format, unlike the source's, cannot hold."""
+    source_format, target_format = _formats(task)
+    return source_format is not target_format or _changes_kind(recipe)
+
+
+def _changes_kind(recipe: Recipe) -> bool:
+    """Whether some image that goes in comes out with another dtype or other axes."""
+    return any(_changed(recipe, probe) for probe in PROBES)
+
+
+def _changed(recipe: Recipe, probe: Properties) -> bool:
+    try:
+        outcome = recipe.outcome(probe)
+    except ImgpoolError:  # a filter refuses this kind; an image of the kind fails by itself
+        return False
+    return (outcome.dtype, outcome.axes) != (probe.dtype, probe.axes)

@@ -1,0 +1,160 @@
+"""Walk the inputs: which files are images, and what was left out and why."""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from imgpool.core.catalogue import split_extension
+from imgpool.core.errors import UsageError
+
+SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One image file.
+
+    Attributes
+    ----------
+    source
+        Absolute path.
+    relative
+        Where it stands below its input, with the input's own name in front when there are several.
+    size, mtime_ns
+        0 where the file could not be asked; reading it will tell why.
+    """
+
+    source: str
+    relative: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(slots=True)
+class Scan:
+    """What a walk found.
+
+    Attributes
+    ----------
+    images
+        Sorted by path.
+    others
+        The number of files that are no images by their extension.
+    left_out
+        Paths that look like images but are not regular files, with what they are.
+    unreadable
+        Folders that could not be listed, with the reason; images may be in them.
+    """
+
+    images: list[Found] = field(default_factory=list)
+    others: int = 0
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    unreadable: list[tuple[str, OSError]] = field(default_factory=list)
+
+
+def scan(inputs: Iterable[str | os.PathLike[str]], output: str) -> Scan:
+    """Find every image in the inputs.
+
+    Folders are walked whole, links to folders too, each folder once. Hidden files, the folders that
+    operating systems leave behind, and `output` are passed over.
+
+    Parameters
+    ----------
+    inputs
+        Files and folders.
+    output
+        The folder that results go to.
+
+    Raises
+    ------
+    UsageError
+        If an input is missing, or a file that is no image.
+    """
+    roots = list(dict.fromkeys(os.path.abspath(path) for path in inputs))
+    walk = _Walk(output)
+    for root in roots:
+        if os.path.isdir(root):
+            walk.folder(root, os.path.basename(root) if len(roots) > 1 else "")
+        else:
+            walk.single(root)
+    walk.result.images.sort(key=lambda found: found.source)
+    return walk.result
+
+
+class _Walk:
+    """A walk under way: what it found, and which folders it has seen."""
+
+    def __init__(self, output: str) -> None:
+        self.result = Scan()
+        self.seen: set[tuple[int, int]] = set()
+        self.output = os.path.realpath(output)
+
+    def single(self, path: str) -> None:
+        """Take an input that is named itself: it has to be an image."""
+        if not os.path.lexists(path):
+            raise UsageError(f"{path} does not exist", "check the spelling")
+        if split_extension(os.path.basename(path))[1] is None:
+            raise UsageError(f"{path}: no format has this extension", "`imgpool formats` lists those that are known")
+        self._file(path, os.path.basename(path))
+
+    def folder(self, path: str, relative: str) -> None:
+        """Walk a folder: real folders first, so that what is also linked keeps its real place."""
+        links = list(self._real_folders(path, relative))
+        while links:
+            path, relative = links.pop(0)
+            links.extend(self._real_folders(path, relative))
+
+    def _real_folders(self, path: str, relative: str) -> Iterator[tuple[str, str]]:
+        """Walk a folder and those in it; yield the links to folders met on the way."""
+        pending = [(path, relative)]
+        while pending:
+            path, relative = pending.pop()
+            for entry in self._entries(path):
+                inside = os.path.join(relative, entry.name)
+                if not entry.is_dir():
+                    self._entry(entry, inside)
+                elif entry.is_symlink():
+                    yield entry.path, inside
+                elif entry.name not in SYSTEM_FOLDERS:
+                    pending.append((entry.path, inside))
+
+    def _entries(self, path: str) -> list[os.DirEntry[str]]:
+        """The entries of a folder that has not been walked yet, without the hidden ones."""
+        try:
+            status = os.stat(path)
+            if (status.st_dev, status.st_ino) in self.seen or os.path.realpath(path) == self.output:
+                return []
+            self.seen.add((status.st_dev, status.st_ino))
+            with os.scandir(path) as entries:
+                return sorted((entry for entry in entries if entry.name[0] != "."), key=lambda entry: entry.name)
+        except OSError as error:
+            self.result.unreadable.append((path, error))
+            return []
+
+    def _entry(self, entry: os.DirEntry[str], relative: str) -> None:
+        if split_extension(entry.name)[1] is None:
+            self.result.others += 1
+        else:
+            self._file(entry.path, relative)
+
+    def _file(self, path: str, relative: str) -> None:
+        try:
+            status = os.stat(path)
+        except OSError:  # a broken link, or gone since: reading it will say so, by name
+            self.result.images.append(Found(path, relative, 0, 0))
+            return
+        if stat.S_ISREG(status.st_mode):
+            self.result.images.append(Found(path, relative, status.st_size, status.st_mtime_ns))
+        else:
+            self.result.left_out.append((path, _kind(status.st_mode)))
+
+
+def _kind(mode: int) -> str:
+    kinds = {
+        stat.S_ISFIFO: "a named pipe",
+        stat.S_ISSOCK: "a socket",
+        stat.S_ISBLK: "a device",
+        stat.S_ISCHR: "a device",
+    }
+    return next((kind for test, kind in kinds.items() if test(mode)), "no regular file")

@@ -1,0 +1,41 @@
+"""The commands, put together."""
+
+from typing import Annotated
+
+import typer
+
+from imgpool._version import __version__
+from imgpool.cli.filters import filters
+from imgpool.cli.formats import formats
+from imgpool.cli.process import process
+from imgpool.cli.recipes import recipes
+
+app = typer.Typer(
+    name="imgpool",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (process, filters, recipes, formats):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's signature of a callback
+    if wanted:
+        typer.echo(f"imgpool {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def imgpool(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Process folders of scientific images and photos on every core, without losing one."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

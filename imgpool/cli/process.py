@@ -1,0 +1,146 @@
+"""``imgpool process``: the main job."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imgpool.cli._exit import exit_codes, print_json, stop_on_sigterm
+
+if TYPE_CHECKING:
+    from imgpool.batch.run import Run
+
+CONTINUE = "run the same command again to continue"
+
+
+def process(  # noqa: PLR0913 - one parameter for each option of the command line
+    *,
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Folders and image files.")],
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", metavar="DIR", help="Default: INPUT-processed, beside the first.")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option("-r", "--recipe", metavar="NAME|FILE", help="A built-in recipe, or a YAML file.")
+    ] = None,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option("-f", "--filter", metavar="STEP", help="Instead of -r, repeatable: gaussian:sigma=2,truncate=3"),
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="FORMAT", help="Output format: tiff, or jpeg:quality=90.")
+    ] = None,
+    pixel_size: Annotated[
+        str | None, typer.Option(metavar="LENGTH", help="For images that do not tell theirs: 0.325um")
+    ] = None,
+    workers: Annotated[str, typer.Option("-j", "--workers", metavar="N|auto", help="Processes.")] = "auto",
+    chunksize: Annotated[str, typer.Option(metavar="N|auto", help="Images handed to a worker at once.")] = "auto",
+    serial: Annotated[bool, typer.Option("--serial", help="No pool: one image after the other.")] = False,
+    engine: Annotated[
+        str | None, typer.Option(metavar="serial|pool", help="What runs the images. Default: pool.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, metavar="SECONDS", help="For one image; 0 for no limit. Default: 3600.")
+    ] = None,
+    retries: Annotated[
+        int, typer.Option(min=0, metavar="N", help="New tries for an image whose worker died or took too long.")
+    ] = 1,
+    max_memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="For all workers together: 8GiB. Default: what is available.")
+    ] = None,
+    max_pixels: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Refuse files with more. Default: 4294967296.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run all, also what is done already.")] = False,
+    dry_run: Annotated[bool, typer.Option("-n", "--dry-run", help="Print the plan and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout at the end.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Failures only.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="A line for every image, and tracebacks.")] = False,
+) -> None:
+    """Process every image in the inputs, on every core.
+
+    Nothing is lost: a bad file is named and its neighbours go on, and running the same command again
+    continues where the last run stopped. Exit codes: 0 all done, 1 some images failed, 2 bad usage,
+    3 the run could not go on, 130 or 143 interrupted.
+    """
+    with exit_codes(verbose=verbose, interrupted=CONTINUE):
+        stop_on_sigterm()
+        from imgpool.api import choose_recipe
+        from imgpool.batch.run import TIMEOUT, Run, Settings
+        from imgpool.work.files import MAX_PIXELS
+
+        run = Run(
+            Settings(
+                inputs=tuple(inputs),
+                recipe=choose_recipe(recipe, filters or (), to, pixel_size),
+                output=output,
+                engine=_engine(engine, serial=serial),
+                workers=_count(workers, "--workers"),
+                chunksize=_count(chunksize, "--chunksize"),
+                timeout=TIMEOUT if timeout is None else timeout or None,
+                retries=retries,
+                max_memory=_size(max_memory),
+                max_pixels=max_pixels or MAX_PIXELS,
+                fresh=fresh,
+            )
+        )
+        if dry_run:
+            _print_plan(run, as_json=as_json)
+        else:
+            _run(run, as_json=as_json, verbosity=verbose - quiet)
+
+
+def _engine(name: str | None, *, serial: bool) -> str:
+    from imgpool.core.errors import UsageError
+
+    if serial and name not in {None, "serial"}:
+        raise UsageError(f"--serial and --engine {name} were both given", "give one of them")
+    return "serial" if serial else name or "pool"
+
+
+def _count(text: str, option: str) -> int | None:
+    from imgpool.core.errors import UsageError
+
+    if text == "auto":
+        return None
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise UsageError(f"{option} {text}: not a whole number from 1 up", f"{option} 4, or {option} auto")
+    return int(text)
+
+
+def _size(text: str | None) -> int | None:
+    from imgpool.core.errors import UsageError
+    from imgpool.core.quantity import parse_size
+
+    try:
+        return parse_size(text) if text else None
+    except ValueError as error:
+        raise UsageError(f"--max-memory: {error}", "--max-memory 8GiB") from None
+
+
+def _run(run: "Run", *, as_json: bool, verbosity: int) -> None:
+    from imgpool.report import overview
+    from imgpool.report.console import Reporter
+    from imgpool.report.tally import Tally
+
+    tally = Tally(found=len(run.planned))
+    reporter = Reporter(tally, len(run.to_do), overview.root(run), verbosity)
+    for line in overview.header(run):
+        reporter.say(line)
+    try:
+        with reporter:
+            for result in run.results():
+                reporter.show(result)
+    finally:
+        reporter.summary(overview.advice(tally))
+        if as_json:
+            print_json(overview.summary_json(run, tally))
+    raise typer.Exit(tally.exit_code)
+
+
+def _print_plan(run: "Run", *, as_json: bool) -> None:
+    from imgpool.report import overview
+
+    if as_json:
+        print_json(overview.plan_json(run))
+    else:
+        for line in overview.plan_lines(run):
+            typer.echo(line)

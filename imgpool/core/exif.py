@@ -1,0 +1,83 @@
+"""The orientation in an EXIF block: which way up a photo was taken.
+
+A block is a small TIFF file: a header that names the byte order and where the first directory (IFD0)
+begins, and there one entry of 12 bytes per tag: tag, type, count, value. Only the bytes of the orientation
+are ever changed, so whatever else a camera wrote, readable or not, stays as it was.
+"""
+
+import struct
+from typing import NamedTuple
+
+UPRIGHT = 1
+ORIENTATIONS = range(1, 9)
+
+_TAG = 0x0112
+_ENTRY_SIZE = 12
+_BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+_VALUE_CODES = {3: "H", 4: "I"}  # SHORT, as the standard says, and LONG, as some cameras write
+
+
+class _Value(NamedTuple):
+    """Where the orientation stands in a block, and how it is packed."""
+
+    offset: int
+    code: str
+
+
+def orientation(exif: bytes | None) -> int:
+    """Which way up the pixels are stored.
+
+    Returns
+    -------
+    int
+        1 (upright) to 8, as EXIF numbers them; 1 where there is no block, no such tag, or no sense in it.
+    """
+    found = _find(exif) if exif else None
+    if exif is None or found is None:
+        return UPRIGHT
+    (value,) = struct.unpack_from(found.code, exif, found.offset)
+    return value if value in ORIENTATIONS else UPRIGHT
+
+
+def with_orientation(exif: bytes, value: int) -> bytes:
+    """The block with this orientation, and not one other byte changed.
+
+    Parameters
+    ----------
+    exif
+        A block that begins with its TIFF header.
+    value
+        1 (upright) to 8.
+
+    Raises
+    ------
+    ValueError
+        If `value` is no orientation, or the block has no tag to hold one that is not upright.
+    """
+    if value not in ORIENTATIONS:
+        raise ValueError(f"an EXIF orientation is 1 to 8, not {value}")
+    found = _find(exif)
+    if found is None:
+        if value != UPRIGHT:
+            raise ValueError("the EXIF block has no orientation tag to change")
+        return exif
+    end = found.offset + struct.calcsize(found.code)
+    return exif[: found.offset] + struct.pack(found.code, value) + exif[end:]
+
+
+def _find(exif: bytes) -> _Value | None:
+    """Look for the tag in IFD0; None where it is absent or the block is damaged."""
+    order = _BYTE_ORDERS.get(exif[:4])
+    if order is None:
+        return None
+    try:
+        (directory,) = struct.unpack_from(f"{order}I", exif, 4)
+        (entries,) = struct.unpack_from(f"{order}H", exif, directory)
+        for start in range(directory + 2, directory + 2 + entries * _ENTRY_SIZE, _ENTRY_SIZE):
+            tag, kind, count, _value = struct.unpack_from(f"{order}HHI4s", exif, start)
+            if tag == _TAG:
+                code = _VALUE_CODES.get(kind)
+                return _Value(start + 8, order + code) if code and count == 1 else None
+    except struct.error:  # cut off
+        return None
+    return None

@@ -1,0 +1,278 @@
+"""Recipes: which filters, in which order, and how the result is written.
+
+A recipe is data. It is checked whole, against the signatures of the filters and of the output format,
+before anything starts; its fingerprint changes with all that can change a result.
+"""
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any, Self, overload
+
+from imgpool.core.axes import Pixels
+from imgpool.core.catalogue import FILTERS, FORMATS, split_extension
+from imgpool.core.errors import RecipeError
+from imgpool.core.filter import LoadedFilter
+from imgpool.core.image import Image, PixelSize, Properties
+from imgpool.core.parameters import near_miss
+from imgpool.core.quantity import Length
+from imgpool.core.spec import parse_spec
+
+RESULTS_VERSION = 1
+"""Raised whenever a release of imgpool gives other pixels or other bytes for the same recipe."""
+
+KEYS = {"name", "description", "steps", "output", "pixel_size"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One filter with all its parameters, checked, as plain JSON values."""
+
+    filter: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def checked(cls, name: str, parameters: Mapping[str, Any]) -> Self:
+        """A step whose filter exists and takes these parameters; raises `RecipeError`."""
+        return cls(name, FILTERS[name].canonical(parameters))
+
+    @classmethod
+    def parse(cls, data: object) -> Self:
+        """Read one entry of a recipe's ``steps``: ``label``, ``gaussian:sigma=2`` or ``gaussian: {sigma: 2}``."""
+        if isinstance(data, str):
+            return cls.checked(*parse_spec(data))
+        if not isinstance(data, dict) or len(data) != 1:
+            raise RecipeError(f"{data!r} is no step", "write a step as `- gaussian: {sigma: 2}`")
+        ((name, parameters),) = data.items()
+        if not isinstance(parameters, dict | None):
+            raise RecipeError(
+                f"{name}: {parameters!r} are no parameters", f"write them as `- {name}: {{parameter: value}}`"
+            )
+        return cls.checked(str(name), parameters or {})
+
+    def load(self) -> LoadedFilter:
+        """The filter, its heavy parts loaded."""
+        return FILTERS[self.filter].load(self.parameters)
+
+    def __str__(self) -> str:
+        parameters = ",".join(f"{name}={value}" for name, value in self.parameters.items() if value is not None)
+        return f"{self.filter}:{parameters}" if parameters else self.filter
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The format of the results, None for each input's own, and its writer's options."""
+
+    format: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def checked(cls, name: str, options: Mapping[str, Any]) -> Self:
+        """An output whose format exists, by name or extension, and takes these options; raises `RecipeError`."""
+        format_ = FORMATS[format_name(name)]
+        return cls(format_.name, format_.canonical(options))
+
+    @classmethod
+    def parse(cls, data: object) -> Self:
+        """Read a recipe's ``output``: ``jpeg``, ``jpeg:quality=90`` or ``{format: jpeg, quality: 90}``."""
+        if data is None:
+            return cls()
+        if isinstance(data, str):
+            return cls.checked(*parse_spec(data))
+        if not isinstance(data, dict) or "format" not in data:
+            raise RecipeError(f"output: {data!r} names no format", "write `output: {format: tiff}`")
+        options = {key: value for key, value in data.items() if key != "format"}
+        return cls.checked(str(data["format"]), options)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What is done to every image.
+
+    Attributes
+    ----------
+    name
+        What people call it.
+    steps
+        The filters, in order.
+    output
+        How results are written.
+    pixel_size
+        For images whose file does not tell their pixel size.
+    description
+        One line for the catalogue.
+    """
+
+    name: str
+    steps: tuple[Step, ...] = ()
+    output: Output = Output()
+    pixel_size: PixelSize | None = None
+    description: str = ""
+
+    @classmethod
+    def load(cls, source: "str | os.PathLike[str] | Recipe") -> "Recipe":
+        """A built-in recipe by name, or a YAML file by path.
+
+        Raises
+        ------
+        RecipeError
+            If there is none of that name, or it is not valid.
+        """
+        if isinstance(source, Recipe):
+            return source
+        text = os.fspath(source)
+        if text in built_in_recipes():
+            return _read(text, (resources.files("imgpool.recipes") / f"{text}.yaml").read_text("utf-8"))
+        path = Path(source)
+        if path.suffix.lower() in {".yaml", ".yml"} or path.is_file():
+            try:
+                return _read(str(path), path.read_text("utf-8"))
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+                raise RecipeError(f"the recipe {text!r} cannot be read: {reason}") from error
+        raise RecipeError(
+            f"no recipe is called {text!r}", f"{near_miss(text, built_in_recipes())}; or give the path of a .yaml file"
+        )
+
+    @classmethod
+    def from_specs(cls, specs: Iterable[str]) -> "Recipe":
+        """A recipe of filters written as on the command line: ``["gaussian:sigma=2", "label"]``."""
+        steps = tuple(Step.checked(*parse_spec(spec)) for spec in specs)
+        return cls("+".join(step.filter for step in steps), steps)
+
+    @classmethod
+    def parse(cls, data: object, name: str = "recipe") -> "Recipe":
+        """A recipe from what its YAML file holds.
+
+        Parameters
+        ----------
+        data
+            A mapping with the keys ``name``, ``description``, ``steps``, ``output`` and ``pixel_size``.
+        name
+            What to call it where it does not say so itself.
+
+        Raises
+        ------
+        RecipeError
+            If anything in it is unknown or does not fit.
+        """
+        if not isinstance(data, dict):
+            raise RecipeError("a recipe is a mapping with a list of steps", "begin with `steps:`")
+        for key in data:
+            if key not in KEYS:
+                raise RecipeError(f"a recipe has no key {key!r}", near_miss(str(key), KEYS))
+        steps = data.get("steps") or []
+        if not isinstance(steps, list):
+            raise RecipeError("`steps` is a list", "write each step on a line of its own, after a dash")
+        return cls(
+            name=str(data.get("name", name)),
+            steps=tuple(Step.parse(step) for step in steps),
+            output=Output.parse(data.get("output")),
+            pixel_size=parse_pixel_size(data["pixel_size"]) if data.get("pixel_size") else None,
+            description=str(data.get("description", "")).strip(),
+        )
+
+    def with_output(self, output: Output) -> "Recipe":
+        """The same recipe, written in another format."""
+        return replace(self, output=output)
+
+    def with_pixel_size(self, pixel_size: PixelSize) -> "Recipe":
+        """The same recipe, with a pixel size for images that do not tell theirs."""
+        return replace(self, pixel_size=pixel_size)
+
+    def fingerprint(self) -> str:
+        """A hash of all that can change a result: filters, parameters, output, pixel size, imgpool's results."""
+        parts = [
+            RESULTS_VERSION,
+            [[step.filter, dict(step.parameters)] for step in self.steps],
+            [self.output.format, dict(self.output.options)],
+            self.pixel_size,
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def load_filters(self) -> tuple[LoadedFilter, ...]:
+        """Every filter, its heavy parts loaded, in order."""
+        return tuple(step.load() for step in self.steps)
+
+    def complete(self, image: Image) -> Image:
+        """The image, with the recipe's pixel size where it does not tell its own."""
+        return image if image.pixel_size else replace(image, pixel_size=self.pixel_size)
+
+    def outcome(self, properties: Properties) -> Properties:
+        """What the header of a result will say, given that of its source; raises `FilterError`."""
+        if properties.pixel_size is None:
+            properties = replace(properties, pixel_size=self.pixel_size)
+        for step in self.steps:
+            filter_ = FILTERS[step.filter]
+            properties = filter_.outcome(properties, filter_.validate(step.parameters))
+        return properties
+
+    @overload
+    def apply(self, image: Image) -> Image: ...
+
+    @overload
+    def apply(self, image: Pixels, axes: str = "") -> Pixels: ...
+
+    def apply(self, image: Image | Pixels, axes: str = "") -> Image | Pixels:
+        """Filter one image, in this process.
+
+        Parameters
+        ----------
+        image
+            An `Image`, or an array.
+        axes
+            Of an array; without it they are guessed as `Image.from_array` does.
+
+        Returns
+        -------
+        Image or ndarray
+            The pixels that ``imgpool process`` writes; the same kind as came in.
+
+        Raises
+        ------
+        FilterError
+            If a filter cannot work on this image.
+        """
+        filtered = self.complete(image if isinstance(image, Image) else Image.from_array(image, axes))
+        for filter_ in self.load_filters():
+            filtered = filter_(filtered)
+        return filtered if isinstance(image, Image) else filtered.pixels
+
+
+def parse_pixel_size(text: object) -> PixelSize:
+    """The size of a square pixel, from "0.325um"; raises `RecipeError`."""
+    try:
+        length = Length.parse(text)
+    except ValueError as error:
+        raise RecipeError(f"pixel size: {error}", "for example 0.325um") from None
+    if length.unit == "px" or length.value <= 0:
+        raise RecipeError(f"a pixel size of {text} says nothing", "give a length with a unit, for example 0.325um")
+    return PixelSize(length.value, length.value)
+
+
+def format_name(name: str) -> str:
+    """The name of the format that is meant by a name or an extension: "jpeg" for "jpg"."""
+    wanted = name.lower().removeprefix(".")
+    _, by_extension = split_extension(f"_.{wanted}")
+    return by_extension.name if by_extension else wanted
+
+
+@functools.cache
+def built_in_recipes() -> tuple[str, ...]:
+    """The names of the recipes in the box."""
+    files = resources.files("imgpool.recipes").iterdir()
+    return tuple(sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")))
+
+
+def _read(name: str, text: str) -> Recipe:
+    from imgpool.core._yaml import load_yaml
+
+    try:
+        return Recipe.parse(load_yaml(text), Path(name).stem)
+    except RecipeError as error:
+        raise RecipeError(f"the recipe {name!r}: {error.message}", error.hint) from error

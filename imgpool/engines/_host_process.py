@@ -1,0 +1,88 @@
+"""The host of a pool as its parent sees it: started, listened to, and gone whatever happens."""
+
+import atexit
+import multiprocessing
+import os
+from collections.abc import Iterator
+from multiprocessing.connection import wait
+from typing import Self
+
+from imgpool.core.engine import StartMethod
+from imgpool.core.errors import WorkerError
+from imgpool.engines._answers import Answers, Death, SetupFailure
+from imgpool.engines._host import Order, main
+from imgpool.engines._processes import clean_start, exit_reason, kill_group
+
+PARTING = 2.0  # seconds for a host to end by itself
+
+
+class HostProcess:
+    """A context in which a host works on an order; on leaving it, the host and all its workers are gone.
+
+    Parameters
+    ----------
+    start_method
+        How the host comes to be.
+    """
+
+    def __init__(self, order: Order, start_method: StartMethod) -> None:
+        context = multiprocessing.get_context(start_method)
+        if start_method == "forkserver":
+            context.set_forkserver_preload([main.__module__, *order.preload])
+        self._orderly = start_method == "spawn"  # the locks of spawned workers must be removed by the host
+        self._finished = False
+        self._owner = os.getpid()
+        self._reader, self._writer = context.Pipe(duplex=False)
+        arguments = (order, self._reader, self._writer)
+        self._process = context.Process(target=main, args=arguments)  # type: ignore[attr-defined]
+
+    def __enter__(self) -> Self:
+        """Start the host.
+
+        Raises
+        ------
+        WorkerError
+            If the system lets no more processes start.
+        """
+        try:
+            with clean_start(), self._writer:
+                self._process.start()
+        except OSError as error:
+            self._reader.close()
+            raise WorkerError(f"no worker process can be started: {error}", "use fewer workers (-j)") from error
+        atexit.register(self.close)  # runs before multiprocessing's own, which would wait for the host for ever
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def messages(self) -> Iterator[Answers | Death | SetupFailure]:
+        """Yield what the host tells, to the end; its own death, if it dies without a word, is the last message."""
+        while self._reader in wait([self._reader, self._process.sentinel]):
+            try:
+                message = self._reader.recv()
+            except (EOFError, OSError):
+                break
+            if message is None:
+                self._finished = True
+                return
+            yield message
+        kill_group(self._process)
+        self._process.join()
+        yield Death(exit_reason(self._process.exitcode), None)
+
+    def close(self) -> None:
+        """End the host and its workers: in good order if it has finished, else at once."""
+        if os.getpid() != self._owner:
+            return  # this is a fork of the parent, at its exit
+        try:
+            if self._orderly and not self._finished:
+                self._process.terminate()
+            if self._orderly or self._finished:
+                self._process.join(PARTING)
+        finally:
+            kill_group(self._process)
+            self._process.join()
+            self._reader.close()
+            self._process.close()
+            atexit.unregister(self.close)

@@ -1,0 +1,92 @@
+"""Processes started cleanly, and ended whole."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from types import ModuleType
+
+ONE_THREAD = dict.fromkeys(
+    (
+        "BLIS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "OPENCV_FOR_THREADS_NUM",
+        "VECLIB_MAXIMUM_THREADS",
+    ),
+    "1",
+)
+
+_starting = threading.Lock()
+
+
+@contextlib.contextmanager
+def clean_start() -> Iterator[None]:
+    """Start processes in here whose libraries use one thread, and which do not run the user's script again.
+
+    Processes that are not forked import the parent's ``__main__``. Our functions live in modules, so there is
+    no need to; and a notebook or a script without ``if __name__ == "__main__"`` must not run once per process.
+    """
+    with _starting:
+        main = sys.modules["__main__"]
+        before = {name: os.environ.get(name) for name in ONE_THREAD}
+        sys.modules["__main__"] = ModuleType("__main__")
+        os.environ.update(ONE_THREAD)
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
+def lead_group() -> None:
+    """Put this process at the head of a process group of its own, out of reach of the terminal's Ctrl-C."""
+    if hasattr(os, "setsid"):
+        os.setsid()
+
+
+def kill_group(leader: BaseProcess) -> None:
+    """Kill a process that leads a group, and all that it has started."""
+    if hasattr(os, "killpg") and leader.pid:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # no group yet, or none any more
+            os.killpg(leader.pid, signal.SIGKILL)
+    leader.kill()
+
+
+def kill_own_group() -> None:
+    """Kill the group that this process leads, itself included."""
+    if hasattr(os, "killpg"):
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+def when_parent_ends(action: Callable[[], object]) -> None:
+    """Call `action` from a thread as soon as the process that started this one is gone."""
+    parent = parent_process()
+    assert parent is not None  # only processes started by multiprocessing call this
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        action()
+
+    threading.Thread(target=watch, name="watch parent", daemon=True).start()
+
+
+def exit_reason(exitcode: int | None) -> str:
+    """The name of the signal that ended a process, or its exit code."""
+    if exitcode is not None and exitcode < 0:
+        with contextlib.suppress(ValueError):
+            return signal.Signals(-exitcode).name
+        return f"signal {-exitcode}"
+    return f"exit code {exitcode}"

@@ -1,0 +1,40 @@
+"""One task after the other in this process: the reference that every other engine must agree with."""
+
+from collections.abc import Iterator, Sequence
+
+from imgpool.core.engine import EngineOptions, Function, Initializer
+from imgpool.core.task import Result, Task
+from imgpool.engines._answers import SetupFailure, answer
+
+__all__ = ["SERIAL"]
+
+
+class SerialEngine:
+    """Runs in this process, without a pool.
+
+    What needs a process of its own is out of its reach: a task that crashes takes the run with it, and
+    ``timeout``, ``retries`` and ``worker_memory`` are not enforced. Ctrl-C is no task's failure: it ends the run.
+    """
+
+    name = "serial"
+    summary = "one image after the other, in this process; no limits on time or memory"
+
+    def run(
+        self,
+        tasks: Sequence[Task],
+        function: Function,
+        initializer: Initializer,
+        options: EngineOptions,  # noqa: ARG002 - every engine takes them
+    ) -> Iterator[Result]:
+        """Yield one result for every task, in the order given; see `imgpool.core.engine.Engine.run`."""
+        if not tasks:
+            return
+        try:
+            state = initializer()
+        except (Exception, SystemExit) as error:
+            raise SetupFailure.of(error).as_error() from error
+        for task in tasks:
+            yield answer(function, state, task, passing=KeyboardInterrupt)
+
+
+SERIAL = SerialEngine()

@@ -1,0 +1,143 @@
+"""Statistics over a group of pixels: a channel through its whole stack, a plane, or the whole image."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import numpy as np
+
+from imgpool.core.axes import Pixels, page_shape
+from imgpool.core.image import Image
+from imgpool.core.quantity import Range
+from imgpool.filters._dtype import working_dtype
+from imgpool.filters._values import premultiplied_colour, scale_alpha, straight_colour
+
+Per = Literal["channel", "plane", "image"]
+Index = tuple[Any, ...]
+GroupFunction = Callable[[Pixels, Pixels], Pixels]
+Levels = tuple[float, float]
+
+
+def group_indices(axes: str, shape: tuple[int, ...], per: Per) -> Iterator[Index]:
+    """Yield the index of each group of pixels that share their statistics."""
+    if per == "plane":
+        yield from np.ndindex(page_shape(axes, shape))
+    elif per == "channel" and "C" in axes:
+        before = (slice(None),) * axes.index("C")
+        yield from ((*before, channel) for channel in range(shape[len(before)]))
+    else:
+        yield (...,)
+
+
+def map_groups(image: Image, per: Per, dtype: np.dtype[Any], function: GroupFunction) -> Image:
+    """Apply `function` to the colour of every group; alpha is only brought to the new dtype.
+
+    Parameters
+    ----------
+    image
+        Of integers or floats.
+    per
+        What a group is.
+    dtype
+        Of the result.
+    function
+        ``function(colour, counted)`` returns `colour`'s successor, of the same shape and of `dtype`.
+        `counted` are the pixels that statistics may look at: those that are not wholly transparent.
+    """
+    if not image.has_alpha:
+        result = np.empty(image.pixels.shape, dtype)
+        for index in group_indices(image.axes, image.pixels.shape, per):
+            result[index] = function(image.pixels[index], image.pixels[index])
+        return image.with_pixels(result)
+    return _map_beside_alpha(image, per, dtype, function)
+
+
+def level_range(values: Pixels, levels: Range | None = None) -> Levels:
+    """The lowest and the highest grey level, or two percentiles; NaN and infinities are not looked at.
+
+    Parameters
+    ----------
+    values
+        Integers or floats of any shape.
+    levels
+        Percentiles from 0 to 100, or None for the extremes.
+
+    Returns
+    -------
+    tuple of float
+        NaN twice where there is no finite value.
+    """
+    values = finite(values)
+    if values.size == 0:
+        return np.nan, np.nan
+    if levels is None:
+        return float(values.min()), float(values.max())
+    if values.dtype.kind in "ui" and values.dtype.itemsize <= 2:  # noqa: PLR2004 - few enough levels to count
+        low, high = _percentiles(*histogram(values), (levels.low, levels.high))
+    else:
+        low, high = np.percentile(values.astype(working_dtype(values.dtype), copy=False), [levels.low, levels.high])
+    return float(low), float(high)
+
+
+def finite(values: Pixels) -> Pixels:
+    """The values without NaN and infinities; the array itself where it has none."""
+    if values.dtype.kind != "f":
+        return values
+    kept = np.isfinite(values)
+    return values if kept.all() else values[kept]
+
+
+def histogram(values: Pixels) -> tuple[Pixels, Pixels]:
+    """How often each grey level occurs, from the lowest that does to the highest.
+
+    Parameters
+    ----------
+    values
+        Integers of 8 or 16 bits, any shape.
+
+    Returns
+    -------
+    counts, levels : ndarray
+        One entry per level, those between that never occur included.
+    """
+    bins = 2 ** (8 * values.dtype.itemsize)
+    least = -bins // 2 if values.dtype.kind == "i" else 0
+    patterns = np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
+    counts = np.roll(_count(patterns.reshape(-1), bins), -least)
+    occurring = np.flatnonzero(counts)
+    low, high = int(occurring[0]), int(occurring[-1])
+    return counts[low : high + 1], np.arange(low + least, high + least + 1)
+
+
+def _map_beside_alpha(image: Image, per: Per, dtype: np.dtype[Any], function: GroupFunction) -> Image:
+    colour, alpha = image.pixels[..., :-1], image.pixels[..., -1]
+    premultiplied = image.metadata.premultiplied
+    visible = np.greater(alpha, 0)
+    result = np.empty(image.pixels.shape, dtype)
+    for index in group_indices(image.axes, image.pixels.shape, per):
+        straight = straight_colour(colour[index], alpha[index]) if premultiplied else colour[index]
+        counted = straight[visible[index]] if visible[index].any() else straight
+        new = function(straight, counted)
+        result[index][..., :-1] = premultiplied_colour(new, alpha[index]) if premultiplied else new
+    result[..., -1] = scale_alpha(alpha, dtype)
+    return image.with_pixels(result)
+
+
+def _count(patterns: Pixels, bins: int) -> Pixels:
+    import cv2
+
+    chunk = 2**24  # counts are float32: exact only so far
+    counts = np.zeros(bins, np.int64)
+    for start in range(0, patterns.size, chunk):
+        part = cv2.calcHist([patterns[start : start + chunk]], [0], None, [bins], [0, bins])
+        counts += part.reshape(-1).astype(np.int64)
+    return counts
+
+
+def _percentiles(counts: Pixels, levels: Pixels, percents: Levels) -> Pixels:
+    """What ``numpy.percentile`` gives for the values counted."""
+    cumulative = np.cumsum(counts)
+    positions = np.asarray(percents) / 100 * (cumulative[-1] - 1)
+    below = levels[np.searchsorted(cumulative, np.floor(positions), side="right")]
+    above = levels[np.searchsorted(cumulative, np.ceil(positions), side="right")]
+    percentiles: Pixels = below + (above - below) * (positions % 1)
+    return percentiles

@@ -1,0 +1,268 @@
+"""OME-XML: what an OME-TIFF says about itself, read and written.
+
+The whole XML of a source is kept and only brought up to date on writing, so that the microscope, the
+objective, the exposure times and whatever else is in there come out as they went in.
+"""
+
+from collections.abc import Iterator
+from xml.etree import ElementTree as ET
+from xml.etree.ElementTree import Element
+
+from imgpool.core.axes import has_samples
+from imgpool.core.image import Image, PixelSize, Properties
+
+TYPES = {
+    "int8": "int8", "int16": "int16", "int32": "int32",
+    "uint8": "uint8", "uint16": "uint16", "uint32": "uint32",
+    "float32": "float", "float64": "double",
+}  # fmt: skip
+
+_SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+_MICROMETRES = {"pm": 1e-6, "Å": 1e-4, "nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6,
+                "in": 25_400.0}  # fmt: skip
+_SECONDS = {"ns": 1e-9, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+_BEFORE_DESCRIPTION = {"AcquisitionDate", "ExperimenterRef"}
+
+
+class OmeError(ValueError):
+    """The XML is damaged, or describes something other than one whole image."""
+
+
+def parse(xml: str) -> Element:
+    """The root of an OME-XML text; raises `OmeError` where it is damaged or describes no pixels."""
+    try:
+        root = ET.fromstring(xml)  # noqa: S314 - expat bounds the expansion of entities
+    except ET.ParseError as error:
+        raise OmeError(f"its OME-XML is damaged: {error}") from None
+    if _find(root, "BinaryOnly") is not None:
+        raise OmeError("it is one part of an OME-TIFF of several files, whose description is in another of them")
+    if _pixels(root) is None:
+        raise OmeError("its OME-XML describes no image")
+    return root
+
+
+def count_files(root: Element) -> int:
+    """How many files the planes of an OME-TIFF are spread over."""
+    names = {element.text for element in root.iter() if _name(element) == "UUID"}
+    return max(1, len(names))
+
+
+def forget_files(root: Element) -> bool:
+    """Drop the names of files from where the planes are said to be; False where there are none.
+
+    One file may be renamed: what it says of its own name is no reason to look for another.
+    """
+    said = list(_children(_pixels(root), "TiffData"))
+    named = [data for data in said if _find(data, "UUID") is not None]
+    for data in named:
+        _drop(data, "UUID")
+    return bool(named)
+
+
+def to_text(root: Element) -> bytes:
+    """The XML in pure ASCII."""
+    ET.register_namespace("", root.tag.rpartition("}")[0].removeprefix("{"))
+    return ET.tostring(root, encoding="us-ascii", xml_declaration=False)
+
+
+def pixel_size(root: Element) -> PixelSize | None:
+    """The physical size of a pixel, where it is told along X and Y."""
+    sizes = [_length(root, f"PhysicalSize{axis}") for axis in "YXZ"]
+    y, x, z = sizes
+    return PixelSize(y, x, z) if y and x else None
+
+
+def channel_names(root: Element) -> tuple[str, ...]:
+    """The channels' names; empty unless each has one."""
+    names = [channel.get("Name", "") for channel in _children(_pixels(root), "Channel")]
+    return tuple(names) if all(names) else ()
+
+
+def description(root: Element) -> str:
+    """The image's own description."""
+    element = _find(_image(root), "Description")
+    return (element.text or "") if element is not None else ""
+
+
+def frame_interval(root: Element) -> float | None:
+    """Seconds between two frames."""
+    pixels = _pixels(root)
+    value = _number(pixels.get("TimeIncrement")) if pixels is not None else None
+    if pixels is None or value is None:
+        return None
+    scale = _SECONDS.get(pixels.get("TimeIncrementUnit", "s"))
+    return value * scale if scale else None
+
+
+def describe(image: Image) -> bytes:
+    """The OME-XML of an image, in pure ASCII: its source's, brought up to date, or a new one.
+
+    The image's dtype is one of `TYPES`, and its leading axes are among T, C and Z.
+    """
+    source = image.metadata.extra.get("ome")
+    root = parse(source) if source else _new()
+    root.attrib.pop("UUID", None)  # it names the source file, not this one
+    pixels = _pixels(root)
+    assert pixels is not None  # parse() has seen to it
+    resized = _update_sizes(pixels, image)
+    if resized:
+        _drop(_image(root), "ROIRef")
+        _drop(root, "ROI")
+    _update_type(pixels, image)
+    _update_pixel_size(pixels, image.pixel_size)
+    _update_interval(pixels, image)
+    _update_channels(pixels, image)
+    _place_data(pixels, image.properties.pages)
+    _update_description(_image(root), image.metadata.description)
+    return to_text(root)
+
+
+def _new() -> Element:
+    root = Element(f"{{{_SCHEMA}}}OME", {"Creator": "imgpool"})
+    instance = "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation"
+    root.set(instance, f"{_SCHEMA} {_SCHEMA}/ome.xsd")
+    image = ET.SubElement(root, f"{{{_SCHEMA}}}Image", {"ID": "Image:0"})
+    ET.SubElement(image, f"{{{_SCHEMA}}}Pixels", {"ID": "Pixels:0"})
+    return root
+
+
+def _update_sizes(pixels: Element, image: Image) -> bool:
+    """Set the order and lengths of the axes; True where the planes now have another height or width."""
+    properties = image.properties
+    lengths = dict(zip(properties.axes, properties.shape, strict=True))
+    named = [axis for axis in "".join(reversed(properties.axes.removesuffix("S"))) if axis in "XYZCT"]
+    order = "".join([*named, *(axis for axis in "CZT" if axis not in named)])
+    before = {axis: pixels.get(f"Size{axis}") for axis in "XYZCT"}
+    lengths["C"] = lengths.get("C", 1) * lengths.get("S", 1)
+    for axis in "XYZCT":
+        pixels.set(f"Size{axis}", str(lengths.get(axis, 1)))
+    pixels.set("DimensionOrder", order)
+    if before["C"] != pixels.get("SizeC"):
+        _drop(pixels, "Channel")
+    if any(before[axis] != pixels.get(f"Size{axis}") for axis in "ZCT"):
+        _drop(pixels, "Plane")
+    return any(before[axis] != pixels.get(f"Size{axis}") for axis in "XY")
+
+
+def _update_type(pixels: Element, image: Image) -> None:
+    kind = TYPES[image.pixels.dtype.name]
+    bits = pixels.get("SignificantBits", "")
+    stale = pixels.get("Type") != kind or not bits.isdigit() or image.pixels.max() >= 2 ** int(bits)
+    if bits and stale:
+        del pixels.attrib["SignificantBits"]
+    pixels.set("Type", kind)
+    for name in ("BigEndian", "Interleaved"):  # the TIFF itself tells
+        pixels.attrib.pop(name, None)
+
+
+def _update_pixel_size(pixels: Element, size: PixelSize | None) -> None:
+    for axis, value in (size._asdict() if size else dict.fromkeys("yxz")).items():
+        name = f"PhysicalSize{axis.upper()}"
+        told = _in_unit(pixels, name, _MICROMETRES, "µm")
+        if value is None and (size is None or axis == "z"):
+            if told is not None:
+                pixels.attrib.pop(name)
+                pixels.attrib.pop(f"{name}Unit", None)
+        elif told != value:
+            pixels.set(name, repr(float(value)))
+            pixels.set(f"{name}Unit", "µm")
+
+
+def _update_interval(pixels: Element, image: Image) -> None:
+    seconds = image.metadata.extra.get("frame_interval")
+    if seconds and pixels.get("TimeIncrement") is None:
+        pixels.set("TimeIncrement", repr(float(seconds)))
+        pixels.set("TimeIncrementUnit", "s")
+
+
+def _update_channels(pixels: Element, image: Image) -> None:
+    """As many channels as there are, each with its name and its number of samples."""
+    properties, names = image.properties, image.metadata.channel_names
+    samples = properties.shape[-1] if has_samples(properties.axes) else 1
+    count = int(pixels.get("SizeC", "1")) // samples
+    channels = list(_children(pixels, "Channel"))
+    if len(channels) != count:
+        _drop(pixels, "Channel")
+        channels = [Element(_sibling(pixels, "Channel"), {"ID": f"Channel:0:{index}"}) for index in range(count)]
+        for index, channel in enumerate(channels):
+            pixels.insert(index, channel)
+    for index, channel in enumerate(channels):
+        channel.set("SamplesPerPixel", str(samples))
+        if len(names) == count:
+            channel.set("Name", names[index])
+
+
+def _place_data(pixels: Element, planes: int) -> None:
+    """One statement of where the planes are: in this file, from its first page on."""
+    for name in ("TiffData", "BinData", "MetadataOnly"):
+        _drop(pixels, name)
+    data = Element(_sibling(pixels, "TiffData"), {"IFD": "0", "PlaneCount": str(planes)})
+    pixels.insert(len(list(_children(pixels, "Channel"))), data)
+
+
+def _update_description(image: Element, text: str) -> None:
+    element = _find(image, "Description")
+    if element is None:
+        if not text:
+            return
+        element = Element(_sibling(image, "Description"))
+        image.insert(sum(_name(child) in _BEFORE_DESCRIPTION for child in image), element)
+    element.text = text
+
+
+def _length(root: Element, name: str) -> float | None:
+    pixels = _pixels(root)
+    length = _in_unit(pixels, name, _MICROMETRES, "µm") if pixels is not None else None
+    return length if length and length > 0 else None
+
+
+def _in_unit(element: Element, name: str, units: dict[str, float], default: str) -> float | None:
+    value = _number(element.get(name))
+    scale = units.get(element.get(f"{name}Unit", default))
+    return None if value is None or scale is None else float(f"{value * scale:.15g}")
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+def _image(root: Element) -> Element:
+    image = _find(root, "Image")
+    assert image is not None  # parse() has seen to it
+    return image
+
+
+def _pixels(root: Element) -> Element | None:
+    image = _find(root, "Image")
+    return _find(image, "Pixels") if image is not None else None
+
+
+def _find(parent: Element, name: str) -> Element | None:
+    return next(_children(parent, name), None)
+
+
+def _children(parent: Element | None, name: str) -> Iterator[Element]:
+    return (child for child in (parent if parent is not None else ()) if _name(child) == name)
+
+
+def _drop(parent: Element, name: str) -> None:
+    for child in list(_children(parent, name)):
+        parent.remove(child)
+
+
+def _name(element: Element) -> str:
+    """The tag without its namespace, of which OME has had many."""
+    return str(element.tag).rpartition("}")[2]
+
+
+def _sibling(element: Element, name: str) -> str:
+    """The tag `name` in the namespace of `element`."""
+    return str(element.tag).removesuffix(_name(element)) + name
+
+
+def can_describe(properties: Properties) -> bool:
+    """Whether OME has words for this dtype and these axes."""
+    return properties.dtype.name in TYPES and "I" not in properties.axes

@@ -1,0 +1,277 @@
+"""Reading TIFF: plain, OME and ImageJ, through tifffile, which is believed only where the file bears it out."""
+
+import contextlib
+import errno
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, BinaryIO
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from imgpool.core.axes import check_axes
+from imgpool.core.errors import ImageError, ReadError
+from imgpool.core.format import Guard
+from imgpool.core.image import Image, Metadata, PixelSize, Properties
+from imgpool.formats import _imagej as imagej
+from imgpool.formats import _ome as ome
+from imgpool.formats._ifd import DirectoryError
+from imgpool.formats._quiet import quiet
+from imgpool.formats._resolution import Dpi, pixel_size_or_dpi
+from imgpool.formats._sniff import COPY_AGAIN, HEAD_SIZE, check_kind
+from imgpool.formats._tiff_check import check_whole, damaged, truncated
+from imgpool.formats._tiff_exif import read_exif
+from imgpool.formats._tiff_layout import TiffLayout, find_layout, has_unspecified_sample, is_premultiplied
+
+_ICC, _XMP, _COLORMAP = 34675, 700, 320
+_INCH, _CENTIMETRE = 2, 3
+_UNDESCRIBED = {"generic", "uniform"}  # tifffile's kinds for pages that nothing describes
+_SPLIT = "split it into files of one image each first, for instance with tiffsplit or bfconvert -series"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open TIFF whose header has been understood, and nothing decoded."""
+
+    file: BinaryIO
+    tiff: Any
+    series: Any
+    layout: TiffLayout
+    flavour: str
+    ome: Element | None
+    properties: Properties
+    dpi: Dpi | None
+
+    def decode(self) -> Image:
+        """Read the pixels and all the metadata."""
+        stored = self.series.asarray(maxworkers=1)
+        if stored.shape != self.series.shape:
+            raise damaged(f"it declares pixels of shape {self.series.shape}, and holds {stored.shape}")
+        pixels = self.layout.apply(stored)
+        return Image(pixels, self.layout.axes, self.properties.pixel_size, self._metadata())
+
+    def _metadata(self) -> Metadata:
+        page, said = self.series.keyframe, self._said_by_imagej()
+        names: tuple[str, ...] = ()
+        if self.ome is not None:
+            names = ome.channel_names(self.ome)
+        elif said:
+            names = imagej.channel_names(said, self.layout.axes, self.layout.shape)
+        return Metadata(
+            icc=_bytes(page, _ICC),
+            exif=read_exif(self.file),
+            dpi=self.dpi,
+            description=self._description(),
+            channel_names=names,
+            flavour=self.flavour,
+            premultiplied=is_premultiplied(page),
+            extra=MappingProxyType({key: value for key, value in self._extra() if value}),
+        )
+
+    def _description(self) -> str:
+        if self.ome is not None:
+            return ome.description(self.ome)
+        if self.flavour == "imagej":
+            return str(self.tiff.imagej_metadata.get("Info", ""))
+        text = str(self.tiff.pages.first.description)
+        return "" if text == self.tiff.pages.first.shaped_description else text
+
+    def _extra(self) -> Iterator[tuple[str, Any]]:
+        page, said = self.series.keyframe, self._said_by_imagej()
+        yield "xmp", _bytes(page, _XMP)
+        yield "page_shape", self.layout.page_shape
+        yield "unspecified_sample", has_unspecified_sample(page)
+        if self.ome is not None:
+            yield "ome", self.tiff.ome_metadata
+            yield "frame_interval", ome.frame_interval(self.ome)
+        elif said:
+            colours = {"colormap": np.asarray(page.colormap)} if page.colormap is not None else {}
+            yield "imagej", imagej.remember({**said, **colours}, self.properties)
+            yield "frame_interval", said.get("finterval")
+
+    def _said_by_imagej(self) -> dict[str, Any]:
+        return dict(self.tiff.imagej_metadata) if self.flavour == "imagej" else {}
+
+
+def read_properties(path: Path) -> Properties:
+    """See `Format.properties`."""
+    with path.open("rb") as file, quiet():
+        return _open(file, path).properties
+
+
+def read_image(path: Path, guard: Guard) -> Image:
+    """See `Format.read`."""
+    with path.open("rb") as file, quiet():
+        opened = _open(file, path)
+        guard(opened.properties)
+        with _explained():
+            return opened.decode()
+
+
+def _open(file: BinaryIO, path: Path) -> Opened:
+    check_kind(path, file.read(HEAD_SIZE), "TIFF")
+    check_whole(file)
+    with _explained():
+        return _understand(file)
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Turn whatever a damaged file provokes into a `ReadError`."""
+    try:
+        yield
+    except (ImageError, MemoryError):
+        raise
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # of the disk or the network; EINVAL is a wrong offset
+            raise
+        raise damaged("it points to where nothing can be") from None
+    except (ome.OmeError, DirectoryError) as error:
+        raise damaged(str(error)) from None
+    except Exception as error:  # noqa: BLE001 - tifffile and its codecs raise anything
+        raise _undecodable(error) from None
+
+
+def _undecodable(error: Exception) -> ReadError:
+    if isinstance(error, NotImplementedError):
+        return ReadError(f"it is stored in a way that imgpool does not read ({_first_line(error)})",
+                         "save it again without compression")  # fmt: skip
+    return damaged(f"it does not decode ({_first_line(error)})")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:120] or type(error).__name__
+
+
+def _understand(file: BinaryIO) -> Opened:
+    tiff, root = _parse(file)
+    if root is not None and (files := ome.count_files(root)) > 1:
+        raise ReadError(f"it is one of the {files} files of one OME-TIFF image",
+                        "put them into one file first, for instance with bfconvert")  # fmt: skip
+    if root is not None and ome.forget_files(root):
+        tiff, root = _parse(file, ome.to_text(root).decode())
+    series = _only_series(tiff)
+    flavour = _flavour(tiff, series)
+    root = root if flavour == "ome" else None
+    layout = find_layout(series, plain=flavour == "plain")
+    if 0 in layout.shape:
+        raise damaged("it is an image of no pixels")
+    _check_planes(file, series)
+    try:
+        check_axes(layout.axes, layout.shape)
+    except ValueError as error:
+        raise ReadError(f"it is no image: {error}", "save it as a stack of planes first") from None
+    size, dpi = _scale(tiff, series.keyframe, root, flavour)
+    properties = Properties(layout.shape, layout.dtype, layout.axes, size)
+    return Opened(file, tiff, series, layout, flavour, root, properties, dpi)
+
+
+def _parse(file: BinaryIO, xml: str | None = None) -> tuple[Any, Element | None]:
+    """The file as tifffile sees it, and the root of its OME-XML, in place of which `xml` can stand."""
+    import tifffile
+
+    file.seek(0)
+    tiff = tifffile.TiffFile(file, name="image.tif", omexml=xml, _multifile=False)
+    return tiff, ome.parse(tiff.ome_metadata) if tiff.is_ome else None
+
+
+def _only_series(tiff: Any) -> Any:  # noqa: ANN401
+    """The one series of images in the file, thumbnails and pyramid levels aside."""
+    every = tiff.series
+    if not every:
+        raise damaged("it holds no image")
+    images = [series for series in every if not (series.keyframe.is_reduced or series.keyframe.is_mask)]
+    if len(images) > 1:
+        shapes = ", ".join("×".join(map(str, series.shape)) for series in images[:4])
+        raise ReadError(f"it holds {len(images)} images ({shapes})", _SPLIT)
+    return images[0] if images else every[0]
+
+
+def _flavour(tiff: Any, series: Any) -> str:  # noqa: ANN401
+    """Who describes the image; an error where tifffile could not make sense of what is declared."""
+    if series.kind == "imagej":
+        _check_promise(tiff, series)
+        return "imagej"
+    if tiff.is_ome and series.kind in {"ome", "mmstack"}:
+        return "ome"
+    if series.kind not in _UNDESCRIBED:
+        return "plain"  # tifffile's own, or a microscope's
+    if tiff.is_ome:
+        raise damaged("its OME-XML does not fit its pages")
+    if tiff.is_imagej:
+        raise _broken_promise(tiff)
+    if tiff.is_shaped:
+        raise damaged("the shape that it declares does not fit its pages")
+    return "plain"
+
+
+def _check_promise(tiff: Any, series: Any) -> None:  # noqa: ANN401
+    """Look whether there are as many images as ImageJ's description says; Bio-Formats counts samples as well."""
+    page = series.keyframe
+    there = int(np.prod(series.shape, dtype=object)) // (page.imagelength * page.imagewidth)
+    if tiff.imagej_metadata.get("images", 1) > there:
+        raise _broken_promise(tiff)
+
+
+def _broken_promise(tiff: Any) -> ReadError:  # noqa: ANN401
+    images = (tiff.imagej_metadata or {}).get("images", "several")
+    return ReadError(f"truncated: ImageJ's description promises {images} images, which are not all there", COPY_AGAIN)
+
+
+def _check_planes(file: BinaryIO, series: Any) -> None:  # noqa: ANN401
+    """Look whether every plane that is declared is in the file, and every plane has all its strips."""
+    page = series.keyframe
+    pages = [each for each in series._pages if each is not None]  # noqa: SLF001 - as stored
+    elements = int(np.prod(series.get_shape(squeeze=False), dtype=object))
+    declared = elements // int(np.prod(page.shape, dtype=object))
+    if len(pages) != declared and (len(pages) > 1 or series.dataoffset is None):
+        raise ReadError(f"it declares {declared} planes, and holds {len(pages)}", COPY_AGAIN)
+    if len(pages) != declared:  # planes behind each other under one directory, as ImageJ writes them
+        size, needed = file.seek(0, io.SEEK_END), series.dataoffset + elements * series.dtype.itemsize
+        if needed > size:
+            raise truncated(size, needed)
+    for each in pages:
+        _check_strips(each, page)
+
+
+def _check_strips(page: Any, key: Any) -> None:  # noqa: ANN401
+    """Look whether a page has all its strips or tiles; `key` is the page that describes it."""
+    expected, found = int(np.prod(key.chunked)), len(page.dataoffsets)
+    if found != expected:
+        raise damaged(f"a plane has {found} of the {expected} strips or tiles that its size asks for")
+    if (
+        key.compression == 1
+        and key.bitspersample in {8, 16, 32, 64}
+        and (there := sum(page.databytecounts)) < key.nbytes
+    ):
+        raise damaged(f"a plane has {there} bytes of the {key.nbytes} that its size asks for")
+
+
+def _scale(tiff: Any, page: Any, root: Element | None, flavour: str) -> tuple[PixelSize | None, Dpi | None]:  # noqa: ANN401
+    """The pixel size and the resolution for print."""
+    told = ome.pixel_size(root) if root is not None else None
+    if flavour == "imagej":
+        return imagej.pixel_size(tiff.imagej_metadata, _density(page))
+    size, dpi = None, None
+    if page.resolutionunit in {_INCH, _CENTIMETRE}:
+        size, dpi = pixel_size_or_dpi(*_density(page), "inch" if page.resolutionunit == _INCH else "cm")
+    return (told, dpi) if root is not None else (_tidy(size), dpi)
+
+
+def _density(page: Any) -> tuple[float, float]:  # noqa: ANN401
+    """Pixels per unit, horizontal and vertical; 0 where the file does not tell."""
+    pairs = [page.tags.valueof(tag) for tag in (282, 283)]
+    return tuple(pair[0] / pair[1] if pair and pair[1] else 0.0 for pair in pairs)  # type: ignore[return-value] # two
+
+
+def _tidy(size: PixelSize | None) -> PixelSize | None:
+    """Without the rounding error of a rational number."""
+    return None if size is None else PixelSize(float(f"{size.y:.12g}"), float(f"{size.x:.12g}"))
+
+
+def _bytes(page: Any, tag: int) -> bytes | None:  # noqa: ANN401
+    value = page.tags.valueof(tag)
+    return bytes(value) if isinstance(value, bytes | bytearray) else None

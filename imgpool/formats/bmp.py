@@ -1,0 +1,77 @@
+"""BMP, through Pillow."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from imgpool.core.image import Image, Metadata, PixelSize, Properties
+from imgpool.formats._lost import lost
+from imgpool.formats._pillow import PillowFormat, encode
+from imgpool.formats._refusal import refuse
+from imgpool.formats._resolution import kept_by_density, pixel_size_or_dpi, whole_density
+from imgpool.formats._truncated import truncated
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+__all__ = ["BMP"]
+
+MOST_BYTES = 2**32 - 2048  # of pixels: the file's size must fit into 32 bits
+
+_DENSITY = slice(38, 46)  # bytes of the file: horizontal and vertical, per metre
+_RAW = 0  # the number of "not compressed"
+
+
+class Bmp(PillowFormat):
+    """BMP: not compressed, 8-bit grey or RGB.
+
+    A palette is read as the RGB it stands for, one of greys as grey. Alpha is read where the header declares it, but
+    not written. The resolution is kept; EXIF, colour profiles and texts have no place.
+    """
+
+    name = "bmp"
+    extensions = (".bmp", ".dib")
+    holds = "one page of 8-bit grey or RGB"
+    kind = "BMP"
+    modes = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGBA"}  # noqa: RUF012 - read-only by type
+
+    def can_hold(self, properties: Properties) -> bool:
+        """See `Format.can_hold`."""
+        samples = properties.shape[2:] if properties.axes in {"YX", "YXS"} else None
+        return properties.dtype == np.uint8 and samples in {(), (3,)} and properties.nbytes <= MOST_BYTES
+
+    def write(self, image: Image, path: Path) -> tuple[str, ...]:
+        """Write a BMP."""
+        if not self.can_hold(image.properties):
+            raise refuse(self, image.properties)
+        resolution = whole_density(image, "m", 2**31 - 1)
+        losses = lost(image, *(kept_by_density(image) if resolution else ()))
+        encoded = bytearray(encode(image.pixels, "BMP"))
+        encoded[_DENSITY] = b"".join(value.to_bytes(4, "little") for value in resolution or (0, 0))
+        path.write_bytes(encoded)
+        return losses
+
+    def _open(self, file: BinaryIO) -> "ImageFile":
+        from PIL.BmpImagePlugin import BmpImageFile
+
+        return BmpImageFile(file)
+
+    def _check(self, picture: "ImageFile", size: int) -> None:
+        """Rows that are not compressed must all be there: asked before they are allocated."""
+        if picture.info["compression"] == _RAW:
+            tile = picture.tile[0]
+            assert isinstance(tile.args, tuple)  # mode, bytes per row, direction
+            there, needed = max(size - tile.offset, 0), tile.args[1] * picture.height
+            if there < needed:
+                raise truncated(there / needed)
+
+    def _describe(self, picture: "ImageFile") -> tuple[PixelSize | None, Metadata]:
+        if "dpi" not in picture.info:
+            return None, Metadata()
+        per_metre = [round(dpi * 39.3701) for dpi in picture.info["dpi"]]  # Pillow's factor, undone
+        pixel_size, dpi = pixel_size_or_dpi(per_metre[0], per_metre[1], "m")
+        return pixel_size, Metadata(dpi=dpi)
+
+
+BMP = Bmp()

@@ -1,0 +1,123 @@
+"""GIF, one still picture, through Pillow."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import numpy as np
+from pydantic import Field
+
+from imgpool.core.axes import Pixels
+from imgpool.core.errors import ReadError, WriteError
+from imgpool.core.image import Image, Metadata, PixelSize, Properties
+from imgpool.formats._lost import lost
+from imgpool.formats._pillow import PillowFormat, comment_bytes, comment_text
+from imgpool.formats._refusal import refuse
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+    from PIL.ImageFile import ImageFile
+
+__all__ = ["GIF"]
+
+SIDE_LIMIT = 65_535  # pixels
+MOST_COLOURS = 256
+
+
+class Gif(PillowFormat):
+    """GIF: 8-bit grey, or RGB of at most 256 colours; one still picture.
+
+    The palette is read as the RGB it stands for (RGBA where one colour is transparent). The comment is kept; pixel
+    size, EXIF and colour profiles have no place. Animations are refused.
+    """
+
+    name = "gif"
+    extensions = (".gif",)
+    holds = "one page of 8-bit grey, or of RGB with at most 256 colours"
+    kind = "GIF"
+    modes = {"L": "L", "P": "RGB"}  # noqa: RUF012 - read-only by its declared type
+
+    def can_hold(self, properties: Properties) -> bool:
+        """See `Format.can_hold`; whether RGB has more colours than 256, only its pixels can tell."""
+        samples = properties.shape[2:] if properties.axes in {"YX", "YXS"} else None
+        return properties.dtype == np.uint8 and samples in {(), (3,)} and max(properties.shape[:2]) <= SIDE_LIMIT
+
+    def write(
+        self,
+        image: Image,
+        path: Path,
+        *,
+        colors: Annotated[int, Field(ge=2, le=MOST_COLOURS)] | None = None,
+        dither: bool = False,
+    ) -> tuple[str, ...]:
+        """Write a GIF.
+
+        Parameters
+        ----------
+        colors
+            Reduce RGB to at most so many colours, from 2 to 256; none refuses what has more than 256.
+        dither
+            Mix missing colours from neighbouring pixels, where `colors` reduces them.
+        """
+        if not self.can_hold(image.properties):
+            raise refuse(self, image.properties)
+        comment = comment_bytes(image.metadata.description)
+        options: dict[str, Any] = {"comment": comment} if comment else {}
+        losses = lost(image, *(["description"] if comment else []))
+        picture = _still(image.pixels, colors, dither=dither)
+        with path.open("wb") as file:
+            picture.save(file, "GIF", optimize=False, **options)
+        return losses
+
+    def _open(self, file: BinaryIO) -> "ImageFile":
+        from PIL.GifImagePlugin import GifImageFile
+
+        return GifImageFile(file)
+
+    def _check(self, picture: "ImageFile", _size: int) -> None:
+        if getattr(picture, "is_animated", False):
+            raise ReadError("this GIF is an animation", "save its frames as pictures of their own")
+
+    def _mode(self, picture: "ImageFile") -> str:
+        transparent = "A" if "transparency" in picture.info else ""
+        return super()._mode(picture) + transparent
+
+    def _describe(self, picture: "ImageFile") -> tuple[PixelSize | None, Metadata]:
+        return None, Metadata(description=comment_text(picture.info.get("comment", b"")))
+
+
+def _still(pixels: Pixels, colors: int | None, *, dither: bool) -> "PillowImage":
+    """The picture in a mode that GIF holds: L or P."""
+    from PIL import Image as PillowImage
+
+    if pixels.ndim == 2:  # noqa: PLR2004 - Y and X
+        return PillowImage.fromarray(pixels)
+    packed = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    found, indices = np.unique(packed, return_inverse=True)
+    if len(found) <= (colors or MOST_COLOURS):
+        return _indexed(found, indices.reshape(packed.shape))
+    if colors is None:
+        raise WriteError(
+            f"GIF holds 256 colours; this image has {len(found):,}",
+            "add --to png, or --to gif:colors=256 to reduce them",
+        )
+    rgb = PillowImage.fromarray(pixels)
+    palette = rgb.quantize(colors)
+    kind = PillowImage.Dither.FLOYDSTEINBERG if dither else PillowImage.Dither.NONE
+    return rgb.quantize(palette=palette, dither=kind)
+
+
+def _indexed(colours: Pixels, indices: Pixels) -> "PillowImage":
+    """A picture with just these colours (0xRRGGBB, ascending).
+
+    They are written in descending order, and at least two: a palette of 0, 1, 2, … would be read as grey.
+    """
+    from PIL import Image as PillowImage
+
+    picture = PillowImage.fromarray((len(colours) - 1 - indices).astype(np.uint8))
+    descending = colours[::-1].astype(np.uint32)
+    table = np.stack([descending >> 16, descending >> 8 & 0xFF, descending & 0xFF], axis=-1).astype(np.uint8)
+    picture.putpalette(table.tobytes() + b"\xff\xff\xff" * (len(colours) == 1))
+    return picture
+
+
+GIF = Gif()

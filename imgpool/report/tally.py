@@ -1,0 +1,83 @@
+"""Counting: what a run did, for the summary, the JSON object and the exit code."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from imgpool.core.task import Result
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the images so far.
+
+    Attributes
+    ----------
+    found
+        Images in the inputs.
+    failures
+        The failed results, in the order in which they came.
+    lost
+        How often an output could not keep something ("pixel_size", …).
+    """
+
+    found: int
+    done: int = 0
+    skipped: int = 0
+    failures: list[Result] = field(default_factory=list)
+    lost: Counter[str] = field(default_factory=Counter)
+    started: float = field(default_factory=time.monotonic)
+
+    def add(self, result: Result) -> None:
+        """Count one result."""
+        if result.status == "done":
+            self.done += 1
+            self.lost.update(result.lost)
+        elif result.status == "skipped":
+            self.skipped += 1
+        else:
+            self.failures.append(result)
+
+    @property
+    def failed(self) -> int:
+        """The number of failures."""
+        return len(self.failures)
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self.started
+
+    @property
+    def rate(self) -> float:
+        """Images a second."""
+        return (self.done + self.failed) / self.seconds if self.seconds else 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """0 if nothing failed, else 1."""
+        return 1 if self.failures else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The counts and failures as plain JSON values."""
+        return {
+            "found": self.found,
+            "done": self.done,
+            "skipped": self.skipped,
+            "failed": self.failed,
+            "seconds": round(self.seconds, 3),
+            "images_per_second": round(self.rate, 2),
+            "failures": [_failure(result) for result in self.failures],
+        }
+
+
+def _failure(result: Result) -> dict[str, str]:
+    failure = result.failure
+    assert failure is not None
+    return {
+        "source": result.task.source,
+        "stage": failure.stage,
+        "error": failure.error,
+        "message": f"{failure.message}: {failure.hint}" if failure.hint else failure.message,
+    }

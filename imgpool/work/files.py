@@ -1,0 +1,135 @@
+"""One file in, one file out: reading within limits, and writing that is whole or not there."""
+
+import hashlib
+import itertools
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from imgpool.core.catalogue import FORMATS, split_extension
+from imgpool.core.errors import ReadError, UsageError
+from imgpool.core.format import Format, Guard, no_guard
+from imgpool.core.image import Image, Properties
+
+MAX_PIXELS = 2**32
+"""Pixels in one file, over all its pages, unless ``--max-pixels`` says otherwise."""
+
+SMALL = 256 * 1024**2
+"""Decoded bytes that are never suspicious, however small the file."""
+
+MAX_EXPANSION = 2000
+"""Decoded bytes per byte of file; deflate reaches 1,032."""
+
+_serial_numbers = itertools.count()
+
+
+def read(path: str | os.PathLike[str], guard: Guard = no_guard) -> Image:
+    """Read an image file.
+
+    Parameters
+    ----------
+    path
+        The file; its extension tells the format.
+    guard
+        Called with the header's properties before anything is decoded; it may raise.
+
+    Returns
+    -------
+    Image
+        Pixels in the file's own dtype, axes, pixel size and metadata.
+
+    Raises
+    ------
+    UsageError
+        If the extension belongs to no known format.
+    ReadError
+        If the file is not what its extension says, damaged or truncated.
+    OSError
+        If it cannot be opened.
+    """
+    return format_of(path).read(Path(path), guard)
+
+
+def write(image: Image, path: str | os.PathLike[str], **options: object) -> tuple[str, ...]:
+    """Write an image file, whole or not at all.
+
+    Parameters
+    ----------
+    image
+        What to write.
+    path
+        The file; its extension tells the format. An existing file is replaced.
+    **options
+        The format's own, as ``imgpool formats NAME`` lists them.
+
+    Returns
+    -------
+    tuple of str
+        What the format could not keep, such as "pixel_size"; empty when nothing was lost.
+
+    Raises
+    ------
+    UsageError
+        If the extension belongs to no known format, or an option does not fit.
+    WriteError
+        If the format cannot hold the pixels.
+    OSError
+        If the file cannot be written.
+    """
+    target = Path(path)
+    temporary = temporary_name(target.parent, target.name)
+    try:
+        lost = write_with(format_of(path), image, temporary, options)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return lost
+
+
+def format_of(path: str | os.PathLike[str]) -> Format:
+    """The format that a path's extension means; raises `UsageError` where there is none."""
+    _, format_ = split_extension(os.path.basename(path))
+    if format_ is None:
+        known = ", ".join(format_.extensions[0] for format_ in FORMATS)
+        raise UsageError(f"{os.fspath(path)}: no format has this extension", f"known: {known}")
+    return format_
+
+
+def write_with(format_: Format, image: Image, path: Path, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Write with the writer's options checked and its defaults filled in."""
+    return format_.write(image, path, **format_.validate(options))
+
+
+def temporary_name(folder: Path, name: str) -> Path:
+    """A name in `folder` that no other process or call uses, with the extension of `name`."""
+    stem, _ = split_extension(name)
+    return folder / f".imgpool-{os.getpid()}-{next(_serial_numbers)}{name[len(stem) :]}"
+
+
+def check_limits(properties: Properties, file_size: int, max_pixels: int) -> None:
+    """Raise `ReadError` if a header promises more than may be decoded."""
+    if properties.pixel_count > max_pixels:
+        raise ReadError(
+            f"{properties.pixel_count:,} pixels are more than the {max_pixels:,} allowed",
+            "raise --max-pixels if the file is sound",
+        )
+    if properties.nbytes > max(SMALL, MAX_EXPANSION * file_size):
+        raise ReadError(
+            f"the header promises {properties.nbytes:,} bytes of pixels in a file of {file_size:,}: it is damaged",
+            "copy it again",
+        )
+
+
+def file_hash(path: str | os.PathLike[str]) -> str:
+    """The sha256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def megapixels(path: str | os.PathLike[str]) -> float:
+    """Millions of pixels that a file's header promises; 0 where it cannot be read."""
+    try:
+        return format_of(path).properties(Path(path)).pixel_count / 1e6
+    except (ReadError, OSError):
+        return 0.0

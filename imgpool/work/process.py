@@ -1,0 +1,123 @@
+"""One file's life: read, filter, write, rename into place. Runs in a worker, or in this process."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from imgpool.core.errors import ReadError
+from imgpool.core.filter import LoadedFilter
+from imgpool.core.image import Image
+from imgpool.core.recipe import Recipe
+from imgpool.core.task import Result, Stage, Task
+from imgpool.work.failures import explain
+from imgpool.work.files import MAX_PIXELS, check_limits, file_hash, format_of, read, temporary_name, write_with
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is the same for every task of a run; sent to each worker once.
+
+    Attributes
+    ----------
+    recipe
+        What to do.
+    scratch
+        A folder on the output's file system, where files are written before they are renamed into place.
+    max_pixels
+        Refuse files with more.
+    """
+
+    recipe: Recipe
+    scratch: str
+    max_pixels: int = MAX_PIXELS
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What one worker needs, loaded once: the job, and its filters ready to be called."""
+
+    job: Job
+    filters: tuple[LoadedFilter, ...]
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a task has come: the stage it is in, and the seconds each one took."""
+
+    stage: Stage = "read"
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def enter(self, stage: Stage) -> Iterator[None]:
+        self.stage = stage
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = round(time.perf_counter() - started, 6)
+
+
+def set_up(job: Job) -> Workshop:
+    """Load every heavy part of the recipe: a worker's initializer."""
+    return Workshop(job, job.recipe.load_filters())
+
+
+def process(workshop: Workshop, task: Task) -> Result:
+    """Process one file; whatever goes wrong becomes a failed result."""
+    progress = _Progress()
+    try:
+        return _process(workshop, task, progress)
+    except Exception as error:  # noqa: BLE001 - one bad file never costs its neighbours
+        failure = explain(error, progress.stage)
+        return Result(task, "failed", failure, progress.seconds, pid=os.getpid())
+
+
+def _process(workshop: Workshop, task: Task, progress: _Progress) -> Result:
+    recipe = workshop.job.recipe
+    with progress.enter("read"):
+        task, image, source_hash = _read_unchanged(task, workshop.job.max_pixels)
+    with progress.enter("filter"):
+        image = recipe.complete(image)
+        for filter_ in workshop.filters:
+            image = filter_(image)
+    with progress.enter("write"):
+        done = _write_in_place(workshop.job, task, image)
+    return replace(done, seconds=progress.seconds, source_sha256=source_hash)
+
+
+def _read_unchanged(task: Task, max_pixels: int) -> tuple[Task, Image, str]:
+    """Read a file that nobody writes to meanwhile; the task comes back with the size and time it has now."""
+    before = os.stat(task.source)
+    source_hash = file_hash(task.source)
+    image = read(task.source, partial(check_limits, file_size=before.st_size, max_pixels=max_pixels))
+    after = os.stat(task.source)
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise ReadError("it changed while it was read", "run the same command again when it is complete")
+    return replace(task, size=before.st_size, mtime_ns=before.st_mtime_ns), image, source_hash
+
+
+def _write_in_place(job: Job, task: Task, image: Image) -> Result:
+    target = Path(task.target)
+    temporary = temporary_name(Path(job.scratch), target.name)
+    try:
+        lost = write_with(format_of(target), image, temporary, job.recipe.output.options)
+        written, sha256 = temporary.stat().st_size, file_hash(temporary)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return Result(
+        task,
+        "done",
+        shape=image.pixels.shape,
+        dtype=str(image.pixels.dtype),
+        axes=image.axes,
+        written=written,
+        sha256=sha256,
+        lost=lost,
+        pid=os.getpid(),
+    )

@@ -1,0 +1,1 @@
+"""The scenes behind the sample images, one module each: light is computed in floats, files are written elsewhere."""

@@ -1,0 +1,272 @@
+"""The main job, from the outside: folders in, folders out, truthful exit codes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from imgpool import read, write
+from imgpool.core.image import Image
+
+SUMMARY_KEYS = {
+    *("found", "done", "skipped", "failed", "seconds", "images_per_second", "engine", "workers", "chunksize"),
+    *("recipe", "fingerprint", "output", "failures"),
+}
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "trip").mkdir(parents=True)
+    rng = np.random.default_rng(1)
+    for name in ("a.png", "b.png", "trip/c.png"):
+        write(Image.from_array(rng.integers(0, 256, (40, 50), dtype=np.uint8)), folder / name)
+    return folder
+
+
+def test_samples_are_all_done_then_all_skipped(imgpool, sample_images, tmp_path):
+    first = imgpool("process", sample_images, "-o", tmp_path / "out", "--json")
+    assert first.code == 0, first.stderr
+    assert set(first.json) == SUMMARY_KEYS
+    assert first.json["failed"] == 0
+    assert first.json["done"] == first.json["found"] > 8
+    outputs = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and ".imgpool" not in path.parts]
+    assert len(outputs) == first.json["done"]
+
+    again = imgpool("process", sample_images, "-o", tmp_path / "out", "--json")
+    assert again.code == 0
+    assert (again.json["done"], again.json["skipped"]) == (0, first.json["done"])
+    assert again.json["seconds"] < first.json["seconds"]
+
+
+def test_default_output_stands_beside_the_input_and_mirrors_it(imgpool, photos):
+    assert imgpool("process", photos, "--serial").code == 0
+    out = photos.with_name("photos-processed")
+    assert {p.relative_to(out).as_posix() for p in out.rglob("*.png")} == {"a.png", "b.png", "trip/c.png"}
+
+
+def test_the_current_folder_as_input(imgpool, photos):
+    done = imgpool("process", ".", "--serial", "--json", cwd=photos)
+    assert done.json["output"] == str(photos.with_name("photos-processed"))
+
+
+def test_one_file_as_input(imgpool, photos, tmp_path):
+    done = imgpool("process", photos / "a.png", "-f", "invert", "-o", tmp_path / "out", "--serial", "--json")
+    assert done.json["done"] == 1
+    np.testing.assert_array_equal(read(tmp_path / "out" / "a.png").pixels, 255 - read(photos / "a.png").pixels)
+
+
+def test_several_folders_keep_their_names(imgpool, photos, tmp_path):
+    done = imgpool("process", photos, photos / "trip", "-o", tmp_path / "out", "--serial", "--json")
+    assert done.code == 0
+    assert (tmp_path / "out" / "photos" / "a.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [("content", "the source changed"), ("recipe", "the recipe changed"), ("output", "the output is missing")],
+)
+def test_what_changed_runs_again_and_says_why(imgpool, photos, tmp_path, change, reason):
+    command = ["process", photos, "-o", tmp_path / "out", "--serial", "--json"]
+    imgpool(*command, "-f", "gaussian:sigma=1")
+    sigma = 1
+    if change == "content":
+        write(Image.from_array(np.zeros((40, 50), np.uint8)), photos / "b.png")
+    elif change == "output":
+        (tmp_path / "out" / "b.png").unlink()
+    else:
+        sigma = 2
+    again = imgpool(*command, "-f", f"gaussian:sigma={sigma}")
+    expected = 3 if change == "recipe" else 1
+    assert (again.json["done"], again.json["skipped"]) == (expected, 3 - expected)
+    assert reason in again.stderr
+
+
+def test_a_touched_file_with_the_same_bytes_is_skipped(imgpool, photos, tmp_path):
+    command = ["process", photos, "-o", tmp_path / "out", "--serial", "--json"]
+    imgpool(*command)
+    (photos / "a.png").touch()
+    assert imgpool(*command).json["skipped"] == 3
+
+
+def test_fresh_runs_all(imgpool, photos, tmp_path):
+    command = ["process", photos, "-o", tmp_path / "out", "--serial", "--json"]
+    imgpool(*command)
+    assert imgpool(*command, "--fresh").json["done"] == 3
+
+
+def test_dry_run_writes_nothing_and_tells_all(imgpool, photos, tmp_path):
+    plan = imgpool("process", photos, "-o", tmp_path / "out", "--dry-run")
+    assert plan.code == 0
+    assert "trip/c.png" in plan.stdout
+    assert "3 to do" in plan.stdout
+    assert not (tmp_path / "out").exists()
+    as_json = imgpool("process", photos, "-o", tmp_path / "out", "-n", "--json").json
+    assert [task["reason"] for task in as_json["tasks"]] == ["new"] * 3
+    assert as_json["estimate"] == {
+        "images": 3,
+        "bytes": sum(p.stat().st_size for p in photos.rglob("*.png")),
+        "megapixels": 0.006,
+    }
+
+
+def test_quiet_says_nothing_when_all_is_well(imgpool, photos, tmp_path):
+    assert imgpool("process", photos, "-o", tmp_path / "out", "--serial", "-q").stderr == ""
+
+
+def test_verbose_names_every_image(imgpool, photos, tmp_path):
+    done = imgpool("process", photos, "-o", tmp_path / "out", "--serial", "-v")
+    assert all(name in done.stderr for name in ("a.png", "b.png", "trip/c.png"))
+
+
+def test_convert_changes_the_extension_and_keeps_the_pixels(imgpool, photos, tmp_path):
+    done = imgpool("process", photos, "-o", tmp_path / "out", "-r", "convert", "--to", "tiff", "--serial")
+    assert done.code == 0, done.stderr
+    np.testing.assert_array_equal(read(tmp_path / "out" / "a.tif").pixels, read(photos / "a.png").pixels)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-f", "gausian"], ["gausian", "did you mean gaussian?"]),
+        (["-f", "gaussian:sigmaa=2"], ["sigmaa", "did you mean sigma?"]),
+        (["-f", "gaussian:sigma=-2"], ["sigma", "greater than 0"]),
+        (["-f", "gaussian:sigma=2kg"], ["2kg", "a length"]),
+        (["-f", "gaussian:truncate=3um"], ["truncate"]),
+        (["-f", "gaussian:sigma"], ["sigma", "gaussian:parameter=value"]),
+        (["-r", "enhanse"], ["enhanse", "did you mean enhance?"]),
+        (["-r", "no/such.yaml"], ["no/such.yaml", "cannot be read"]),
+        (["-r", "enhance", "-f", "invert"], ["-r", "-f"]),
+        (["--to", "jpg2"], ["jpg2", "did you mean"]),
+        (["--to", "jpeg:quality=200"], ["quality"]),
+        (["--engine", "pol"], ["pol", "did you mean pool?"]),
+        (["--serial", "--engine", "pool"], ["--serial"]),
+        (["-j", "0"], ["--workers", "0"]),
+        (["--chunksize", "many"], ["--chunksize", "many"]),
+        (["--max-memory", "lots"], ["--max-memory", "lots"]),
+        (["--pixel-size", "2px"], ["2px", "0.325um"]),
+    ],
+)
+def test_bad_usage_is_one_sentence_and_starts_nothing(imgpool, photos, tmp_path, arguments, words):
+    done = imgpool("process", photos, "-o", tmp_path / "out", *arguments)
+    assert done.code == 2
+    assert all(word in done.stderr for word in words), done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("output", ["photos", "photos/out", "photos/trip/deep/out"])
+def test_the_output_never_lies_inside_the_input(imgpool, photos, tmp_path, output):
+    done = imgpool("process", photos, "-o", tmp_path / output)
+    assert done.code == 2
+    assert "inside" in done.stderr
+
+
+def test_an_input_is_never_overwritten(imgpool, photos, tmp_path):
+    (tmp_path / "trip").mkdir()
+    before = (photos / "trip" / "c.png").read_bytes()
+    done = imgpool("process", photos / "trip", "-o", photos, "-f", "invert")
+    assert (photos / "trip" / "c.png").read_bytes() == before
+    assert done.code in {0, 2}
+    done = imgpool("process", photos / "a.png", "-o", photos, "-f", "invert")
+    assert done.code == 2
+    assert "a.png" in done.stderr
+
+
+def test_no_image_is_exit_2(imgpool, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("no picture")
+    done = imgpool("process", tmp_path / "empty")
+    assert done.code == 2
+    assert "no image found" in done.stderr
+
+
+def test_a_missing_input_is_exit_2(imgpool, tmp_path):
+    done = imgpool("process", tmp_path / "nowhere")
+    assert done.code == 2
+    assert "nowhere" in done.stderr
+
+
+def test_two_sources_for_one_target_are_refused_by_name(imgpool, photos, tmp_path):
+    write(read(photos / "a.png"), photos / "a.bmp")
+    done = imgpool("process", photos, "-o", tmp_path / "out", "--to", "tiff")
+    assert done.code == 2
+    assert "a.bmp" in done.stderr
+    assert "a.png" in done.stderr
+
+
+def test_case_insensitive_twins_are_refused_by_name(imgpool, photos, tmp_path):
+    write(read(photos / "a.png"), photos / "A.png")
+    done = imgpool("process", photos, "-o", tmp_path / "out")
+    assert done.code == 2
+    assert "A.png" in done.stderr
+    assert "a.png" in done.stderr
+
+
+def test_what_a_format_cannot_hold_is_refused_before_the_start(imgpool, photos, tmp_path):
+    write(Image.from_array(np.full((9, 9), 40000, np.uint16)), photos / "deep.png")
+    done = imgpool("process", photos, "-o", tmp_path / "out", "-r", "convert", "--to", "jpeg")
+    assert done.code == 2
+    assert "deep.png" in done.stderr
+    assert "rescale_intensity:out=uint8" in done.stderr
+    assert not (tmp_path / "out").exists()
+    remedied = ["-f", "rescale_intensity:out=uint8", "--to", "jpeg"]
+    assert imgpool("process", photos, "-o", tmp_path / "out", *remedied).code == 0
+
+
+def test_files_not_written_by_imgpool_are_never_replaced(imgpool, photos, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.png").write_bytes(b"precious")
+    done = imgpool("process", photos, "-o", tmp_path / "out")
+    assert done.code == 2
+    assert (tmp_path / "out" / "a.png").read_bytes() == b"precious"
+
+
+def test_physical_lengths_follow_each_image_or_the_option(imgpool, photos, tmp_path):
+    spec = ["-f", "gaussian:sigma=0.65um", "--serial", "--json"]
+    failed = imgpool("process", photos, "-o", tmp_path / "out", *spec)
+    assert failed.code == 1
+    assert failed.json["failed"] == 3
+    assert "--pixel-size" in failed.json["failures"][0]["message"]
+    assert imgpool("process", photos, "-o", tmp_path / "out", *spec, "--pixel-size", "0.325um").code == 0
+    imgpool("process", photos, "-o", tmp_path / "pixels", "-f", "gaussian:sigma=2", "--serial")
+    physical, pixels = (read(tmp_path / name / "a.png").pixels for name in ("out", "pixels"))
+    np.testing.assert_array_equal(physical, pixels)
+
+
+def test_a_yaml_recipe(imgpool, photos, tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("name: mine\nsteps:\n  - gaussian: {sigma: 2}\n  - invert\noutput: {format: tiff}\n")
+    done = imgpool("process", photos, "-o", tmp_path / "out", "-r", recipe, "--serial", "--json")
+    assert done.code == 0, done.stderr
+    assert done.json["recipe"] == "mine"
+    assert (tmp_path / "out" / "trip" / "c.tif").is_file()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("steps: [gausian]", ["did you mean gaussian?"]),
+        ("steps:\n  - gaussian: {sigma: 1, sigma: 2}", ["line 2", "twice"]),
+        ("steps: [", ["line"]),
+        ("stepz: []", ["stepz", "did you mean steps?"]),
+        ("!!python/object/apply:os.system ['true']", ["YAML"]),
+        ("- gaussian", ["steps:"]),
+    ],
+)
+def test_a_bad_recipe_names_the_file_and_the_mistake(imgpool, photos, tmp_path, text, words):
+    recipe = tmp_path / "bad.yaml"
+    recipe.write_text(text)
+    done = imgpool("process", photos, "-r", recipe, "-o", tmp_path / "out")
+    assert done.code == 2
+    assert "bad.yaml" in done.stderr
+    assert all(word in done.stderr for word in words), done.stderr
+
+
+def test_a_journal_of_a_newer_version_is_refused(imgpool, photos, tmp_path):
+    command = ["process", photos, "-o", tmp_path / "out", "--serial"]
+    imgpool(*command)
+    journal = tmp_path / "out" / ".imgpool" / "journal.jsonl"
+    journal.write_text(json.dumps({"v": 99}) + "\n")
+    done = imgpool(*command)
+    assert done.code == 2
+    assert "newer" in done.stderr

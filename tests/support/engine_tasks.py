@@ -1,0 +1,142 @@
+"""What the engine tests let workers do. A task's ``source`` says what: a verb and its arguments."""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from imgpool.core.engine import EngineOptions
+from imgpool.core.errors import ReadError
+from imgpool.core.task import Result, Task
+
+
+class Unpicklable(Exception):  # noqa: N818 - a bad exception on purpose
+    def __init__(self, first, second):
+        super().__init__(first)
+        self.second = second
+        self.function = lambda: None
+
+
+class Mute(Exception):  # noqa: N818
+    def __str__(self):
+        raise ValueError("no text")
+
+
+def tasks(*verbs):
+    return [Task(verb, f"out-{number}", 10 + number, 0) for number, verb in enumerate(verbs)]
+
+
+def options(**changes):
+    return EngineOptions(**({"workers": 2} | changes))
+
+
+def no_state():
+    return None
+
+
+def leave_mark(folder):
+    """An initializer that leaves a file per call."""
+    (Path(folder) / f"{os.getpid()}-{time.monotonic_ns()}").touch()
+    return folder
+
+
+def refuse():
+    raise ReadError("the model does not load", "download it again")
+
+
+def refuse_plainly():
+    raise KeyError("weights")
+
+
+def quit_at_once():
+    sys.exit(7)
+
+
+def die_at_once():
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def once(path):
+    """True for the first process that asks."""
+    try:
+        Path(path).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def do(_state, task):
+    """Obey the task; the result's dtype holds what the verb has to tell."""
+    verb, _, argument = task.source.partition(" ")
+    return Result(task, "done", dtype=str(VERBS[verb](argument) or ""))
+
+
+def only_mark(folder, task):
+    """Leave a file per call: for the count of tasks begun."""
+    (Path(folder) / f"{Path(task.target).name}-{time.monotonic_ns()}").touch()
+    return Result(task, "done")
+
+
+def _note_pid(argument):
+    (Path(argument) / str(os.getpid())).touch()
+    time.sleep(60)
+
+
+def _raise(error):
+    raise error
+
+
+def _die_once(argument):
+    if once(argument):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _sleep_once(argument):
+    if once(argument):
+        time.sleep(60)
+
+
+def _hold_memory(argument):
+    return len(bytearray(int(argument)))
+
+
+def _threads(_):
+    import cv2
+    import numpy as np
+    from threadpoolctl import threadpool_info
+
+    np.ones((2, 2)) @ np.ones((2, 2))
+    return max([cv2.getNumThreads(), *(pool["num_threads"] for pool in threadpool_info())])
+
+
+VERBS = {
+    "pass": str,
+    "raise": lambda text: _raise(ValueError(text)),
+    "read-error": lambda text: _raise(ReadError(text, "copy it again")),
+    "unpicklable": lambda text: _raise(Unpicklable(text, 2)),
+    "mute": lambda _: _raise(Mute()),
+    "sys-exit": lambda _: sys.exit(3),
+    "interrupt": lambda _: _raise(KeyboardInterrupt()),
+    "os-exit": lambda code: os._exit(int(code)),
+    "sigkill": lambda _: os.kill(os.getpid(), signal.SIGKILL),
+    "sigsegv": lambda _: ctypes.string_at(0),
+    "sigkill-once": _die_once,
+    "sleep-once": _sleep_once,
+    "note-pid-and-sleep": _note_pid,
+    "sleep": lambda seconds: time.sleep(float(seconds)),
+    "memory": _hold_memory,
+    "threads": _threads,
+    "modules": lambda name: name in sys.modules,
+    "interrupt-from-terminal": lambda _: os.kill(os.getpid(), signal.SIGINT),
+    "environment": os.environ.get,
+}
+
+
+def claim_and_stay(claims, slot, index, exit_code):
+    """A worker that is at work for ever, or until it exits."""
+    claims.claim(slot, index)
+    if exit_code is not None:
+        os._exit(exit_code)
+    time.sleep(60)

@@ -1,0 +1,256 @@
+"""Where each result goes, and what is refused before anything starts."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+
+from imgpool.batch.plan import check_output, default_output, plan, refuse_foreign, refuse_unholdable, target_name
+from imgpool.batch.scan import Found, scan
+from imgpool.core.catalogue import FILTERS, FORMATS
+from imgpool.core.errors import UsageError
+from imgpool.core.filter import image_filter
+from imgpool.core.image import Image
+from imgpool.core.recipe import Output, Recipe
+from imgpool.core.task import Task
+
+KEEP = Recipe("keep")
+TO_PNG = KEEP.with_output(Output.parse("png"))
+TO_JPEG = KEEP.with_output(Output.parse("jpeg"))
+GREY_8 = np.arange(64, dtype=np.uint8).reshape(8, 8)
+GREY_16 = GREY_8.astype(np.uint16) * 1000
+
+
+def found(*relatives, folder="/photos"):
+    return [Found(os.path.join(folder, relative), relative, 10, 20) for relative in relatives]
+
+
+def targets(images, recipe=KEEP, output="/out"):
+    return [task.target for task in plan(images, output, recipe)]
+
+
+def write_png(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(imagecodecs.png_encode(pixels))
+    return path
+
+
+def tasks_for(folder, recipe, output):
+    return plan(scan([folder], str(output)).images, str(output), recipe)
+
+
+def test_the_tree_is_mirrored_and_every_task_knows_its_source():
+    tasks = plan(found("a/b/c.tif", "d.png"), "/out", KEEP)
+    assert tasks == [
+        Task("/photos/a/b/c.tif", "/out/a/b/c.tif", 10, 20),
+        Task("/photos/d.png", "/out/d.png", 10, 20),
+    ]
+
+
+def test_another_format_changes_the_extension_and_its_own_keeps_the_name():
+    images = found("a/b.tif", "c.JPEG", "d.e.bmp", "f.PNG", "-g\n\udcff.gif")
+    assert targets(images, TO_PNG) == [
+        "/out/a/b.png",
+        "/out/c.png",
+        "/out/d.e.png",
+        "/out/f.PNG",
+        "/out/-g\n\udcff.png",
+    ]
+    assert target_name("c.JPEG", FORMATS["jpeg"]) == "c.JPEG"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("a.tif", "a.png"),
+        ("a.jpg", "a.jpeg"),
+        ("x/a.tif", "x/a.bmp"),
+    ],
+)
+def test_two_images_that_would_become_one_file_are_refused_with_both_names(first, second):
+    with pytest.raises(UsageError) as caught:
+        targets(found(first, second), TO_PNG)
+    for name in (f"/photos/{first}", f"/photos/{second}", "/out/"):
+        assert name in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("a.png", "A.png"),
+        ("a.png", "a.PNG"),
+        ("Trip/a.png", "trip/A.png"),
+        ("straße.png", "STRASSE.png"),
+        ("caf\u00e9.png", "cafe\u0301.png"),
+        ("CAF\u00c9.png", "cafe\u0301.png"),
+        ("\u03aa\u0301.png", "\u0390.png"),  # one letter as capital and small: equal only when folded, then composed
+    ],
+)
+def test_names_that_some_file_systems_do_not_tell_apart_are_refused(first, second):
+    with pytest.raises(UsageError) as caught:
+        targets(found(first, second))
+    assert caught.value.hint
+
+
+def test_the_same_name_in_different_folders_is_fine():
+    assert len(targets(found("a/1.png", "b/1.png", "a/b/1.png"))) == 3
+
+
+def test_a_target_that_is_another_targets_folder_is_refused():
+    """a.png becomes a.jpg, and the folder a.jpg is there too: one of them could never be written."""
+    with pytest.raises(UsageError) as caught:
+        targets(found("a.png", "a.jpg/b.png"), TO_JPEG)
+    assert "a.jpg" in caught.value.message
+
+
+def test_default_output_stands_beside_the_first_input(tmp_path, monkeypatch):
+    (tmp_path / "photos" / "trip").mkdir(parents=True)
+    (tmp_path / "photos" / "a.b.png").touch()
+    photos = str(tmp_path / "photos")
+    assert default_output(photos) == f"{photos}-processed"
+    assert default_output(f"{photos}/") == f"{photos}-processed"
+    assert default_output(f"{photos}/trip/..") == f"{photos}-processed"
+    assert default_output(f"{photos}/a.b.png") == f"{photos}/a.b-processed"
+    monkeypatch.chdir(photos)
+    assert default_output(".") == f"{photos}-processed"
+    assert default_output("trip") == f"{photos}/trip-processed"
+    assert default_output("a.b.png") == f"{photos}/a.b-processed"
+    monkeypatch.chdir(tmp_path / "photos" / "trip")
+    assert default_output("..") == f"{photos}-processed"
+
+
+def test_the_default_output_of_a_folder_is_never_inside_it(tmp_path):
+    (tmp_path / "photos").mkdir()
+    check_output(default_output(tmp_path / "photos"), [tmp_path / "photos"])
+
+
+@pytest.mark.parametrize(
+    "output", ["photos", "photos/", "photos/out", "photos/a/b", "alias/out", "alias", "away/../photos/x"]
+)
+def test_an_output_inside_an_input_is_refused_also_through_a_link(tmp_path, output):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "away").mkdir()
+    (tmp_path / "alias").symlink_to("photos")
+    for given in ("photos", "alias"):
+        with pytest.raises(UsageError, match="lies inside the input") as caught:
+            check_output(str(tmp_path / output), [tmp_path / given])
+        assert "-o" in caught.value.hint
+
+
+def test_an_output_inside_the_second_input_is_refused(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    with pytest.raises(UsageError, match="lies inside the input"):
+        check_output(str(tmp_path / "b/out"), [tmp_path / "a", tmp_path / "b"])
+
+
+def test_an_output_that_only_begins_like_the_input_is_fine(tmp_path):
+    (tmp_path / "photos").mkdir()
+    check_output(str(tmp_path / "photos-2"), [tmp_path / "photos"])
+
+
+def test_an_output_that_is_no_folder_is_refused(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "broken").symlink_to("nowhere")
+    for name in ("file", "broken"):
+        with pytest.raises(UsageError, match=name):
+            check_output(str(tmp_path / name), [tmp_path / "photos"])
+
+
+def test_an_image_beside_its_result_is_not_overwritten(tmp_path):
+    source = write_png(tmp_path / "a.png", GREY_8)
+    images = scan([source], str(tmp_path)).images
+    with pytest.raises(UsageError, match="would replace an input"):
+        plan(images, str(tmp_path), KEEP)
+    assert targets(images, TO_JPEG, str(tmp_path)) == [str(tmp_path / "a.jpg")]
+
+
+def test_an_input_inside_the_output_is_never_overwritten(tmp_path):
+    write_png(tmp_path / "out/raw/a.png", GREY_8)
+    write_png(tmp_path / "more/b.png", GREY_8)
+    output = str(tmp_path / "out")
+    images = scan([tmp_path / "out/raw", tmp_path / "more"], output).images
+    with pytest.raises(UsageError, match="would replace an input"):
+        plan(images, output, KEEP)
+    alone = scan([tmp_path / "out/raw"], output).images
+    assert targets(alone, KEEP, output) == [str(tmp_path / "out/a.png")]
+
+
+def test_a_link_in_the_output_that_leads_to_the_input_does_not_overwrite_it(tmp_path):
+    write_png(tmp_path / "photos/trip/a.png", GREY_8)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "trip").symlink_to(tmp_path / "photos" / "trip")
+    with pytest.raises(UsageError, match="would replace an input"):
+        tasks_for(tmp_path / "photos", KEEP, tmp_path / "out")
+
+
+def test_foreign_files_in_the_output_are_refused_by_name(tmp_path):
+    output = tmp_path / "out"
+    tasks = plan(found("a/1.png", "b.png"), str(output), KEEP)
+    refuse_foreign(tasks, str(output))
+    (output / "a").mkdir(parents=True)
+    (output / "other.png").touch()
+    refuse_foreign(tasks, str(output))
+    (output / "b.png").symlink_to("nowhere")
+    with pytest.raises(UsageError, match=r"b\.png is already there"):
+        refuse_foreign(tasks, str(output))
+
+
+def test_what_the_output_format_cannot_hold_is_refused_before_the_start(tmp_path):
+    write_png(tmp_path / "in/deep.png", GREY_16)
+    write_png(tmp_path / "in/flat.png", GREY_8)
+    tasks = tasks_for(tmp_path / "in", TO_JPEG, tmp_path / "out")
+    with pytest.raises(UsageError, match=r"deep\.png cannot be written: .*16") as caught:
+        refuse_unholdable(tasks, TO_JPEG)
+    assert "flat.png" not in caught.value.message
+    assert "rescale_intensity:out=uint8" in caught.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_remedy_of_a_refusal_is_one(tmp_path):
+    write_png(tmp_path / "in/deep.png", GREY_16)
+    recipe = Recipe.from_specs(["rescale_intensity:out=uint8"]).with_output(Output.parse("jpeg"))
+    refuse_unholdable(tasks_for(tmp_path / "in", recipe, tmp_path / "out"), recipe)
+
+
+def to_float(image: Image) -> Image:
+    return image.with_pixels(image.pixels.astype(np.float32))
+
+
+def test_a_recipe_that_changes_the_dtype_is_asked_also_where_the_format_stays(tmp_path, monkeypatch):
+    declared = image_filter(tiles="exact", outcome=lambda properties, _: replace(properties, dtype=np.dtype("float32")))
+    monkeypatch.setitem(FILTERS._built_in, "to_float", declared(to_float))
+    write_png(tmp_path / "in/a.png", GREY_8)
+    recipe = Recipe.from_specs(["to_float"])
+    with pytest.raises(UsageError, match=r"a\.png cannot be written: .*float32") as caught:
+        refuse_unholdable(tasks_for(tmp_path / "in", recipe, tmp_path / "out"), recipe)
+    assert caught.value.hint
+    to_tiff = recipe.with_output(Output.parse("tiff"))
+    refuse_unholdable(tasks_for(tmp_path / "in", to_tiff, tmp_path / "out"), to_tiff)
+
+
+def test_only_some_of_many_refused_files_are_named(tmp_path):
+    for number in range(5):
+        write_png(tmp_path / f"in/{number}.png", GREY_16)
+    with pytest.raises(UsageError, match=r"0\.png, .*1\.png, .*2\.png and 2 more cannot be written"):
+        refuse_unholdable(tasks_for(tmp_path / "in", TO_JPEG, tmp_path / "out"), TO_JPEG)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n\0\0"])
+def test_a_header_that_cannot_be_read_is_no_refusal(tmp_path, content):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "bad.png").write_bytes(content)
+    (tmp_path / "in" / "gone.png").symlink_to("nowhere")
+    refuse_unholdable(tasks_for(tmp_path / "in", TO_JPEG, tmp_path / "out"), TO_JPEG)
+
+
+def test_headers_are_not_read_where_nothing_can_be_refused(tmp_path, monkeypatch):
+    write_png(tmp_path / "in/a.png", GREY_16)
+    tasks = tasks_for(tmp_path / "in", KEEP, tmp_path / "out")
+    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("a file was opened"))
+    refuse_unholdable(tasks, Recipe.from_specs(["gaussian"]))

@@ -1,0 +1,398 @@
+"""A run from the inputs to the last result, on real files, with the serial engine."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+
+import imgpool
+from imgpool.batch.journal import journal_path
+from imgpool.batch.run import Run, Settings
+from imgpool.core.catalogue import FILTERS, FORMATS
+from imgpool.core.errors import ReadError, RunError, UsageError
+from imgpool.core.filter import image_filter
+from imgpool.core.image import Image, Properties
+from imgpool.core.recipe import Output, Recipe
+from imgpool.work.files import file_hash
+
+BLUR = Recipe.from_specs(["gaussian:sigma=1"])
+GENERATOR = np.random.default_rng(1)
+
+
+def write_png(path, side=8):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(imagecodecs.png_encode(GENERATOR.integers(0, 256, (side, side), np.uint8)))
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Three images of different size, one in a sub-folder."""
+    for name, side in (("b.png", 8), ("trip/a.png", 64), ("z.png", 32)):
+        write_png(tmp_path / "photos" / name, side)
+    return tmp_path / "photos"
+
+
+def prepare(*inputs, recipe=BLUR, **settings):
+    return Run(Settings(inputs=tuple(map(str, inputs)), recipe=recipe, engine="serial", **settings))
+
+
+def run(*inputs, **settings):
+    return list(prepare(*inputs, **settings).results())
+
+
+def statuses(results):
+    return [result.status for result in results]
+
+
+def reasons(planned):
+    return [each.reason for each in planned.planned]
+
+
+def outputs(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*") if ".imgpool" not in path.parts)
+
+
+def test_every_image_is_processed_into_the_mirrored_tree(photos, tmp_path):
+    results = run(photos)
+    output = tmp_path / "photos-processed"
+    assert statuses(results) == ["done"] * 3
+    assert outputs(output) == ["b.png", "trip/a.png", "z.png"]
+    for result in results:
+        expected = BLUR.apply(imgpool.read(result.task.source).pixels)
+        assert np.array_equal(imgpool.read(result.task.target).pixels, expected)
+        assert result.sha256 == file_hash(result.task.target)
+        assert result.source_sha256 == file_hash(result.task.source)
+        assert result.written == os.path.getsize(result.task.target)
+
+
+def test_nothing_is_left_in_the_output_but_results_and_journal(photos, tmp_path):
+    run(photos)
+    assert os.listdir(tmp_path / "photos-processed" / ".imgpool") == ["journal.jsonl"]
+
+
+def test_big_files_come_first_and_the_plan_stays_in_order_of_names(photos):
+    planned = prepare(photos)
+    assert [os.path.basename(each.task.source) for each in planned.planned] == ["b.png", "a.png", "z.png"]
+    assert [os.path.basename(task.source) for task in planned.to_do] == ["a.png", "z.png", "b.png"]
+    assert [os.path.basename(result.task.source) for result in planned.results()] == ["a.png", "z.png", "b.png"]
+
+
+def test_nothing_is_written_before_results_are_asked_for(photos, tmp_path):
+    planned = prepare(photos)
+    planned.results()
+    assert os.listdir(tmp_path) == ["photos"]
+
+
+def test_what_is_done_is_skipped_the_second_time(photos):
+    run(photos)
+    again = prepare(photos)
+    assert reasons(again) == [""] * 3
+    assert (again.to_do, len(again.done_before)) == ([], 3)
+    assert statuses(again.results()) == ["skipped"] * 3
+
+
+def test_a_new_image_runs_alone_and_the_skipped_are_told_first(photos):
+    run(photos)
+    write_png(photos / "new.png", 128)
+    again = prepare(photos)
+    assert reasons(again) == ["", "new", "", ""]
+    results = list(again.results())
+    assert statuses(results) == ["skipped"] * 3 + ["done"]
+    assert results[-1].task.source.endswith("new.png")
+
+
+def test_a_changed_parameter_runs_all_again_and_says_why(photos, tmp_path):
+    run(photos)
+    before = file_hash(tmp_path / "photos-processed" / "z.png")
+    again = prepare(photos, recipe=Recipe.from_specs(["gaussian:sigma=2"]))
+    assert reasons(again) == ["the recipe changed"] * 3
+    assert statuses(again.results()) == ["done"] * 3
+    assert file_hash(tmp_path / "photos-processed" / "z.png") != before
+
+
+def test_a_changed_source_runs_again_alone(photos):
+    run(photos)
+    write_png(photos / "b.png", 16)
+    assert reasons(prepare(photos)) == ["the source changed in size", "", ""]
+
+
+def test_fresh_runs_all_again(photos):
+    run(photos)
+    assert statuses(run(photos, fresh=True)) == ["done"] * 3
+
+
+def test_a_lost_output_is_made_again_with_the_same_bytes(photos, tmp_path):
+    run(photos)
+    target = tmp_path / "photos-processed" / "b.png"
+    before = target.read_bytes()
+    target.unlink()
+    assert reasons(prepare(photos)) == ["the output is missing", "", ""]
+    run(photos)
+    assert target.read_bytes() == before
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(photos):
+    results = prepare(photos).results()
+    assert next(results).status == "done"
+    results.close()
+    again = prepare(photos)
+    assert [os.path.basename(task.source) for task in again.done_before] == ["a.png"]
+    assert sorted(statuses(again.results())) == ["done", "done", "skipped"]
+
+
+def test_what_a_killed_run_left_behind_goes(photos, tmp_path):
+    scratch = tmp_path / "photos-processed" / ".imgpool" / "tmp"
+    scratch.mkdir(parents=True)
+    (scratch / ".imgpool-1-1.png").write_bytes(b"half")
+    run(photos)
+    assert not scratch.exists()
+
+
+def test_a_bad_image_fails_alone_and_is_tried_again(photos, tmp_path):
+    (photos / "bad.png").write_bytes((photos / "z.png").read_bytes()[:200])
+    results = run(photos)
+    (failed,) = [result for result in results if result.status == "failed"]
+    assert statuses(results).count("done") == 3
+    assert failed.task.source.endswith("bad.png")
+    assert (failed.failure.stage, failed.failure.error) == ("read", "ReadError")
+    assert failed.failure.hint
+    assert outputs(tmp_path / "photos-processed") == ["b.png", "trip/a.png", "z.png"]
+    again = prepare(photos)
+    assert reasons(again) == ["", "failed before", "", ""]
+    write_png(photos / "bad.png")
+    assert "failed" not in statuses(run(photos))
+
+
+def test_a_failing_image_keeps_the_result_of_an_earlier_run(photos, tmp_path):
+    run(photos)
+    before = (tmp_path / "photos-processed" / "z.png").read_bytes()
+    (photos / "z.png").write_bytes(b"no picture any more")
+    assert statuses(run(photos)).count("failed") == 1
+    assert (tmp_path / "photos-processed" / "z.png").read_bytes() == before
+
+
+def test_an_image_that_vanishes_after_the_plan_fails_by_name(photos):
+    planned = prepare(photos)
+    (photos / "z.png").unlink()
+    (failed,) = [result for result in planned.results() if result.status == "failed"]
+    assert failed.task.source.endswith("z.png")
+    assert failed.failure.stage == "read"
+    assert "not there any more" in failed.failure.message
+
+
+def test_a_folder_that_cannot_be_listed_is_a_failure_not_a_silence(photos, monkeypatch):
+    real = os.scandir
+
+    def scandir(path):
+        if os.path.basename(path) == "trip":
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    results = run(photos)
+    (failed,) = [result for result in results if result.status == "failed"]
+    assert failed.task.source == str(photos / "trip")
+    assert "permission denied" in failed.failure.message
+    assert statuses(results).count("done") == 2
+
+
+def exits(image: Image) -> Image:
+    if image.pixels.shape == (8, 8):
+        sys.exit("that is all")
+    return image
+
+
+def test_an_image_on_which_a_filter_exits_fails_alone(photos, monkeypatch):
+    monkeypatch.setitem(FILTERS._built_in, "exits", image_filter(tiles="no")(exits))
+    results = run(photos, recipe=Recipe.from_specs(["exits"]))
+    (failed,) = [result for result in results if result.status == "failed"]
+    assert failed.task.source.endswith("b.png")
+    assert failed.failure.error == "SystemExit"
+    assert statuses(results).count("done") == 2
+
+
+class Unloadable:
+    """A filter whose heavy part does not load."""
+
+    def __init__(self) -> None:
+        raise ReadError("the model is damaged", "download it again")
+
+
+def test_a_filter_that_does_not_load_stops_the_run_before_the_first_image(photos, tmp_path, monkeypatch):
+    monkeypatch.setitem(FILTERS._built_in, "unloadable", image_filter(tiles="no")(Unloadable))
+    planned = prepare(photos, recipe=Recipe.from_specs(["unloadable"]))
+    with pytest.raises(RunError, match="the model is damaged"):
+        list(planned.results())
+    assert outputs(tmp_path / "photos-processed") == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["new\nline.png", "-dash.png", "🔬 µ.png", "x" * 240 + ".png", "x" * 251 + ".png", "\udcff\udcfe.png", "a b.PNG"],
+)
+def test_odd_names_go_the_whole_way_twice(tmp_path, name):
+    write_png(tmp_path / "photos" / name)
+    assert statuses(run(tmp_path / "photos")) == ["done"]
+    assert os.listdir(tmp_path / "photos-processed") in ([".imgpool", name], [name, ".imgpool"])
+    assert statuses(run(tmp_path / "photos")) == ["skipped"]
+
+
+def test_several_inputs_and_a_given_output(photos, tmp_path, monkeypatch):
+    write_png(tmp_path / "more" / "b.png")
+    monkeypatch.chdir(tmp_path)
+    run("photos", "more", output="results")
+    assert outputs(tmp_path / "results") == ["more/b.png", "photos/b.png", "photos/trip/a.png", "photos/z.png"]
+
+
+def test_another_format_is_another_target_and_not_done(photos, tmp_path):
+    run(photos)
+    to_jpeg = prepare(photos, recipe=BLUR.with_output(Output.parse("jpeg")))
+    assert reasons(to_jpeg) == ["new"] * 3
+    assert statuses(to_jpeg.results()) == ["done"] * 3
+    assert len(outputs(tmp_path / "photos-processed")) == 6
+
+
+def test_no_image_is_bad_usage_and_says_what_was_there(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "notes.txt").touch()
+    with pytest.raises(UsageError, match="no image found in .*photos among 1 file") as caught:
+        prepare(tmp_path / "photos")
+    assert ".png" in caught.value.hint
+
+
+def test_no_input_at_all_is_bad_usage():
+    with pytest.raises(UsageError):
+        prepare()
+
+
+def test_foreign_files_in_the_output_are_refused_until_a_run_has_written_there(photos, tmp_path):
+    write_png(tmp_path / "out" / "z.png", 4)
+    before = (tmp_path / "out" / "z.png").read_bytes()
+    with pytest.raises(UsageError, match=r"z\.png is already there"):
+        prepare(photos, output=str(tmp_path / "out"))
+    with pytest.raises(UsageError, match=r"z\.png is already there"):
+        prepare(photos, output=str(tmp_path / "out"), fresh=True)
+    assert (tmp_path / "out" / "z.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_journal_of_a_newer_imgpool_is_refused_also_when_all_is_run_fresh(photos, tmp_path, fresh):
+    run(photos)
+    with journal_path(str(tmp_path / "photos-processed")).open("ab") as file:
+        file.write(b'{"v": 99}\n')
+    with pytest.raises(UsageError, match="newer imgpool"):
+        prepare(photos, fresh=fresh)
+
+
+def test_an_unknown_engine_is_bad_usage(photos):
+    with pytest.raises(UsageError, match="no engine is called 'seriel'") as caught:
+        Run(Settings((str(photos),), BLUR, engine="seriel"))
+    assert caught.value.hint == "did you mean serial?"
+
+
+@pytest.mark.parametrize(
+    "bad", [{"workers": 0}, {"workers": -1}, {"chunksize": 0}, {"retries": -1}, {"timeout": -1.0}, {"max_pixels": 0}]
+)
+def test_a_senseless_number_is_bad_usage(photos, bad):
+    with pytest.raises(UsageError):
+        Run(replace(Settings((str(photos),), BLUR), **bad))
+
+
+def test_a_senseless_size_is_bad_usage_from_python_too(photos):
+    with pytest.raises(UsageError):
+        imgpool.process(photos, filters=["gaussian"], engine="serial", max_memory="much")
+
+
+def test_the_engine_is_told_workers_memory_and_modules(photos):
+    settings = Settings((str(photos),), BLUR, workers=4, chunksize=3, timeout=9.0, retries=2, max_memory=400)
+    options = Run(settings).options
+    assert (options.workers, options.chunksize, options.timeout, options.retries) == (4, 3, 9.0, 2)
+    assert options.worker_memory == 100
+    assert "imgpool.filters.smoothing" in options.preload
+    assert Run(replace(settings, engine="serial")).options.workers == 1
+
+
+def test_python_gets_the_results_that_the_command_gives(photos, tmp_path):
+    results = list(imgpool.process(photos, filters=["gaussian:sigma=1"], output=tmp_path / "a", engine="serial"))
+    run(photos, output=str(tmp_path / "b"))
+    assert statuses(results) == ["done"] * 3
+    for name in outputs(tmp_path / "a"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_second_run_into_the_same_output_is_refused_while_the_first_is_at_work(photos):
+    """It would clear the first one's half-written files away, and both would write the journal."""
+    first = prepare(photos).results()
+    next(first)
+    with pytest.raises(RunError):
+        list(prepare(photos).results())
+    assert statuses(first) == ["done"] * 2
+    assert statuses(run(photos)) == ["skipped"] * 3
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 128 KiB, and what makes it larger."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    if not mounted:
+        pytest.skip("mounting is not permitted here")
+    try:
+        yield folder, lambda: subprocess.run(["mount", "-o", "remount,size=16m", str(folder)], check=True)
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+GREY = Properties((512, 512), np.dtype("uint8"), "YX")
+
+
+@pytest.mark.parametrize("name", [format_.name for format_ in FORMATS if format_.can_hold(GREY)])
+def test_a_full_disk_stops_the_run_and_making_space_continues_it(tmp_path, small_disk, name):
+    """Whatever the writer raises: some libraries give an OSError without an errno, or a RuntimeError."""
+    disk, enlarge = small_disk
+    for number in range(3):
+        write_png(tmp_path / "photos" / f"{number}.png", 512)
+    settings = {"recipe": Recipe("keep").with_output(Output.parse(name)), "output": str(disk / "out")}
+    results = prepare(tmp_path / "photos", **settings).results()
+    seen = []
+    with pytest.raises(RunError, match="the disk is full") as caught:
+        seen.extend(results)
+    assert "make space" in caught.value.hint
+    assert outputs(disk / "out") == []
+    enlarge()
+    assert statuses(run(tmp_path / "photos", **settings)) == ["done"] * 3
+
+
+def test_a_disk_without_a_byte_left_for_the_journal_stops_the_run_too(tmp_path, small_disk):
+    disk, enlarge = small_disk
+    write_png(tmp_path / "photos" / "a.png", 512)
+    planned = prepare(tmp_path / "photos", output=str(disk / "out"))
+    with pytest.raises(OSError, match="No space"), (disk / "filling").open("wb", buffering=0) as file:
+        while file.write(b"\0" * 512):
+            pass
+    with pytest.raises(RunError, match="disk is full"):
+        list(planned.results())
+    enlarge()
+    assert statuses(run(tmp_path / "photos", output=str(disk / "out"))) == ["done"]
+
+
+def test_a_folder_in_the_place_of_a_target_fails_that_image_alone(photos, tmp_path):
+    run(photos)
+    target = Path(tmp_path / "photos-processed" / "z.png")
+    target.unlink()
+    target.mkdir()
+    results = run(photos)
+    (failed,) = [result for result in results if result.status == "failed"]
+    assert failed.failure.stage == "write"
+    assert statuses(results).count("skipped") == 2

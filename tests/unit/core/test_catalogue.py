@@ -1,0 +1,126 @@
+"""Plug-ins by name."""
+
+import sys
+import uuid
+
+import pytest
+
+from imgpool.core.catalogue import ENGINES, FILTERS, FORMATS, Catalogue, split_extension
+from imgpool.core.errors import RecipeError
+
+PLUGIN = """
+from types import SimpleNamespace
+{name} = SimpleNamespace(name="{name}", home="{home}")
+__all__ = ["{name}"]
+"""
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package with two plug-in modules and a helper that must not be imported."""
+    name = f"plugins_{uuid.uuid4().hex}"
+    folder = tmp_path / "site" / name
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("")
+    (folder / "first.py").write_text(PLUGIN.format(name="blur", home="built in") + "helper = None\n")
+    (folder / "second.py").write_text(PLUGIN.format(name="sharpen", home="built in"))
+    (folder / "_helper.py").write_text("raise RuntimeError('helpers are no plug-ins')")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    yield name
+    for module in [module for module in sys.modules if module.partition(".")[0] == name]:
+        del sys.modules[module]
+
+
+def install(site, group, point, source):
+    """Install a distribution with one entry point, as pip would."""
+    module = f"other_{uuid.uuid4().hex}"
+    (site / f"{module}.py").write_text(source)
+    metadata = site / f"{module}-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[{group}]\n{point} = {module}:{point}\n")
+    return module
+
+
+def test_finds_what_the_modules_list_and_no_helper(package):
+    catalogue = Catalogue("thing", package)
+    assert catalogue.names() == ["blur", "sharpen"]
+    assert [plugin.name for plugin in catalogue] == ["blur", "sharpen"]
+    assert "blur" in catalogue
+    assert "helper" not in catalogue
+
+
+def test_an_unknown_name_meets_its_nearest(package):
+    with pytest.raises(RecipeError, match="no thing is called 'sharpn'") as caught:
+        Catalogue("thing", package)["sharpn"]
+    assert caught.value.hint == "did you mean sharpen?"
+
+
+def test_an_installed_package_adds_its_own(package, tmp_path):
+    install(tmp_path / "site", package, "invert", PLUGIN.format(name="invert", home="other"))
+    catalogue = Catalogue("thing", package)
+    assert catalogue.names() == ["blur", "invert", "sharpen"]
+    assert catalogue["invert"].home == "other"
+
+
+def test_an_installed_package_does_not_replace_a_built_in_one(package, tmp_path):
+    install(tmp_path / "site", package, "blur", PLUGIN.format(name="blur", home="other"))
+    catalogue = Catalogue("thing", package)
+    assert catalogue["blur"].home == "built in"
+    assert [plugin.home for plugin in catalogue] == ["built in"] * 2
+
+
+def test_a_missing_requirement_is_named_with_its_remedy(package, tmp_path):
+    module = install(tmp_path / "site", package, "invert", "import a_module_that_nobody_has")
+    with pytest.raises(RecipeError, match=module) as caught:
+        Catalogue("thing", package)["invert"]
+    assert caught.value.hint == "pip install a_module_that_nobody_has"
+
+
+@pytest.mark.parametrize("source", ["raise RuntimeError('broken')", "other = 1", "def :"])
+def test_a_plug_in_that_breaks_at_import_is_a_recipe_error(package, tmp_path, source):
+    install(tmp_path / "site", package, "invert", source)
+    with pytest.raises(RecipeError, match="invert"):
+        Catalogue("thing", package)["invert"]
+
+
+def test_a_broken_plug_in_of_another_package_does_not_take_the_others_with_it(package, tmp_path):
+    """Listing the filters, or telling formats by extension, must not depend on everything that is installed."""
+    install(tmp_path / "site", package, "invert", "import a_module_that_nobody_has")
+    assert [plugin.name for plugin in Catalogue("thing", package)] == ["blur", "sharpen"]
+
+
+@pytest.mark.parametrize("catalogue", [FILTERS, FORMATS, ENGINES], ids=lambda catalogue: catalogue.kind)
+def test_every_plug_in_is_found_under_its_own_name(catalogue):
+    assert catalogue.names()
+    assert [plugin.name for plugin in catalogue] == catalogue.names()
+    assert all(catalogue[name] is catalogue[name] for name in catalogue.names())
+
+
+def test_no_two_formats_claim_an_extension():
+    extensions = [extension for format_ in FORMATS for extension in format_.extensions]
+    assert len(extensions) == len(set(extensions))
+    assert all(extension[0] == "." and extension == extension.lower() for extension in extensions)
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "format_"),
+    [
+        ("a.png", "a", "png"),
+        ("a.PNG", "a", "png"),
+        ("a.b.JpEg", "a.b", "jpeg"),
+        ("a.tif", "a", "tiff"),
+        ("a.ome.tif", "a", "tiff"),
+        ("a.OME.TIF", "a", "tiff"),
+        ("-a\n.png", "-a\n", "png"),
+        ("\udcff.png", "\udcff", "png"),
+        ("a.png.txt", "a.png.txt", None),
+        ("png", "png", None),
+        (".png", ".png", None),
+        ("a.", "a.", None),
+        ("", "", None),
+    ],
+)
+def test_a_names_extension_means_a_format(name, stem, format_):
+    found_stem, found = split_extension(name)
+    assert (found_stem, found and found.name) == (stem, format_)

@@ -1,0 +1,37 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from imgpool.engines._processes import ONE_THREAD, clean_start, exit_reason
+
+
+def test_a_clean_start_hides_the_script_and_asks_for_one_thread(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    main = sys.modules["__main__"]
+    with clean_start():
+        assert not hasattr(sys.modules["__main__"], "__file__")
+        assert all(os.environ[name] == "1" for name in ONE_THREAD)
+        child = [sys.executable, "-c", "import os; print(os.environ['OMP_NUM_THREADS'])"]
+        assert subprocess.run(child, capture_output=True, check=True).stdout.split() == [b"1"]
+    assert sys.modules["__main__"] is main
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert "MKL_NUM_THREADS" not in os.environ
+
+
+def test_all_is_put_back_after_an_error():
+    main, environment = sys.modules["__main__"], dict(os.environ)
+    with pytest.raises(OSError, match="no more"), clean_start():
+        raise OSError("no more processes")
+    assert sys.modules["__main__"] is main
+    assert dict(os.environ) == environment
+
+
+@pytest.mark.parametrize(
+    ("exitcode", "reason"),
+    [(0, "exit code 0"), (3, "exit code 3"), (-9, "SIGKILL"), (-11, "SIGSEGV"), (-99, "signal 99")],
+)
+def test_exit_reasons(exitcode, reason):
+    assert exit_reason(exitcode) == reason

@@ -1,0 +1,37 @@
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
+import engine_tasks as tasks
+
+from imgpool.engines.serial import SERIAL
+
+
+def test_tasks_are_done_here_in_their_order_as_they_are_asked_for(tmp_path):
+    todo = tasks.tasks(*["pass"] * 5)
+    run = SERIAL.run(todo, tasks.only_mark, partial(tasks.leave_mark, tmp_path), tasks.options())
+    assert list(tmp_path.iterdir()) == []
+    results = [next(run), next(run)]
+    assert len(list(tmp_path.iterdir())) == 3  # the initializer and two tasks
+    results += run
+    assert [result.task for result in results] == todo
+    assert {result.pid for result in results} == {os.getpid()}
+
+
+def test_the_initializer_runs_once_and_not_at_all_without_tasks(tmp_path):
+    initializer = partial(tasks.leave_mark, tmp_path)
+    assert list(SERIAL.run([], tasks.do, initializer, tasks.options())) == []
+    assert list(tmp_path.iterdir()) == []
+    list(SERIAL.run(tasks.tasks("pass", "pass"), tasks.do, initializer, tasks.options()))
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_ctrl_c_ends_the_run():
+    run = SERIAL.run(tasks.tasks("pass", "interrupt", "pass"), tasks.do, tasks.no_state, tasks.options())
+    next(run)
+    with pytest.raises(KeyboardInterrupt):
+        next(run)

@@ -1,0 +1,117 @@
+import multiprocessing
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
+import engine_tasks as tasks
+
+from imgpool.engines import _watch
+from imgpool.engines._answers import Death
+from imgpool.engines._claims import Claims
+from imgpool.engines._watch import Watch
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that is set by hand."""
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(_watch, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+@pytest.fixture
+def claims():
+    return Claims(multiprocessing.get_context("spawn"), slots=4)
+
+
+@pytest.fixture
+def start(claims):
+    """Start a worker that claims the task of this index, then sleeps, or exits if it is told a code."""
+    workers = []
+
+    def start(index, exit_code=None):
+        arguments = (claims, len(workers), index, exit_code)
+        worker = multiprocessing.get_context("spawn").Process(target=tasks.claim_and_stay, args=arguments)
+        worker.start()
+        workers.append(worker)
+        while not any(claim.pid == worker.pid for claim in claims):
+            time.sleep(0.005)
+        if exit_code is not None:
+            worker.join()
+        return worker
+
+    yield start
+    for worker in workers:
+        worker.kill()
+        worker.join()
+
+
+def test_workers_at_work_are_left_alone(start, claims):
+    watch = Watch([start(3)], claims, timeout=None)
+    assert not watch.look()
+    assert watch.deaths() == []
+
+
+def test_a_death_is_told_with_what_the_worker_had_claimed(start, claims):
+    watch = Watch([start(3, exit_code=5), start(4)], claims, timeout=None)
+    assert watch.look()
+    assert watch.deaths() == [Death("exit code 5", 3)]
+
+
+def test_an_idle_worker_dies_without_a_charge(start, claims):
+    worker = start(3)
+    claims.drop(0)
+    worker.kill()
+    worker.join()
+    watch = Watch([worker], claims, timeout=None)
+    assert watch.look()
+    assert watch.deaths() == [Death("SIGKILL", None)]
+
+
+def test_a_task_over_its_time_costs_its_worker(start, claims, clock):
+    worker = start(3)
+    watch = Watch([worker, start(4)], claims, timeout=1.0)
+    for _ in range(3):
+        assert not watch.look()
+        claims.claim(1, 50 + int(clock.now * 10))  # the other one goes from task to task
+        clock.now += 0.4
+    assert watch.look()
+    assert worker.exitcode == -9
+    assert watch.deaths() == [Death("TimeoutError", 3)]
+
+
+def test_time_in_which_the_watch_was_away_is_not_charged(start, claims, clock):
+    worker = start(3)
+    watch = Watch([worker], claims, timeout=1.0)
+    assert not watch.look()
+    clock.now += 3600
+    assert not watch.look()
+    assert worker.is_alive()
+    clock.now += 0.4
+    assert not watch.look()
+    clock.now += 0.4
+    assert watch.look()
+
+
+def test_a_task_that_was_done_just_before_the_kill_is_not_charged(start, claims, clock):
+    worker = start(3)
+    watch = Watch([worker], claims, timeout=1.0)
+    watch.look()
+    for _ in range(3):
+        clock.now += 0.4
+        watch.look()
+    claims.drop(0)
+    assert watch.deaths() == [Death("TimeoutError", None)]
+
+
+def test_it_is_due_once_a_tick(claims, clock):
+    watch = Watch([], claims, timeout=None)
+    assert not watch.due()
+    clock.now += 1.01 * _watch.TICK
+    assert watch.due()
+    watch.look()
+    assert not watch.due()

@@ -1,0 +1,354 @@
+"""PNG: what goes in comes out, whoever wrote it."""
+
+import io
+import shutil
+import struct
+import subprocess
+import zlib
+
+import imagecodecs
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+from PIL import PngImagePlugin
+
+from imgpool.core.errors import ReadError, WriteError
+from imgpool.core.exif import orientation
+from imgpool.core.image import Image, Metadata, PixelSize
+from imgpool.formats.png import PNG
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SHAPES = {"grey": (7, 5), "grey + alpha": (7, 5, 2), "RGB": (7, 5, 3), "RGBA": (7, 5, 4)}
+ICC = bytes(range(256)) * 3
+
+
+def exif(value):
+    return b"MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1" + struct.pack(">HH", value, 0) + b"\0\0\0\0" + b"camera"
+
+
+def noise(shape, dtype=np.uint8):
+    return np.random.default_rng(7).integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+
+
+def image(pixels, pixel_size=None, **metadata):
+    return Image(pixels, "YX" if pixels.ndim == 2 else "YXS", pixel_size, Metadata(**metadata))
+
+
+def chunk(kind, body):
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(width, height, depth, colour, rows, *, before=(), after=()):
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
+    chunks = [(b"IHDR", header), *before, (b"IDAT", pixels), *after, (b"IEND", b"")]
+    return SIGNATURE + b"".join(chunk(*each) for each in chunks)
+
+
+def read(path, data):
+    path.write_bytes(data)
+    result = PNG.read(path)
+    assert result.properties == PNG.properties(path)
+    return result
+
+
+def chunk_kinds(data):
+    kinds, start = [], 8
+    while start < len(data):
+        (length,) = struct.unpack_from(">I", data, start)
+        kinds.append(data[start + 4 : start + 8])
+        start += 12 + length
+    return kinds
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("level", [0, 1, 6])
+def test_pixels_come_back(tmp_path, dtype, kind, level):
+    pixels = noise(SHAPES[kind], dtype)
+    assert PNG.write(image(pixels), tmp_path / "a.png", level=level) == ()
+    back = PNG.read(tmp_path / "a.png")
+    assert back.pixels.dtype == dtype
+    assert np.array_equal(back.pixels, pixels)
+    assert back.pixels.flags.writeable
+    assert back.properties == PNG.properties(tmp_path / "a.png")
+
+
+def test_16_bit_rgb_keeps_its_values(tmp_path):
+    """Pillow alone makes 156 of 40000."""
+    pixels = np.full((4, 4, 3), 40_000, np.uint16)
+    back = read(tmp_path / "a.png", imagecodecs.png_encode(pixels))
+    assert back.pixels.dtype == np.uint16
+    assert back.pixels.max() == 40_000
+
+
+def test_a_strided_view_is_written_as_what_it_shows(tmp_path):
+    pixels = noise((20, 30, 3), np.uint16)[::-2, 1::3]
+    PNG.write(image(pixels), tmp_path / "a.png")
+    assert np.array_equal(PNG.read(tmp_path / "a.png").pixels, pixels)
+
+
+@pytest.mark.parametrize("level", [1, 6])
+def test_other_readers_agree(tmp_path, level):
+    for shape in SHAPES.values():
+        pixels = noise(shape)
+        PNG.write(image(pixels), tmp_path / "a.png", level=level)
+        with PillowImage.open(tmp_path / "a.png") as picture:
+            assert np.array_equal(np.asarray(picture), pixels)
+
+
+@pytest.mark.parametrize("transparency", [None, b"\0\x80"])
+def test_a_palette_equals_its_rgb_twin(tmp_path, transparency):
+    picture = PillowImage.fromarray(noise((20, 30, 3))).quantize(60)
+    options = {"transparency": transparency} if transparency else {}
+    picture.save(tmp_path / "palette.png", **options)
+    with PillowImage.open(tmp_path / "palette.png") as opened:
+        twin = np.asarray(opened.convert("RGBA" if transparency else "RGB"))
+    back = PNG.read(tmp_path / "palette.png")
+    assert np.array_equal(back.pixels, twin)
+    assert PNG.properties(tmp_path / "palette.png") == back.properties
+
+
+@pytest.mark.parametrize(
+    ("depth", "row", "grey"),
+    [
+        (1, b"\xa0", [255, 0, 255, 0]),
+        (2, b"\x1b", [0, 85, 170, 255]),
+        (4, b"\x0f\x37", [0, 255, 51, 119]),
+    ],
+)
+def test_shallow_grey_is_scaled_to_the_full_range(tmp_path, depth, row, grey):
+    back = read(tmp_path / "a.png", png(4, 1, depth, 0, [row]))
+    assert back.pixels.tolist() == [grey]
+
+
+@pytest.mark.parametrize(
+    ("depth", "colour", "row", "key", "pixels"),
+    [
+        (8, 0, b"\x05\x06", b"\0\x05", [[5, 0], [6, 255]]),
+        (16, 0, b"\x01\x05\x01\x06", b"\x01\x05", [[261, 0], [262, 65535]]),
+        (8, 2, b"\1\2\3\1\2\4", b"\0\1\0\2\0\3", [[1, 2, 3, 0], [1, 2, 4, 255]]),
+        (16, 2, b"\0\1\0\2\0\3\1\1\0\2\0\3", b"\0\1\0\2\0\3", [[1, 2, 3, 0], [257, 2, 3, 65535]]),
+        (1, 0, b"\x40", b"\0\1", [[0, 255], [255, 0]]),
+    ],
+)
+def test_a_transparent_colour_is_alpha(tmp_path, depth, colour, row, key, pixels):
+    back = read(tmp_path / "a.png", png(2, 1, depth, colour, [row], before=[(b"tRNS", key)]))
+    assert back.pixels.tolist() == [pixels]
+
+
+def test_interlaced_files_are_read(tmp_path):
+    if not shutil.which("convert"):
+        pytest.skip("ImageMagick's convert is not installed")
+    pixels = noise((37, 23, 3))
+    PillowImage.fromarray(pixels).save(tmp_path / "plain.png")
+    subprocess.run(["convert", tmp_path / "plain.png", "-interlace", "PNG", tmp_path / "a.png"], check=True)
+    assert (tmp_path / "a.png").read_bytes()[28] == 1
+    assert np.array_equal(PNG.read(tmp_path / "a.png").pixels, pixels)
+
+
+@pytest.mark.parametrize("tool", [["convert"], ["vips", "copy"]])
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_files_of_other_tools_are_read(tmp_path, tool, kind, dtype):
+    if not shutil.which(tool[0]):
+        pytest.skip(f"{tool[0]} is not installed")
+    pixels = noise(SHAPES[kind], dtype)
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(pixels))
+    subprocess.run([*tool, tmp_path / "a.png", tmp_path / "b.png"], check=True, capture_output=True)
+    back = PNG.read(tmp_path / "b.png")
+    assert np.array_equal(back.pixels, pixels)
+    assert back.pixels.dtype == dtype
+
+
+def test_metadata_comes_back(tmp_path):
+    xmp = b"<x:xmpmeta/>"
+    metadata = {"icc": ICC, "exif": exif(3), "description": "Zelle, 3 µm", "extra": {"xmp": xmp}}
+    original = image(noise((7, 5)), PixelSize(0.325, 0.65), **metadata)
+    assert PNG.write(original, tmp_path / "a.png") == ()
+    back = PNG.read(tmp_path / "a.png")
+    assert back.metadata == original.metadata
+    assert back.pixel_size[:2] == pytest.approx((0.325, 0.65), rel=1e-6)
+    assert PNG.properties(tmp_path / "a.png").pixel_size == back.pixel_size
+
+
+@pytest.mark.parametrize("value", range(1, 9))
+def test_all_eight_orientations_pass(tmp_path, value):
+    PNG.write(image(noise((7, 5)), exif=exif(value)), tmp_path / "a.png")
+    block = PNG.read(tmp_path / "a.png").metadata.exif
+    assert block == exif(value)
+    assert orientation(block) == value
+
+
+@pytest.mark.parametrize("text", ["plain", "Zelle µ ä", "細胞 λ", "two\nlines", "x" * 100_000])
+def test_descriptions_of_every_script_pass(tmp_path, text):
+    assert PNG.write(image(noise((2, 2)), description=text), tmp_path / "a.png") == ()
+    assert PNG.read(tmp_path / "a.png").metadata.description == text
+    with PillowImage.open(tmp_path / "a.png") as picture:
+        assert picture.info["Description"] == text
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\udcff"])
+def test_descriptions_that_png_cannot_hold_are_reported(tmp_path, text):
+    assert PNG.write(image(noise((2, 2)), description=text), tmp_path / "a.png") == ("description",)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("text", ["plain", "細胞"])
+def test_descriptions_of_every_kind_are_read(tmp_path, compressed, text):
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("Description", text, zip=compressed) if text != "plain" else info.add_text(
+        "Description", text, zip=compressed
+    )
+    PillowImage.fromarray(noise((4, 4))).save(tmp_path / "a.png", pnginfo=info)
+    assert PNG.read(tmp_path / "a.png").metadata.description == text
+
+
+def test_dpi_is_no_pixel_size(tmp_path):
+    PillowImage.fromarray(noise((4, 4))).save(tmp_path / "a.png", dpi=(300, 150))
+    back = PNG.read(tmp_path / "a.png")
+    assert back.pixel_size is None
+    assert back.metadata.dpi == pytest.approx((300, 150), rel=1e-4)
+    PNG.write(back, tmp_path / "b.png")
+    assert PNG.read(tmp_path / "b.png").metadata.dpi == back.metadata.dpi
+
+
+def test_an_aspect_ratio_is_no_resolution(tmp_path):
+    back = read(tmp_path / "a.png", png(1, 1, 8, 0, [b"\1"], before=[(b"pHYs", struct.pack(">IIB", 1, 2, 0))]))
+    assert back.pixel_size is None
+    assert back.metadata.dpi is None
+
+
+@pytest.mark.parametrize(
+    ("pixel_size", "lost"),
+    [
+        (PixelSize(25, 25), ("pixel_size",)),  # would be read as dpi
+        (PixelSize(1, 1, 2), ("pixel_size",)),  # no place for a depth
+        (PixelSize(1e-5, 1e-5), ("pixel_size",)),  # more pixels per metre than 31 bits count
+        (PixelSize(1e-3, 1e-3), ()),
+    ],
+)
+def test_pixel_sizes_that_png_cannot_hold_are_reported(tmp_path, pixel_size, lost):
+    assert PNG.write(image(noise((2, 2)), pixel_size), tmp_path / "a.png") == lost
+
+
+def test_other_texts_and_colour_chunks_pass_as_they_are(tmp_path):
+    beside = [(b"gAMA", b"\0\0\xb1\x8f"), (b"sRGB", b"\0"), (b"tEXt", b"Author\0me"), (b"tIME", b"\x07\xe8\1\1\1\1\1")]
+    after = [(b"tEXt", b"Software\0camera")]
+    back = read(tmp_path / "a.png", png(2, 1, 8, 0, [b"\1\2"], before=beside, after=after))
+    assert back.pixels.tolist() == [[1, 2]]  # gAMA changes no pixel
+    PNG.write(back, tmp_path / "b.png")
+    data = (tmp_path / "b.png").read_bytes()
+    assert chunk_kinds(data) == [b"IHDR", b"gAMA", b"sRGB", b"tEXt", b"tEXt", b"IDAT", b"IEND"]
+    assert b"Author\0me" in data
+    assert b"Software\0camera" in data
+
+
+def test_a_profile_takes_the_place_of_srgb(tmp_path):
+    back = read(tmp_path / "a.png", png(2, 1, 8, 0, [b"\1\2"], before=[(b"sRGB", b"\0")]))
+    PNG.write(image(back.pixels, icc=ICC, extra=back.metadata.extra), tmp_path / "b.png")
+    assert chunk_kinds((tmp_path / "b.png").read_bytes()) == [b"IHDR", b"iCCP", b"IDAT", b"IEND"]
+
+
+@pytest.mark.parametrize(
+    ("space", "kind", "lost"),
+    [
+        (b"RGB ", "grey", ("icc",)),
+        (b"RGB ", "RGB", ()),
+        (b"GRAY", "RGBA", ("icc",)),
+        (b"GRAY", "grey + alpha", ()),
+    ],
+)
+def test_a_profile_for_other_colours_is_reported(tmp_path, space, kind, lost):
+    profile = bytes(16) + space + bytes(200)
+    assert PNG.write(image(noise(SHAPES[kind]), icc=profile), tmp_path / "a.png") == lost
+    assert PNG.read(tmp_path / "a.png").metadata.icc == (None if lost else profile)
+
+
+def test_imagemagicks_way_of_exif_is_read(tmp_path):
+    block = b"Exif\0\0" + exif(6)
+    text = f"\nexif\n{len(block):8}\n{block.hex()}\n".encode()
+    raw = b"Raw profile type exif\0\0" + zlib.compress(text)
+    back = read(tmp_path / "a.png", png(1, 1, 8, 0, [b"\1"], before=[(b"zTXt", raw)]))
+    assert back.metadata.exif == exif(6)
+    PNG.write(back, tmp_path / "b.png")
+    assert chunk_kinds((tmp_path / "b.png").read_bytes()) == [b"IHDR", b"eXIf", b"IDAT", b"IEND"]
+
+
+def test_exif_behind_the_pixels_is_read(tmp_path):
+    back = read(tmp_path / "a.png", png(1, 1, 8, 0, [b"\1"], after=[(b"eXIf", exif(6))]))
+    assert orientation(back.metadata.exif) == 6
+
+
+@pytest.mark.parametrize("body", [b"name\0\0not zlib", b"name", b"name\0\0" + zlib.compress(bytes(100))[:9]])
+def test_a_profile_broken_since_it_was_made_does_not_cost_the_picture(tmp_path, capfd, body):
+    back = read(tmp_path / "a.png", png(1, 1, 8, 0, [b"\1"], before=[(b"iCCP", body)]))
+    assert back.metadata.icc is None
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_profile_that_inflates_without_end_is_not_followed(tmp_path):
+    bomb = b"name\0\0" + zlib.compress(bytes(65 << 20))
+    back = read(tmp_path / "a.png", png(1, 1, 8, 0, [b"\1"], before=[(b"iCCP", bomb)]))
+    assert back.metadata.icc is None
+
+
+def test_animations_are_refused(tmp_path):
+    frames = [PillowImage.fromarray(noise((4, 4))), PillowImage.new("L", (4, 4))]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+    for look in (PNG.read, PNG.properties):
+        with pytest.raises(ReadError, match="animation of 2 frames") as caught:
+            look(tmp_path / "a.png")
+        assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("pixels", "axes", "hint"),
+    [
+        (np.zeros((3, 4, 5), np.uint16), "ZYX", "--to tiff"),
+        (np.zeros((4, 5), np.float32), "YX", "add -f rescale_intensity:out=uint8, or --to tiff"),
+        (np.zeros((4, 5), np.int32), "YX", "add -f rescale_intensity:out=uint8, or --to tiff"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_the_remedy(tmp_path, pixels, axes, hint):
+    original = Image(pixels, axes)
+    assert not PNG.can_hold(original.properties)
+    with pytest.raises(WriteError, match="PNG holds") as caught:
+        PNG.write(original, tmp_path / "a.png")
+    assert caught.value.hint == hint
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_colours_multiplied_by_alpha_are_refused(tmp_path):
+    with pytest.raises(WriteError, match="multiplied by alpha"):
+        PNG.write(image(noise((4, 4, 4)), premultiplied=True), tmp_path / "a.png")
+    assert PNG.write(image(noise((4, 4, 3)), premultiplied=True), tmp_path / "a.png") == ()
+
+
+def test_the_same_image_gives_the_same_bytes(tmp_path):
+    original = image(noise((30, 40, 3)), PixelSize(1, 1), icc=ICC, exif=exif(1), description="d")
+    PNG.write(original, tmp_path / "a.png")
+    PNG.write(original, tmp_path / "b.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_a_second_pass_changes_no_byte(tmp_path):
+    original = image(noise((30, 40, 3)), PixelSize(1, 1), icc=ICC, exif=exif(1), description="d")
+    PNG.write(original, tmp_path / "a.png")
+    PNG.write(PNG.read(tmp_path / "a.png"), tmp_path / "b.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_bytes_behind_the_end_do_no_harm(tmp_path):
+    pixels = noise((4, 5))
+    back = read(tmp_path / "a.png", imagecodecs.png_encode(pixels) + b"appended by some camera")
+    assert np.array_equal(back.pixels, pixels)
+
+
+def test_pillow_reads_the_metadata_we_write(tmp_path):
+    PNG.write(image(noise((4, 4)), icc=ICC, exif=exif(6), dpi=(300, 300)), tmp_path / "a.png")
+    with PillowImage.open(io.BytesIO((tmp_path / "a.png").read_bytes())) as picture:
+        picture.load()
+        assert picture.info["icc_profile"] == ICC
+        assert picture.info["exif"].removeprefix(b"Exif\0\0") == exif(6)
+        assert picture.info["dpi"] == pytest.approx((300, 300), rel=1e-4)

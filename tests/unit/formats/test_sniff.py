@@ -1,0 +1,72 @@
+"""A wrong file is told for what it is."""
+
+from pathlib import Path
+
+import pytest
+
+from imgpool.core.errors import ReadError
+from imgpool.formats._sniff import check_kind, kind_of
+
+HEADS = {
+    "PNG": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+    "JPEG": b"\xff\xd8\xff\xe0\0\x10JFIF",
+    "GIF": b"GIF89a\1\0\1\0",
+    "BMP": b"BM\x36\0\0\0",
+    "WebP": b"RIFF\x24\0\0\0WEBPVP8 ",
+    "TIFF": b"II*\0\x08\0\0\0",
+    "NPY": b"\x93NUMPY\1\0",
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_each_format_passes_as_itself_only(name):
+    check_kind(Path("a.bin"), HEADS[name], name)
+    for other in HEADS.keys() - {name}:
+        with pytest.raises(ReadError, match=rf"this is a {name} named \.bin"):
+            check_kind(Path("a.bin"), HEADS[name], other)
+
+
+@pytest.mark.parametrize("head", [b"MM\0*", b"II+\0", b"MM\0+"])
+def test_every_kind_of_tiff_is_known(head):
+    assert kind_of(head).name == "TIFF"
+
+
+def test_a_png_named_jpg_and_its_remedy():
+    with pytest.raises(ReadError) as caught:
+        check_kind(Path("photo.JPG"), HEADS["PNG"], "JPEG")
+    assert caught.value.message == "this is a PNG named .jpg"
+    assert caught.value.hint == "rename it so that it ends in .png"
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        (b"", "the file is empty"),
+        (bytes(512), "nothing but zeros"),
+        (b"\0\5\x16\7\0\2\0\0Mac OS X", "side file of macOS"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:", "Git LFS pointer"),
+        (b"\n<!DOCTYPE html><html><head>", "a web page, not a PNG"),
+        (b"\xef\xbb\xbf<html>", "a web page, not a PNG"),
+        ("Messwerte: 3 µm\r\n\t4".encode(), "a text file, not a PNG"),
+        (("x" * 511 + "µ").encode()[:512], "a text file, not a PNG"),
+        (b"\xde\xad\xbe\xef\0", "begins with the bytes de ad be ef"),
+        (b"%PDF-1.7", "this is a PDF named .png"),
+        (b"PK\3\4", "this is a ZIP archive named .png"),
+        (b"\x89HDF\r\n\x1a\n", "this is an HDF5 file named .png"),
+        (b"\0\0\0\x1cftypheic", "this is a HEIF picture named .png"),
+        (b"\0\0\0\x1cftypavif", "this is an AVIF picture named .png"),
+        (b"\0\0\0\x20ftypisom", "this is a movie named .png"),
+        (bytes(128) + b"DICM", "this is a DICOM file named .png"),
+    ],
+)
+def test_what_lies_about_in_folders_is_named(head, message):
+    with pytest.raises(ReadError, match=message) as caught:
+        check_kind(Path("a.png"), head, "PNG")
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["noextension", "a.png"])
+def test_the_message_fits_names_without_a_lie(name):
+    with pytest.raises(ReadError) as caught:
+        check_kind(Path(name), HEADS["PNG"], "GIF")
+    assert "named" not in caught.value.message
