@@ -77,8 +77,8 @@ class Format(ABC):
         Returns
         -------
         tuple of str
-            What of the image the format could not keep, besides pixels: "pixel_size", "icc", "exif",
-            "channel_names", "description".
+            What of the image the format could not keep, besides pixels: "pixel_size", "dpi", "icc", "exif",
+            "xmp", "channel_names", "description", "other_pictures".
 
         Raises
         ------

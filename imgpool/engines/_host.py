@@ -35,6 +35,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 
 from imgpool.engines._answers import Death, SetupFailure
@@ -94,13 +95,14 @@ class Host:
         claims = Claims(context, SLOTS * order.workers)
         inherited = [writer] if self._forked else []
         self._pool = context.Pool(order.workers, set_up, (order.payload, order.worker_memory, claims, inherited))
-        self._workers = multiprocessing.active_children()
-        self._watch = Watch(self._workers, claims, order.timeout)
+        workers = multiprocessing.active_children()
+        self._complete = _are_the_first(workers, order.workers)
+        self._watch = Watch(workers, claims, order.timeout)
         self._results = self._pool.imap_unordered(work, self._feed(order.chunks()), chunksize=1)
 
     def serve(self) -> bool:
         """Send answers until all are there (True), or until the pool is broken (False)."""
-        if not self._complete():
+        if not self._complete:
             self._writer.send(Death("died at once", None))
             return False
         while True:
@@ -129,11 +131,6 @@ class Host:
             os._exit(0)
         else:
             self._release_semaphores()
-
-    def _complete(self) -> bool:
-        """Whether the workers are the first ones: the pool replaces a dead one before anybody can look."""
-        numbers = {int(worker.name.rpartition(":")[2]) for worker in self._workers}
-        return numbers == set(range(1, len(self._workers) + 1))
 
     def _feed(self, chunks: Iterator[Chunk]) -> Iterator[tuple[int, Chunk]]:
         """The chunks, each when there is a free slot: the pool itself would take all at once."""
@@ -185,6 +182,11 @@ def main(order: Order, reader: Connection, writer: Connection) -> None:
     finally:
         if host:
             host.leave(whole=whole)
+
+
+def _are_the_first(workers: Iterable[BaseProcess], count: int) -> bool:
+    """Whether none has died yet: the pool replaces a dead worker by one with a higher number in its name."""
+    return {worker.name.rpartition(":")[2] for worker in workers} == {str(number + 1) for number in range(count)}
 
 
 def _become_host(reader: Connection) -> None:

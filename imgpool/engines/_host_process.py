@@ -31,6 +31,7 @@ class HostProcess:
             context.set_forkserver_preload([main.__module__, *order.preload])
         self._orderly = start_method == "spawn"  # the locks of spawned workers must be removed by the host
         self._finished = False
+        self._closed = False
         self._owner = os.getpid()
         self._reader, self._writer = context.Pipe(duplex=False)
         arguments = (order, self._reader, self._writer)
@@ -73,8 +74,8 @@ class HostProcess:
 
     def close(self) -> None:
         """End the host and its workers: in good order if it has finished, else at once."""
-        if os.getpid() != self._owner:
-            return  # this is a fork of the parent, at its exit
+        if self._closed or os.getpid() != self._owner:  # a fork of the parent leaves the host to the parent
+            return
         try:
             if self._orderly and not self._finished:
                 self._process.terminate()
@@ -85,4 +86,5 @@ class HostProcess:
             self._process.join()
             self._reader.close()
             self._process.close()
+            self._closed = True
             atexit.unregister(self.close)

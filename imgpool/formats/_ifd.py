@@ -46,33 +46,33 @@ class Layout(NamedTuple):
     big: bool
 
     @property
-    def count(self) -> struct.Struct:
+    def count_format(self) -> struct.Struct:
         """The number of entries in a directory."""
         return struct.Struct(self.order + ("Q" if self.big else "H"))
 
     @property
-    def offset(self) -> struct.Struct:
+    def offset_format(self) -> struct.Struct:
         """A position in the file."""
         return struct.Struct(self.order + ("Q" if self.big else "I"))
 
     @property
-    def entry(self) -> struct.Struct:
+    def entry_format(self) -> struct.Struct:
         """Tag, type, count, and the value or its offset."""
         return struct.Struct(self.order + ("HHQ8s" if self.big else "HHI4s"))
 
 
 class Entry(NamedTuple):
-    """One entry of a directory; `field` is the value itself, or its offset where it does not fit."""
+    """One entry of a directory: `number` values of type `kind`, in `field` or at the offset that stands there."""
 
     tag: int
     kind: int
-    count: int
+    number: int
     field: bytes
 
     @property
     def size(self) -> int:
         """The bytes that the value takes."""
-        return _SIZES.get(self.kind, 1) * self.count
+        return _SIZES.get(self.kind, 1) * self.number
 
     @property
     def inline(self) -> bool:
@@ -84,7 +84,7 @@ class Value(NamedTuple):
     """A tag's value in the byte order of the file it came from, or the directory that it points to."""
 
     kind: int
-    count: int
+    number: int
     data: "bytes | Tags"
 
 
@@ -110,17 +110,17 @@ def read_header(file: BinaryIO) -> tuple[Layout, int]:
 def read_directory(file: BinaryIO, layout: Layout, offset: int) -> tuple[list[Entry], int]:
     """The entries of the directory at `offset`, and where the next one is (0 for none)."""
     _seek(file, offset)
-    count = layout.count.unpack(_read(file, layout.count.size))[0]
+    count = layout.count_format.unpack(_read(file, layout.count_format.size))[0]
     if not 0 < count <= _MOST_ENTRIES:
         raise DirectoryError(f"a directory of {count} tags")
-    data = _read(file, count * layout.entry.size + layout.offset.size)
-    entries = [Entry(*fields) for fields in layout.entry.iter_unpack(data[: -layout.offset.size])]
-    return entries, layout.offset.unpack(data[-layout.offset.size :])[0]
+    data = _read(file, count * layout.entry_format.size + layout.offset_format.size)
+    entries = [Entry(*fields) for fields in layout.entry_format.iter_unpack(data[: -layout.offset_format.size])]
+    return entries, layout.offset_format.unpack(data[-layout.offset_format.size :])[0]
 
 
 def location(layout: Layout, entry: Entry) -> int:
     """Where a value that is not inline lies in the file."""
-    return int(layout.offset.unpack(entry.field)[0])
+    return int(layout.offset_format.unpack(entry.field)[0])
 
 
 def read_value(file: BinaryIO, layout: Layout, entry: Entry) -> bytes:
@@ -149,7 +149,7 @@ def read_tags(
             continue
         data = read_value(file, layout, entry)
         if entry.tag not in POINTERS:
-            tags[entry.tag] = Value(entry.kind, entry.count, data)
+            tags[entry.tag] = Value(entry.kind, entry.number, data)
         elif depth < 2:  # noqa: PLR2004 - IFD0, EXIF, interoperability
             there = int.from_bytes(data, "little" if layout.order == "<" else "big")
             tags[entry.tag] = Value(LONG, 1, read_tags(file, layout, there, depth=depth + 1))
@@ -184,35 +184,35 @@ def add_tags(file: BinaryIO, tags: Tags, order: ByteOrder) -> None:
     new, values = _pack(added, layout, start + _length(layout, len(entries) + len(added)))
     file.write(_join([*entries, *new], layout, following) + values)
     file.seek(8 if layout.big else 4)
-    file.write(layout.offset.pack(start))
+    file.write(layout.offset_format.pack(start))
 
 
 def _length(layout: Layout, count: int) -> int:
     """The bytes that a directory of `count` entries takes, without its values."""
-    return layout.count.size + count * layout.entry.size + layout.offset.size
+    return layout.count_format.size + count * layout.entry_format.size + layout.offset_format.size
 
 
 def _join(entries: list[Entry], layout: Layout, following: int) -> bytes:
     """A directory without its values."""
     ordered = sorted(entries, key=lambda entry: entry.tag)
-    lines = b"".join(layout.entry.pack(*entry) for entry in ordered)
-    return layout.count.pack(len(ordered)) + lines + layout.offset.pack(following)
+    lines = b"".join(layout.entry_format.pack(*entry) for entry in ordered)
+    return layout.count_format.pack(len(ordered)) + lines + layout.offset_format.pack(following)
 
 
 def _pack(tags: Tags, layout: Layout, start: int) -> tuple[list[Entry], bytes]:
     """The entries of `tags`, and the values that do not fit into them, to be written at `start`."""
-    width = layout.offset.size
+    width = layout.offset_format.size
     entries: list[Entry] = []
     values = b""
-    for tag, (kind, count, data) in tags.items():
+    for tag, (kind, number, data) in tags.items():
         here = start + len(values)
         if isinstance(data, dict):
-            entries.append(Entry(tag, LONG8 if layout.big else LONG, 1, layout.offset.pack(here)))
+            entries.append(Entry(tag, LONG8 if layout.big else LONG, 1, layout.offset_format.pack(here)))
             values += pack_directory(data, layout, here)
         elif len(data) <= width:
-            entries.append(Entry(tag, kind, count, data.ljust(width, b"\0")))
+            entries.append(Entry(tag, kind, number, data.ljust(width, b"\0")))
         else:
-            entries.append(Entry(tag, kind, count, layout.offset.pack(here)))
+            entries.append(Entry(tag, kind, number, layout.offset_format.pack(here)))
             values += data
         values += b"\0" * (len(values) % 2)  # a value begins on a word
     return entries, values

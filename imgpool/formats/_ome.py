@@ -28,6 +28,11 @@ class OmeError(ValueError):
     """The XML is damaged, or describes something other than one whole image."""
 
 
+def can_describe(properties: Properties) -> bool:
+    """Whether OME has words for this dtype and these axes."""
+    return properties.dtype.name in TYPES and "I" not in properties.axes
+
+
 def parse(xml: str) -> Element:
     """The root of an OME-XML text; raises `OmeError` where it is damaged or describes no pixels."""
     try:
@@ -62,7 +67,8 @@ def forget_files(root: Element) -> bool:
 def to_text(root: Element) -> bytes:
     """The XML in pure ASCII."""
     ET.register_namespace("", root.tag.rpartition("}")[0].removeprefix("{"))
-    return ET.tostring(root, encoding="us-ascii", xml_declaration=False)
+    text: bytes = ET.tostring(root, encoding="us-ascii", xml_declaration=False)
+    return text
 
 
 def pixel_size(root: Element) -> PixelSize | None:
@@ -109,7 +115,8 @@ def describe(image: Image) -> bytes:
         _drop(_image(root), "ROIRef")
         _drop(root, "ROI")
     _update_type(pixels, image)
-    _update_pixel_size(pixels, image.pixel_size)
+    if image.pixel_size != pixel_size(root):
+        _update_pixel_size(pixels, image.pixel_size)
     _update_interval(pixels, image)
     _update_channels(pixels, image)
     _place_data(pixels, image.properties.pages)
@@ -156,14 +163,14 @@ def _update_type(pixels: Element, image: Image) -> None:
 
 
 def _update_pixel_size(pixels: Element, size: PixelSize | None) -> None:
-    for axis, value in (size._asdict() if size else dict.fromkeys("yxz")).items():
+    """Set what has changed, in µm; what has not keeps its unit."""
+    sizes: dict[str, float | None] = size._asdict() if size else dict.fromkeys("yxz")
+    for axis, value in sizes.items():
         name = f"PhysicalSize{axis.upper()}"
-        told = _in_unit(pixels, name, _MICROMETRES, "µm")
-        if value is None and (size is None or axis == "z"):
-            if told is not None:
-                pixels.attrib.pop(name)
-                pixels.attrib.pop(f"{name}Unit", None)
-        elif told != value:
+        if value is None:
+            pixels.attrib.pop(name, None)
+            pixels.attrib.pop(f"{name}Unit", None)
+        elif value != _in_unit(pixels, name, _MICROMETRES, "µm"):
             pixels.set(name, repr(float(value)))
             pixels.set(f"{name}Unit", "µm")
 
@@ -261,8 +268,3 @@ def _name(element: Element) -> str:
 def _sibling(element: Element, name: str) -> str:
     """The tag `name` in the namespace of `element`."""
     return str(element.tag).removesuffix(_name(element)) + name
-
-
-def can_describe(properties: Properties) -> bool:
-    """Whether OME has words for this dtype and these axes."""
-    return properties.dtype.name in TYPES and "I" not in properties.axes

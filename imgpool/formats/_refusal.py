@@ -1,5 +1,7 @@
 """Saying no, with the remedy: the pixels do not fit into the format."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from imgpool.core.axes import has_alpha, page_shape
@@ -14,8 +16,8 @@ TO_8_BIT = "add -f rescale_intensity:out=uint8, or --to tiff"
 def refuse(target: Format, properties: Properties) -> WriteError:
     """The error for an image that `target` cannot hold, to be raised by the caller.
 
-    What stands in the way is found by asking the format about images that differ in one thing only: one
-    page, no alpha, 8 bits. The hint names the first of these that would do.
+    The hint names what stands in the way first: pages, then alpha, then depth. For the last two, the format is
+    asked whether it could hold the image without.
     """
     what = f"{target.name.upper()} holds {target.holds}"
     it = f"{properties.dtype} {properties.axes} of shape {'×'.join(map(str, properties.shape))}"
@@ -23,32 +25,17 @@ def refuse(target: Format, properties: Properties) -> WriteError:
 
 
 def _remedy(target: Format, properties: Properties) -> str:
-    page = _one_page(properties)
-    opaque = _opaque(page)
-    if page != properties and target.can_hold(page):
-        return TO_TIFF
-    if opaque != page and target.can_hold(opaque):
-        return "--to png or tiff"
-    if target.can_hold(_eight_bit(page)):
-        return TO_8_BIT if page == properties else TO_TIFF
     if properties.dtype == bool:
         return "make it a mask of 0 and 255: uint8"
     if target.name == "tiff":
         return "convert it to an integer or float type that TIFF has"
-    return TO_TIFF
-
-
-def _one_page(properties: Properties) -> Properties:
-    pages = len(page_shape(properties.axes, properties.shape))
-    return Properties(properties.shape[pages:], properties.dtype, properties.axes[pages:])
+    if page_shape(properties.axes, properties.shape):
+        return TO_TIFF
+    if has_alpha(properties.axes, properties.shape) and target.can_hold(_opaque(properties)):
+        return "--to png or tiff"
+    return TO_8_BIT if target.can_hold(replace(properties, dtype=np.dtype(np.uint8))) else TO_TIFF
 
 
 def _opaque(page: Properties) -> Properties:
-    if not has_alpha(page.axes, page.shape):
-        return page
     grey = page.shape[-1] == 2  # noqa: PLR2004 - grey and alpha
-    return Properties(page.shape[:2] if grey else (*page.shape[:2], 3), page.dtype, "YX" if grey else "YXS")
-
-
-def _eight_bit(page: Properties) -> Properties:
-    return Properties(page.shape, np.dtype(np.uint8), page.axes)
+    return replace(page, shape=page.shape[:2] if grey else (*page.shape[:2], 3), axes="YX" if grey else "YXS")

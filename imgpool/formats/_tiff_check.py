@@ -30,23 +30,26 @@ def check_whole(file: BinaryIO) -> None:
     ReadError
         If the file is cut off, or was never written to its end.
     """
-    size = file.seek(0, io.SEEK_END)
+    size, pages = file.seek(0, io.SEEK_END), 0
     try:
         layout, first = read_header(file)
         for entries in _directories(file, layout, first):
             needed = max(_needed(file, layout, entries))
             if needed > size:
-                raise truncated(size, needed)
+                raise truncated(size, needed, pages)
+            pages += 1
     except DirectoryError as error:
-        raise truncated(size, error.needed) if error.needed > size else damaged(str(error)) from None
+        raise truncated(size, error.needed, pages) if error.needed > size else damaged(str(error)) from None
     except struct.error:
         raise damaged("a directory makes no sense") from None
 
 
-def truncated(size: int, needed: int) -> ReadError:
-    """The error for a file of `size` bytes that ought to have `needed`, or more."""
+def truncated(size: int, needed: int, pages: int = 0) -> ReadError:
+    """The error for a file of `size` bytes that ought to have `needed`, or more, of which `pages` are whole."""
     if needed > 1000 * size:  # no cut explains that: the number itself is wrong
         return damaged("it points to bytes far beyond its end")
+    if pages > 1:  # how much follows, nothing tells
+        return ReadError(f"truncated: the file ends in page {pages + 1}", COPY_AGAIN)
     return ReadError(f"truncated: at most {min(99, round(100 * size / needed))} % of the file is there", COPY_AGAIN)
 
 

@@ -62,7 +62,7 @@ def write_exif(file: BinaryIO, exif: bytes) -> bool:
 
 def _block(tags: Tags, layout: Layout) -> bytes:
     classic = Layout(layout.order, big=False)
-    header = (b"II*\0" if layout.order == "<" else b"MM\0*") + classic.offset.pack(8)
+    header = (b"II*\0" if layout.order == "<" else b"MM\0*") + classic.offset_format.pack(8)
     return header + pack_directory(tags, classic, 8)
 
 

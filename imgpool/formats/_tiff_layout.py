@@ -52,7 +52,7 @@ class TiffLayout:
 
     def apply(self, stored: Pixels) -> Pixels:
         """The pixels, in this layout's axes and dtype."""
-        pixels = stored.reshape(self.stored_shape)
+        pixels: np.ndarray[Any, Any] = stored.reshape(self.stored_shape)
         plain = self.axes if self.colours is None else self.axes.removesuffix("S")
         if self.stored_axes != plain:
             pixels = pixels.transpose([self.stored_axes.index(axis) for axis in plain])
@@ -83,16 +83,7 @@ def find_layout(series: Any, *, plain: bool) -> TiffLayout:  # noqa: ANN401 - ti
     _check_compression(page)
     _check_colours(page)
     named, shape, page_shape = _name_axes(series.axes, series.shape)
-    samples = "S" in named and not _samples_are_colour(page, shape[named.index("S")])
-    if samples:
-        if "C" in named:
-            raise ReadError("the image has channels, each of several samples that are no colours",
-                            "save the channels one by one first")  # fmt: skip
-        named = named.replace("S", "C")
-    leading = "".join(axis for axis in named if axis not in "YXS")
-    if samples:  # a pixel's samples are the fastest axis, channels the slowest but one
-        leading = leading.replace("C", "") + "C"
-    axes = leading + "YX" + "S" * ("S" in named)
+    named, axes = _order(page, named, shape)
     lengths = dict(zip(named, shape, strict=True))
     pixels = tuple(lengths[axis] for axis in axes)
     if plain and page.photometric == PALETTE:
@@ -152,6 +143,19 @@ def _name_axes(axes: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...],
     inner = shape[first:last]
     merged = (*shape[:first], int(np.prod(inner, dtype=np.int64)), *shape[last:])
     return f"{axes[:first]}I{axes[last:]}", merged, inner if len(inner) > 1 else ()
+
+
+def _order(page: Any, named: str, shape: tuple[int, ...]) -> tuple[str, str]:  # noqa: ANN401
+    """The letters of the stored axes, and the order in which the pixels have them: planes last, then samples."""
+    leading = "".join(axis for axis in named if axis not in "YXS")
+    if "S" not in named:
+        return named, leading + "YX"
+    if _samples_are_colour(page, shape[named.index("S")]):
+        return named, leading + "YXS"
+    if "C" in named:
+        raise ReadError("the image has channels, each of several samples that are no colours",
+                        "save the channels one by one first")  # fmt: skip
+    return named.replace("S", "C"), leading + "CYX"
 
 
 def _samples_are_colour(page: Any, samples: int) -> bool:  # noqa: ANN401

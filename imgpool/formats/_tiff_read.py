@@ -3,11 +3,11 @@
 import contextlib
 import errno
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -32,6 +32,14 @@ _UNDESCRIBED = {"generic", "uniform"}  # tifffile's kinds for pages that nothing
 _SPLIT = "split it into files of one image each first, for instance with tiffsplit or bfconvert -series"
 
 
+class Words(NamedTuple):
+    """What a flavour says in its own way."""
+
+    description: str
+    channel_names: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """An open TIFF whose header has been understood, and nothing decoded."""
@@ -54,46 +62,43 @@ class Opened:
         return Image(pixels, self.layout.axes, self.properties.pixel_size, self._metadata())
 
     def _metadata(self) -> Metadata:
-        page, said = self.series.keyframe, self._said_by_imagej()
-        names: tuple[str, ...] = ()
-        if self.ome is not None:
-            names = ome.channel_names(self.ome)
-        elif said:
-            names = imagej.channel_names(said, self.layout.axes, self.layout.shape)
+        page, words = self.series.keyframe, self._words()
+        extra = {
+            **words.extra,
+            "xmp": _bytes(page, _XMP),
+            "page_shape": self.layout.page_shape,
+            "unspecified_sample": has_unspecified_sample(page),
+        }
         return Metadata(
             icc=_bytes(page, _ICC),
             exif=read_exif(self.file),
             dpi=self.dpi,
-            description=self._description(),
-            channel_names=names,
+            description=words.description,
+            channel_names=words.channel_names,
             flavour=self.flavour,
             premultiplied=is_premultiplied(page),
-            extra=MappingProxyType({key: value for key, value in self._extra() if value}),
+            extra=MappingProxyType({key: value for key, value in extra.items() if value}),
         )
 
-    def _description(self) -> str:
+    def _words(self) -> Words:
+        """What only the file's own flavour says, or says in its own way."""
         if self.ome is not None:
-            return ome.description(self.ome)
+            extra = {"ome": self.tiff.ome_metadata, "frame_interval": ome.frame_interval(self.ome)}
+            return Words(ome.description(self.ome), ome.channel_names(self.ome), extra)
         if self.flavour == "imagej":
-            return str(self.tiff.imagej_metadata.get("Info", ""))
-        text = str(self.tiff.pages.first.description)
-        return "" if text == self.tiff.pages.first.shaped_description else text
+            return self._imagej_words(self.tiff.imagej_metadata)
+        page = self.tiff.pages.first
+        return Words("" if page.description == page.shaped_description else page.description)
 
-    def _extra(self) -> Iterator[tuple[str, Any]]:
-        page, said = self.series.keyframe, self._said_by_imagej()
-        yield "xmp", _bytes(page, _XMP)
-        yield "page_shape", self.layout.page_shape
-        yield "unspecified_sample", has_unspecified_sample(page)
-        if self.ome is not None:
-            yield "ome", self.tiff.ome_metadata
-            yield "frame_interval", ome.frame_interval(self.ome)
-        elif said:
-            colours = {"colormap": np.asarray(page.colormap)} if page.colormap is not None else {}
-            yield "imagej", imagej.remember({**said, **colours}, self.properties)
-            yield "frame_interval", said.get("finterval")
-
-    def _said_by_imagej(self) -> dict[str, Any]:
-        return dict(self.tiff.imagej_metadata) if self.flavour == "imagej" else {}
+    def _imagej_words(self, said: dict[str, Any]) -> Words:
+        colormap = self.series.keyframe.colormap
+        colours = {} if colormap is None else {"colormap": np.asarray(colormap)}
+        extra = {
+            "imagej": imagej.remember({**said, **colours}, self.properties),
+            "frame_interval": said.get("finterval"),
+        }
+        names = imagej.channel_names(said, self.layout.axes, self.layout.shape)
+        return Words(str(said.get("Info", "")), names, extra)
 
 
 def read_properties(path: Path) -> Properties:

@@ -1,5 +1,6 @@
 """Writing TIFF: in the words of the source (plain, OME or ImageJ), or in those that lose nothing."""
 
+import math
 import re
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -140,7 +141,7 @@ def _planes(image: Image, arguments: dict[str, Any]) -> Any:  # noqa: ANN401 - t
     if arguments["metadata"] is None:
         return pixels.reshape(-1, *plane) if image.properties.pages > 1 else pixels.reshape(plane)
     stated = image.metadata.extra.get("page_shape", ())
-    if not arguments["metadata"] and image.properties.pages == _product(stated):
+    if not arguments["metadata"] and image.properties.pages == math.prod(stated):
         return pixels.reshape(*stated, *plane)
     return pixels
 
@@ -172,12 +173,13 @@ def _encoding(image: Image, compression: str, level: int, tile: int | None) -> d
 
 
 def _resolution(image: Image) -> dict[str, Any]:
-    unit = "cm" if is_microscopic(image.pixel_size) else "inch"
-    pixels = density(image, "cm" if unit == "cm" else "inch")
+    microscopic = is_microscopic(image.pixel_size)
+    pixels = density(image, "cm" if microscopic else "inch")
     if pixels is None:
         return {}
-    return {"resolution": (_rational(pixels[0]), _rational(pixels[1])),
-            "resolutionunit": "CENTIMETER" if unit == "cm" else "INCH"}  # fmt: skip
+    horizontal, vertical = pixels
+    unit = "CENTIMETER" if microscopic else "INCH"
+    return {"resolution": (_rational(horizontal), _rational(vertical)), "resolutionunit": unit}
 
 
 def _dpi(image: Image, arguments: dict[str, Any]) -> tuple[str, ...]:
@@ -205,14 +207,6 @@ def _channels(image: Image) -> int:
     return int(image.pixels.shape[image.axes.index("C")]) if "C" in image.axes else 1
 
 
-def _product(lengths: tuple[int, ...]) -> int:
-    product = 1
-    for length in lengths:
-        product *= length
-    return product
-
-
 def _xmp(image: Image) -> list[tuple[Any, ...]]:
     xmp = image.metadata.extra.get("xmp")
-    return [(_UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_XMP, _BYTE, len(xmp), xmp, True)] if xmp else []
+    return [(_XMP, _BYTE, len(xmp), xmp, True)] if xmp else []

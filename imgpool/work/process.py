@@ -1,6 +1,8 @@
 """One file's life: read, filter, write, rename into place. Runs in a worker, or in this process."""
 
+import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,7 +65,16 @@ class _Progress:
 
 def set_up(job: Job) -> Workshop:
     """Load every heavy part of the recipe: a worker's initializer."""
+    if multiprocessing.parent_process():
+        _silence_c_libraries()
     return Workshop(job, job.recipe.load_filters())
+
+
+def _silence_c_libraries() -> None:
+    """Keep what C libraries print (libpng, libtiff) off the terminal; Python's own stderr stays."""
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
 
 
 def process(workshop: Workshop, task: Task) -> Result:

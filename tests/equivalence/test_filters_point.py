@@ -14,7 +14,7 @@ DTYPES = ["uint8", "uint16", "uint32", "int8", "int16", "int32", "float16", "flo
 RANGES = ["image", "dtype", "uint8", "uint12", "int16", "float32", (3.0, 90.0)]
 
 
-def scene(dtype="uint16", shape=(40, 53), seed=0, full=True):
+def scene(dtype="uint16", shape=(40, 53), *, seed=0, full=True):
     """Discs on a slope with noise, on the whole range of `dtype`; or, if not `full`, from 0 up to 60,000 levels."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[: shape[0], : shape[1]]
@@ -124,7 +124,8 @@ def test_resize_to_the_nearest_pixel(size):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "uint32", "float32", "float64"])
 @pytest.mark.parametrize("shape", [(40, 53), (40, 53, 3), (1, 9)])
 @pytest.mark.parametrize("options", [
-    {}, {"resize": True}, {"order": 0}, {"order": 3}, {"mode": "edge"}, {"mode": "reflect", "resize": True}, {"cval": 7},
+    {}, {"resize": True}, {"order": 0}, {"order": 3}, {"mode": "edge"}, {"cval": 7},
+    {"mode": "reflect", "resize": True},
 ])  # fmt: skip
 def test_rotate(dtype, shape, options):
     pixels = scene(dtype, shape)

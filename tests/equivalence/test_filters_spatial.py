@@ -61,6 +61,7 @@ def white_tophat(plane, size=None, radius=None):
 CASES = [
     (gaussian, {}),
     (gaussian, {"sigma": 2.5, "truncate": 2.0}),
+    (gaussian, {"sigma": 0.7}),
     (median, {}),
     (median, {"size": 5}),
     (median, {"size": 9}),

@@ -32,7 +32,9 @@ def filters_table():
     rows = []
     for filter_ in FILTERS:
         parameters = ", ".join(
-            f"`{each['name']}`" if each["required"] or each["default"] is None else f"`{each['name']}={each['default']}`"
+            f"`{each['name']}`"
+            if each["required"] or each["default"] is None
+            else f"`{each['name']}={each['default']}`"
             for each in filter_.describe()
         )
         rows.append([f"`{filter_.name}`", filter_.summary, parameters])
@@ -41,7 +43,11 @@ def filters_table():
 
 def recipes_table():
     rows = [
-        [f"`{name}`", Recipe.load(name).description, " → ".join(f"`{next(iter(s))}`" for s in recipe_json(name)["steps"])]
+        [
+            f"`{name}`",
+            Recipe.load(name).description,
+            " → ".join(f"`{next(iter(s))}`" for s in recipe_json(name)["steps"]),
+        ]
         for name in built_in_recipes()
     ]
     return table(["recipe", "what it is for", "steps"], rows)

@@ -15,8 +15,7 @@ from imgpool.filters.transform import resize, rotate
 INTEGERS = st.sampled_from(["uint8", "uint16", "uint32", "int8", "int16", "int32"])
 SHAPES = arrays.array_shapes(min_dims=2, max_dims=2, max_side=12)
 
-settings.register_profile("point", max_examples=60, deadline=None)
-settings.load_profile("point")
+quick = settings(max_examples=40, deadline=None)
 
 
 @st.composite
@@ -31,6 +30,7 @@ def in_order(image, result):
     return (np.diff(after[order].astype(np.float64)) >= 0).all()
 
 
+@quick
 @given(planes())
 def test_stretching_fills_the_range_and_keeps_the_order(image):
     result = rescale_intensity(image)
@@ -41,6 +41,7 @@ def test_stretching_fills_the_range_and_keeps_the_order(image):
     assert result.pixels.min() == (0 if image.pixels.min() >= 0 else limits.min)
 
 
+@quick
 @given(planes(), st.sampled_from(["1%..99%", "dtype", "image", "uint12"]))
 def test_to_uint8_keeps_the_order(image, in_range):
     result = to_uint8(image, in_range=in_range)
@@ -48,22 +49,26 @@ def test_to_uint8_keeps_the_order(image, in_range):
     assert in_order(image, result)
 
 
+@quick
 @given(planes(st.sampled_from(["uint8", "uint16", "uint32"])), st.floats(0.1, 5), st.floats(0.1, 5))
 def test_gamma_keeps_the_order_whatever_the_gain(image, gamma, gain):
     assert in_order(image, adjust_gamma(image, gamma=gamma, gain=gain))
 
 
+@quick
 @given(planes())
 def test_inverting_twice_is_nothing(image):
     assert np.array_equal(invert(invert(image)).pixels, image.pixels)
 
 
+@quick
 @given(planes(), st.integers(1, 3))
 def test_grey_in_colour_is_grey(image, copies):
     colour = Image(np.stack([np.tile(image.pixels, (copies, 1))] * 3, axis=-1), "YXS")
     assert np.array_equal(rgb2gray(colour).pixels, np.tile(image.pixels, (copies, 1)))
 
 
+@quick
 @given(planes(), st.integers(1, 30), st.integers(1, 30), st.sampled_from(["linear", "area", "nearest"]))
 def test_resizing_invents_no_extremes(image, height, width, interpolation):
     result = resize(image, height=height, width=width, interpolation=interpolation)
@@ -72,12 +77,14 @@ def test_resizing_invents_no_extremes(image, height, width, interpolation):
     assert result.pixels.max() <= image.pixels.max()
 
 
+@quick
 @given(planes(), st.integers(-4, 4))
 def test_turning_there_and_back_is_nothing(image, turns):
     there = rotate(image, angle=90 * turns)
     assert np.array_equal(rotate(there, angle=-90 * turns).pixels, image.pixels)
 
 
+@quick
 @given(planes(), st.floats(-400, 400))
 def test_rotation_stays_between_the_image_and_its_surroundings(image, angle):
     result = rotate(image, angle=angle)
@@ -85,6 +92,7 @@ def test_rotation_stays_between_the_image_and_its_surroundings(image, angle):
     assert result.pixels.max() <= max(image.pixels.max(), 0)
 
 
+@quick
 @given(planes(), st.data())
 def test_a_crop_is_a_slice(image, data):
     rows, columns = image.pixels.shape
@@ -94,6 +102,7 @@ def test_a_crop_is_a_slice(image, data):
     assert np.array_equal(result.pixels, image.pixels[top : top + height, left : left + width])
 
 
+@quick
 @given(planes(), st.sampled_from(["otsu", "li", "triangle", "yen", "isodata", "mean"]))
 def test_a_mask_is_everything_above_some_level(image, method):
     mask = threshold(image, method=method).pixels
@@ -102,6 +111,7 @@ def test_a_mask_is_everything_above_some_level(image, method):
     assert not inside.size or not outside.size or inside.min() > outside.max()
 
 
+@quick
 @given(planes(), st.sampled_from(["otsu", "mean"]))
 def test_both_backgrounds_share_the_image_between_them(image, method):
     assume(image.pixels.min() < image.pixels.max())
@@ -109,6 +119,7 @@ def test_both_backgrounds_share_the_image_between_them(image, method):
     assert (dark + bright == 255).all()
 
 
+@quick
 @given(arrays.arrays(bool, SHAPES), st.integers(1, 2), st.integers(0, 5), st.booleans())
 def test_labels_have_no_gaps_and_cover_only_the_mask(mask, connectivity, least, clear):
     labels = label(Image(mask, "YX"), connectivity=connectivity, min_area=least, clear_border=clear).pixels

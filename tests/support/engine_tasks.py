@@ -1,6 +1,7 @@
 """What the engine tests let workers do. A task's ``source`` says what: a verb and its arguments."""
 
 import ctypes
+import faulthandler
 import os
 import signal
 import sys
@@ -55,7 +56,8 @@ def quit_at_once():
 
 
 def die_at_once():
-    os.kill(os.getpid(), signal.SIGSEGV)
+    faulthandler.disable()
+    os.kill(os.getpid(), signal.SIGBUS)
 
 
 def once(path):
@@ -82,6 +84,16 @@ def only_mark(folder, task):
 def _note_pid(argument):
     (Path(argument) / str(os.getpid())).touch()
     time.sleep(60)
+
+
+def _note_pid_once(argument):
+    if once(Path(argument) / "mark"):
+        _note_pid(argument)
+
+
+def _crash(_):
+    faulthandler.disable()  # pytest's would print a traceback
+    ctypes.string_at(0)
 
 
 def _raise(error):
@@ -121,10 +133,11 @@ VERBS = {
     "interrupt": lambda _: _raise(KeyboardInterrupt()),
     "os-exit": lambda code: os._exit(int(code)),
     "sigkill": lambda _: os.kill(os.getpid(), signal.SIGKILL),
-    "sigsegv": lambda _: ctypes.string_at(0),
+    "sigsegv": _crash,
     "sigkill-once": _die_once,
     "sleep-once": _sleep_once,
     "note-pid-and-sleep": _note_pid,
+    "note-pid-and-sleep-once": _note_pid_once,
     "sleep": lambda seconds: time.sleep(float(seconds)),
     "memory": _hold_memory,
     "threads": _threads,

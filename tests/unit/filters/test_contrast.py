@@ -82,6 +82,16 @@ def test_hues_stay(equalize, dtype):
     assert not np.array_equal(result, rgb)
 
 
+@BOTH
+def test_saturated_colour_stays_within_its_range(equalize):
+    rgb = np.zeros((40, 40, 3))
+    rgb[..., 2] = faint(np.float64, 0, 300, (40, 40))  # blue: much colour, little luminance
+    rgb[::2, :, 1] = 300
+    result = equalize(Image(rgb, "YXS")).pixels
+    assert result.min() >= 0
+    assert result.max() <= 300
+
+
 def test_8_bit_colour_is_equalised_by_its_lightness():
     rgb = np.random.default_rng(1).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)

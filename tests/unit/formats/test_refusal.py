@@ -7,7 +7,7 @@ import pytest
 
 from imgpool.core.errors import WriteError
 from imgpool.core.format import Format, no_guard
-from imgpool.core.image import Image, Properties
+from imgpool.core.image import Image, PixelSize, Properties
 from imgpool.formats._refusal import refuse
 
 
@@ -28,7 +28,7 @@ class Album(Format):
     def read(self, path: Path, guard=no_guard):
         raise NotImplementedError
 
-    def write(self, image: Image, path: Path):
+    def write(self, image: Image, path: Path):  # noqa: ARG002 - as every format's
         raise refuse(self, image.properties)
 
 
@@ -47,9 +47,11 @@ class DeepAlbum(Album):
     (DeepAlbum, "uint16", "YXS", (3, 5, 4), "--to png or tiff"),
     (DeepAlbum, "int32", "YX", (3, 5), "add -f rescale_intensity:out=uint8, or --to tiff"),
     (Album, "uint8", "TYXS", (2, 3, 5, 4), "--to tiff"),
+    (Album, "uint16", "YXS", (3, 5, 4), "--to tiff"),
+    (Album, "bool", "YX", (3, 5), "make it a mask of 0 and 255: uint8"),
 ])  # fmt: skip
 def test_the_hint_is_what_would_do(target, dtype, axes, shape, hint):
-    error = refuse(target(), Properties(shape, np.dtype(dtype), axes))
+    error = refuse(target(), Properties(shape, np.dtype(dtype), axes, PixelSize(0.1, 0.1)))
     assert isinstance(error, WriteError)
     assert error.hint == hint
 

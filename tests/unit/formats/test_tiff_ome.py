@@ -230,3 +230,11 @@ class TestWriting:
     def test_names_that_do_not_fit_the_channels_are_named_as_lost(self, tmp_path):
         image = Image(STACK[0], "CYX", metadata=Metadata(channel_names=("only one",), flavour="ome"))
         assert TIFF.write(image, tmp_path / "a.tif") == ("channel_names",)
+
+    def test_a_pixel_size_that_imgpool_does_not_understand_stays(self, tmp_path):
+        xml = LAB.replace('PhysicalSizeYUnit="nm"', 'PhysicalSizeYUnit="reference frame"')
+        tifffile.imwrite(tmp_path / "a.tif", STACK.reshape(6, 20, 30), description=xml.encode(), metadata=None)
+        image = read(tmp_path / "a.tif")
+        assert image.pixel_size is None
+        TIFF.write(image, tmp_path / "b.tif")
+        assert find(xml_of(tmp_path / "b.tif"), "Pixels")[0].get("PhysicalSizeYUnit") == "reference frame"

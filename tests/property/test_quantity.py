@@ -1,0 +1,94 @@
+"""Whatever quantity a person writes: as text and back, it stays what it is."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgpool.core.quantity import MICROMETRES, Area, Fraction, Length, Range
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+POSITIVE = st.floats(min_value=1e-12, max_value=1e12)
+BLANKS = st.text(" \t", max_size=2)
+
+
+@given(NUMBERS, st.sampled_from(["px", "um"]), st.sampled_from([Length, Area]))
+def test_a_length_or_an_area_comes_back_exactly(value, unit, kind):
+    quantity = kind(value, unit)
+    assert kind.parse(str(quantity)) == quantity
+    assert str(kind.parse(str(quantity))) == str(quantity)
+
+
+@given(POSITIVE, st.sampled_from(sorted(MICROMETRES)), BLANKS, BLANKS, BLANKS)
+def test_a_written_length_means_its_number_times_its_unit(number, unit, before, between, after):
+    length = Length.parse(f"{before}{number!r}{between}{unit}{after}")
+    assert length.unit == "um"
+    assert math.isclose(length.value, number * MICROMETRES[unit], rel_tol=1e-15)
+
+
+@given(st.integers(1, 10**6))
+def test_nanometres_are_thousandths_of_micrometres_to_the_last_bit(nanometres):
+    assert Length.parse(f"{nanometres}nm") == Length.parse(f"{nanometres / 1000!r}um")
+
+
+@given(POSITIVE, st.sampled_from(sorted(MICROMETRES)))
+def test_a_written_area_means_its_number_times_its_unit_squared(number, unit):
+    area = Area.parse(f"{number!r}{unit}2")
+    assert math.isclose(area.value, number * MICROMETRES[unit] ** 2, rel_tol=1e-14)
+    assert Area.parse(f"{number!r}{unit}²") == area
+
+
+@given(st.floats(0, 1))
+def test_a_fraction_comes_back_within_what_is_written(value):
+    fraction = Fraction.parse(value)
+    again = Fraction.parse(str(fraction))
+    assert math.isclose(again.value, value, rel_tol=1e-11, abs_tol=1e-320)
+    assert str(again) == str(fraction)
+
+
+@given(st.integers(0, 10_000))
+def test_a_fraction_is_the_same_as_a_number_or_in_per_cent(hundredths):
+    per_cent = f"{hundredths / 100!r}%"
+    assert str(Fraction.parse(hundredths / 10_000)) == str(Fraction.parse(per_cent))
+
+
+@given(NUMBERS, NUMBERS)
+def test_a_range_of_grey_levels_comes_back_exactly_or_is_refused(low, high):
+    if low < high:
+        parsed = Range.parse((low, high))
+        assert (parsed.low, parsed.high, parsed.percent) == (low, high, False)
+        assert Range.parse(str(parsed)) == parsed
+    else:
+        with pytest.raises(ValueError, match="lower to a higher"):
+            Range.parse((low, high))
+
+
+@given(st.floats(-1, 101), st.floats(-1, 101))
+def test_a_range_of_percentiles_comes_back_exactly_or_is_refused(low, high):
+    text = f"{low!r}%..{high!r}%"
+    if 0 <= low < high <= 100:
+        assert Range.parse(text) == Range(low, high, percent=True)
+        assert Range.parse(str(Range.parse(text))) == Range.parse(text)
+    else:
+        with pytest.raises(ValueError, match="lower to a higher"):
+            Range.parse(text)
+
+
+@given(st.text(max_size=12), st.sampled_from([Length, Area, Fraction, Range]))
+def test_any_text_is_a_quantity_that_can_be_written_again_or_a_value_error(text, kind):
+    try:
+        quantity = kind.parse(text)
+    except ValueError:
+        return
+    assert str(kind.parse(str(quantity))) == str(quantity)
+
+
+@given(st.from_regex(r"[-+]?[0-9]{1,3}(\.[0-9]{0,3})?([eE][-+]?[0-9]{1,4})?(px|nm|um|mm|um2|%)?", fullmatch=True))
+def test_any_number_with_a_unit_is_a_quantity_that_can_be_written_again_or_a_value_error(text):
+    for kind in (Length, Area, Fraction):
+        try:
+            quantity = kind.parse(text)
+        except ValueError:
+            continue
+        assert str(kind.parse(str(quantity))) == str(quantity)

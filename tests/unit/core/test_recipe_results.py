@@ -1,0 +1,108 @@
+"""What a recipe makes of an image, and the fingerprint that changes with it."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from imgpool.core import recipe as recipe_module
+from imgpool.core.errors import FilterError
+from imgpool.core.image import Image, PixelSize
+from imgpool.core.recipe import Output, Recipe, parse_pixel_size
+
+RAMP = np.arange(64, dtype=np.uint16).reshape(8, 8) * 100
+
+
+def fingerprint(*specs, output=None, pixel_size=None):
+    recipe = Recipe.from_specs(specs)
+    if output:
+        recipe = recipe.with_output(Output.parse(output))
+    return (recipe.with_pixel_size(parse_pixel_size(pixel_size)) if pixel_size else recipe).fingerprint()
+
+
+def test_the_fingerprint_changes_with_all_that_can_change_a_result(monkeypatch):
+    fingerprints = [
+        fingerprint(),
+        fingerprint("gaussian"),
+        fingerprint("gaussian:sigma=2"),
+        fingerprint("gaussian:sigma=2um"),
+        fingerprint("gaussian:sigma=2,truncate=3"),
+        fingerprint("gaussian:sigma=2", "median"),
+        fingerprint("median", "gaussian:sigma=2"),
+        fingerprint("gaussian:sigma=2", output="png"),
+        fingerprint("gaussian:sigma=2", output="png:level=9"),
+        fingerprint("gaussian:sigma=2", pixel_size="325nm"),
+        fingerprint("gaussian:sigma=2", pixel_size="326nm"),
+    ]
+    monkeypatch.setattr(recipe_module, "RESULTS_VERSION", recipe_module.RESULTS_VERSION + 1)
+    fingerprints.append(fingerprint("gaussian"))
+    assert len(set(fingerprints)) == len(fingerprints)
+
+
+def test_the_fingerprint_does_not_change_with_how_a_recipe_is_written():
+    steps = [{"gaussian": {"truncate": 4, "sigma": "0.65um"}}]
+    written = Recipe.parse({"name": "x", "description": "y", "steps": steps})
+    assert written.fingerprint() == fingerprint("gaussian:sigma=650nm")
+    assert fingerprint("gaussian", output="png") == fingerprint("gaussian", output="PNG:level=1")
+
+
+def test_the_fingerprint_is_the_same_in_every_process():
+    """Journals outlive processes: no part of it may depend on the hash seed or on an address."""
+    program = "import imgpool; print(imgpool.Recipe.from_specs(['gaussian:sigma=2', 'median']).fingerprint())"
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", program], env=os.environ | {"PYTHONHASHSEED": seed}, stdout=-1, check=True
+        )
+        for seed in ("1", "2")
+    ]
+    assert {process.stdout.decode().strip() for process in told} == {fingerprint("gaussian:sigma=2", "median")}
+
+
+def test_apply_gives_back_what_came_in():
+    recipe = Recipe.from_specs(["gaussian:sigma=1"])
+    pixels = RAMP.copy()
+    filtered = recipe.apply(pixels)
+    assert isinstance(filtered, np.ndarray)
+    assert (filtered.shape, filtered.dtype) == (RAMP.shape, RAMP.dtype)
+    assert np.array_equal(pixels, RAMP)
+    image = recipe.apply(Image.from_array(RAMP))
+    assert isinstance(image, Image)
+    assert np.array_equal(image.pixels, filtered)
+
+
+def test_apply_takes_axes_for_an_array():
+    stack = np.stack([RAMP[:, :3], np.zeros_like(RAMP[:, :3])])
+    recipe = Recipe.from_specs(["gaussian:sigma=2"])
+    assert recipe.apply(stack, "ZYX")[1].max() == 0
+
+
+def test_steps_work_in_their_order():
+    invert, threshold = "invert", "threshold:method=otsu"
+    assert not np.array_equal(
+        Recipe.from_specs([invert, threshold]).apply(RAMP), Recipe.from_specs([threshold]).apply(RAMP)
+    )
+
+
+def test_the_recipes_pixel_size_is_for_images_that_do_not_tell_theirs():
+    recipe = Recipe.from_specs(["gaussian:sigma=1um"]).with_pixel_size(PixelSize(0.5, 0.5))
+    expected = Recipe.from_specs(["gaussian:sigma=2"]).apply(RAMP)
+    assert np.array_equal(recipe.apply(RAMP), expected)
+    own = Image.from_array(RAMP, pixel_size=PixelSize(1.0, 1.0))
+    assert np.array_equal(recipe.apply(own).pixels, Recipe.from_specs(["gaussian:sigma=1"]).apply(RAMP))
+    assert recipe.apply(own).pixel_size == PixelSize(1.0, 1.0)
+
+
+def test_without_any_pixel_size_a_physical_length_is_the_images_failure():
+    with pytest.raises(FilterError, match="size of a pixel"):
+        Recipe.from_specs(["gaussian:sigma=1um"]).apply(RAMP)
+
+
+def test_the_outcome_is_told_from_the_header_alone():
+    recipe = Recipe.from_specs(["threshold:method=otsu"]).with_pixel_size(PixelSize(0.5, 0.5))
+    properties = Image.from_array(RAMP).properties
+    outcome = recipe.outcome(properties)
+    assert (outcome.shape, outcome.dtype, outcome.axes) == (RAMP.shape, np.uint8, "YX")
+    assert outcome.pixel_size == PixelSize(0.5, 0.5)
+    assert properties.pixel_size is None

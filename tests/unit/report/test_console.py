@@ -1,0 +1,147 @@
+"""What a person sees of a run."""
+
+import threading
+
+import pytest
+
+from imgpool.core.task import Failure, Result, Task
+from imgpool.report import progress
+from imgpool.report.console import Reporter
+from imgpool.report.tally import Tally
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch):
+    """Say nothing of colours or terminals in the environment."""
+    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+
+
+def done(name="a.png", **changes):
+    task = Task(f"/photos/{name}", f"/out/{name}", 10, 20)
+    return Result(
+        task, "done", seconds={"read": 0.012, "write": 0.1}, shape=(5, 4), dtype="uint8", axes="YX", **changes
+    )
+
+
+def skipped(name="a.png"):
+    return Result(done(name).task, "skipped")
+
+
+def failed(name="bad.png", message="cut off", hint="copy it again"):
+    return Result(done(name).task, "failed", Failure("read", "ReadError", message, hint, "Traceback …\nReadError: …"))
+
+
+def told(capsys, *results, verbosity=0, to_do=3, advice=()):
+    """What stands on stderr after these results; nothing may stand on stdout."""
+    reporter = Reporter(Tally(found=to_do), to_do, "/photos", verbosity)
+    with reporter:
+        for result in results:
+            reporter.show(result)
+    reporter.summary(advice)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return captured.err
+
+
+def test_a_failure_is_one_line_with_file_stage_reason_and_remedy(capsys):
+    assert "✗ bad.png · read · cut off · copy it again\n" in told(capsys, done(), failed())
+
+
+def test_a_failure_without_a_remedy_ends_with_its_reason(capsys):
+    assert "✗ bad.png · read · cut off\n" in told(capsys, failed(hint=""))
+
+
+def test_a_failure_stays_one_line_however_long_and_odd_it_is(capsys):
+    name = "x" * 300 + "[red]\n\x1b[31m\udcff:smile:.png"
+    err = told(capsys, failed(name, message="odd\nmessage [bold]"))
+    (line,) = [line for line in err.splitlines() if "read" in line]
+    assert line == "✗ " + "x" * 300 + r"[red]\n\x1b[31m\udcff:smile:.png · read · odd\nmessage [bold] · copy it again"
+
+
+def test_the_summary_counts_and_gives_advice(capsys):
+    err = told(capsys, done(), failed(), skipped(), advice=["Run it again."])
+    assert "✗ 1 done · 1 failed · 1 skipped · " in err
+    assert "images/s" in err
+    assert err.endswith("  Run it again.\n")
+    assert "✓ 1 done · 0 failed · 0 skipped" in told(capsys, done())
+
+
+def test_a_summary_of_nothing_but_skipped_has_no_speed(capsys):
+    assert told(capsys, skipped(), to_do=0) == "✓ 0 done · 0 failed · 1 skipped\n"
+
+
+def test_what_outputs_could_not_keep_is_told(capsys):
+    err = told(capsys, done(lost=("pixel_size",)), done(lost=("pixel_size", "exif")))
+    assert "2 outputs could not keep: pixel size\n" in err
+    assert "1 output could not keep: exif\n" in err
+
+
+def test_quiet_tells_failures_only(capsys):
+    assert told(capsys, done(), failed(), skipped(), verbosity=-1, advice=["x"]) == (
+        "✗ bad.png · read · cut off · copy it again\n"
+    )
+
+
+def test_every_image_has_a_line_when_asked_for(capsys):
+    err = told(capsys, done(), skipped("b.png"), failed(), verbosity=1)
+    assert "✓ a.png · uint8 YX 5×4 · read 12 ms · write 100 ms\n" in err
+    assert "- b.png · done before\n" in err
+    assert "ReadError: …" in err
+
+
+def test_a_traceback_is_not_shown_unasked(capsys):
+    assert "Traceback" not in told(capsys, failed())
+
+
+def test_a_log_file_gets_a_line_now_and_then_and_no_control_characters(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    err = told(capsys, done(), failed(), skipped(), to_do=1200)
+    assert "1/1,200 · " in err
+    assert "2/1,200 · " in err
+    assert "3/1,200" not in err
+    assert "1 failed" in err
+    assert "\x1b" not in err
+
+
+def test_no_line_of_progress_comes_before_its_time(capsys):
+    assert "/1,200" not in told(capsys, done(), done(), to_do=1200)
+
+
+def test_a_terminal_gets_a_bar_that_leaves_nothing_running(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    before = set(threading.enumerate())
+    err = told(capsys, done(), failed())
+    assert "2/3" in err
+    assert "✗ bad.png" in err
+    assert err.count("\x1b[?25l") == err.count("\x1b[?25h") == 1  # the cursor is hidden, and comes back
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+
+
+def test_an_error_in_the_run_takes_the_bar_away_too(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+
+    def interrupted_run():
+        with Reporter(Tally(found=3), 3, "/photos"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_run()
+    assert "\x1b[?25h" in capsys.readouterr().err
+
+
+def test_no_colour_where_none_is_wanted(capsys, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in told(capsys, done(), failed())
+
+
+def test_the_progress_line_tells_rate_time_left_and_failures():
+    tally = Tally(found=10, done=4)
+    tally.started -= 2
+    assert progress.progress_line(tally, 6).startswith("2.0 images/s · 3.0 s left")
+    tally.add(failed())
+    assert progress.progress_line(tally, 0).endswith("images/s · 1 failed")
+    assert progress.progress_line(Tally(found=10), 10) == "0.0 images/s"

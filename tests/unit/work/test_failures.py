@@ -1,0 +1,109 @@
+"""From an exception to a sentence and a remedy."""
+
+import errno
+import os
+
+import pytest
+
+from imgpool.core.errors import FilterError, ReadError
+from imgpool.core.task import Failure
+from imgpool.work.failures import explain, stops_the_run
+
+
+def throw(error):
+    raise error
+
+
+def raised(error):
+    """The error as it is caught: with a traceback."""
+    try:
+        throw(error)
+    except BaseException as caught:  # noqa: BLE001 - any error at all
+        return caught
+
+
+def system_error(number):
+    return raised(OSError(number, os.strerror(number), "/some/file"))
+
+
+def test_an_error_meant_for_people_is_told_as_it_stands():
+    failure = explain(raised(ReadError("cut off", "copy it again")), "read")
+    assert (failure.stage, failure.error) == ("read", "ReadError")
+    assert (failure.message, failure.hint) == ("cut off", "copy it again")
+
+
+@pytest.mark.parametrize("stage", ["read", "filter", "write", "worker"])
+def test_the_stage_and_the_traceback_are_kept(stage):
+    failure = explain(raised(ZeroDivisionError("division by zero")), stage)
+    assert (failure.stage, failure.error) == (stage, "ZeroDivisionError")
+    assert "ZeroDivisionError: division by zero" in failure.traceback
+    assert "Traceback" in failure.traceback
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("a\n  b\tc"), "ValueError: a b c"),
+        (ValueError(), "ValueError"),
+        (KeyError("x"), "KeyError: 'x'"),
+        (OSError("1024 requested and 12 written"), "OSError: 1024 requested and 12 written"),
+        (SystemExit(3), "SystemExit: 3"),
+    ],
+)
+def test_any_other_error_is_one_line_with_its_name_and_a_way_to_see_more(error, message):
+    failure = explain(raised(error), "filter")
+    assert failure.message == message
+    assert "-v" in failure.hint
+
+
+class UnreadableError(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+def test_an_error_whose_text_cannot_be_had_is_still_explained():
+    failure = explain(raised(UnreadableError()), "filter")
+    assert failure.error == "UnreadableError"
+    assert "UnreadableError" in failure.message
+
+
+def test_too_little_memory_has_its_remedy():
+    failure = explain(raised(MemoryError()), "filter")
+    assert "memory" in failure.message
+    assert "--max-memory" in failure.hint
+
+
+@pytest.mark.parametrize(
+    ("number", "stage", "message"),
+    [
+        (errno.ENOENT, "read", "not there any more"),
+        (errno.EACCES, "read", "permission denied"),
+        (errno.EACCES, "write", "permission denied"),
+        (errno.EIO, "read", "input/output error"),
+        (errno.ENAMETOOLONG, "write", "too long"),
+        (errno.EISDIR, "write", "is a directory"),
+    ],
+)
+def test_system_errors_in_plain_words(number, stage, message):
+    failure = explain(system_error(number), stage)
+    assert message in failure.message
+    assert "[Errno" not in failure.message
+    assert not stops_the_run(failure)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_an_output_that_takes_no_more_stops_the_run(number):
+    failure = explain(system_error(number), "write")
+    assert stops_the_run(failure)
+    assert failure.hint
+
+
+def test_the_same_error_elsewhere_stops_nothing():
+    assert not stops_the_run(explain(system_error(errno.ENOSPC), "read"))
+    assert not stops_the_run(explain(raised(FilterError("the disk is full")), "filter"))
+    assert not stops_the_run(None)
+
+
+def test_only_strings_are_kept():
+    failure = explain(system_error(errno.EIO), "read")
+    assert all(isinstance(getattr(failure, name), str) for name in Failure.__slots__)

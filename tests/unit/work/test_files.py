@@ -1,0 +1,192 @@
+"""One file in, one file out: limits, and writing that is whole or not there."""
+
+import os
+import resource
+import struct
+import zlib
+
+import imagecodecs
+import numpy as np
+import pytest
+
+from imgpool.core.catalogue import FORMATS
+from imgpool.core.errors import ReadError, RecipeError, UsageError, WriteError
+from imgpool.core.image import Image, Properties
+from imgpool.work.files import (
+    MAX_EXPANSION,
+    MAX_PIXELS,
+    SMALL,
+    check_limits,
+    file_hash,
+    format_of,
+    megapixels,
+    read,
+    temporary_name,
+    write,
+)
+
+NOISE = np.random.default_rng(1).integers(0, 256, (128, 128), np.uint8)
+IMAGE = Image.from_array(NOISE)
+
+
+def forged_png(path, width, height):
+    """A PNG of a few bytes whose header, with a sound checksum, promises `width` × `height` pixels."""
+    encoded = bytearray(imagecodecs.png_encode(np.zeros((4, 4), np.uint8)))
+    encoded[16:24] = struct.pack(">II", width, height)
+    encoded[29:33] = struct.pack(">I", zlib.crc32(encoded[12:29]))
+    path.write_bytes(encoded)
+    return path
+
+
+@pytest.fixture
+def no_large_file():
+    """Let no file grow beyond 1,000 bytes, as a disk that fills up does not."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    assert write(IMAGE, tmp_path / "a.png", level=9) == ()
+    assert np.array_equal(read(tmp_path / "a.png").pixels, NOISE)
+    assert os.listdir(tmp_path) == ["a.png"]
+
+
+def test_an_existing_file_is_replaced(tmp_path):
+    write(IMAGE, tmp_path / "a.png")
+    write(Image.from_array(NOISE // 2), str(tmp_path / "a.png"))
+    assert np.array_equal(read(str(tmp_path / "a.png")).pixels, NOISE // 2)
+
+
+def test_replacing_a_hard_link_or_a_link_leaves_the_other_name_alone(tmp_path):
+    write(IMAGE, tmp_path / "a.png")
+    os.link(tmp_path / "a.png", tmp_path / "hard.png")
+    (tmp_path / "soft.png").symlink_to("a.png")
+    for name in ("hard.png", "soft.png"):
+        write(Image.from_array(NOISE // 2), tmp_path / name)
+        assert np.array_equal(read(tmp_path / "a.png").pixels, NOISE)
+        assert np.array_equal(read(tmp_path / name).pixels, NOISE // 2)
+
+
+@pytest.mark.parametrize("name", [format_.name for format_ in FORMATS if format_.can_hold(IMAGE.properties)])
+@pytest.mark.usefixtures("no_large_file")
+def test_a_write_that_breaks_off_leaves_the_old_file_and_no_litter(tmp_path, name):
+    target = tmp_path / f"a{FORMATS[name].extensions[0]}"
+    target.write_bytes(b"old")
+    with pytest.raises((OSError, RuntimeError, WriteError)):
+        write(IMAGE, target)
+    assert target.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == [target.name]
+
+
+def test_what_a_format_cannot_hold_leaves_the_old_file_and_no_litter(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"old")
+    with pytest.raises(WriteError):
+        write(Image.from_array(NOISE.astype(np.uint16)), tmp_path / "a.jpg")
+    assert (tmp_path / "a.jpg").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.jpg"]
+
+
+@pytest.mark.parametrize("options", [{"level": 10}, {"levle": 1}])
+def test_an_option_that_does_not_fit_writes_nothing(tmp_path, options):
+    with pytest.raises(RecipeError):
+        write(IMAGE, tmp_path / "a.png", **options)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
+    with pytest.raises(OSError, match="No such file"):
+        write(IMAGE, tmp_path / "absent" / "a.png")
+
+
+@pytest.mark.parametrize("name", ["a", "a.txt", ".png", "a.png.bak"])
+def test_a_name_without_a_known_extension_is_bad_usage(tmp_path, name):
+    for ask in (format_of, read, lambda path: write(IMAGE, path)):
+        with pytest.raises(UsageError, match="no format has this extension") as caught:
+            ask(tmp_path / name)
+        assert ".png" in caught.value.hint
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_missing_file_is_an_os_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "absent.png")
+
+
+def test_the_guard_is_asked_before_anything_is_decoded(tmp_path):
+    write(IMAGE, tmp_path / "a.png")
+    seen = []
+
+    def refuse(properties):
+        seen.append(properties)
+        raise ReadError("no")
+
+    with pytest.raises(ReadError, match="no"):
+        read(tmp_path / "a.png", refuse)
+    assert seen == [IMAGE.properties]
+
+
+def test_temporary_names_are_hidden_unique_and_keep_the_extension(tmp_path):
+    names = {temporary_name(tmp_path, "a b.ome.TIF") for _ in range(100)}
+    assert len(names) == 100
+    for path in names:
+        assert path.parent == tmp_path
+        assert path.name.startswith(".imgpool-")
+        assert str(os.getpid()) in path.name
+        assert format_of(path).name == "tiff"
+
+
+def test_a_temporary_name_is_short_however_long_the_name_is(tmp_path):
+    write(IMAGE, tmp_path / ("x" * 251 + ".png"))
+    assert len(os.listdir(tmp_path)) == 1
+
+
+def flat(*shape, dtype="uint8", axes="YX"):
+    return Properties(shape, np.dtype(dtype), axes)
+
+
+def test_more_pixels_than_allowed_are_refused_with_the_way_out():
+    check_limits(flat(10, 10), 100, 100)
+    with pytest.raises(ReadError, match="101 pixels are more than the 100") as caught:
+        check_limits(flat(1, 101), 101, 100)
+    assert "--max-pixels" in caught.value.hint
+
+
+def test_samples_of_a_pixel_count_once_and_pages_count_each():
+    check_limits(flat(10, 10, 3, axes="YXS"), 300, 100)
+    with pytest.raises(ReadError, match="200 pixels"):
+        check_limits(flat(2, 10, 10, axes="ZYX"), 200, 100)
+
+
+def test_more_than_any_compression_reaches_is_refused_as_damage():
+    size = SMALL // MAX_EXPANSION + 1
+    check_limits(flat(MAX_EXPANSION, size), size, MAX_PIXELS)
+    with pytest.raises(ReadError, match="it is damaged") as caught:
+        check_limits(flat(MAX_EXPANSION + 1, size), size, MAX_PIXELS)
+    assert caught.value.hint == "copy it again"
+
+
+def test_a_small_picture_is_never_suspicious():
+    check_limits(flat(SMALL), 0, MAX_PIXELS)
+
+
+def test_a_header_that_promises_everything_is_refused_before_memory_is_taken(tmp_path):
+    """65,535² pixels in a file of a few bytes: within the default number of pixels, and 4 GB."""
+    path = forged_png(tmp_path / "bomb.png", 65_535, 65_535)
+    properties = format_of(path).properties(path)
+    assert properties.pixel_count < MAX_PIXELS
+    with pytest.raises(ReadError, match="it is damaged"):
+        check_limits(properties, path.stat().st_size, MAX_PIXELS)
+
+
+def test_a_files_hash(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert file_hash(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_megapixels_are_told_from_the_header_and_nothing_where_there_is_none(tmp_path):
+    assert megapixels(forged_png(tmp_path / "a.png", 2000, 1000)) == 2.0
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    assert megapixels(tmp_path / "bad.png") == 0.0
+    assert megapixels(tmp_path / "absent.png") == 0.0
