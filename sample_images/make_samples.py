@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - a script beside the images it makes, not a package
 """Render every sample image from fixed seeds: ``python sample_images/make_samples.py [FOLDER]``.
 
 Without FOLDER the images beside this script are replaced. Nothing is taken from a camera or another's
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from scenes import (
     aperture,
     display_p3,

@@ -12,9 +12,11 @@ from imgpool.batch.journal import FOLDER, Journal, journal_path, read_journal, w
 from imgpool.batch.plan import check_output, default_output, plan, refuse_foreign, refuse_unholdable
 from imgpool.batch.resources import available_cpus, available_memory
 from imgpool.batch.scan import Scan, scan
-from imgpool.core.catalogue import ENGINES, FILTERS, FORMATS
+from imgpool.core.catalogue import ENGINES, FILTERS, FORMATS, split_extension
 from imgpool.core.engine import EngineOptions, StartMethod
 from imgpool.core.errors import RunError, UsageError
+from imgpool.core.filter import Filter
+from imgpool.core.format import Format
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Result, Task
 from imgpool.work.failures import explain, stops_the_run
@@ -137,7 +139,7 @@ class Run:
             timeout=settings.timeout,
             retries=settings.retries,
             worker_memory=(settings.max_memory or available_memory()) // workers,
-            preload=_modules(settings.recipe),
+            preload=_modules(settings.recipe, self.to_do),
             start_method=settings.start_method,
         )
 
@@ -199,6 +201,12 @@ def _fresh_scratch(output: str) -> Path:
     return scratch
 
 
-def _modules(recipe: Recipe) -> tuple[str, ...]:
-    """The modules that workers need for a recipe."""
-    return ("imgpool.work.process", *dict.fromkeys(FILTERS[step.filter].function.__module__ for step in recipe.steps))
+def _modules(recipe: Recipe, tasks: list[Task]) -> tuple[str, ...]:
+    """The modules that workers need: of the recipe's filters, and of the formats that are read and written."""
+    filters = [FILTERS[step.filter] for step in recipe.steps]
+    extensions = {os.path.splitext(path)[1] for task in tasks for path in (task.source, task.target)}
+    formats = {format_ for extension in extensions if (format_ := split_extension(f"_{extension}")[1])}
+    plugins: tuple[Filter | Format, ...] = (*filters, *sorted(formats, key=lambda format_: format_.name))
+    libraries = (library for plugin in plugins for library in plugin.libraries)
+    homes = (filter_.function.__module__ for filter_ in filters)
+    return tuple(dict.fromkeys(("imgpool.work.process", *homes, *libraries)))

@@ -8,7 +8,7 @@ as the package (``imgpool.filters``, …).
 import functools
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -39,11 +39,14 @@ class Catalogue(Generic[Plugin]):
         What to call one of them in a message: "filter".
     package
         Where they live, and the name of the entry-point group: "imgpool.filters".
+    families
+        Modules whose ``find`` gives the plug-in for a dotted name, by the name's first word.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, package: str, families: Mapping[str, str] | None = None) -> None:
         self.kind = kind
         self.package = package
+        self.families = families or {}
 
     @functools.cached_property
     def _built_in(self) -> dict[str, Plugin]:
@@ -69,6 +72,10 @@ class Catalogue(Generic[Plugin]):
             return self._built_in[name]
         if name in self._installed:
             return self._load(name)
+        family, dot, _ = name.partition(".")
+        if dot and family in self.families:
+            found: Plugin = importlib.import_module(self.families[family]).find(name)
+            return found
         raise RecipeError(f"no {self.kind} is called {name!r}", near_miss(name, self.names()))
 
     def __contains__(self, name: str) -> bool:
@@ -91,7 +98,7 @@ class Catalogue(Generic[Plugin]):
         return plugin
 
 
-FILTERS: Catalogue[Filter] = Catalogue("filter", "imgpool.filters")
+FILTERS: Catalogue[Filter] = Catalogue("filter", "imgpool.filters", {"skimage": "imgpool.filters._skimage"})
 FORMATS: Catalogue[Format] = Catalogue("format", "imgpool.formats")
 ENGINES: Catalogue[Engine] = Catalogue("engine", "imgpool.engines")
 

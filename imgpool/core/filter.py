@@ -54,6 +54,8 @@ class Filter:
     check
         Raises `RecipeError` where parameters that are right one by one do not fit together; called before
         anything starts.
+    libraries
+        Modules that it imports when it is first used on a common image; workers import them before they start.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Filter:
     halo: Halo
     outcome: Outcome
     check: Check = _no_check
+    libraries: tuple[str, ...] = ()
 
     def __call__(self, image: Image, /, **parameters: object) -> Image:
         """Filter one image.
@@ -109,17 +112,22 @@ class Filter:
 
 
 def image_filter(
-    *, tiles: Tiles, halo: Halo = _no_halo, outcome: Outcome = _unchanged, check: Check = _no_check
+    *,
+    tiles: Tiles,
+    halo: Halo = _no_halo,
+    outcome: Outcome = _unchanged,
+    check: Check = _no_check,
+    libraries: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Filter]:
     """Declare a function or class to be a filter.
 
     Parameters
     ----------
-    tiles, halo, outcome, check
+    tiles, halo, outcome, check, libraries
         See `Filter`. `halo`, `outcome` and `check` get every parameter, converted.
     """
 
     def declare(function: Callable[..., Any]) -> Filter:
-        return Filter(function.__name__, function, tiles, halo, outcome, check)
+        return Filter(function.__name__, function, tiles, halo, outcome, check, libraries)
 
     return declare

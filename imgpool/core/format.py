@@ -29,12 +29,15 @@ class Format(ABC):
         What it can hold, in words that follow "NAME holds …".
     lossy
         Whether writing changes pixels even where it can hold them (JPEG).
+    libraries
+        Modules that it imports when it is first used on a common image; workers import them before they start.
     """
 
     name: ClassVar[str]
     extensions: ClassVar[tuple[str, ...]]
     holds: ClassVar[str]
     lossy: ClassVar[bool] = False
+    libraries: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def can_hold(self, properties: Properties) -> bool:

@@ -19,10 +19,10 @@ What the host does::
                  ├── a worker could not be set up ──▶ tell why ───────────────────────────────────────────┤
                  └── SIGTERM, or nobody reads ────────────────────────────────────────────────────────────┤
                                                                                                           ▼
-                                                                            pool left as it is ──▶ exit, and
-                                                                            the parent kills the group
+                                                                                the whole group is killed
 
-The parent then starts another host with the tasks that have no answer yet.
+The parent then starts another host with the tasks that have no answer yet. It also kills the group itself, for
+a host may have died.
 """
 
 import contextlib
@@ -103,7 +103,7 @@ class Host:
     def serve(self) -> bool:
         """Send answers until all are there (True), or until the pool is broken (False)."""
         if not self._complete:
-            self._writer.send(Death("died at once", None))
+            self._writer.send(Death("while starting", None))
             return False
         while True:
             try:
@@ -122,13 +122,13 @@ class Host:
                 return False
 
     def leave(self, *, whole: bool) -> None:
-        """End the pool if it is whole; leave it as it is if it is broken."""
+        """End the pool if it is whole; never wait for it if it is broken."""
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # this is the end already
         if whole:
             self._pool.close()
             self._pool.join()
         elif self._forked:
-            os._exit(0)
+            kill_own_group()  # at once: a worker that still finds somebody to talk to, but no reader, complains
         else:
             self._release_semaphores()
 

@@ -34,11 +34,14 @@ def label_components(
         Of the smallest unsigned type that holds the highest number.
     """
     parts = foreground.reshape(-1, *foreground.shape[-dimensions:])
-    labels = np.stack([_label(part, connectivity) for part in parts])
+    labels = [_label(part, connectivity) for part in parts]
     if least > 1 or clear_border:
-        labels = np.stack([_keep(part, least, clear_border=clear_border) for part in labels])
-    smallest = np.min_scalar_type(int(labels.max()))
-    return labels.reshape(foreground.shape).astype(smallest)
+        labels = [_keep(part, least, clear_border=clear_border) for part in labels]
+    highest = max(int(part.max()) for part in labels)
+    result = np.empty(parts.shape, np.min_scalar_type(highest))
+    for index, part in enumerate(labels):
+        result[index] = part
+    return result.reshape(foreground.shape)
 
 
 def _label(part: Bools, connectivity: int) -> Labels:

@@ -43,12 +43,15 @@ def map_groups(image: Image, per: Per, dtype: np.dtype[Any], function: GroupFunc
         ``function(colour, counted)`` returns `colour`'s successor, of the same shape and of `dtype`.
         `counted` are the pixels that statistics may look at: those that are not wholly transparent.
     """
-    if not image.has_alpha:
-        result = np.empty(image.pixels.shape, dtype)
-        for index in group_indices(image.axes, image.pixels.shape, per):
-            result[index] = function(image.pixels[index], image.pixels[index])
-        return image.with_pixels(result)
-    return _map_beside_alpha(image, per, dtype, function)
+    if image.has_alpha:
+        return _map_beside_alpha(image, per, dtype, function)
+    indices = list(group_indices(image.axes, image.pixels.shape, per))
+    if len(indices) == 1:
+        return image.with_pixels(function(image.pixels, image.pixels))
+    result = np.empty(image.pixels.shape, dtype)
+    for index in indices:
+        result[index] = function(image.pixels[index], image.pixels[index])
+    return image.with_pixels(result)
 
 
 def level_range(values: Pixels, levels: Range | None = None) -> Levels:
@@ -123,13 +126,16 @@ def _map_beside_alpha(image: Image, per: Per, dtype: np.dtype[Any], function: Gr
 
 
 def _count(patterns: Pixels, bins: int) -> Pixels:
+    """Count unsigned values; in squares, as OpenCV is slow with one long line and counts in float32."""
     import cv2
 
-    chunk = 2**24  # counts are float32: exact only so far
+    side = 2**12  # side² = 2**24, up to where float32 is exact
+    whole = patterns.size // side * side
+    rows = patterns[:whole].reshape(-1, side)
     counts = np.zeros(bins, np.int64)
-    for start in range(0, patterns.size, chunk):
-        part = cv2.calcHist([patterns[start : start + chunk]], [0], None, [bins], [0, bins])
-        counts += part.reshape(-1).astype(np.int64)
+    for part in (*(rows[top : top + side] for top in range(0, len(rows), side)), patterns[np.newaxis, whole:]):
+        if part.size:
+            counts += cv2.calcHist([part], [0], None, [bins], [0, bins]).reshape(-1).astype(np.int64)
     return counts
 
 

@@ -15,7 +15,7 @@ from imgpool.filters._planes import fill_missing, map_colour
 __all__ = ["clahe", "equalize_adapthist"]
 
 
-@image_filter(tiles="no")
+@image_filter(tiles="no", libraries=("scipy.ndimage", "skimage.exposure"))
 def equalize_adapthist(
     image: Image,
     *,
@@ -58,7 +58,7 @@ def equalize_adapthist(
     return map_colour(image, "equalize_adapthist", equalize)
 
 
-@image_filter(tiles="no")
+@image_filter(tiles="no", libraries=("cv2",))
 def clahe(
     image: Image,
     *,

@@ -17,7 +17,7 @@ DIFFERENCE = np.array([-1.0, 0.0, 1.0])
 SMOOTHING = np.array([0.25, 0.5, 0.25])
 
 
-@image_filter(tiles="exact", halo=lambda _parameters, _pixel_size: 1)
+@image_filter(tiles="exact", halo=lambda _parameters, _pixel_size: 1, libraries=("cv2",))
 def sobel(image: Image) -> Image:
     """Show edges: the magnitude of the Sobel gradient.
 

@@ -24,7 +24,7 @@ def _rescaled(properties: Properties, parameters: Parameters) -> Properties:
     return Properties(properties.shape, dtype, properties.axes, properties.pixel_size)
 
 
-@image_filter(tiles="no", outcome=_rescaled)
+@image_filter(tiles="no", outcome=_rescaled, libraries=("cv2",))
 def rescale_intensity(
     image: Image,
     *,
@@ -80,7 +80,7 @@ def rescale_intensity(
     return map_groups(image, per, dtype, rescale)
 
 
-@image_filter(tiles="exact")
+@image_filter(tiles="exact", libraries=("cv2",))
 def adjust_gamma(
     image: Image, *, gamma: Annotated[float, Field(gt=0)] = 1, gain: Annotated[float, Field(gt=0)] = 1
 ) -> Image:

@@ -24,8 +24,12 @@ def _halo(parameters: Parameters, pixel_size: PixelSize | None) -> int:
     return 2 * _neighbourhood(parameters).reach(pixel_size)
 
 
-@image_filter(tiles="exact", halo=_halo)
-class white_tophat:  # noqa: N801 - a filter is called by its name in a recipe
+def _check(parameters: Parameters) -> None:
+    _neighbourhood(parameters)
+
+
+@image_filter(tiles="exact", halo=_halo, check=_check, libraries=("cv2",))
+def white_tophat(image: Image, *, radius: Radius | None = None, size: Size | None = None) -> Image:
     """Keep bright spots smaller than the neighbourhood; take away the background.
 
     The image minus its opening: what is darker than a disk (or square) that fits under the grey levels
@@ -50,14 +54,8 @@ class white_tophat:  # noqa: N801 - a filter is called by its name in a recipe
     >>> white_tophat(Image.from_array(spot), radius=1).pixels[2]
     array([ 0,  0, 30,  0,  0], dtype=uint16)
     """
-
-    def __init__(self, *, radius: Radius | None = None, size: Size | None = None) -> None:
-        self.neighbourhood = _neighbourhood({"radius": radius, "size": size})
-
-    def __call__(self, image: Image) -> Image:
-        """Filter one image."""
-        footprint = self.neighbourhood.footprint(image.pixel_size)
-        return map_colour(image, "white_tophat", lambda colour, weight: _height(colour, weight, footprint))
+    footprint = _neighbourhood({"radius": radius, "size": size}).footprint(image.pixel_size)
+    return map_colour(image, "white_tophat", lambda colour, weight: _height(colour, weight, footprint))
 
 
 def _height(colour: Pixels, weight: Floats | None, footprint: Footprint) -> Pixels:

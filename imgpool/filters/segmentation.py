@@ -42,7 +42,7 @@ def _check_threshold(parameters: Parameters) -> None:
         raise RecipeError("only the method local has a size and an offset", "add method=local")
 
 
-@image_filter(tiles="no", outcome=_mask, check=_check_threshold)
+@image_filter(tiles="no", outcome=_mask, check=_check_threshold, libraries=("cv2", "scipy.ndimage", "skimage.filters"))
 def threshold(
     image: Image,
     *,
@@ -92,7 +92,7 @@ def threshold(
     """
     check_numeric(image.pixels, "threshold")
     grey, visible = _grey(image, "threshold")
-    counted = visible & np.isfinite(grey) if grey.dtype.kind == "f" else visible
+    counted = np.isfinite(grey) if visible is None else np.isfinite(grey) & visible
     result = replace(image, pixels=grey, axes=image.axes.removesuffix("S"))
     mask = np.zeros(grey.shape, np.bool_)
     if method == "local":
@@ -103,7 +103,9 @@ def threshold(
         for index in group_indices(result.axes, grey.shape, per):
             level = global_threshold(_select(grey[index], counted[index]), method) if value is None else value
             mask[index] = _beyond(grey[index], level, background)
-    return result.with_pixels(np.multiply(mask & visible, 255, dtype=np.uint8))
+    if visible is not None:
+        mask &= visible
+    return result.with_pixels(np.multiply(mask, 255, dtype=np.uint8))
 
 
 def _labels(properties: Properties, parameters: Parameters) -> Properties:
@@ -117,7 +119,7 @@ def _check_connectivity(parameters: Parameters) -> None:
         raise RecipeError("in a plane the connectivity is 1 or 2", "add per=volume, or give connectivity=2")
 
 
-@image_filter(tiles="no", outcome=_labels, check=_check_connectivity)
+@image_filter(tiles="no", outcome=_labels, check=_check_connectivity, libraries=("cv2",))
 def label(
     image: Image,
     *,
@@ -164,7 +166,7 @@ def label(
         check_real(image.pixels, "label")
     grey, visible = _grey(image, "label")
     axes = image.axes.removesuffix("S")
-    foreground = np.greater(grey, 0) & visible
+    foreground = np.greater(grey, 0) if visible is None else np.greater(grey, 0) & visible
     depth = axes.index("Z") if per == "volume" and "Z" in axes else None
     if depth is not None:
         foreground = np.moveaxis(foreground, depth, -3)
@@ -186,11 +188,11 @@ def _single_samples(properties: Properties) -> Properties:
     return replace(properties, shape=properties.shape[: len(axes)], axes=axes, dtype=np.dtype(np.uint8))
 
 
-def _grey(image: Image, name: str) -> tuple[Pixels, Bools]:
-    """The grey levels without alpha, and where they are visible."""
+def _grey(image: Image, name: str) -> tuple[Pixels, Bools | None]:
+    """The grey levels without alpha, and where they are visible; None without alpha."""
     _check_grey(image.axes, image.pixels.shape, name)
     if not image.has_alpha:
-        return image.pixels, np.ones(image.pixels.shape, np.bool_)
+        return image.pixels, None
     grey, alpha = image.pixels[..., :1], image.pixels[..., 1]
     straight = straight_colour(grey, alpha) if image.metadata.premultiplied else grey
     return straight[..., 0], np.greater(alpha, 0)

@@ -23,7 +23,7 @@ def _halo(parameters: Parameters, pixel_size: PixelSize | None) -> int:
     return gaussian_reach(max(parameters["radius"].in_pixels(pixel_size)), TRUNCATE)
 
 
-@image_filter(tiles="near", halo=_halo)
+@image_filter(tiles="near", halo=_halo, libraries=("cv2",))
 def unsharp_mask(
     image: Image,
     *,

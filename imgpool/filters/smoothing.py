@@ -22,7 +22,7 @@ def _gaussian_halo(parameters: Parameters, pixel_size: PixelSize | None) -> int:
     return gaussian_reach(max(parameters["sigma"].in_pixels(pixel_size)), parameters["truncate"])
 
 
-@image_filter(tiles="exact", halo=_gaussian_halo)
+@image_filter(tiles="exact", halo=_gaussian_halo, libraries=("cv2",))
 def gaussian(
     image: Image,
     *,
@@ -74,8 +74,12 @@ def _median_halo(parameters: Parameters, pixel_size: PixelSize | None) -> int:
     return _median_neighbourhood(parameters).reach(pixel_size)
 
 
-@image_filter(tiles="exact", halo=_median_halo)
-class median:  # noqa: N801 - a filter is called by its name in a recipe
+def _check_median(parameters: Parameters) -> None:
+    _median_neighbourhood(parameters)
+
+
+@image_filter(tiles="exact", halo=_median_halo, check=_check_median, libraries=("cv2",))
+def median(image: Image, *, size: Size | None = None, radius: Radius | None = None) -> Image:
     """Replace each pixel by the median of its neighbourhood.
 
     Takes away specks and dead pixels and keeps edges. Beyond the border the outermost pixels are repeated.
@@ -99,11 +103,5 @@ class median:  # noqa: N801 - a filter is called by its name in a recipe
     >>> median(Image.from_array(pixels), radius=1).pixels[1]
     array([7, 7, 7], dtype=uint16)
     """
-
-    def __init__(self, *, size: Size | None = None, radius: Radius | None = None) -> None:
-        self.neighbourhood = _median_neighbourhood({"size": size, "radius": radius})
-
-    def __call__(self, image: Image) -> Image:
-        """Filter one image."""
-        footprint = self.neighbourhood.footprint(image.pixel_size)
-        return map_colour(image, "median", lambda colour, weight: median_of_plane(colour, weight, footprint))
+    footprint = _median_neighbourhood({"size": size, "radius": radius}).footprint(image.pixel_size)
+    return map_colour(image, "median", lambda colour, weight: median_of_plane(colour, weight, footprint))

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field
 
 from imgpool.core.axes import Pixels, map_planes
@@ -11,7 +12,7 @@ from imgpool.core.errors import RecipeError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
 from imgpool.core.quantity import Length
-from imgpool.filters._dtype import Floats, to_float
+from imgpool.filters._dtype import Floats
 from imgpool.filters._plane_size import plane_size, quarter_turn, turned, with_plane_size
 from imgpool.filters._resample import mean_of_area, nearest_pixel, resample, smooth_and_interpolate
 
@@ -52,7 +53,7 @@ def _resized(properties: Properties, parameters: Parameters) -> Properties:
     return with_plane_size(properties, _new_size(plane_size(properties), parameters))
 
 
-@image_filter(tiles="no", outcome=_resized, check=_check_size)
+@image_filter(tiles="no", outcome=_resized, check=_check_size, libraries=("cv2", "scipy.ndimage", "skimage.transform"))
 def resize(
     image: Image,
     *,
@@ -126,7 +127,7 @@ def _enclosing(size: tuple[int, int], parameters: Parameters) -> tuple[int, int]
     return round(rows * cosine + columns * sine + 1), round(rows * sine + columns * cosine + 1)
 
 
-@image_filter(tiles="no", outcome=_rotated)
+@image_filter(tiles="no", outcome=_rotated, libraries=("cv2", "scipy.ndimage", "skimage.transform"))
 def rotate(
     image: Image,
     *,
@@ -176,7 +177,7 @@ def rotate(
 
         fill = cval if outside is None else outside
         turned_plane: Floats = transform.rotate(
-            to_float(plane), angle, resize=resize, order=order, mode=mode, cval=fill, preserve_range=True
+            plane.astype(np.float64), angle, resize=resize, order=order, mode=mode, cval=fill, preserve_range=True
         )
         return turned_plane
 

@@ -33,6 +33,7 @@ class Bmp(PillowFormat):
     name = "bmp"
     extensions = (".bmp", ".dib")
     holds = "one page of 8-bit grey or RGB"
+    libraries = ("PIL.BmpImagePlugin",)
     kind = "BMP"
     modes = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGBA"}  # noqa: RUF012 - read-only by type
 

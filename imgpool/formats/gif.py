@@ -33,6 +33,7 @@ class Gif(PillowFormat):
     name = "gif"
     extensions = (".gif",)
     holds = "one page of 8-bit grey, or of RGB with at most 256 colours"
+    libraries = ("PIL.GifImagePlugin",)
     kind = "GIF"
     modes = {"L": "L", "P": "RGB"}  # noqa: RUF012 - read-only by its declared type
 

@@ -48,6 +48,7 @@ class Jpeg(PillowFormat):
     name = "jpeg"
     extensions = (".jpg", ".jpeg", ".jpe", ".jfif")
     holds = "one page of 8-bit grey or RGB, at most 65,500 pixels wide and high"
+    libraries = ("PIL.JpegImagePlugin", "imagecodecs")
     lossy = True
     kind = "JPEG"
     modes = {"L": "L", "RGB": "RGB", "CMYK": ""}  # noqa: RUF012 - read-only by its declared type

@@ -37,6 +37,7 @@ class Png(Format):
     name = "png"
     extensions = (".png",)
     holds = "one page of 8 or 16 bits per sample: grey, grey + alpha, RGB or RGBA"
+    libraries = ("imagecodecs",)
 
     def can_hold(self, properties: Properties) -> bool:
         """See `Format.can_hold`."""

@@ -32,6 +32,7 @@ class Webp(Format):
     name = "webp"
     extensions = (".webp",)
     holds = "one page of 8-bit RGB or RGBA, at most 16,383 pixels wide and high"
+    libraries = ("PIL.WebPImagePlugin", "imagecodecs")
     lossy = True
 
     def can_hold(self, properties: Properties) -> bool:

@@ -88,7 +88,7 @@ def test_a_second_run_gives_the_same_bytes(serial, tmp_path):
 
 def test_the_python_interface_gives_the_pixels_that_the_command_writes(tmp_path):
     recipe = Recipe.load("enhance").with_output(imgpool.core.recipe.Output.parse("tiff"))
-    done = [result for result in imgpool.process(SAMPLES, output=tmp_path / "out", recipe=recipe, workers=2)]
+    done = list(imgpool.process(SAMPLES, output=tmp_path / "out", recipe=recipe, workers=2))
     assert done
     for result in done:
         filtered = recipe.apply(imgpool.read(result.task.source))

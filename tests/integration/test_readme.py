@@ -9,14 +9,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from imgpool.core.catalogue import FILTERS, FORMATS
 from imgpool.core.recipe import Recipe, built_in_recipes
 from imgpool.report.listing import recipe_json
-
-from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

@@ -13,6 +13,7 @@ from imgpool.batch.journal import journal_path
 from imgpool.batch.run import Run, Settings
 from imgpool.core.catalogue import FORMATS
 from imgpool.core.errors import RunError, UsageError
+from imgpool.core.image import Properties
 from imgpool.core.recipe import Output, Recipe
 
 GREY = Properties((512, 512), np.dtype("uint8"), "YX")

@@ -144,7 +144,7 @@ def test_fractions(value, fraction):
 
 @pytest.mark.parametrize("value", [True, None, "2px", "101%", -0.1, 1.0001, float("nan"), float("inf"), "1e999"])
 def test_what_is_no_fraction(value):
-    with pytest.raises(ValueError, match=r"not a fraction|not between"):
+    with pytest.raises(ValueError, match="not"):
         Fraction.parse(value)
 
 

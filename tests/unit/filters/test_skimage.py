@@ -1,0 +1,99 @@
+"""scikit-image's functions as filters, by their full names."""
+
+import numpy as np
+import pytest
+import skimage.filters
+import skimage.morphology
+
+from imgpool.core.catalogue import FILTERS
+from imgpool.core.errors import FilterError, RecipeError
+from imgpool.core.image import Image
+from imgpool.core.recipe import Recipe
+
+RNG = np.random.default_rng(3)
+
+
+def test_an_integer_image_keeps_its_dtype_and_agrees_on_the_unit_scale():
+    pixels = RNG.integers(0, 65536, (20, 30), dtype=np.uint16)
+    expected = np.clip(np.rint(skimage.filters.sobel_h(pixels / 65535) * 65535), 0, 65535)
+    result = FILTERS["skimage.filters.sobel_h"](Image.from_array(pixels))
+    assert result.pixels.dtype == np.uint16
+    np.testing.assert_allclose(result.pixels, expected, atol=1)
+
+
+def test_a_float_image_is_passed_as_it_is():
+    pixels = RNG.normal(5, 3, (20, 30)).astype(np.float32)
+    result = FILTERS["skimage.filters.sobel_h"](Image.from_array(pixels))
+    np.testing.assert_allclose(result.pixels, skimage.filters.sobel_h(pixels), rtol=1e-5)
+
+
+def test_samples_are_never_mixed():
+    pixels = np.zeros((15, 15, 3), np.uint8)
+    pixels[5:10, 5:10, 0] = 255
+    result = FILTERS["skimage.filters.gaussian"](Image.from_array(pixels), sigma="2")
+    assert result.pixels[..., 0].any()
+    assert not result.pixels[..., 1:].any()
+
+
+@pytest.mark.parametrize("shape", [(9, 9, 2), (9, 9, 4)])
+def test_alpha_is_left_alone(shape):
+    pixels = RNG.integers(0, 256, shape, dtype=np.uint8)
+    result = FILTERS["skimage.filters.gaussian"](Image(pixels, "YXS"))
+    np.testing.assert_array_equal(result.pixels[..., -1], pixels[..., -1])
+    assert result.pixels.shape == shape
+
+
+def test_stacks_go_plane_by_plane():
+    pixels = RNG.integers(0, 256, (3, 12, 13), dtype=np.uint8)
+    blur = FILTERS["skimage.filters.gaussian"]
+    stack = blur(Image.from_array(pixels), sigma=2).pixels
+    np.testing.assert_array_equal(stack[1], blur(Image.from_array(pixels[1]), sigma=2).pixels)
+
+
+def test_a_mask_becomes_0_and_255():
+    result = FILTERS["skimage.morphology.local_maxima"](Image.from_array(np.eye(5, dtype=np.uint8)))
+    assert result.pixels.dtype == np.uint8
+    assert set(np.unique(result.pixels)) <= {0, 255}
+
+
+def test_chance_is_the_same_every_time():
+    image = Image.from_array(np.full((9, 9), 100, np.uint8))
+    noise = FILTERS["skimage.util.random_noise"]
+    np.testing.assert_array_equal(noise(image).pixels, noise(image).pixels)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("skimage.filters.sobell", "did you mean sobel?"),
+        ("skimage.io.imread", "no filter is called"),
+        ("skimage.util.apply_parallel", "no function"),
+        ("skimage.filters", "no filter is called"),
+        ("os.system", "no filter is called"),
+        ("skimage.morphology.disk", "no function"),
+    ],
+)
+def test_nothing_but_functions_of_an_image(name, words):
+    with pytest.raises(RecipeError, match=words.replace("?", r"\?")):
+        FILTERS[name]
+
+
+def test_parameters_are_checked_before_anything_starts():
+    with pytest.raises(RecipeError, match="did you mean sigma"):
+        Recipe.from_specs(["skimage.filters.gaussian:sigmaa=2"])
+
+
+def test_what_is_no_image_is_a_failure_with_the_reason():
+    with pytest.raises(FilterError, match="no image"):
+        FILTERS["skimage.transform.rescale"](Image.from_array(np.zeros((8, 8))), scale=0.5)
+
+
+def test_what_scikit_image_refuses_is_a_failure_with_the_reason():
+    with pytest.raises(FilterError, match=r"skimage\.filters\.gaussian"):
+        FILTERS["skimage.filters.gaussian"](Image.from_array(np.zeros((8, 8))), sigma="[1, 2, 3, 4]")
+
+
+def test_the_fingerprint_follows_the_parameters():
+    first, second = (Recipe.from_specs([f"skimage.filters.gaussian:sigma={sigma}"]) for sigma in (1, 2))
+    assert first.fingerprint() != second.fingerprint()
+    assert first.fingerprint() == Recipe.parse({"steps": [{"skimage.filters.gaussian": {"sigma": 1}}]}).fingerprint()
