@@ -93,13 +93,20 @@ def process(  # noqa: PLR0913 - one keyword for each option of the command line
             chunksize=chunksize,
             timeout=timeout,
             retries=retries,
-            max_memory=parse_size(max_memory) if isinstance(max_memory, str) else max_memory,
+            max_memory=_size(max_memory) if isinstance(max_memory, str) else max_memory,
             max_pixels=max_pixels,
             fresh=fresh,
             start_method=start_method,
         )
     )
     return run.results()
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise UsageError(f"max_memory: {error}", "for example 8GiB") from None
 
 
 def choose_recipe(

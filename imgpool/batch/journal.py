@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from imgpool.core.errors import UsageError
+from imgpool.core.errors import RunError, UsageError
 from imgpool.core.task import Result, Task
 from imgpool.work.files import file_hash
 
@@ -54,7 +54,8 @@ def read_journal(output: str) -> dict[str, Record]:
     records: dict[str, Record] = {}
     with contextlib.suppress(FileNotFoundError), journal_path(output).open("rb") as file:
         for entry in _entries(file):
-            records[entry["target"]] = Record(**{name: entry[name] for name in Record.__slots__})
+            with contextlib.suppress(KeyError, TypeError):  # garbage: its task runs again
+                records[str(entry["target"])] = Record(**{name: entry[name] for name in Record.__slots__})
     return records
 
 
@@ -62,7 +63,7 @@ def _entries(file: BinaryIO) -> Iterator[dict[str, Any]]:
     for line in file:
         try:
             entry = json.loads(line)
-            version = entry["v"]
+            version = int(entry["v"])
         except (ValueError, KeyError, TypeError):  # torn by a crash: its task runs again
             continue
         if version > VERSION:
@@ -125,6 +126,7 @@ class Journal:
         path = journal_path(output)
         path.parent.mkdir(exist_ok=True)
         self._file = path.open("ab")
+        _lock(self._file, output)
         if path.stat().st_size and not _ends_whole(path):
             self._waiting.append(b"\n")
 
@@ -169,6 +171,23 @@ class Journal:
             self.commit()
         finally:
             self._file.close()
+
+
+def _lock(file: BinaryIO, output: str) -> None:
+    """Raise `RunError` if another run is writing the journal; the lock goes with the process."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise RunError(
+            f"another run is writing into {output}", "wait for it, or choose another folder with -o"
+        ) from None
+    except OSError:  # a file system without locks
+        return
 
 
 def _ends_whole(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """From images found to tasks: where each result goes, and what must not be started at all."""
 
+import functools
 import os
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ from imgpool.core.recipe import Recipe
 from imgpool.core.task import Task
 from imgpool.formats._refusal import refuse
 
+RENAME = "rename one of them, or process them into different folders"
 NAMED = 3
 """How many files a refusal names; the rest are counted."""
 
@@ -75,7 +77,7 @@ def plan(images: Sequence[Found], output: str, recipe: Recipe) -> list[Task]:
     ]
     _refuse_collisions(tasks)
     if os.path.isdir(output):
-        _refuse_overwriting(tasks, output)
+        _refuse_overwriting(tasks)
     return tasks
 
 
@@ -91,22 +93,36 @@ def target_name(relative: str, format_: Format | None) -> str:
 def _refuse_collisions(tasks: Iterable[Task]) -> None:
     taken: dict[str, Task] = {}
     for task in tasks:
-        other = taken.setdefault(unicodedata.normalize("NFC", task.target).casefold(), task)
+        other = taken.setdefault(_place(task.target), task)
         if other is task:
             continue
         if other.target == task.target:
             reason = f"{other.source} and {task.source} would both become {task.target}"
         else:
             reason = f"{other.target} and {task.target} are one file where upper and lower case are not told apart"
-        raise UsageError(reason, "rename one of them, or process them into different folders")
+        raise UsageError(reason, RENAME)
+    folders = {os.path.dirname(task.target) for task in taken.values()}
+    for folder in {str(above) for path in folders for above in (path, *Path(path).parents)}:
+        if file := taken.get(_place(folder)):
+            raise UsageError(f"{file.source} would become {file.target}, which is also a folder of results", RENAME)
 
 
-def _refuse_overwriting(tasks: Sequence[Task], output: str) -> None:
-    """An input is never replaced; that can only happen where inputs lie in the output folder."""
-    below = os.path.join(os.path.realpath(output), "")
-    sources = {real for task in tasks if (real := os.path.realpath(task.source)).startswith(below)}
-    for task in tasks if sources else ():
-        if os.path.realpath(task.target) in sources:
+def _place(path: str) -> str:
+    """What is left of a path where neither case nor the way letters are composed is told apart."""
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFC", path).casefold())
+
+
+def _refuse_overwriting(tasks: Sequence[Task]) -> None:
+    """An input is never replaced: not where inputs lie in the output, nor where a link in the output leads to them."""
+    real_folder = functools.cache(os.path.realpath)
+
+    def real(path: str) -> str:
+        folder, name = os.path.split(path)
+        return os.path.realpath(path) if os.path.islink(path) else os.path.join(real_folder(folder), name)
+
+    sources = {real(task.source) for task in tasks}
+    for task in tasks:
+        if real(task.target) in sources:
             raise UsageError(f"{task.target} would replace an input", "choose another folder with -o")
 
 

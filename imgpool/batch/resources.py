@@ -20,7 +20,9 @@ def available_cpus() -> int:
 def cpu_quota(root: Path = CGROUP, own: Path = OWN_GROUP) -> int | None:
     """The container's quota in whole processors, rounded up; None without one (cgroup v2 and v1)."""
     quotas = [_words(group / "cpu.max") for group in _groups(root, own)]
-    quotas.append(_words(root / "cpu/cpu.cfs_quota_us") + _words(root / "cpu/cpu.cfs_period_us"))
+    quotas += [
+        _words(group / "cpu.cfs_quota_us") + _words(group / "cpu.cfs_period_us") for group in _groups(root / "cpu", own)
+    ]
     limits = [
         math.ceil(int(words[0]) / int(words[1])) for words in quotas if len(words) > 1 and words[0] not in {"max", "-1"}
     ]
@@ -38,22 +40,36 @@ def available_memory() -> int:
 
 def memory_left(root: Path = CGROUP, own: Path = OWN_GROUP) -> int | None:
     """Bytes left under the container's limit; None without one (cgroup v2 and v1)."""
-    pairs = [(_words(group / "memory.max"), _words(group / "memory.current")) for group in _groups(root, own)]
-    version_1 = root / "memory"
-    pairs.append((_words(version_1 / "memory.limit_in_bytes"), _words(version_1 / "memory.usage_in_bytes")))
-    left = [max(0, int(limit[0]) - int(used[0])) for limit, used in pairs if limit and used and limit[0] != "max"]
-    return min(left, default=None)
+    left = [_left(group, "memory.max", "memory.current", "inactive_file") for group in _groups(root, own)]
+    left += [
+        _left(group, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        for group in _groups(root / "memory", own)
+    ]
+    return min((bytes_left for bytes_left in left if bytes_left is not None), default=None)
+
+
+def _left(group: Path, limit_file: str, used_file: str, cache: str) -> int | None:
+    """A group's limit less what it uses; the file cache counts as free: the kernel gives it back when asked."""
+    limit, used, stat = _words(group / limit_file), _words(group / used_file), _words(group / "memory.stat")
+    if not limit or not used or limit[0] == "max":
+        return None
+    cached = int(stat[stat.index(cache) + 1]) if cache in stat else 0
+    return max(0, int(limit[0]) - int(used[0]) + cached)
 
 
 def _groups(root: Path, own: Path) -> list[Path]:
-    """The control group of this process and those around it (cgroup v2)."""
-    names = [word.removeprefix("0::/") for word in _words(own) if word.startswith("0::/")]
-    groups = [root / name for name in names]
+    """The control groups of this process and those around it, as far as they stand below `root`."""
+    names = {line.split(":", 2)[2].strip("/") for line in _text(own).splitlines() if line.count(":") > 1}
+    groups = [root / name for name in sorted(names)]
     return [root, *(group for start in groups for group in (start, *start.parents) if root in group.parents)]
 
 
 def _words(path: Path) -> list[str]:
+    return _text(path).split()
+
+
+def _text(path: Path) -> str:
     try:
-        return path.read_text("ascii").split()
+        return path.read_text("utf-8", "surrogateescape")
     except OSError:
-        return []
+        return ""

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -104,6 +104,7 @@ class Run:
     """
 
     def __init__(self, settings: Settings) -> None:
+        _check(settings)
         self.settings = settings
         self.output = os.path.abspath(settings.output or default_output(settings.inputs[0]))
         check_output(self.output, settings.inputs)
@@ -159,29 +160,40 @@ class Run:
 
     def _run(self) -> Iterator[Result]:
         settings = self.settings
-        scratch = _fresh_scratch(self.output)
-        job = Job(settings.recipe, str(scratch), settings.max_pixels)
-        engine = ENGINES[settings.engine]
-        with (
-            Journal(self.output, self.fingerprint) as journal,
-            closing(engine.run(self.to_do, process, partial(set_up, job), self.options)) as results,
-        ):
-            for result in results:
-                journal.append(result)
-                yield result
-                if result.failure and stops_the_run(result.failure):
-                    raise RunError(f"{self.output}: {result.failure.message}", result.failure.hint)
-        shutil.rmtree(scratch, ignore_errors=True)
+        os.makedirs(os.path.join(self.output, FOLDER), exist_ok=True)
+        with _storage_errors(self.output), Journal(self.output, self.fingerprint) as journal:
+            scratch = _fresh_scratch(self.output)
+            job = Job(settings.recipe, str(scratch), settings.max_pixels)
+            engine = ENGINES[settings.engine]
+            with closing(engine.run(self.to_do, process, partial(set_up, job), self.options)) as results:
+                for result in results:
+                    journal.append(result)
+                    yield result
+                    if result.failure and stops_the_run(result.failure):
+                        raise RunError(f"{self.output}: {result.failure.message}", result.failure.hint)
+            shutil.rmtree(scratch, ignore_errors=True)
 
     def _plan(self) -> list[Planned]:
         tasks = plan(self.scan.images, self.output, self.settings.recipe)
         if not journal_path(self.output).exists():
             refuse_foreign(tasks, self.output)
-        records = {} if self.settings.fresh else read_journal(self.output)
+        journal = read_journal(self.output)
+        records = {} if self.settings.fresh else journal
         return [
             Planned(task, why_run(task, records.get(os.path.relpath(task.target, self.output)), self.fingerprint))
             for task in tasks
         ]
+
+
+def _check(settings: Settings) -> None:
+    """Raise `UsageError` if there is no input, or a number makes no sense."""
+    if not settings.inputs:
+        raise UsageError("no input was given", "name a folder or an image")
+    least = {"workers": 1, "chunksize": 1, "retries": 0, "timeout": 0, "max_memory": 1, "max_pixels": 1}
+    for name, low in least.items():
+        value = getattr(settings, name)
+        if value is not None and not value >= low:
+            raise UsageError(f"{name.replace('_', ' ')} is {value}", f"give {low} or more")
 
 
 def _scan(inputs: tuple[str, ...], output: str) -> Scan:
@@ -191,6 +203,16 @@ def _scan(inputs: tuple[str, ...], output: str) -> Scan:
         others = f" among {found.others:,} files" if found.others else ""
         raise UsageError(f"no image found in {', '.join(inputs)}{others}", f"images are known by {known}")
     return found
+
+
+@contextmanager
+def _storage_errors(output: str) -> Iterator[None]:
+    """The journal's own troubles end a run as an output's do: with a sentence and a remedy."""
+    try:
+        yield
+    except OSError as error:
+        failure = explain(error, "write")
+        raise RunError(f"{output}: {failure.message}", failure.hint) from error
 
 
 def _fresh_scratch(output: str) -> Path:

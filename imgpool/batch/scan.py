@@ -71,12 +71,15 @@ def scan(inputs: Iterable[str | os.PathLike[str]], output: str) -> Scan:
     UsageError
         If an input is missing, or a file that is no image.
     """
+    inputs = list(inputs)
+    if "" in inputs:
+        raise UsageError("an input has no name", "is a variable of the shell not set?")
     roots = list(dict.fromkeys(os.path.abspath(path) for path in inputs))
     walk = _Walk(output)
+    folders = [root for root in roots if os.path.isdir(root)]
+    walk.folders([(root, os.path.basename(root) if len(roots) > 1 else "") for root in folders])
     for root in roots:
-        if os.path.isdir(root):
-            walk.folder(root, os.path.basename(root) if len(roots) > 1 else "")
-        else:
+        if root not in folders:
             walk.single(root)
     walk.result.images.sort(key=lambda found: found.source)
     return walk.result
@@ -96,11 +99,12 @@ class _Walk:
             raise UsageError(f"{path} does not exist", "check the spelling")
         if split_extension(os.path.basename(path))[1] is None:
             raise UsageError(f"{path}: no format has this extension", "`imgpool formats` lists those that are known")
-        self._file(path, os.path.basename(path))
+        if all(found.source != path for found in self.result.images):
+            self._file(path, os.path.basename(path))
 
-    def folder(self, path: str, relative: str) -> None:
-        """Walk a folder: real folders first, so that what is also linked keeps its real place."""
-        links = list(self._real_folders(path, relative))
+    def folders(self, roots: list[tuple[str, str]]) -> None:
+        """Walk folders: real ones first, so that what is also linked keeps its real place."""
+        links = [link for path, relative in roots for link in self._real_folders(path, relative)]
         while links:
             path, relative = links.pop(0)
             links.extend(self._real_folders(path, relative))
@@ -112,7 +116,7 @@ class _Walk:
             path, relative = pending.pop()
             for entry in self._entries(path):
                 inside = os.path.join(relative, entry.name)
-                if not entry.is_dir():
+                if not _is_folder(entry):
                     self._entry(entry, inside)
                 elif entry.is_symlink():
                     yield entry.path, inside
@@ -148,6 +152,14 @@ class _Walk:
             self.result.images.append(Found(path, relative, status.st_size, status.st_mtime_ns))
         else:
             self.result.left_out.append((path, _kind(status.st_mode)))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """As `DirEntry.is_dir`; a link to itself, for which that raises, is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _kind(mode: int) -> str:

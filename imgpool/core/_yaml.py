@@ -6,13 +6,16 @@ import yaml
 
 from imgpool.core.errors import RecipeError
 
+MERGE = "tag:yaml.org,2002:merge"
+
 
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader takes the last of two equal keys without a word; this one refuses."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key, (key_node, _) in zip(keys, node.value, strict=True):
+        nodes = [key for key, _ in node.value if key.tag != MERGE]
+        keys = [self.construct_object(key, deep=True) for key in nodes]
+        for key, key_node in zip(keys, nodes, strict=True):
             if keys.count(key) > 1:
                 raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark)
         return super().construct_mapping(node, deep)

@@ -5,6 +5,7 @@ Axes are named by OME's letters, one per dimension of the pixels, in the order i
 alpha of one pixel), and ``I`` for pages whose meaning the file does not tell.
 """
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -20,7 +21,7 @@ def check_axes(axes: str, shape: tuple[int, ...]) -> None:
         raise ValueError(f"axes {axes!r} name {len(axes)} dimensions, the pixels have {len(shape)}")
     if not set(axes) <= set(LETTERS) or len(set(axes)) != len(axes):
         raise ValueError(f"axes {axes!r} must be different letters of {LETTERS}")
-    if not axes.removesuffix("S").endswith("YX"):
+    if not axes.removesuffix("S").endswith("YX") or "S" in axes[:-1]:
         raise ValueError(f"axes {axes!r} must end in YX or YXS")
     if 0 in shape:
         raise ValueError(f"an image of shape {shape} holds no pixels")
@@ -45,7 +46,7 @@ def page_shape(axes: str, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def page_count(axes: str, shape: tuple[int, ...]) -> int:
     """The number of planes (Y, X) or (Y, X, S) in an image."""
-    return int(np.prod(page_shape(axes, shape), dtype=np.int64))
+    return math.prod(page_shape(axes, shape))
 
 
 def iter_planes(pixels: Pixels, axes: str) -> Iterator[tuple[tuple[int, ...], Pixels]]:

@@ -5,6 +5,7 @@ A module of the catalogue's package whose name has no leading underscore is a pl
 as the package (``imgpool.filters``, …).
 """
 
+import contextlib
 import functools
 import importlib
 import pkgutil
@@ -82,7 +83,9 @@ class Catalogue(Generic[Plugin]):
         return name in self._built_in or name in self._installed
 
     def __iter__(self) -> Iterator[Plugin]:
-        return (self[name] for name in self.names())
+        for name in self.names():
+            with contextlib.suppress(RecipeError):  # one broken package costs nobody else their plug-ins
+                yield self[name]
 
     def names(self) -> list[str]:
         """Every name, sorted."""
@@ -92,8 +95,9 @@ class Catalogue(Generic[Plugin]):
         point = self._installed[name]
         try:
             plugin: Plugin = point.load()
-        except ImportError as error:
-            hint = f"pip install {error.name}" if error.name else ""
+        except Exception as error:
+            missing = getattr(error, "name", "") if isinstance(error, ImportError) else ""
+            hint = f"pip install {missing}" if missing else f"reinstall or remove the package of {point.value}"
             raise RecipeError(f"the {self.kind} {name!r} of {point.value} does not import: {error}", hint) from error
         return plugin
 

@@ -91,11 +91,11 @@ class Format(ABC):
 
     def validate(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The writer's options, checked and converted; raises `RecipeError`."""
-        return validate(self.write, self.name, options)
+        return validate(self.write, self.name, options, "formats")
 
     def canonical(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The writer's options, checked, as plain JSON values."""
-        return canonical(self.write, self.name, options)
+        return canonical(self.write, self.name, options, "formats")
 
     def describe(self) -> list[dict[str, Any]]:
         """The writer's options with their types, ranges, defaults and meanings."""

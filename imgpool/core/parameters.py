@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pydantic
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from imgpool.core.errors import RecipeError
@@ -28,11 +29,15 @@ def schema(function: Callable[..., Any]) -> type[pydantic.BaseModel]:
         for parameter in inspect.signature(constructor).parameters.values()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
-    config = pydantic.ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+    config = pydantic.ConfigDict(
+        extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True, protected_namespaces=()
+    )
     return pydantic.create_model(function.__name__, __config__=config, **fields)
 
 
-def validate(function: Callable[..., Any], owner: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def validate(
+    function: Callable[..., Any], owner: str, values: Mapping[str, Any], kind: str = "filters"
+) -> dict[str, Any]:
     """Check `values` against the signature of `function`, and fill in the defaults.
 
     Parameters
@@ -43,6 +48,8 @@ def validate(function: Callable[..., Any], owner: str, values: Mapping[str, Any]
         What to call it in a message: "gaussian", or "jpeg".
     values
         Parameters by name; texts are converted ("2" to 2.0, "0.65um" to a `Length`).
+    kind
+        The command that explains it: "filters" or "formats".
 
     Returns
     -------
@@ -54,13 +61,15 @@ def validate(function: Callable[..., Any], owner: str, values: Mapping[str, Any]
     RecipeError
         If a parameter is unknown, missing, of the wrong type or out of range.
     """
-    model = _check(function, owner, values)
+    model = _check(function, owner, values, kind)
     return {name: getattr(model, name) for name in type(model).model_fields}
 
 
-def canonical(function: Callable[..., Any], owner: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def canonical(
+    function: Callable[..., Any], owner: str, values: Mapping[str, Any], kind: str = "filters"
+) -> dict[str, Any]:
     """As `validate`, but as plain JSON values: what a recipe stores and its fingerprint hashes."""
-    return _check(function, owner, values).model_dump(mode="json")
+    return _check(function, owner, values, kind).model_dump(mode="json")
 
 
 def describe(function: Callable[..., Any]) -> list[dict[str, Any]]:
@@ -73,7 +82,7 @@ def describe(function: Callable[..., Any]) -> list[dict[str, Any]]:
         {
             "name": name,
             "type": _type_name(field.annotation),
-            "range": ", ".join(_bound(bound) for bound in field.metadata if _bound(bound)),
+            "range": ", ".join(filter(None, map(_bound, _constraints(field)))),
             "default": shown.get(name),
             "required": field.is_required(),
             "meaning": meanings.get(name, ""),
@@ -89,15 +98,15 @@ def near_miss(name: str, known: typing.Iterable[str]) -> str:
     return f"did you mean {close[0]}?" if close else f"known: {', '.join(names) or 'none'}"
 
 
-def _check(function: Callable[..., Any], owner: str, values: Mapping[str, Any]) -> pydantic.BaseModel:
+def _check(function: Callable[..., Any], owner: str, values: Mapping[str, Any], kind: str) -> pydantic.BaseModel:
     model = schema(function)
     try:
         return model.model_validate(dict(values))
     except pydantic.ValidationError as error:
-        raise _explain(error.errors(), owner, model) from None
+        raise _explain(error.errors(), owner, model, kind) from None
 
 
-def _explain(problems: list[ErrorDetails], owner: str, model: type[pydantic.BaseModel]) -> RecipeError:
+def _explain(problems: list[ErrorDetails], owner: str, model: type[pydantic.BaseModel], kind: str) -> RecipeError:
     """Turn pydantic's complaints about the first bad parameter into one sentence with a remedy."""
     problem = problems[0]
     name = str(problem["loc"][0])
@@ -106,12 +115,18 @@ def _explain(problems: list[ErrorDetails], owner: str, model: type[pydantic.Base
     if problem["type"] == "missing":
         return RecipeError(f"{owner} needs the parameter {name!r}", f"{owner}:{name}=…")
     reason = ", or ".join(_reason(each) for each in problems if each["loc"][0] == problem["loc"][0])
-    return RecipeError(f"{owner}: {name}={problem['input']}: {reason}", f"`imgpool filters {owner}` explains it")
+    return RecipeError(f"{owner}: {name}={problem['input']}: {reason}", f"`imgpool {kind} {owner}` explains it")
 
 
 def _reason(problem: ErrorDetails) -> str:
     reason = problem["msg"].removeprefix("Value error, ")
     return re.sub(r"^Input should be ", "must be ", reason)
+
+
+def _constraints(field: FieldInfo) -> list[object]:
+    """What bounds a parameter, also an optional one: ``Annotated[int, Field(ge=1)] | None``."""
+    inside = [each for part in typing.get_args(field.annotation) for each in getattr(part, "__metadata__", ())]
+    return [*field.metadata, *(bound for each in inside for bound in getattr(each, "metadata", [each]))]
 
 
 def _bound(bound: object) -> str:

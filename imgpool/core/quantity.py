@@ -4,6 +4,7 @@ A length in pixels is taken as it stands; a physical one is resolved against eac
 Everything physical is kept in µm.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -27,6 +28,8 @@ def split_number(text: str) -> tuple[float, str]:
     match = _NUMBER.match(text)
     if not match:
         raise ValueError(f"{text!r} does not begin with a number")
+    if not math.isfinite(float(match[1])):
+        raise ValueError(f"{text!r} is not a number that can be computed with")
     unit = match[2].replace("µ", "u").replace("μ", "u").replace("²", "2").replace("^2", "2")
     return float(match[1]), unit
 
@@ -62,13 +65,15 @@ class _Measure(_Parsed):
             return value
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ValueError(f"{value!r} is not {cls.units}")
-        number, unit = split_number(value) if isinstance(value, str) else (float(value), "")
+        number, unit = split_number(value if isinstance(value, str) else repr(value))
         if unit in {"", "px"}:
             return cls(number, "px")
         base = unit.removesuffix("2") if cls.power == 2 else unit  # noqa: PLR2004 - an area
         if base not in MICROMETRES or (cls.power == 2 and base == unit):  # noqa: PLR2004
             raise ValueError(f"{value!r} is not {cls.units}")
-        return cls(number * MICROMETRES[base] ** cls.power, "um")
+        per_micrometre = round(1 / MICROMETRES[base])  # dividing makes 70nm the same float as 0.07um
+        scaled = number / per_micrometre**cls.power if per_micrometre else number * MICROMETRES[base] ** cls.power
+        return cls(scaled, "um")
 
     def __str__(self) -> str:
         suffix = self.unit + ("2" if self.power == 2 and self.unit == "um" else "")  # noqa: PLR2004
@@ -231,6 +236,7 @@ def parse_size(text: str) -> int:
     scale = {"": 1, "b": 1}
     for power, prefix in enumerate("kmgt", start=1):
         scale |= {prefix: 1024**power, f"{prefix}b": 1000**power, f"{prefix}ib": 1024**power}
-    if unit.lower() not in scale or number <= 0:
+    count = int(number * scale.get(unit.lower(), 0))
+    if count < 1:
         raise ValueError(f"{text!r} is not a size such as 2GiB or 500MB")
-    return int(number * scale[unit.lower()])
+    return count

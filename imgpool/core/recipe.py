@@ -170,11 +170,11 @@ class Recipe:
         if not isinstance(steps, list):
             raise RecipeError("`steps` is a list", "write each step on a line of its own, after a dash")
         return cls(
-            name=str(data.get("name", name)),
+            name=str(data.get("name") or name),
             steps=tuple(Step.parse(step) for step in steps),
             output=Output.parse(data.get("output")),
             pixel_size=parse_pixel_size(data["pixel_size"]) if data.get("pixel_size") else None,
-            description=str(data.get("description", "")).strip(),
+            description=str(data.get("description") or "").strip(),
         )
 
     def with_output(self, output: Output) -> "Recipe":

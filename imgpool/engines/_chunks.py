@@ -11,7 +11,7 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-CHUNK_COST = 1 << 20  # bytes: some 10 ms of work, fifty times the price of handing it over
+CHUNK_COST = 512 << 10  # bytes: some 10 ms of work; more is no faster, and a death costs more of its neighbours
 TASK_COST = 16 << 10  # bytes: opening and naming a file of no bytes at all takes as long as working on these
 SHARE = 4  # a chunk is at most the fourth part of what is left for each worker
 

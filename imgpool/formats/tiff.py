@@ -33,7 +33,7 @@ class Tiff(Format):
     """
 
     name = "tiff"
-    extensions = (".tif", ".tiff")  # .ome.tif ends in one of them
+    extensions = (".tif", ".tiff", ".ome.tif", ".ome.tiff")  # .ome.tif ends in one of them
     holds = "integers of 8 to 64 bits and floats of 16 to 64, grey or colour, in any number of pages"
     libraries = ("imagecodecs", "tifffile")
 

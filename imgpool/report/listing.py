@@ -54,6 +54,7 @@ def recipe_json(name: str) -> dict[str, Any]:
         "description": recipe.description,
         "steps": [{step.filter: dict(step.parameters)} for step in recipe.steps],
         "output": {"format": recipe.output.format, **recipe.output.options},
+        "pixel_size": recipe.pixel_size and f"{recipe.pixel_size.x}um",
         "fingerprint": recipe.fingerprint(),
     }
 

@@ -3,6 +3,10 @@
 import os
 import unicodedata
 
+UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
+TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""These turn the direction of writing: with them a name can look like another."""
+
 
 def printable(name: str) -> str:
     r"""A file name fit for a terminal: control characters and bytes that are not UTF-8 are written as escapes.
@@ -13,7 +17,9 @@ def printable(name: str) -> str:
     'a\\nb.tif'
     """
     return "".join(
-        character if unicodedata.category(character) not in {"Cc", "Cs", "Zl", "Zp"} else ascii(character)[1:-1]
+        character
+        if unicodedata.category(character) not in UNPRINTABLE and character not in TURNING
+        else ascii(character)[1:-1]
         for character in name
     )
 
@@ -26,16 +32,18 @@ def short(path: str, root: str) -> str:
 
 def size(count: float) -> str:
     """Bytes, in decimal units: "3.1 GB"."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:  # noqa: PLR2004 - decimal units
-            return f"{count:,.0f} {unit}" if unit in {"bytes", "kB"} else f"{count:.1f} {unit}"
+    if count < 1000:  # noqa: PLR2004 - decimal units
+        return plural(round(count), "byte")
+    for unit, digits in (("kB", 0), ("MB", 1), ("GB", 1)):
         count /= 1000
-    return f"{count:.1f} TB"
+        if round(count, digits) < 1000:  # noqa: PLR2004
+            return f"{count:.{digits}f} {unit}"
+    return f"{count / 1000:.1f} TB"
 
 
 def duration(seconds: float) -> str:
     """Seconds as "31.5 s" or "2:05:09"."""
-    if seconds < 60:  # noqa: PLR2004 - a minute
+    if round(seconds, 1) < 60:  # noqa: PLR2004 - a minute
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

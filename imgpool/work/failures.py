@@ -18,7 +18,7 @@ def explain(error: BaseException, stage: Stage) -> Failure:
     message, hint = _sentence(error, stage)
     return Failure(
         stage=stage,
-        error=type(error).__name__,
+        error=next(kind.__name__ for kind in type(error).__mro__ if kind.__name__[0] != "_"),
         message=message,
         hint=hint,
         traceback="".join(traceback.format_exception(error)),
@@ -32,8 +32,15 @@ def _sentence(error: BaseException, stage: Stage) -> tuple[str, str]:
         return "it needs more memory than a worker may use", "raise --max-memory, or run fewer workers with -j"
     if isinstance(error, OSError) and error.strerror:
         return _system_sentence(error, stage)
-    text = " ".join(str(error).split())
+    text = _text(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__, "run it alone with -v to see where"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - an exception's text is code as well
+        return ""
 
 
 def _system_sentence(error: OSError, stage: Stage) -> tuple[str, str]:

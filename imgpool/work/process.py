@@ -1,5 +1,6 @@
 """One file's life: read, filter, write, rename into place. Runs in a worker, or in this process."""
 
+import errno
 import multiprocessing
 import os
 import sys
@@ -10,13 +11,16 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from imgpool.core.errors import ReadError
+from imgpool.core.errors import ReadError, WriteError
 from imgpool.core.filter import LoadedFilter
 from imgpool.core.image import Image
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Result, Stage, Task
 from imgpool.work.failures import explain
 from imgpool.work.files import MAX_PIXELS, check_limits, file_hash, format_of, read, temporary_name, write_with
+
+NEARLY_FULL = 64 * 1024
+"""Bytes left on a disk that is full for any image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +117,18 @@ def _read_unchanged(task: Task, max_pixels: int) -> tuple[Task, Image, str]:
 
 def _write_in_place(job: Job, task: Task, image: Image) -> Result:
     target = Path(task.target)
+    if os.path.realpath(task.target) == os.path.realpath(task.source) and not target.is_symlink():
+        raise WriteError("the result would replace its own source", "choose another folder with -o")
     temporary = temporary_name(Path(job.scratch), target.name)
     try:
         lost = write_with(format_of(target), image, temporary, job.recipe.output.options)
         written, sha256 = temporary.stat().st_size, file_hash(temporary)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary.replace(target)
+    except (OSError, RuntimeError) as error:  # some writers tell of a full disk without its errno
+        if getattr(error, "errno", None) is None and _is_full(job.scratch):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), task.target) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     return Result(
@@ -132,3 +142,8 @@ def _write_in_place(job: Job, task: Task, image: Image) -> Result:
         lost=lost,
         pid=os.getpid(),
     )
+
+
+def _is_full(folder: str) -> bool:
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize < NEARLY_FULL
