@@ -15,8 +15,8 @@ from imgpool.core.errors import ImgpoolError, UsageError
 from imgpool.core.format import Format
 from imgpool.core.image import PixelSize, Properties
 from imgpool.core.recipe import Recipe
+from imgpool.core.refusal import refuse
 from imgpool.core.task import Task
-from imgpool.formats._refusal import refuse
 
 RENAME = "rename one of them, or process them into different folders"
 NAMED = 3

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
+from imgpool.core.refusal import refuse
 from imgpool.formats._lost import lost
 from imgpool.formats._pillow import PillowFormat, encode
-from imgpool.formats._refusal import refuse
 from imgpool.formats._resolution import kept_by_density, pixel_size_or_dpi, whole_density
 from imgpool.formats._truncated import truncated
 

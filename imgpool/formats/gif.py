@@ -9,9 +9,9 @@ from pydantic import Field
 from imgpool.core.axes import Pixels
 from imgpool.core.errors import ReadError, WriteError
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
+from imgpool.core.refusal import refuse
 from imgpool.formats._lost import lost
 from imgpool.formats._pillow import PillowFormat, comment_bytes, comment_text
-from imgpool.formats._refusal import refuse
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage

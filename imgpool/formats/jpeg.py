@@ -10,9 +10,9 @@ from pydantic import Field
 from imgpool.core.axes import Pixels
 from imgpool.core.errors import ReadError
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
+from imgpool.core.refusal import refuse
 from imgpool.formats._lost import fitting_icc, lost
 from imgpool.formats._pillow import PillowFormat, comment_bytes, comment_text, encode
-from imgpool.formats._refusal import refuse
 from imgpool.formats._resolution import Unit, density, kept_by_density, pixel_size_or_dpi, whole_density
 from imgpool.formats._truncated import truncated
 

@@ -11,8 +11,8 @@ from imgpool.core.axes import Pixels
 from imgpool.core.errors import ReadError
 from imgpool.core.format import Format, Guard, no_guard
 from imgpool.core.image import Image, Properties, guess_axes
+from imgpool.core.refusal import refuse
 from imgpool.formats._lost import lost
-from imgpool.formats._refusal import refuse
 from imgpool.formats._sniff import COPY_AGAIN, HEAD_SIZE, check_kind
 from imgpool.formats._truncated import truncated
 

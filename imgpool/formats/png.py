@@ -10,10 +10,10 @@ from imgpool.core.axes import Pixels
 from imgpool.core.errors import ReadError
 from imgpool.core.format import Format, Guard, no_guard
 from imgpool.core.image import Image, Properties
+from imgpool.core.refusal import refuse
 from imgpool.formats import _png_chunks as chunks
 from imgpool.formats._lost import lost, refuse_premultiplied
 from imgpool.formats._png_metadata import metadata_chunks, parse_metadata, parse_resolution
-from imgpool.formats._refusal import refuse
 from imgpool.formats._sniff import COPY_AGAIN, HEAD_SIZE, check_kind
 
 __all__ = ["PNG"]

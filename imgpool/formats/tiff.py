@@ -7,7 +7,7 @@ from pydantic import Field
 
 from imgpool.core.format import Format, Guard, no_guard
 from imgpool.core.image import Image, Properties
-from imgpool.formats._refusal import refuse
+from imgpool.core.refusal import refuse
 from imgpool.formats._tiff_read import read_image, read_properties
 from imgpool.formats._tiff_write import write_image
 

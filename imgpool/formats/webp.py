@@ -9,10 +9,10 @@ from pydantic import Field
 from imgpool.core.errors import ReadError
 from imgpool.core.format import Format, Guard, no_guard
 from imgpool.core.image import Image, Metadata, Properties
+from imgpool.core.refusal import refuse
 from imgpool.formats import _webp_chunks as chunks
 from imgpool.formats._lost import fitting_icc, lost, refuse_premultiplied
 from imgpool.formats._pillow import encode
-from imgpool.formats._refusal import refuse
 from imgpool.formats._sniff import COPY_AGAIN, HEAD_SIZE, check_kind
 
 __all__ = ["WEBP"]

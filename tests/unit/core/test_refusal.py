@@ -8,7 +8,7 @@ import pytest
 from imgpool.core.errors import WriteError
 from imgpool.core.format import Format, no_guard
 from imgpool.core.image import Image, PixelSize, Properties
-from imgpool.formats._refusal import refuse
+from imgpool.core.refusal import refuse
 
 
 class Album(Format):
