@@ -41,7 +41,7 @@ from queue import SimpleQueue
 from imgpool.engines._answers import Death, SetupFailure
 from imgpool.engines._chunks import chunk_lengths, cut
 from imgpool.engines._claims import Claims
-from imgpool.engines._processes import ONE_THREAD, kill_own_group, lead_group, when_parent_ends
+from imgpool.engines._processes import ONE_THREAD, birth_number, kill_own_group, lead_group, when_parent_ends
 from imgpool.engines._watch import TICK, Watch
 from imgpool.engines._worker import Chunk, set_up, work
 
@@ -94,7 +94,8 @@ class Host:
         context = multiprocessing.get_context(order.start_method)
         claims = Claims(context, SLOTS * order.workers)
         inherited = [writer] if self._forked else []
-        self._pool = context.Pool(order.workers, set_up, (order.payload, order.worker_memory, claims, inherited))
+        arguments = (order.workers, order.payload, order.worker_memory, claims, inherited)
+        self._pool = context.Pool(order.workers, set_up, arguments)
         workers = multiprocessing.active_children()
         self._complete = _are_the_first(workers, order.workers)
         self._watch = Watch(workers, claims, order.timeout)
@@ -186,7 +187,7 @@ def main(order: Order, reader: Connection, writer: Connection) -> None:
 
 def _are_the_first(workers: Iterable[BaseProcess], count: int) -> bool:
     """Whether none has died yet: the pool replaces a dead worker by one with a higher number in its name."""
-    return {worker.name.rpartition(":")[2] for worker in workers} == {str(number + 1) for number in range(count)}
+    return {birth_number(worker) for worker in workers} == set(range(1, count + 1))
 
 
 def _become_host(reader: Connection) -> None:

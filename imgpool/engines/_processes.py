@@ -83,6 +83,11 @@ def when_parent_ends(action: Callable[[], object]) -> None:
     threading.Thread(target=watch, name="watch parent", daemon=True).start()
 
 
+def birth_number(process: BaseProcess) -> int:
+    """How many children its parent had started when it started this one, itself included: "Name-1:3" is 3."""
+    return int(process.name.rpartition(":")[2])
+
+
 def exit_reason(exitcode: int | None) -> str:
     """The name of the signal that ended a process, or its exit code."""
     if exitcode is not None and exitcode < 0:

@@ -4,15 +4,17 @@ import os
 import pickle
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from multiprocessing import current_process
 from multiprocessing.connection import Connection
 
 from imgpool.core.engine import Function
 from imgpool.core.task import Task
 from imgpool.engines._answers import Answers, SetupFailure, answer, pack
 from imgpool.engines._claims import Claims
-from imgpool.engines._processes import when_parent_ends
+from imgpool.engines._processes import birth_number, when_parent_ends
 
 Chunk = Sequence[tuple[int, Task]]
 
@@ -27,11 +29,16 @@ class _Worker:
 _worker: _Worker | SetupFailure
 
 
-def set_up(payload: bytes, worker_memory: int | None, claims: Claims, inherited: Sequence[Connection]) -> None:
+def set_up(
+    workers: int, payload: bytes, worker_memory: int | None, claims: Claims, inherited: Sequence[Connection]
+) -> None:
     """Make this process a worker; the initializer of the pool.
 
     Parameters
     ----------
+    workers
+        How many there are; one more is a replacement for a dead one, and gets no work: the host does not know
+        it, and is about to throw the pool away.
     payload
         Function and initializer, pickled: what they import is imported here, and fails here.
     inherited
@@ -43,6 +50,8 @@ def set_up(payload: bytes, worker_memory: int | None, claims: Claims, inherited:
     for connection in inherited:
         connection.close()
     when_parent_ends(lambda: os._exit(1))
+    if birth_number(current_process()) > workers:
+        threading.Event().wait()
     try:
         function, initializer = pickle.loads(payload)  # noqa: S301 - pickled by our own parent
         _worker = _Worker(function, initializer(), claims)

@@ -3,13 +3,15 @@
 import hashlib
 import itertools
 import os
+import stat
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from imgpool.core.catalogue import FORMATS, split_extension
 from imgpool.core.errors import ReadError, UsageError
-from imgpool.core.format import Format, Guard, no_guard
+from imgpool.core.format import Format, Guard
 from imgpool.core.image import Image, Properties
 
 MAX_PIXELS = 2**32
@@ -24,7 +26,7 @@ MAX_EXPANSION = 2000
 _serial_numbers = itertools.count()
 
 
-def read(path: str | os.PathLike[str], guard: Guard = no_guard) -> Image:
+def read(path: str | os.PathLike[str], guard: Guard | None = None) -> Image:
     """Read an image file.
 
     Parameters
@@ -32,7 +34,8 @@ def read(path: str | os.PathLike[str], guard: Guard = no_guard) -> Image:
     path
         The file; its extension tells the format.
     guard
-        Called with the header's properties before anything is decoded; it may raise.
+        Called with the header's properties before anything is decoded; it may raise. Without one, the limits of
+        ``imgpool process`` hold.
 
     Returns
     -------
@@ -44,11 +47,15 @@ def read(path: str | os.PathLike[str], guard: Guard = no_guard) -> Image:
     UsageError
         If the extension belongs to no known format.
     ReadError
-        If the file is not what its extension says, damaged or truncated.
+        If the file is not what its extension says, damaged, truncated, or no regular file.
     OSError
         If it cannot be opened.
     """
-    return format_of(path).read(Path(path), guard)
+    format_ = format_of(path)
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):  # a pipe would be waited for without end
+        raise ReadError("it is a pipe, a socket or a device", "save what comes out of it as a file first")
+    return format_.read(Path(path), guard or partial(check_limits, file_size=status.st_size, max_pixels=MAX_PIXELS))
 
 
 def write(image: Image, path: str | os.PathLike[str], **options: object) -> tuple[str, ...]:

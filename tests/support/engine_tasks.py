@@ -2,6 +2,7 @@
 
 import ctypes
 import faulthandler
+import multiprocessing
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from imgpool.core.engine import EngineOptions
 from imgpool.core.errors import ReadError
 from imgpool.core.task import Result, Task
+from imgpool.engines._processes import birth_number
 
 
 class Unpicklable(Exception):  # noqa: N818 - a bad exception on purpose
@@ -153,3 +155,9 @@ def claim_and_stay(claims, slot, index, exit_code):
     if exit_code is not None:
         os._exit(exit_code)
     time.sleep(60)
+
+
+def child_numbers(method):
+    """The numbers of three children of this process."""
+    context = multiprocessing.get_context(method)
+    return [birth_number(context.Process()) for _ in range(3)]

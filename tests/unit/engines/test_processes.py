@@ -1,8 +1,14 @@
+import multiprocessing
 import os
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
+import engine_tasks as tasks
 
 from imgpool.engines._processes import ONE_THREAD, clean_start, exit_reason
 
@@ -27,6 +33,12 @@ def test_all_is_put_back_after_an_error():
         raise OSError("no more processes")
     assert sys.modules["__main__"] is main
     assert dict(os.environ) == environment
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_workers_are_numbered_from_one_in_the_order_of_their_birth(method):
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as host:
+        assert host.submit(tasks.child_numbers, method).result() == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
