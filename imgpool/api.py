@@ -114,7 +114,8 @@ def choose_recipe(
 ) -> Recipe:
     """The recipe that a call asks for, with its output format and pixel size; raises `UsageError`."""
     if recipe and filters:
-        raise UsageError("a recipe and single filters were both given", "give -r, or -f one by one")
+        instead = " ".join(f"-f {spec}" for spec in (*Recipe.load(recipe).steps, *filters))
+        raise UsageError("a recipe and single filters were both given", f"instead of -r: {instead}")
     chosen = Recipe.from_specs(filters) if filters else Recipe.load(recipe or DEFAULT_RECIPE)
     if to:
         chosen = chosen.with_output(Output.parse(to))

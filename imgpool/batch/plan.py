@@ -48,8 +48,9 @@ def check_output(output: str, inputs: Iterable[str | os.PathLike[str]]) -> None:
             raise UsageError(
                 f"the output {output} lies inside the input {os.fspath(path)}", "choose another folder with -o"
             )
-    if os.path.lexists(output) and not os.path.isdir(output):
-        raise UsageError(f"the output {output} is a file", "choose a folder with -o")
+    path = next(path for path in (output, *map(str, Path(output).parents)) if os.path.lexists(path))
+    if not os.path.isdir(path):
+        raise UsageError(f"the output {path} is a file", "choose a folder with -o")
 
 
 def plan(images: Sequence[Found], output: str, recipe: Recipe) -> list[Task]:
@@ -92,19 +93,20 @@ def target_name(relative: str, format_: Format | None) -> str:
 
 def _refuse_collisions(tasks: Iterable[Task]) -> None:
     taken: dict[str, Task] = {}
-    for task in tasks:
-        other = taken.setdefault(_place(task.target), task)
-        if other is task:
-            continue
-        if other.target == task.target:
-            reason = f"{other.source} and {task.source} would both become {task.target}"
-        else:
-            reason = f"{other.target} and {task.target} are one file where upper and lower case are not told apart"
-        raise UsageError(reason, RENAME)
+    collisions = [(other, task) for task in tasks if (other := taken.setdefault(_place(task.target), task)) is not task]
+    if collisions:
+        more = f", and {len(collisions) - 1:,} more like it" if len(collisions) > 1 else ""
+        raise UsageError(_collision(*collisions[0]) + more, RENAME)
     folders = {os.path.dirname(task.target) for task in taken.values()}
     for folder in {str(above) for path in folders for above in (path, *Path(path).parents)}:
         if file := taken.get(_place(folder)):
             raise UsageError(f"{file.source} would become {file.target}, which is also a folder of results", RENAME)
+
+
+def _collision(one: Task, other: Task) -> str:
+    if one.target == other.target:
+        return f"{one.source} and {other.source} would both become {other.target}"
+    return f"{one.target} and {other.target} are one file where upper and lower case are not told apart"
 
 
 def _place(path: str) -> str:

@@ -160,7 +160,8 @@ class Run:
 
     def _run(self) -> Iterator[Result]:
         settings = self.settings
-        os.makedirs(os.path.join(self.output, FOLDER), exist_ok=True)
+        with _storage_errors(self.output):
+            os.makedirs(os.path.join(self.output, FOLDER), exist_ok=True)
         with _storage_errors(self.output), Journal(self.output, self.fingerprint) as journal:
             scratch = _fresh_scratch(self.output)
             job = Job(settings.recipe, str(scratch), settings.max_pixels)
@@ -177,7 +178,8 @@ class Run:
         tasks = plan(self.scan.images, self.output, self.settings.recipe)
         if not journal_path(self.output).exists():
             refuse_foreign(tasks, self.output)
-        journal = read_journal(self.output)
+        with _storage_errors(self.output):
+            journal = read_journal(self.output)
         records = {} if self.settings.fresh else journal
         return [
             Planned(task, why_run(task, records.get(os.path.relpath(task.target, self.output)), self.fingerprint))

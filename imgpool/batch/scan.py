@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -9,6 +10,14 @@ from imgpool.core.catalogue import split_extension
 from imgpool.core.errors import UsageError
 
 SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"}
+
+OTHER_IMAGES = {
+    ".avif", ".heic", ".heif", ".jp2", ".jxl", ".pbm", ".pgm", ".pnm", ".ppm", ".psd", ".tga",
+    ".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2",
+    ".czi", ".dcm", ".dv", ".fits", ".ims", ".lif", ".lsm", ".mrc", ".nd2", ".ndpi", ".oib", ".oir", ".stk", ".svs",
+    ".vsi",
+}  # fmt: skip
+"""Extensions of cameras, phones and microscopes that no format of imgpool has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,8 @@ class Scan:
         Sorted by path.
     others
         The number of files that are no images by their extension.
+    unread
+        How many of them are images all the same, of a kind that imgpool does not read, by extension.
     left_out
         Paths that look like images but are not regular files, with what they are.
     unreadable
@@ -49,6 +60,7 @@ class Scan:
 
     images: list[Found] = field(default_factory=list)
     others: int = 0
+    unread: Counter[str] = field(default_factory=Counter)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[tuple[str, OSError]] = field(default_factory=list)
 
@@ -95,7 +107,7 @@ class _Walk:
 
     def single(self, path: str) -> None:
         """Take an input that is named itself: it has to be an image."""
-        if not os.path.lexists(path):
+        if not _exists(path):
             raise UsageError(f"{path} does not exist", "check the spelling")
         if split_extension(os.path.basename(path))[1] is None:
             raise UsageError(f"{path}: no format has this extension", "`imgpool formats` lists those that are known")
@@ -139,6 +151,8 @@ class _Walk:
     def _entry(self, entry: os.DirEntry[str], relative: str) -> None:
         if split_extension(entry.name)[1] is None:
             self.result.others += 1
+            extension = os.path.splitext(entry.name)[1].lower()
+            self.result.unread.update({extension} & OTHER_IMAGES)
         else:
             self._file(entry.path, relative)
 
@@ -160,6 +174,17 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
+
+
+def _exists(path: str) -> bool:
+    """As `os.path.lexists`; what lies in a closed folder may exist: reading it will say so."""
+    try:
+        os.lstat(path)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _kind(mode: int) -> str:

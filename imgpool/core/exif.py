@@ -1,8 +1,9 @@
-"""The orientation in an EXIF block: which way up a photo was taken.
+"""The orientation in an EXIF block, which way up a photo was taken, and the small picture of it.
 
 A block is a small TIFF file: a header that names the byte order and where the first directory (IFD0)
-begins, and there one entry of 12 bytes per tag: tag, type, count, value. Only the bytes of the orientation
-are ever changed, so whatever else a camera wrote, readable or not, stays as it was.
+begins, and there one entry of 12 bytes per tag: tag, type, count, value. Behind the entries stands where the
+next directory (IFD1) is, which tells of the small picture. Only the bytes of the orientation and of the small
+picture are ever changed, so whatever else a camera wrote, readable or not, stays as it was.
 """
 
 import struct
@@ -12,6 +13,8 @@ UPRIGHT = 1
 ORIENTATIONS = range(1, 9)
 
 _TAG = 0x0112
+_PICTURE, _PICTURE_SIZE = 0x0201, 0x0202
+_JPEG = b"\xff\xd8"
 _ENTRY_SIZE = 12
 _BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _VALUE_CODES = {3: "H", 4: "I"}  # SHORT, as the standard says, and LONG, as some cameras write
@@ -63,6 +66,34 @@ def with_orientation(exif: bytes, value: int) -> bytes:
         return exif
     end = found.offset + struct.calcsize(found.code)
     return exif[: found.offset] + struct.pack(found.code, value) + exif[end:]
+
+
+def without_thumbnail(exif: bytes) -> bytes:
+    """The block without the small picture that a camera puts in; where there is none, the block itself."""
+    order = _BYTE_ORDERS.get(exif[:4])
+    try:
+        (directory,) = struct.unpack_from(f"{order}I", exif, 4)
+        (entries,) = struct.unpack_from(f"{order}H", exif, directory)
+        link = directory + 2 + entries * _ENTRY_SIZE
+        (second,) = struct.unpack_from(f"{order}I", exif, link)
+        numbers = _long_values(exif, f"{order}", second) if second else {}
+    except struct.error:  # cut off, or of no byte order
+        return exif
+    if not second:
+        return exif
+    unlinked = exif[:link] + bytes(4) + exif[link + 4 :]
+    start, length = numbers.get(_PICTURE, 0), numbers.get(_PICTURE_SIZE, 0)
+    if exif[start : start + 2] != _JPEG:
+        return unlinked
+    end = start + length
+    return unlinked[:start] + (bytes(length) + unlinked[end:] if end < len(exif) else b"")
+
+
+def _long_values(exif: bytes, order: str, directory: int) -> dict[int, int]:
+    """The values of a directory's tags, each as one 32-bit number."""
+    (entries,) = struct.unpack_from(f"{order}H", exif, directory)
+    starts = range(directory + 2, directory + 2 + entries * _ENTRY_SIZE, _ENTRY_SIZE)
+    return dict(struct.unpack_from(f"{order}H6xI", exif, start) for start in starts)
 
 
 def _find(exif: bytes) -> _Value | None:

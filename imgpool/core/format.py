@@ -81,7 +81,7 @@ class Format(ABC):
         -------
         tuple of str
             What of the image the format could not keep, besides pixels: "pixel_size", "dpi", "icc", "exif",
-            "xmp", "channel_names", "description", "other_pictures".
+            "xmp", "iptc", "channel_names", "description", "other_pictures".
 
         Raises
         ------

@@ -17,6 +17,7 @@ from typing import Any, Self, overload
 from imgpool.core.axes import Pixels
 from imgpool.core.catalogue import FILTERS, FORMATS, split_extension
 from imgpool.core.errors import RecipeError
+from imgpool.core.exif import without_thumbnail
 from imgpool.core.filter import LoadedFilter
 from imgpool.core.image import Image, PixelSize, Properties
 from imgpool.core.parameters import near_miss
@@ -136,7 +137,7 @@ class Recipe:
                 reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
                 raise RecipeError(f"the recipe {text!r} cannot be read: {reason}") from error
         raise RecipeError(
-            f"no recipe is called {text!r}", f"{near_miss(text, built_in_recipes())}; or give the path of a .yaml file"
+            f"no recipe is called {text!r}", f"{near_miss(text, built_in_recipes())} (or give the path of a .yaml file)"
         )
 
     @classmethod
@@ -203,6 +204,16 @@ class Recipe:
         """The image, with the recipe's pixel size where it does not tell its own."""
         return image if image.pixel_size else replace(image, pixel_size=self.pixel_size)
 
+    def run(self, image: Image, filters: Iterable[LoadedFilter]) -> Image:
+        """Pass an image through the recipe's loaded filters; a camera's small picture of what it was goes."""
+        complete = filtered = self.complete(image)
+        for filter_ in filters:
+            filtered = filter_(filtered)
+        exif = filtered.metadata.exif
+        if filtered is complete or exif is None:
+            return filtered
+        return replace(filtered, metadata=replace(filtered.metadata, exif=without_thumbnail(exif)))
+
     def outcome(self, properties: Properties) -> Properties:
         """What the header of a result will say, given that of its source; raises `FilterError`."""
         if properties.pixel_size is None:
@@ -238,9 +249,8 @@ class Recipe:
         FilterError
             If a filter cannot work on this image.
         """
-        filtered = self.complete(image if isinstance(image, Image) else Image.from_array(image, axes))
-        for filter_ in self.load_filters():
-            filtered = filter_(filtered)
+        whole = image if isinstance(image, Image) else Image.from_array(image, axes)
+        filtered = self.run(whole, self.load_filters())
         return filtered if isinstance(image, Image) else filtered.pixels
 
 

@@ -26,7 +26,6 @@ a host may have died.
 """
 
 import contextlib
-import importlib
 import multiprocessing
 import os
 import signal
@@ -41,7 +40,8 @@ from queue import SimpleQueue
 from imgpool.engines._answers import Death, SetupFailure
 from imgpool.engines._chunks import chunk_lengths, cut
 from imgpool.engines._claims import Claims
-from imgpool.engines._processes import ONE_THREAD, birth_number, kill_own_group, lead_group, when_parent_ends
+from imgpool.engines._processes import birth_number, import_all, kill_own_group, lead_group, when_parent_ends
+from imgpool.engines._threads import ONE_THREAD
 from imgpool.engines._watch import TICK, Watch
 from imgpool.engines._worker import Chunk, set_up, work
 
@@ -171,7 +171,7 @@ def main(order: Order, reader: Connection, writer: Connection) -> None:
     _become_host(reader)
     host, whole = None, False
     try:
-        _import(order.preload)
+        import_all(order.preload)
         host = Host(order, writer)
         when_parent_ends(kill_own_group)  # not before: workers are forked while there is but one thread
         whole = host.serve()
@@ -196,10 +196,3 @@ def _become_host(reader: Connection) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     reader.close()
     os.environ.update(ONE_THREAD)  # a fork server that somebody else has started does not know
-
-
-def _import(modules: Iterable[str]) -> None:
-    """Import what the workers will need; what does not import is for their initializer to say."""
-    for module in modules:
-        with contextlib.suppress(Exception):
-            importlib.import_module(module)

@@ -30,6 +30,7 @@ class HostProcess:
         if start_method == "forkserver":
             context.set_forkserver_preload([main.__module__, *order.preload])
         self._orderly = start_method == "spawn"  # the locks of spawned workers must be removed by the host
+        self._forked = start_method == "fork"
         self._finished = False
         self._closed = False
         self._owner = os.getpid()
@@ -46,7 +47,7 @@ class HostProcess:
             If the system lets no more processes start.
         """
         try:
-            with clean_start(), self._writer:
+            with clean_start(forked=self._forked), self._writer:
                 self._process.start()
         except OSError as error:
             self._reader.close()

@@ -1,34 +1,24 @@
 """Processes started cleanly, and ended whole."""
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from types import ModuleType
 
-ONE_THREAD = dict.fromkeys(
-    (
-        "BLIS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "NUMEXPR_NUM_THREADS",
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "OPENCV_FOR_THREADS_NUM",
-        "VECLIB_MAXIMUM_THREADS",
-    ),
-    "1",
-)
+from imgpool.engines._threads import one_thread, one_thread_environment
 
 _starting = threading.Lock()
 
 
 @contextlib.contextmanager
-def clean_start() -> Iterator[None]:
+def clean_start(*, forked: bool) -> Iterator[None]:
     """Start processes in here whose libraries use one thread, and which do not run the user's script again.
 
     Processes that are not forked import the parent's ``__main__``. Our functions live in modules, so there is
@@ -36,18 +26,19 @@ def clean_start() -> Iterator[None]:
     """
     with _starting:
         main = sys.modules["__main__"]
-        before = {name: os.environ.get(name) for name in ONE_THREAD}
         sys.modules["__main__"] = ModuleType("__main__")
-        os.environ.update(ONE_THREAD)
         try:
-            yield
+            with one_thread() if forked else one_thread_environment():
+                yield
         finally:
             sys.modules["__main__"] = main
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
+
+
+def import_all(modules: Iterable[str]) -> None:
+    """Import what the tasks will need; what does not import is for the initializer to say."""
+    for module in modules:
+        with contextlib.suppress(Exception):
+            importlib.import_module(module)
 
 
 def lead_group() -> None:

@@ -15,6 +15,7 @@ from imgpool.core.task import Task
 from imgpool.engines._answers import Answers, SetupFailure, answer, pack
 from imgpool.engines._claims import Claims
 from imgpool.engines._processes import birth_number, when_parent_ends
+from imgpool.engines._threads import use_one_thread
 
 Chunk = Sequence[tuple[int, Task]]
 
@@ -55,7 +56,7 @@ def set_up(
     try:
         function, initializer = pickle.loads(payload)  # noqa: S301 - pickled by our own parent
         _worker = _Worker(function, initializer(), claims)
-        _use_one_thread()
+        use_one_thread()
         _limit_memory(worker_memory)
     except BaseException as error:  # noqa: BLE001 - a pool replaces a worker whose initializer raises, for ever
         _worker = SetupFailure.of(error)
@@ -72,15 +73,6 @@ def work(ticket: tuple[int, Chunk]) -> Answers | SetupFailure:
         results.append((index, pack(answer(_worker.function, _worker.state, task))))
     _worker.claims.drop(slot)
     return Answers(slot, results)
-
-
-def _use_one_thread() -> None:
-    """For libraries that were loaded before the environment could tell them."""
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(1)
-    if cv2 := sys.modules.get("cv2"):
-        cv2.setNumThreads(1)
 
 
 def _limit_memory(extra: int | None) -> None:

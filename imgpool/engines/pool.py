@@ -11,7 +11,7 @@ The heart is `multiprocessing.Pool.imap_unordered`, in a process of its own that
 
 import multiprocessing
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from imgpool.core.engine import EngineOptions, Function, Initializer, StartMethod
 from imgpool.core.errors import UsageError
@@ -39,7 +39,7 @@ class PoolEngine:
 
     def run(
         self, tasks: Sequence[Task], function: Function, initializer: Initializer, options: EngineOptions
-    ) -> Iterator[Result]:
+    ) -> Generator[Result, None, None]:
         """Yield one result for every task, as they are finished; see `imgpool.core.engine.Engine.run`.
 
         Raises

@@ -1,10 +1,12 @@
 """One task after the other in this process: the reference that every other engine must agree with."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from imgpool.core.engine import EngineOptions, Function, Initializer
 from imgpool.core.task import Result, Task
 from imgpool.engines._answers import SetupFailure, answer
+from imgpool.engines._processes import import_all
+from imgpool.engines._threads import one_thread
 
 __all__ = ["SERIAL"]
 
@@ -24,17 +26,19 @@ class SerialEngine:
         tasks: Sequence[Task],
         function: Function,
         initializer: Initializer,
-        options: EngineOptions,  # noqa: ARG002 - every engine takes them
-    ) -> Iterator[Result]:
+        options: EngineOptions,
+    ) -> Generator[Result, None, None]:
         """Yield one result for every task, in the order given; see `imgpool.core.engine.Engine.run`."""
         if not tasks:
             return
-        try:
-            state = initializer()
-        except (Exception, SystemExit) as error:
-            raise SetupFailure.of(error).as_error() from error
-        for task in tasks:
-            yield answer(function, state, task, passing=KeyboardInterrupt)
+        import_all(options.preload)
+        with one_thread():
+            try:
+                state = initializer()
+            except (Exception, SystemExit) as error:
+                raise SetupFailure.of(error).as_error() from error
+            for task in tasks:
+                yield answer(function, state, task, passing=KeyboardInterrupt)
 
 
 SERIAL = SerialEngine()

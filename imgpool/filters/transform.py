@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from imgpool.core.axes import Pixels, map_planes
-from imgpool.core.errors import RecipeError
+from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
 from imgpool.core.quantity import Length
@@ -114,8 +114,14 @@ def _rotated(properties: Properties, parameters: Parameters) -> Properties:
 
 def _check_square(properties: Properties) -> None:
     """Raise ``FilterError`` where turning would shear what the image shows."""
-    if properties.pixel_size is not None:
+    if properties.pixel_size is None:
+        return
+    try:
         Length(1.0, "um").in_square_pixels(properties.pixel_size)
+    except FilterError as error:
+        y, x = properties.pixel_size[:2]
+        raise FilterError(f"its pixels are {y:g} µm high and {x:g} µm wide, not square",
+                          "turn by a multiple of 90, or resize to square pixels first") from error  # fmt: skip
 
 
 def _enclosing(size: tuple[int, int], parameters: Parameters) -> tuple[int, int]:

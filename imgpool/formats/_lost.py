@@ -15,7 +15,7 @@ def lost(image: Image, *kept: str) -> tuple[str, ...]:
     image
         What is written.
     kept
-        What is: "pixel_size", "dpi", "icc", "exif", "description", "xmp" or "other_pictures".
+        What is: "pixel_size", "dpi", "icc", "exif", "description", "xmp", "iptc" or "other_pictures".
 
     Raises
     ------
@@ -37,6 +37,7 @@ def lost(image: Image, *kept: str) -> tuple[str, ...]:
         "channel_names": metadata.channel_names,
         "description": metadata.description,
         "xmp": metadata.extra.get("xmp"),
+        "iptc": metadata.extra.get("jpeg_iptc") or metadata.extra.get("tiff_iptc"),
         "other_pictures": metadata.extra.get("other_pictures"),
     }
     return tuple(name for name, value in said.items() if value and name not in kept)

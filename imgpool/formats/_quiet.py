@@ -1,4 +1,4 @@
-"""Keeping tifffile's remarks off the terminal."""
+"""Keeping the remarks of tifffile and imagecodecs off the terminal."""
 
 import contextlib
 import logging
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Silence tifffile's log; what matters of it is found out by looking at the file."""
-    logger = logging.getLogger("tifffile")
+def quiet(library: str = "tifffile") -> Iterator[None]:
+    """Silence a library's log; what matters of it is found out by looking at the file."""
+    logger = logging.getLogger(library)
     before = logger.disabled
     logger.disabled = True
     try:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import io
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from imgpool.formats._tiff_check import check_whole, damaged, truncated
 from imgpool.formats._tiff_exif import read_exif
 from imgpool.formats._tiff_layout import TiffLayout, find_layout, has_unspecified_sample, is_premultiplied
 
-_ICC, _XMP, _COLORMAP = 34675, 700, 320
+_ICC, _XMP, _IPTC, _COLORMAP = 34675, 700, 33723, 320
 _INCH, _CENTIMETRE = 2, 3
 _UNDESCRIBED = {"generic", "uniform"}  # tifffile's kinds for pages that nothing describes
 _SPLIT = "split it into files of one image each first, for instance with tiffsplit or bfconvert -series"
@@ -66,6 +67,7 @@ class Opened:
         extra = {
             **words.extra,
             "xmp": _bytes(page, _XMP),
+            "tiff_iptc": _bytes(page, _IPTC),
             "page_shape": self.layout.page_shape,
             "unspecified_sample": has_unspecified_sample(page),
         }
@@ -158,6 +160,8 @@ def _understand(file: BinaryIO) -> Opened:
                         "put them into one file first, for instance with bfconvert")  # fmt: skip
     if root is not None and ome.forget_files(root):
         tiff, root = _parse(file, ome.to_text(root).decode())
+    if _states_each_page(tiff):
+        tiff, root = _parse(file, is_shaped=False)
     series = _only_series(tiff)
     flavour = _flavour(tiff, series)
     root = root if flavour == "ome" else None
@@ -174,12 +178,19 @@ def _understand(file: BinaryIO) -> Opened:
     return Opened(file, tiff, series, layout, flavour, root, properties, dpi)
 
 
-def _parse(file: BinaryIO, xml: str | None = None) -> tuple[Any, Element | None]:
+def _states_each_page(tiff: Any) -> bool:  # noqa: ANN401
+    """Whether tifffile wrote pages of one kind one by one, each with a shape of its own: a stack all the same."""
+    every = tiff.series if tiff.is_shaped else ()
+    kinds = {(series.kind, len(series), series.shape, series.dtype, series.keyframe.hash) for series in every}
+    return len(every) > 1 and len(kinds) == 1 and len(every) == len(tiff.pages)
+
+
+def _parse(file: BinaryIO, xml: str | None = None, **flags: bool) -> tuple[Any, Element | None]:
     """The file as tifffile sees it, and the root of its OME-XML, in place of which `xml` can stand."""
     import tifffile
 
     file.seek(0)
-    tiff = tifffile.TiffFile(file, name="image.tif", omexml=xml, _multifile=False)
+    tiff = tifffile.TiffFile(file, name="image.tif", omexml=xml, _multifile=False, **flags)
     return tiff, ome.parse(tiff.ome_metadata) if tiff.is_ome else None
 
 
@@ -205,12 +216,27 @@ def _flavour(tiff: Any, series: Any) -> str:  # noqa: ANN401
     if series.kind not in _UNDESCRIBED:
         return "plain"  # tifffile's own, or a microscope's
     if tiff.is_ome:
-        raise damaged("its OME-XML does not fit its pages")
+        raise ReadError("its OME-XML does not fit its pages: it is damaged, or changed by a program that kept the text",
+                        "copy it again, or drop the text: exiftool -ImageDescription= FILE")  # fmt: skip
     if tiff.is_imagej:
         raise _broken_promise(tiff)
-    if tiff.is_shaped:
+    if tiff.is_shaped and _lacks_pages(tiff):
         raise damaged("the shape that it declares does not fit its pages")
     return "plain"
+
+
+def _lacks_pages(tiff: Any) -> bool:  # noqa: ANN401
+    """Whether there are fewer pages than the shape that tifffile stated asks for.
+
+    Pages of another size, or more of them, are another program's, which kept the text.
+    """
+    from tifffile.tifffile import shaped_description_metadata
+
+    page = tiff.pages.first
+    stated = [length for length in shaped_description_metadata(page.shaped_description)["shape"] if length > 1]
+    there = [length for length in page.shape if length > 1]
+    leading = len(stated) - len(there)
+    return leading >= 0 and stated[leading:] == there and len(tiff.pages) < math.prod(stated[:leading])
 
 
 def _check_promise(tiff: Any, series: Any) -> None:  # noqa: ANN401

@@ -17,7 +17,7 @@ from imgpool.formats._resolution import density, is_microscopic
 from imgpool.formats._tiff_exif import write_exif
 
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_XMP, _BYTE = 700, 1
+_XMP, _IPTC, _BYTE = 700, 33723, 1
 _LARGEST_RATIONAL = 2**32 - 1
 _DIFFERENCED = {"deflate", "lzw", "zstd"}  # compressions that gain from differences between neighbours
 _LEVELLED = {"deflate", "zstd"}
@@ -54,7 +54,7 @@ def write_image(
 
     image = _with_clean_texts(image)
     described = _DESCRIBERS[choose_flavour(image, bigtiff=bigtiff)](image)
-    kept = [*described.kept, "xmp"]
+    kept = [*described.kept, "xmp", *(["iptc"] if image.metadata.extra.get("tiff_iptc") else [])]
     arguments = {**_colours(image), **_encoding(image, compression, level, tile), **described.arguments}
     profile = fitting_icc(image)
     if profile:
@@ -64,7 +64,7 @@ def write_image(
         tifffile.imwrite(
             file, _planes(image, arguments), byteorder="<", bigtiff=bigtiff or None, ome=False, imagej=False,
             description=described.text, software=False, maxworkers=1,
-            extratags=[*described.tags, *_xmp(image)], **arguments,
+            extratags=[*described.tags, *_packets(image)], **arguments,
         )  # fmt: skip
         if image.metadata.exif and write_exif(file, image.metadata.exif):
             kept.append("exif")
@@ -207,6 +207,8 @@ def _channels(image: Image) -> int:
     return int(image.pixels.shape[image.axes.index("C")]) if "C" in image.axes else 1
 
 
-def _xmp(image: Image) -> list[tuple[Any, ...]]:
-    xmp = image.metadata.extra.get("xmp")
-    return [(_XMP, _BYTE, len(xmp), xmp, True)] if xmp else []
+def _packets(image: Image) -> list[tuple[Any, ...]]:
+    """Tags whose bytes are written as they were read."""
+    extra = image.metadata.extra
+    packets = {_XMP: extra.get("xmp"), _IPTC: extra.get("tiff_iptc")}
+    return [(tag, _BYTE, len(packet), packet, True) for tag, packet in packets.items() if packet]

@@ -1,5 +1,6 @@
-"""JPEG: headers and writing through Pillow, decoding through imagecodecs (both libjpeg-turbo)."""
+"""JPEG: headers and writing through Pillow, decoding through simplejpeg (both libjpeg-turbo)."""
 
+import re
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, cast
@@ -14,6 +15,7 @@ from imgpool.core.refusal import refuse
 from imgpool.formats._lost import fitting_icc, lost
 from imgpool.formats._pillow import PillowFormat, comment_bytes, comment_text, encode
 from imgpool.formats._resolution import Unit, density, kept_by_density, pixel_size_or_dpi, whole_density
+from imgpool.formats._sniff import COPY_AGAIN
 from imgpool.formats._truncated import truncated
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ __all__ = ["JPEG"]
 
 SIDE_LIMIT = 65_500  # pixels; libjpeg goes no further
 SEGMENT_LIMIT = 65_533  # bytes
+MOST_STRAY = 16  # bytes before the end mark, as some cameras leave
 XMP_PREFIX = 29  # bytes that stand before the XMP packet in its segment
 
 EXIF_PREFIX = b"Exif\0\0"
@@ -34,6 +37,8 @@ Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]
 
 _SUBSAMPLINGS: dict[int, Subsampling] = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 _UNITS: dict[int, Unit] = {1: "inch", 2: "cm"}  # as a JFIF header numbers them
+_MADE_UP = re.compile("premature end|bad Huffman code|found marker|before marker 0xd[0-7]", re.IGNORECASE)
+_STRAY = re.compile("([0-9]+) extraneous bytes before marker 0xd9")
 _DENSITY = slice(13, 18)  # bytes of a file that begins with a JFIF header: unit, horizontal, vertical
 
 
@@ -48,7 +53,7 @@ class Jpeg(PillowFormat):
     name = "jpeg"
     extensions = (".jpg", ".jpeg", ".jpe", ".jfif")
     holds = "one page of 8-bit grey or RGB, at most 65,500 pixels wide and high"
-    libraries = ("PIL.JpegImagePlugin", "imagecodecs")
+    libraries = ("PIL.JpegImagePlugin", "simplejpeg")
     lossy = True
     kind = "JPEG"
     modes = {"L": "L", "RGB": "RGB", "CMYK": ""}  # noqa: RUF012 - read-only by its declared type
@@ -82,7 +87,8 @@ class Jpeg(PillowFormat):
         if not self.can_hold(image.properties):
             raise refuse(self, image.properties)
         beside = _beside(image)
-        losses = lost(image, *beside, *(kept_by_density(image) if _jfif_density(image) else ()))
+        iptc = ("iptc",) if image.metadata.extra.get("jpeg_iptc") else ()
+        losses = lost(image, *beside, *iptc, *(kept_by_density(image) if _jfif_density(image) else ()))
         if subsampling == "keep":
             subsampling = image.metadata.extra.get("jpeg_subsampling", "4:4:4")
         options = {"quality": quality, "subsampling": subsampling, "progressive": progressive}
@@ -101,19 +107,16 @@ class Jpeg(PillowFormat):
             raise ReadError("this JPEG is CMYK, made for print", "convert it to RGB first, with its colour profile")
 
     def _decode(self, picture: "ImageFile", file: BinaryIO) -> Pixels:
-        """Decode by imagecodecs, in less than half of Pillow's time, unless the end is missing: only Pillow would care.
+        """Decode in less than half of Pillow's time, unless the end is missing: only Pillow can tell how much is there.
 
         Behind the start of the picture, where the header's parser stopped, FF D9 cannot be anything but the end mark.
         """
-        import imagecodecs
-
         start = file.tell()
         file.seek(0)
         data = file.read()
         if data.find(END, start) < 0:
             return super()._decode(picture, file)
-        pixels: Pixels = imagecodecs.jpeg8_decode(data)
-        return pixels
+        return _decode_whole(data, "GRAY" if picture.mode == "L" else "RGB")
 
     def _truncated(self, picture: "ImageFile") -> ReadError:
         """Rows come one after another from the top, unless the file is progressive."""
@@ -141,6 +144,35 @@ class Jpeg(PillowFormat):
             description=comment_text(info.get("comment", b"")),
             extra={name: value for name, value in extra.items() if value},
         )
+
+
+def _decode_whole(data: bytes, colours: str) -> Pixels:
+    """Decode a file with an end mark; an error where libjpeg makes up pixels, or loses its place, and merely warns."""
+    import simplejpeg
+
+    try:
+        pixels: Pixels = simplejpeg.decode_jpeg(data, colours, strict=True)
+    except ValueError as error:
+        if _is_harm(str(error), data):
+            raise ReadError("the JPEG is damaged: a part of the picture is missing or garbled", COPY_AGAIN) from None
+        return _decode_leniently(data)
+    return pixels[..., 0] if colours == "GRAY" else pixels
+
+
+def _is_harm(warning: str, data: bytes) -> bool:
+    """Whether what libjpeg warns of has cost pixels; padding and a few stray bytes before the end mark have not."""
+    if _MADE_UP.search(warning):
+        return True
+    count = int(found[1]) if (found := _STRAY.search(warning)) else 0
+    stray = data[: data.rfind(END)][-count:]
+    return count > MOST_STRAY and len(set(stray)) > 1
+
+
+def _decode_leniently(data: bytes) -> Pixels:
+    import imagecodecs
+
+    pixels: Pixels = imagecodecs.jpeg8_decode(data)
+    return pixels
 
 
 def _beside(image: Image) -> dict[str, bytes]:

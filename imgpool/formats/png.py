@@ -14,6 +14,7 @@ from imgpool.core.refusal import refuse
 from imgpool.formats import _png_chunks as chunks
 from imgpool.formats._lost import lost, refuse_premultiplied
 from imgpool.formats._png_metadata import metadata_chunks, parse_metadata, parse_resolution
+from imgpool.formats._quiet import quiet
 from imgpool.formats._sniff import COPY_AGAIN, HEAD_SIZE, check_kind
 
 __all__ = ["PNG"]
@@ -106,7 +107,8 @@ def _decode(header: chunks.Header, rest: list[chunks.Chunk]) -> Pixels:
     if max(header.width, header.height) > SIDE_LIMIT:
         raise ReadError(f"this PNG is more than {SIDE_LIMIT:,} pixels wide or high", "cut it, or save it as TIFF")
     try:
-        pixels: Pixels = imagecodecs.png_decode(chunks.SIGNATURE + chunks.join(header.tables + rest))
+        with quiet("imagecodecs"):
+            pixels: Pixels = imagecodecs.png_decode(chunks.SIGNATURE + chunks.join(header.tables + rest))
     except (RuntimeError, ValueError) as error:
         raise ReadError(f"the PNG is damaged: {error}", COPY_AGAIN) from None
     return pixels

@@ -27,6 +27,9 @@ def header(run: Run) -> Iterator[str]:
     yield f"{printable(run.settings.recipe.name)} · {images} · {total} · {workers} → {target}"
     if run.scan.others:
         yield f"  {plural(run.scan.others, 'other file')} left out: no image by its extension"
+    if run.scan.unread:
+        kinds = ", ".join(sorted(run.scan.unread))
+        yield f"  {plural(run.scan.unread.total(), 'image')} among them that imgpool does not read: {kinds}"
     for path, kind in run.scan.left_out:
         yield f"  {short(path, root(run))} left out: {kind}"
     if run.done_before:

@@ -50,7 +50,9 @@ def _system_sentence(error: OSError, stage: Stage) -> tuple[str, str]:
     if stage == "read" and isinstance(error, FileNotFoundError):
         return "it is not there any more, or a broken link", "restore it, then run the same command again"
     if stage == "read" and isinstance(error, PermissionError):
-        return "it may not be read (permission denied)", "chmod +r, or run as its owner"
+        return "it may not be read (permission denied)", "chmod +rX, or run as its owner"
+    if stage == "write" and isinstance(error, PermissionError):
+        return "it may not be written to (permission denied)", "chmod -R +w, or choose another folder with -o"
     if error.errno == errno.ENAMETOOLONG:
         return "the output's name is too long", "shorten the name of the source"
     return reason[:1].lower() + reason[1:], ""

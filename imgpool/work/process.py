@@ -96,9 +96,7 @@ def _process(workshop: Workshop, task: Task, progress: _Progress) -> Result:
     with progress.enter("read"):
         task, image, source_hash = _read_unchanged(task, workshop.job.max_pixels)
     with progress.enter("filter"):
-        image = recipe.complete(image)
-        for filter_ in workshop.filters:
-            image = filter_(image)
+        image = recipe.run(image, workshop.filters)
     with progress.enter("write"):
         done = _write_in_place(workshop.job, task, image)
     return replace(done, seconds=progress.seconds, source_sha256=source_hash)

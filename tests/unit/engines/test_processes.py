@@ -10,14 +10,15 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
 import engine_tasks as tasks
 
-from imgpool.engines._processes import ONE_THREAD, clean_start, exit_reason
+from imgpool.engines._processes import clean_start, exit_reason
+from imgpool.engines._threads import ONE_THREAD
 
 
 def test_a_clean_start_hides_the_script_and_asks_for_one_thread(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     main = sys.modules["__main__"]
-    with clean_start():
+    with clean_start(forked=False):
         assert not hasattr(sys.modules["__main__"], "__file__")
         assert all(os.environ[name] == "1" for name in ONE_THREAD)
         child = [sys.executable, "-c", "import os; print(os.environ['OMP_NUM_THREADS'])"]
@@ -29,7 +30,7 @@ def test_a_clean_start_hides_the_script_and_asks_for_one_thread(monkeypatch):
 
 def test_all_is_put_back_after_an_error():
     main, environment = sys.modules["__main__"], dict(os.environ)
-    with pytest.raises(OSError, match="no more"), clean_start():
+    with pytest.raises(OSError, match="no more"), clean_start(forked=False):
         raise OSError("no more processes")
     assert sys.modules["__main__"] is main
     assert dict(os.environ) == environment

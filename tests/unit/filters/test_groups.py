@@ -6,14 +6,17 @@ import pytest
 from imgpool.core.quantity import Range
 from imgpool.filters._groups import group_indices, histogram, level_range
 
-RNG = np.random.default_rng(0)
+
+def rng():
+    """A generator for each test: what one draws does not depend on the others."""
+    return np.random.default_rng(0)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16"])
 def test_a_histogram_counts_every_level(dtype):
     limits = np.iinfo(dtype)
     for low, high in ((limits.min, limits.max), (limits.max - 3, limits.max), (limits.min, limits.min)):
-        values = RNG.integers(low, high, (40, 50), endpoint=True).astype(dtype)
+        values = rng().integers(low, high, (40, 50), endpoint=True).astype(dtype)
         counts, levels = histogram(values)
         assert (levels[0], levels[-1]) == (values.min(), values.max())
         assert np.array_equal(counts, np.bincount(values.ravel().astype(int) - int(values.min())))
@@ -28,7 +31,7 @@ def test_counts_beyond_the_exactness_of_float32():
 @pytest.mark.parametrize("ends", [(0, 100), (0.35, 99.65), (10, 90), (33.3, 33.4)])
 def test_percentiles_are_numpys(dtype, ends):
     for size in (1, 2, 3, 10, 1000):
-        values = (RNG.random(size) * 100 - (50 if np.dtype(dtype).kind == "i" else 0)).astype(dtype)
+        values = (rng().random(size) * 100 - (50 if np.dtype(dtype).kind == "i" else 0)).astype(dtype)
         expected = np.percentile(values.astype(np.float64), ends)
         assert np.allclose(level_range(values, Range(*ends, percent=True)), expected, rtol=1e-6)
 

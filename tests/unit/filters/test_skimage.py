@@ -10,11 +10,14 @@ from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.image import Image
 from imgpool.core.recipe import Recipe
 
-RNG = np.random.default_rng(3)
+
+def rng():
+    """A generator for each test: what one draws does not depend on the others."""
+    return np.random.default_rng(3)
 
 
 def test_an_integer_image_keeps_its_dtype_and_agrees_on_the_unit_scale():
-    pixels = RNG.integers(0, 65536, (20, 30), dtype=np.uint16)
+    pixels = rng().integers(0, 65536, (20, 30), dtype=np.uint16)
     expected = np.clip(np.rint(skimage.filters.sobel_h(pixels / 65535) * 65535), 0, 65535)
     result = FILTERS["skimage.filters.sobel_h"](Image.from_array(pixels))
     assert result.pixels.dtype == np.uint16
@@ -22,7 +25,7 @@ def test_an_integer_image_keeps_its_dtype_and_agrees_on_the_unit_scale():
 
 
 def test_a_float_image_is_passed_as_it_is():
-    pixels = RNG.normal(5, 3, (20, 30)).astype(np.float32)
+    pixels = rng().normal(5, 3, (20, 30)).astype(np.float32)
     result = FILTERS["skimage.filters.sobel_h"](Image.from_array(pixels))
     np.testing.assert_allclose(result.pixels, skimage.filters.sobel_h(pixels), rtol=1e-5)
 
@@ -37,14 +40,14 @@ def test_samples_are_never_mixed():
 
 @pytest.mark.parametrize("shape", [(9, 9, 2), (9, 9, 4)])
 def test_alpha_is_left_alone(shape):
-    pixels = RNG.integers(0, 256, shape, dtype=np.uint8)
+    pixels = rng().integers(0, 256, shape, dtype=np.uint8)
     result = FILTERS["skimage.filters.gaussian"](Image(pixels, "YXS"))
     np.testing.assert_array_equal(result.pixels[..., -1], pixels[..., -1])
     assert result.pixels.shape == shape
 
 
 def test_stacks_go_plane_by_plane():
-    pixels = RNG.integers(0, 256, (3, 12, 13), dtype=np.uint8)
+    pixels = rng().integers(0, 256, (3, 12, 13), dtype=np.uint8)
     blur = FILTERS["skimage.filters.gaussian"]
     stack = blur(Image.from_array(pixels), sigma=2).pixels
     np.testing.assert_array_equal(stack[1], blur(Image.from_array(pixels[1]), sigma=2).pixels)

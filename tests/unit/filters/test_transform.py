@@ -11,6 +11,11 @@ RNG = np.random.default_rng(0)
 PHOTO = Image(RNG.integers(0, 256, (30, 40, 3), dtype=np.uint8), "YXS")
 
 
+def rng():
+    """A generator for each test: what one draws does not depend on the others."""
+    return np.random.default_rng(0)
+
+
 def uniform(value, shape=(30, 40), dtype="uint8"):
     return Image(np.full(shape, value, dtype), "YX")
 
@@ -74,7 +79,7 @@ def test_a_constant_image_stays_constant(interpolation, dtype, value):
 
 
 def test_nearest_invents_no_labels():
-    labels = Image(RNG.choice(np.array([0, 7, 300], np.uint16), (31, 17)), "YX")
+    labels = Image(rng().choice(np.array([0, 7, 300], np.uint16), (31, 17)), "YX")
     for size in ({"scale": 0.4}, {"scale": 3}):
         assert set(np.unique(resize(labels, interpolation="nearest", **size).pixels)) <= {0, 7, 300}
     mask = Image(labels.pixels > 0, "YX")
@@ -97,7 +102,7 @@ def test_half_transparent_colour_counts_by_half():
 
 
 def test_opaque_stays_exactly_opaque():
-    image = Image(np.dstack([RNG.random((30, 40, 3)), np.ones((30, 40))]).astype("float32"), "YXS")
+    image = Image(np.dstack([rng().random((30, 40, 3)), np.ones((30, 40))]).astype("float32"), "YXS")
     assert (resize(image, longest=9).pixels[..., 3] == 1).all()
 
 
@@ -108,7 +113,7 @@ def test_premultiplied_colour_is_resized_as_it_is():
 
 
 def test_one_nan_costs_only_the_pixel_it_fills():
-    pixels = RNG.random((40, 40)).astype("float32")
+    pixels = rng().random((40, 40)).astype("float32")
     holey = pixels.copy()
     holey[10, 10], holey[20:30, 20:30] = np.nan, np.nan
     small = resize(Image(holey, "YX"), longest=20).pixels
@@ -119,7 +124,7 @@ def test_one_nan_costs_only_the_pixel_it_fills():
 
 
 def test_stacks_are_resized_plane_by_plane():
-    stack = Image(RNG.integers(0, 65536, (2, 3, 20, 30), dtype=np.uint16), "CZYX")
+    stack = Image(rng().integers(0, 65536, (2, 3, 20, 30), dtype=np.uint16), "CZYX")
     small = resize(stack, scale=0.4)
     assert small.pixels.shape == (2, 3, 8, 12)
     assert np.array_equal(small.pixels[1, 2], resize(Image(stack.pixels[1, 2], "YX"), scale=0.4).pixels)
@@ -128,7 +133,7 @@ def test_stacks_are_resized_plane_by_plane():
 @pytest.mark.parametrize("turns", [-1, 0, 1, 2, 3, 5])
 @pytest.mark.parametrize("resize_", [False, True])
 def test_quarter_turns_are_exact_and_keep_every_pixel(turns, resize_):
-    for image in (PHOTO, Image(RNG.integers(0, 9, (2, 3, 5), dtype=np.uint64), "ZYX"), Image(np.eye(3) > 0, "YX")):
+    for image in (PHOTO, Image(rng().integers(0, 9, (2, 3, 5), dtype=np.uint64), "ZYX"), Image(np.eye(3) > 0, "YX")):
         axes = tuple(image.axes.index(axis) for axis in "YX")
         turned = rotate(image, angle=90 * turns, resize=resize_)
         assert np.array_equal(turned.pixels, np.rot90(image.pixels, turns, axes))

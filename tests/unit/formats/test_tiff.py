@@ -21,6 +21,11 @@ COLOUR = RANDOM.integers(0, 256, (70, 90, 3), np.uint8)
 COLOUR16 = RANDOM.integers(0, 65536, (70, 90, 3), np.uint16)
 
 
+def rng():
+    """A generator for each test: what one draws does not depend on the others."""
+    return np.random.default_rng(5)
+
+
 def read(path):
     """Read, and check that the header told the same."""
     image = TIFF.read(path)
@@ -184,7 +189,7 @@ class TestColours:
         np.testing.assert_array_equal(read(source / "palette.tif").pixels, read(source / "twin.tif").pixels)
 
     def test_a_palette_of_16_bits_is_not_cut_down(self, tmp_path):
-        colours = RANDOM.integers(0, 65536, (3, 256), np.uint16)
+        colours = rng().integers(0, 65536, (3, 256), np.uint16)
         tifffile.imwrite(tmp_path / "a.tif", GREY, photometric="palette", colormap=colours)
         np.testing.assert_array_equal(read(tmp_path / "a.tif").pixels, colours.T[GREY])
 
@@ -229,7 +234,7 @@ class TestColours:
     @pytest.mark.parametrize(("samples", "axes"), [(2, "YXS"), (4, "YXS")])
     @pytest.mark.parametrize("premultiplied", [False, True])
     def test_alpha_and_whether_colours_are_multiplied_by_it(self, samples, axes, premultiplied, tmp_path):
-        pixels = RANDOM.integers(0, 65536, (9, 8, samples), np.uint16)
+        pixels = rng().integers(0, 65536, (9, 8, samples), np.uint16)
         TIFF.write(Image(pixels, axes, metadata=Metadata(premultiplied=premultiplied)), tmp_path / "a.tif")
         image = read(tmp_path / "a.tif")
         assert image.has_alpha
@@ -237,7 +242,7 @@ class TestColours:
         np.testing.assert_array_equal(image.pixels, pixels)
 
     def test_a_fourth_sample_that_is_not_explained_stays_unexplained(self, tmp_path):
-        pixels = RANDOM.integers(0, 256, (9, 8, 4), np.uint8)
+        pixels = rng().integers(0, 256, (9, 8, 4), np.uint8)
         tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=["unspecified"], metadata=None)
         image = read(tmp_path / "a.tif")
         TIFF.write(image, tmp_path / "b.tif")
@@ -247,7 +252,7 @@ class TestColours:
     @pytest.mark.parametrize("planar", ["contig", "separate"])
     @pytest.mark.parametrize("samples", [2, 3, 5])
     def test_samples_that_are_no_colours_are_channels(self, planar, samples, tmp_path):
-        pixels = RANDOM.integers(0, 256, (samples, 20, 30), np.uint8)
+        pixels = rng().integers(0, 256, (samples, 20, 30), np.uint8)
         stored = np.ascontiguousarray(np.moveaxis(pixels, 0, -1)) if planar == "contig" else pixels
         tifffile.imwrite(tmp_path / "a.tif", stored, photometric="minisblack", planarconfig=planar, metadata=None)
         image = read(tmp_path / "a.tif")
@@ -289,7 +294,7 @@ class TestSeveralImages:
         np.testing.assert_array_equal(read(tmp_path / "a.tif").pixels, COLOUR)
 
     def test_of_a_pyramid_the_full_resolution_is_read(self, tmp_path):
-        pixels = RANDOM.integers(0, 65536, (256, 256), np.uint16)
+        pixels = rng().integers(0, 65536, (256, 256), np.uint16)
         for name in ("a.tif", "a.ome.tif"):
             with tifffile.TiffWriter(tmp_path / name) as writer:
                 writer.write(pixels, subifds=1, tile=(64, 64))

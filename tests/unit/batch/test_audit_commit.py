@@ -1,0 +1,54 @@
+"""What a crash of the machine leaves: the journal's own bytes are durable, and old litter is gone."""
+
+import ctypes
+import errno
+import os
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import imgpool
+from imgpool.batch import journal as journal_module
+from imgpool.batch.journal import Journal, journal_path
+from imgpool.core.image import Image
+from imgpool.core.task import Result, Task
+
+
+def test_a_commit_ends_with_the_journal_itself_made_durable(tmp_path, monkeypatch):
+    happened = []
+    monkeypatch.setattr(journal_module, "sync_file_system", lambda _folder: happened.append("outputs"))
+
+    def fsync(descriptor):
+        happened.append((os.readlink(f"/proc/self/fd/{descriptor}"), journal_path(str(tmp_path)).read_bytes() != b""))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with Journal(str(tmp_path), "recipe") as journal:
+        journal.append(Result(Task("/in/a.png", str(tmp_path / "a.png"), 1, 2), "done"))
+    assert happened == ["outputs", (str(journal_path(str(tmp_path))), True)]
+
+
+def test_what_a_killed_run_was_writing_is_gone_before_the_first_image(tmp_path):
+    """Its bytes may be the very ones that a full disk lacks."""
+    folder, scratch = tmp_path / "in", tmp_path / "out" / ".imgpool" / "tmp"
+    folder.mkdir()
+    scratch.mkdir(parents=True)
+    (scratch / ".imgpool-1-1.png").write_bytes(b"half an image")
+    imgpool.write(Image(np.zeros((5, 6), np.uint8), "YX"), folder / "a.png")
+    results = imgpool.process(folder, output=tmp_path / "out", filters=["invert"], engine="serial")
+    assert next(results).status == "done"
+    assert list(scratch.iterdir()) == []
+    assert list(results) == []
+
+
+def test_a_sync_that_fails_is_an_error_of_the_system(tmp_path, monkeypatch):
+    """The disk may be gone by then; what was written to it must not be called done."""
+
+    def syncfs(_descriptor):
+        ctypes.set_errno(errno.EIO)
+        return -1
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_name, **_options: SimpleNamespace(syncfs=syncfs))
+    with pytest.raises(OSError, match="Input/output") as caught:
+        journal_module.sync_file_system(str(tmp_path))
+    assert caught.value.errno == errno.EIO
