@@ -14,12 +14,15 @@ CONTINUE = "run the same command again to continue"
 
 def process(  # noqa: PLR0913 - one parameter for each option of the command line
     *,
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Folders and image files.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Folders and image files.")],
     output: Annotated[
         str | None, typer.Option("-o", "--output", metavar="DIR", help="Default: INPUT-processed, beside the first.")
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option("-r", "--recipe", metavar="NAME|FILE", help="A built-in recipe, or a YAML file.")
+        str | None,
+        typer.Option(
+            "-r", "--recipe", metavar="NAME|FILE", help="A built-in recipe, or a YAML file. Default: enhance."
+        ),
     ] = None,
     filters: Annotated[
         list[str] | None,
