@@ -1,6 +1,7 @@
 """The same bytes come out whatever the engine, worker count, chunk size or start method."""
 
 import hashlib
+import itertools
 import os
 from pathlib import Path
 
@@ -79,6 +80,16 @@ def test_engine_settings_change_no_byte(serial, tmp_path, workers, chunksize, st
     recipe = Recipe.load("enhance")
     how = {"workers": workers, "chunksize": chunksize, "start_method": start_method}
     assert run(tmp_path / "out", recipe, **how) == serial(recipe)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FILTERS.names())
+def test_every_filter_gives_the_same_bytes_in_every_setting(serial, tmp_path, name):
+    recipe = Recipe.from_specs([spec(name)]).with_output(imgpool.core.recipe.Output.parse("tiff"))
+    settings = itertools.product((1, 2, 4), (1, 7, None), ("fork", "forkserver", "spawn"))
+    for number, (workers, chunksize, start_method) in enumerate(settings):
+        how = {"workers": workers, "chunksize": chunksize, "start_method": start_method}
+        assert run(tmp_path / str(number), recipe, **how) == serial(recipe), how
 
 
 def test_a_second_run_gives_the_same_bytes(serial, tmp_path):
