@@ -16,13 +16,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from imgpool.batch.scan import FOLDER
 from imgpool.core.errors import RunError, UsageError
 from imgpool.core.task import Result, Task
 from imgpool.work.files import file_hash
 
 VERSION = 1
 COMMIT_SECONDS = 2.0
-FOLDER = ".imgpool"
 
 
 @dataclass(frozen=True, slots=True)

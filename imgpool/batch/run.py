@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-from imgpool.batch.journal import FOLDER, Journal, journal_path, read_journal, why_run
+from imgpool.batch.journal import Journal, journal_path, read_journal, why_run
 from imgpool.batch.plan import check_output, default_output, plan, refuse_foreign, refuse_unholdable
 from imgpool.batch.resources import available_cpus, available_memory
-from imgpool.batch.scan import Scan, scan
+from imgpool.batch.scan import FOLDER, Scan, scan
 from imgpool.core.catalogue import ENGINES, FILTERS, FORMATS, split_extension
 from imgpool.core.engine import EngineOptions, StartMethod
 from imgpool.core.errors import RunError, UsageError

@@ -3,11 +3,14 @@
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from imgpool.core.catalogue import split_extension
 from imgpool.core.errors import UsageError
+
+FOLDER = ".imgpool"
+"""In every output folder; it holds the journal."""
 
 SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"}
 
@@ -69,7 +72,8 @@ def scan(inputs: Iterable[str | os.PathLike[str]], output: str) -> Scan:
     """Find every image in the inputs.
 
     Folders are walked whole, links to folders too, each folder once. Hidden files, the folders that
-    operating systems leave behind, and `output` are passed over.
+    operating systems leave behind, and `output` are passed over; so are the results of other runs, unless they
+    are an input themselves.
 
     Parameters
     ----------
@@ -87,21 +91,29 @@ def scan(inputs: Iterable[str | os.PathLike[str]], output: str) -> Scan:
     if "" in inputs:
         raise UsageError("an input has no name", "is a variable of the shell not set?")
     roots = list(dict.fromkeys(os.path.abspath(path) for path in inputs))
-    walk = _Walk(output)
-    folders = [root for root in roots if os.path.isdir(root)]
-    walk.folders([(root, os.path.basename(root) if len(roots) > 1 else "") for root in folders])
+    folders = {root: os.path.basename(root) if len(roots) > 1 else "" for root in roots if os.path.isdir(root)}
+    walk = _Walk(output, folders)
+    walk.folders()
+    walked = {found.source for found in walk.result.images}
     for root in roots:
-        if root not in folders:
+        if root not in folders and root not in walked:
             walk.single(root)
     walk.result.images.sort(key=lambda found: found.source)
     return walk.result
 
 
 class _Walk:
-    """A walk under way: what it found, and which folders it has seen."""
+    """A walk under way: what it found, and which folders it has seen.
 
-    def __init__(self, output: str) -> None:
+    Parameters
+    ----------
+    roots
+        The input folders, each with what its images' relative paths begin with.
+    """
+
+    def __init__(self, output: str, roots: Mapping[str, str]) -> None:
         self.result = Scan()
+        self.roots = roots
         self.seen: set[tuple[int, int]] = set()
         self.output = os.path.realpath(output)
 
@@ -111,12 +123,11 @@ class _Walk:
             raise UsageError(f"{path} does not exist", "check the spelling")
         if split_extension(os.path.basename(path))[1] is None:
             raise UsageError(f"{path}: no format has this extension", "`imgpool formats` lists those that are known")
-        if all(found.source != path for found in self.result.images):
-            self._file(path, os.path.basename(path))
+        self._file(path, os.path.basename(path))
 
-    def folders(self, roots: list[tuple[str, str]]) -> None:
-        """Walk folders: real ones first, so that what is also linked keeps its real place."""
-        links = [link for path, relative in roots for link in self._real_folders(path, relative)]
+    def folders(self) -> None:
+        """Walk the input folders: real ones first, so that what is also linked keeps its real place."""
+        links = [link for path, relative in self.roots.items() for link in self._real_folders(path, relative)]
         while links:
             path, relative = links.pop(0)
             links.extend(self._real_folders(path, relative))
@@ -142,11 +153,15 @@ class _Walk:
             if (status.st_dev, status.st_ino) in self.seen or os.path.realpath(path) == self.output:
                 return []
             self.seen.add((status.st_dev, status.st_ino))
-            with os.scandir(path) as entries:
-                return sorted((entry for entry in entries if entry.name[0] != "."), key=lambda entry: entry.name)
+            with os.scandir(path) as scanned:
+                entries = sorted(scanned, key=lambda entry: entry.name)
         except OSError as error:
             self.result.unreadable.append((path, error))
             return []
+        if path not in self.roots and any(entry.name == FOLDER for entry in entries):
+            self.result.left_out.append((path, "results of another run of imgpool"))
+            return []
+        return [entry for entry in entries if entry.name[0] != "."]
 
     def _entry(self, entry: os.DirEntry[str], relative: str) -> None:
         if split_extension(entry.name)[1] is None:

@@ -65,8 +65,9 @@ class Reporter:
         """Print what the run did, and what to do about what it did not."""
         tally = self._tally
         counts = f"{tally.done:,} done · {tally.failed:,} failed · {tally.skipped:,} skipped"
+        counts += f" · {tally.left:,} left" if tally.left else ""
         speed = f" · {duration(tally.seconds)} · {tally.rate:.1f} images/s" if tally.done or tally.failed else ""
-        mark, style = ("✗", "red") if tally.failed else ("✓", "green")
+        mark, style = ("✗", "red") if tally.failed or tally.left else ("✓", "green")
         self.say(f"{mark} {counts}{speed}", style)
         for kind, count in sorted(tally.lost.items()):
             self.say(f"  {plural(count, 'output')} could not keep: {kind.replace('_', ' ')}")
@@ -88,4 +89,5 @@ class Reporter:
             return Text(f"- {name} · done before", "dim")
         stages = " · ".join(f"{stage} {seconds * 1000:.0f} ms" for stage, seconds in result.seconds.items())
         pixels = "×".join(map(str, result.shape))
-        return Text(f"✓ {name} · {result.dtype} {result.axes} {pixels} · {stages}")
+        lost = f" · could not keep: {', '.join(result.lost).replace('_', ' ')}" if result.lost else ""
+        return Text(f"✓ {name} · {result.dtype} {result.axes} {pixels} · {stages}{lost}")

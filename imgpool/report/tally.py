@@ -45,6 +45,11 @@ class Tally:
         return len(self.failures)
 
     @property
+    def left(self) -> int:
+        """Images without a result yet."""
+        return max(0, self.found - self.done - self.skipped - self.failed)
+
+    @property
     def seconds(self) -> float:
         """Since the start."""
         return time.monotonic() - self.started

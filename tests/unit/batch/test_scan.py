@@ -222,3 +222,14 @@ def test_an_empty_name_is_not_the_current_folder(folder, monkeypatch):
     monkeypatch.chdir(folder)
     with pytest.raises(UsageError):
         walk("", output="/out")
+
+
+def test_results_of_other_runs_are_left_out_and_named_unless_they_are_the_input(tmp_path):
+    results = tmp_path / "photos" / "old-processed"
+    (results / ".imgpool").mkdir(parents=True)
+    (results / "a.png").touch()
+    (tmp_path / "photos" / "b.png").touch()
+    found = scan([tmp_path / "photos"], str(tmp_path / "out"))
+    assert [os.path.basename(image.source) for image in found.images] == ["b.png"]
+    assert found.left_out == [(str(results), "results of another run of imgpool")]
+    assert [os.path.basename(image.source) for image in scan([results], str(tmp_path / "out")).images] == ["a.png"]

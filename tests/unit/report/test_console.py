@@ -65,7 +65,15 @@ def test_the_summary_counts_and_gives_advice(capsys):
     assert "✗ 1 done · 1 failed · 1 skipped · " in err
     assert "images/s" in err
     assert err.endswith("  Run it again.\n")
-    assert "✓ 1 done · 0 failed · 0 skipped" in told(capsys, done())
+    assert "✓ 1 done · 0 failed · 0 skipped" in told(capsys, done(), to_do=1)
+
+
+def test_a_summary_of_an_interrupted_run_tells_what_is_left(capsys):
+    assert "✗ 1 done · 0 failed · 0 skipped · 2 left · " in told(capsys, done(), to_do=3)
+
+
+def test_verbose_tells_of_each_image_what_was_lost(capsys):
+    assert "· could not keep: pixel size\n" in told(capsys, done(lost=("pixel_size",)), verbosity=1)
 
 
 def test_a_summary_of_nothing_but_skipped_has_no_speed(capsys):
