@@ -58,7 +58,7 @@ def process(  # noqa: PLR0913 - one keyword for each option of the command line
     workers, chunksize
         None lets imgpool choose.
     timeout
-        Seconds that one image may take; None for no limit.
+        Seconds that one image may take; None or 0 for no limit.
     retries
         New tries for an image whose worker died or took too long.
     max_memory

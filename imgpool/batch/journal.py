@@ -64,7 +64,7 @@ def _entries(file: BinaryIO) -> Iterator[dict[str, Any]]:
         try:
             entry = json.loads(line)
             version = int(entry["v"])
-        except (ValueError, KeyError, TypeError):  # torn by a crash: its task runs again
+        except (ValueError, KeyError, TypeError, OverflowError):  # torn by a crash: its task runs again
             continue
         if version > VERSION:
             raise UsageError(
@@ -131,7 +131,7 @@ class Journal:
             self._waiting.append(b"\n")
 
     def append(self, result: Result) -> None:
-        """Take a result; it is durable at the next commit, within a few seconds."""
+        """Take a result; it is durable at the next commit: with the first result 2 s after the last, or at the end."""
         self._waiting.append(json.dumps(self._entry(result)).encode() + b"\n")
         if time.monotonic() - self._committed > COMMIT_SECONDS:
             self.commit()

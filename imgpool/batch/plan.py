@@ -32,11 +32,9 @@ PROBES = [
 
 def default_output(first: str | os.PathLike[str]) -> str:
     """The folder beside the first input: ``photos-processed`` for ``photos``."""
-    path = os.path.abspath(first)
-    stem = (
-        path if os.path.isdir(path) else os.path.join(os.path.dirname(path), split_extension(os.path.basename(path))[0])
-    )
-    return f"{stem}-processed"
+    folder, name = os.path.split(os.path.abspath(first))
+    stem = name if os.path.isdir(first) else split_extension(name)[0]
+    return os.path.join(folder, f"{stem}-processed")
 
 
 def check_output(output: str, inputs: Iterable[str | os.PathLike[str]]) -> None:
@@ -48,9 +46,9 @@ def check_output(output: str, inputs: Iterable[str | os.PathLike[str]]) -> None:
             raise UsageError(
                 f"the output {output} lies inside the input {os.fspath(path)}", "choose another folder with -o"
             )
-    path = next(path for path in (output, *map(str, Path(output).parents)) if os.path.lexists(path))
-    if not os.path.isdir(path):
-        raise UsageError(f"the output {path} is a file", "choose a folder with -o")
+    nearest = next(path for path in (output, *map(str, Path(output).parents)) if os.path.lexists(path))
+    if not os.path.isdir(nearest):
+        raise UsageError(f"the output {nearest} is a file", "choose a folder with -o")
 
 
 def plan(images: Sequence[Found], output: str, recipe: Recipe) -> list[Task]:
@@ -148,7 +146,9 @@ def refuse_unholdable(tasks: Sequence[Task], recipe: Recipe) -> None:
 
     Headers are read only where that can happen; one that cannot be read is left for its own task to report.
     """
-    refusals = [refusal for task in tasks if _may_change_kind(task, recipe) and (refusal := _refusal(task, recipe))]
+    everywhere = _changes_kind(recipe)
+    suspects = (task for task in tasks if everywhere or _changes_format(task))
+    refusals = [refusal for task in suspects if (refusal := _refusal(task, recipe))]
     if not refusals:
         return
     named = ", ".join(refusal.source for refusal in refusals[:NAMED])
@@ -176,10 +176,9 @@ def _formats(task: Task) -> tuple[Format, Format]:
     return source_format, target_format
 
 
-def _may_change_kind(task: Task, recipe: Recipe) -> bool:
-    """Whether the result may be of a dtype or axes that its format, unlike the source's, cannot hold."""
+def _changes_format(task: Task) -> bool:
     source_format, target_format = _formats(task)
-    return source_format is not target_format or _changes_kind(recipe)
+    return source_format is not target_format
 
 
 def _changes_kind(recipe: Recipe) -> bool:

@@ -44,7 +44,7 @@ class Settings:
     workers, chunksize
         None lets imgpool choose.
     timeout
-        Seconds that one image may take; None for no limit.
+        Seconds that one image may take; None or 0 for no limit.
     retries
         How often an image is tried again after its worker died or ran over its time.
     max_memory
@@ -137,7 +137,7 @@ class Run:
         return EngineOptions(
             workers=workers,
             chunksize=settings.chunksize,
-            timeout=settings.timeout,
+            timeout=settings.timeout or None,
             retries=settings.retries,
             worker_memory=(settings.max_memory or available_memory()) // workers,
             preload=_modules(settings.recipe, self.to_do),

@@ -1,4 +1,4 @@
-"""The one place where an error becomes a sentence, a remedy and an exit code."""
+"""How a command ends: an error becomes a sentence, a remedy and an exit code; data, one JSON object on stdout."""
 
 import signal
 import sys
@@ -11,6 +11,7 @@ from typing import NoReturn
 import typer
 
 from imgpool.core.errors import ImgpoolError, UsageError
+from imgpool.report.text import printable
 
 BAD_USAGE = 2
 CANNOT_GO_ON = 3
@@ -56,16 +57,10 @@ def _leave(error: Exception, verbose: bool, code: int) -> NoReturn:  # noqa: FBT
         message, hint = error.message, error.hint
     else:
         message, hint = f"{type(error).__name__}: {error}", "" if verbose else "run again with -v to see where"
-    typer.secho(f"imgpool: {_safe(message)}", fg="red", err=True)
+    typer.secho(f"imgpool: {printable(message)}", fg="red", err=True)
     if hint:
-        typer.secho(f"  → {_safe(hint)}", err=True)
+        typer.secho(f"  → {printable(hint)}", err=True)
     raise typer.Exit(code) from None
-
-
-def _safe(text: str) -> str:
-    from imgpool.report.text import printable
-
-    return printable(text)
 
 
 def stop_on_sigterm() -> None:

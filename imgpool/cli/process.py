@@ -78,7 +78,7 @@ def process(  # noqa: PLR0913 - one parameter for each option of the command lin
                 engine=_engine(engine, serial=serial),
                 workers=_count(workers, "--workers"),
                 chunksize=_count(chunksize, "--chunksize"),
-                timeout=TIMEOUT if timeout is None else timeout or None,
+                timeout=TIMEOUT if timeout is None else timeout,
                 retries=retries,
                 max_memory=_size(max_memory),
                 max_pixels=max_pixels or MAX_PIXELS,
@@ -124,8 +124,9 @@ def _run(run: "Run", *, as_json: bool, verbosity: int) -> None:
     from imgpool.report.console import Reporter
     from imgpool.report.tally import Tally
 
-    tally = Tally(found=len(run.planned))
-    reporter = Reporter(tally, len(run.to_do), overview.root(run), verbosity)
+    unlisted = len(run.scan.unreadable)  # folders: each is a failure of its own
+    tally = Tally(found=len(run.planned) + unlisted)
+    reporter = Reporter(tally, len(run.to_do) + unlisted, overview.root(run), verbosity)
     for line in overview.header(run):
         reporter.say(line)
     try:

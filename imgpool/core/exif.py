@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 UPRIGHT = 1
 ORIENTATIONS = range(1, 9)
+PREFIX = b"Exif\0\0"
+"""Stands before a block in a JPEG, and by mistake in some PNG and WebP files; no part of it."""
 
 _TAG = 0x0112
 _PICTURE, _PICTURE_SIZE = 0x0201, 0x0202
@@ -71,13 +73,13 @@ def with_orientation(exif: bytes, value: int) -> bytes:
 def without_thumbnail(exif: bytes) -> bytes:
     """The block without the small picture that a camera puts in; where there is none, the block itself."""
     order = _BYTE_ORDERS.get(exif[:4])
+    if order is None:
+        return exif
     try:
-        (directory,) = struct.unpack_from(f"{order}I", exif, 4)
-        (entries,) = struct.unpack_from(f"{order}H", exif, directory)
-        link = directory + 2 + entries * _ENTRY_SIZE
+        link = _entry_starts(exif, order, _first_directory(exif, order)).stop
         (second,) = struct.unpack_from(f"{order}I", exif, link)
-        numbers = _long_values(exif, f"{order}", second) if second else {}
-    except struct.error:  # cut off, or of no byte order
+        numbers = _long_values(exif, order, second) if second else {}
+    except struct.error:  # cut off
         return exif
     if not second:
         return exif
@@ -89,11 +91,21 @@ def without_thumbnail(exif: bytes) -> bytes:
     return unlinked[:start] + (bytes(length) + unlinked[end:] if end < len(exif) else b"")
 
 
+def _first_directory(exif: bytes, order: str) -> int:
+    """Where IFD0 begins."""
+    (directory,) = struct.unpack_from(f"{order}I", exif, 4)
+    return int(directory)
+
+
+def _entry_starts(exif: bytes, order: str, directory: int) -> range:
+    """Where each entry of a directory begins; the range stops at the link to the next directory."""
+    (entries,) = struct.unpack_from(f"{order}H", exif, directory)
+    return range(directory + 2, directory + 2 + entries * _ENTRY_SIZE, _ENTRY_SIZE)
+
+
 def _long_values(exif: bytes, order: str, directory: int) -> dict[int, int]:
     """The values of a directory's tags, each as one 32-bit number."""
-    (entries,) = struct.unpack_from(f"{order}H", exif, directory)
-    starts = range(directory + 2, directory + 2 + entries * _ENTRY_SIZE, _ENTRY_SIZE)
-    return dict(struct.unpack_from(f"{order}H6xI", exif, start) for start in starts)
+    return dict(struct.unpack_from(f"{order}H6xI", exif, start) for start in _entry_starts(exif, order, directory))
 
 
 def _find(exif: bytes) -> _Value | None:
@@ -102,10 +114,8 @@ def _find(exif: bytes) -> _Value | None:
     if order is None:
         return None
     try:
-        (directory,) = struct.unpack_from(f"{order}I", exif, 4)
-        (entries,) = struct.unpack_from(f"{order}H", exif, directory)
-        for start in range(directory + 2, directory + 2 + entries * _ENTRY_SIZE, _ENTRY_SIZE):
-            tag, kind, count, _value = struct.unpack_from(f"{order}HHI4s", exif, start)
+        for start in _entry_starts(exif, order, _first_directory(exif, order)):
+            tag, kind, count = struct.unpack_from(f"{order}HHI4x", exif, start)
             if tag == _TAG:
                 code = _VALUE_CODES.get(kind)
                 return _Value(start + 8, order + code) if code and count == 1 else None

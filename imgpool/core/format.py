@@ -81,7 +81,7 @@ class Format(ABC):
         -------
         tuple of str
             What of the image the format could not keep, besides pixels: "pixel_size", "dpi", "icc", "exif",
-            "xmp", "iptc", "channel_names", "description", "other_pictures".
+            "xmp", "iptc", "channel_names", "description", "texts" (a PNG's other ones), "other_pictures".
 
         Raises
         ------

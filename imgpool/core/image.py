@@ -1,5 +1,6 @@
 """The image: pixels, what their axes mean, how large a pixel is, and what else the file said."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -70,12 +71,12 @@ class Properties:
     def pixel_count(self) -> int:
         """The number of pixels, over all planes; a pixel's samples count once."""
         shape = self.shape[:-1] if has_samples(self.axes) else self.shape
-        return int(np.prod(shape, dtype=object))
+        return math.prod(shape)
 
     @property
     def nbytes(self) -> int:
         """The bytes that the decoded pixels take."""
-        return int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""Quantities with units: lengths ("0.65um", "2px"), areas ("12um2"), fractions ("0.35%"), ranges ("2%..98%").
+"""Quantities with units: lengths ("0.65um", "2px"), areas ("12um2"), ranges ("100..4000", "2%..98%").
 
 A length in pixels is taken as it stands; a physical one is resolved against each image's own pixel size.
 Everything physical is kept in µm.
@@ -65,7 +65,7 @@ class _Measure(_Parsed):
             return value
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ValueError(f"{value!r} is not {cls.units}")
-        number, unit = split_number(value if isinstance(value, str) else repr(value))
+        number, unit = split_number(str(value))
         if unit in {"", "px"}:
             return cls(number, "px")
         base = unit.removesuffix("2") if cls.power == 2 else unit  # noqa: PLR2004 - an area
@@ -162,31 +162,6 @@ class Area(_Measure):
             return self.value
         size = self.need_pixel_size(pixel_size)
         return self.value / (size.y * size.x)
-
-
-@dataclass(frozen=True, slots=True)
-class Fraction(_Parsed):
-    """A share of a whole: 0.0035, or "0.35%"."""
-
-    value: float
-
-    @classmethod
-    def parse(cls, value: object) -> Self:
-        """Read 0.0035 or "0.35%"."""
-        if isinstance(value, cls):
-            return value
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise ValueError(f"{value!r} is not a fraction such as 0.35% or 0.0035")
-        number, unit = split_number(value) if isinstance(value, str) else (float(value), "")
-        if unit not in {"", "%"}:
-            raise ValueError(f"{value!r} is not a fraction such as 0.35% or 0.0035")
-        fraction = number / 100 if unit else number
-        if not 0 <= fraction <= 1:
-            raise ValueError(f"{value!r} is not between 0 and 1 (0% and 100%)")
-        return cls(fraction)
-
-    def __str__(self) -> str:
-        return f"{self.value * 100:.12g}%"
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ class Order:
         Tasks that took a worker with them before: each is a chunk of its own, after all others.
     payload
         Function and initializer, pickled.
+    workers, chunksize, timeout, worker_memory, preload
+        As in `imgpool.core.engine.EngineOptions`.
     start_method
         How the workers come to be: forked from the host, or spawned.
     """

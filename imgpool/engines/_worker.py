@@ -1,5 +1,6 @@
 """What runs in a worker process: set up once, then chunk after chunk."""
 
+import contextlib
 import os
 import pickle
 import signal
@@ -76,7 +77,7 @@ def work(ticket: tuple[int, Chunk]) -> Answers | SetupFailure:
 
 
 def _limit_memory(extra: int | None) -> None:
-    """Make an allocation of more than `extra` bytes beyond what this process holds now a MemoryError."""
+    """Make an allocation of more than `extra` bytes beyond what this process holds now a MemoryError, if possible."""
     if extra is None or sys.platform == "win32":
         return
     import resource
@@ -85,4 +86,6 @@ def _limit_memory(extra: int | None) -> None:
 
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = psutil.Process().memory_info().vms + extra
-    resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+    soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    with contextlib.suppress(OSError, ValueError):  # macOS may refuse any limit: better none than no worker
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

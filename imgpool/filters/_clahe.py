@@ -56,8 +56,11 @@ def equalize_as_opencv(colour: Pixels, clip_limit: float, tile_grid: int) -> Pix
     if colour.dtype == UINT8:
         lab = cv2.cvtColor(colour, cv2.COLOR_RGB2LAB)
         lightness = np.ascontiguousarray(lab[..., 0])
+        if _is_constant(lightness):
+            return colour
         lab[..., 0] = equalize(lightness)
-        return colour if _is_constant(lightness) else cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
+        rgb: Pixels = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
+        return rgb
     low, high = _range(colour, "clahe")
     unit = _to_unit(colour, low, high)
     luminance: Floats = unit if unit.ndim == 2 else unit @ LUMINANCE.astype(unit.dtype)  # noqa: PLR2004

@@ -9,7 +9,15 @@ from imgpool.core.errors import FilterError
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
 
+OPENCV_DTYPES = frozenset(map(np.dtype, ("uint8", "uint16", "int16", "float32", "float64")))  # that it filters
 LARGEST_EXACT = 2**53  # float64 holds every integer up to here
+
+
+def check_real(pixels: Pixels, name: str) -> None:
+    """Raise `FilterError` unless the pixels are integers or floats."""
+    if pixels.dtype.kind not in "uif":
+        hint = "add -f to_uint8 before it" if pixels.dtype.kind == "b" else "save its magnitude as floats first"
+        raise FilterError(f"{name} works on grey levels, not on {pixels.dtype} pixels", hint)
 
 
 def check_numeric(pixels: Pixels, name: str) -> None:

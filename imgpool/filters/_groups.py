@@ -8,8 +8,8 @@ import numpy as np
 from imgpool.core.axes import Pixels, page_shape
 from imgpool.core.image import Image
 from imgpool.core.quantity import Range
+from imgpool.filters._alpha import opacity_of, premultiplied_colour, scale_alpha, straight_colour
 from imgpool.filters._dtype import working_dtype
-from imgpool.filters._values import premultiplied_colour, scale_alpha, straight_colour
 
 Per = Literal["channel", "plane", "image"]
 Index = tuple[Any, ...]
@@ -113,14 +113,14 @@ def histogram(values: Pixels) -> tuple[Pixels, Pixels]:
 
 def _map_beside_alpha(image: Image, per: Per, dtype: np.dtype[Any], function: GroupFunction) -> Image:
     colour, alpha = image.pixels[..., :-1], image.pixels[..., -1]
-    premultiplied = image.metadata.premultiplied
+    opacity = opacity_of(alpha)[..., np.newaxis] if image.metadata.premultiplied else None
     visible = np.greater(alpha, 0)
     result = np.empty(image.pixels.shape, dtype)
     for index in group_indices(image.axes, image.pixels.shape, per):
-        straight = straight_colour(colour[index], alpha[index]) if premultiplied else colour[index]
+        straight = colour[index] if opacity is None else straight_colour(colour[index], opacity[index])
         counted = straight[visible[index]] if visible[index].any() else straight
         new = function(straight, counted)
-        result[index][..., :-1] = premultiplied_colour(new, alpha[index]) if premultiplied else new
+        result[index][..., :-1] = new if opacity is None else premultiplied_colour(new, opacity[index])
     result[..., -1] = scale_alpha(alpha, dtype)
     return image.with_pixels(result)
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from imgpool.core.axes import Pixels, map_planes
 from imgpool.core.image import Image
-from imgpool.filters._dtype import Floats, check_numeric, full_scale, restore, to_float, working_dtype
+from imgpool.filters._alpha import opacity_of, premultiplied_colour, straight_colour
+from imgpool.filters._dtype import Floats, check_numeric, full_scale, to_float, working_dtype
 
 Bools = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 ColourFunction = Callable[[Pixels, Floats | None], Pixels]
@@ -111,14 +112,14 @@ def _filter_over_alpha(plane: Pixels, function: ColourFunction, premultiplied: b
     if np.greater_equal(alpha, full_scale(plane.dtype)).all():
         result[..., colour] = _filter_around_nan(plane[..., colour], function)
     else:
-        opacity = _opacity(alpha) if colour == 0 else _opacity(alpha)[..., np.newaxis]
+        opacity = opacity_of(alpha) if colour == 0 else opacity_of(alpha)[..., np.newaxis]
         result[..., colour] = _filter_visible(plane[..., colour], opacity, function, premultiplied)
     return result
 
 
 def _filter_visible(samples: Pixels, opacity: Floats, function: ColourFunction, premultiplied: bool) -> Pixels:  # noqa: FBT001 - private
     """Filter colour, each pixel counting by its opacity; what is wholly transparent becomes black."""
-    straight = _divide(samples, opacity) if premultiplied else samples
+    straight = straight_colour(samples, opacity) if premultiplied else samples
     zero = samples.dtype.type(0)
     weight = np.array(np.broadcast_to(opacity, samples.shape), order="C")
     missing = _nan(straight)
@@ -127,21 +128,8 @@ def _filter_visible(samples: Pixels, opacity: Floats, function: ColourFunction, 
     filtered = function(np.where(weight > 0, straight, zero), weight)
     filtered = np.where(opacity > 0, filtered, zero)
     if premultiplied:
-        filtered = restore(to_float(filtered) * opacity, samples.dtype)
+        filtered = premultiplied_colour(filtered, opacity)
     return filtered if missing is None else np.where(missing, samples.dtype.type(np.nan), filtered)
-
-
-def _opacity(alpha: Pixels) -> Floats:
-    """Alpha as floats from 0 to 1; NaN counts as transparent."""
-    shares = to_float(alpha) / full_scale(alpha.dtype)
-    opacity: Floats = np.clip(np.where(np.isnan(shares), 0, shares), 0, 1)
-    return opacity
-
-
-def _divide(samples: Pixels, opacity: Floats) -> Pixels:
-    """Straight colour from premultiplied colour, in its dtype; 0 where nothing is visible."""
-    values = to_float(samples)
-    return restore(np.divide(values, opacity, out=np.zeros_like(values), where=opacity > 0), samples.dtype)
 
 
 def _nan(colour: Pixels) -> Bools | None:

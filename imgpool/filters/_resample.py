@@ -7,9 +7,9 @@ import numpy as np
 
 from imgpool.core.axes import Pixels, map_planes
 from imgpool.core.image import Image
-from imgpool.filters._dtype import Floats, check_numeric, full_scale, restore, to_float
+from imgpool.filters._alpha import opacity_of
+from imgpool.filters._dtype import OPENCV_DTYPES, Floats, check_numeric, full_scale, restore, to_float
 
-OPENCV_READS = frozenset(map(np.dtype, ("uint8", "uint16", "int16", "float32", "float64")))
 SIGMAS = 4
 """A gaussian is cut off at this many standard deviations, as scipy.ndimage does."""
 
@@ -94,14 +94,13 @@ def _resample_opaque(plane: Pixels, resampler: Resampler) -> Pixels:
 
 def _resample_transparent(plane: Pixels, resampler: Resampler) -> Pixels:
     """Resample (Y, X, S) with straight alpha as its last sample."""
-    alpha = np.nan_to_num(to_float(plane[..., -1:]) / full_scale(plane.dtype))
-    colour = to_float(plane[..., :-1])
-    weight = np.where(np.isnan(colour), 0, alpha)
+    alpha, colour = plane[..., -1:], to_float(plane[..., :-1])
+    weight = np.where(np.isnan(colour), 0, opacity_of(alpha))
     total = _resample_colour(weight, resampler, 0.0)
     mixed = _divide(_resample_colour(np.where(weight > 0, colour, 0) * weight, resampler, 0.0), total)
     mixed[_resample_colour(np.isnan(colour).astype(total.dtype), resampler, 0.0) > MISSING_SHARE] = np.nan
-    opacity = _resample_colour(to_float(plane[..., -1:]), resampler, 0.0)
-    return restore(np.concatenate([mixed, opacity], axis=-1), plane.dtype)
+    resampled_alpha = _resample_colour(to_float(alpha), resampler, 0.0)
+    return restore(np.concatenate([mixed, resampled_alpha], axis=-1), plane.dtype)
 
 
 def _resample_colour(plane: Pixels, resampler: Resampler, outside: float | None) -> Floats:
@@ -123,7 +122,7 @@ def _divide(values: Floats, weight: Floats) -> Floats:
 
 
 def _readable(plane: Pixels) -> Pixels:
-    return plane if plane.dtype in OPENCV_READS else to_float(plane)
+    return plane if plane.dtype in OPENCV_DTYPES else to_float(plane)
 
 
 def _smooth(plane: Pixels, factor: float, axis: int) -> Pixels:

@@ -96,7 +96,12 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 def _plain(value: object) -> object:
     """A text from the command line as the number, truth value or list that it writes."""
-    return yaml.safe_load(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ValueError("it is no number, truth value, text or list") from None
 
 
 def _apply(name: str, function: Callable[..., Any], plane: Pixels, given: Mapping[str, Any]) -> Pixels:
@@ -125,7 +130,7 @@ def _call(name: str, function: Callable[..., Any], values: Pixels, given: Mappin
     try:
         result = np.asarray(function(unit, **given))
     except (TypeError, ValueError, AttributeError, ImportError, RuntimeError) as error:
-        raise FilterError(f"{name}: {error}", "`imgpool filters " + name + "` shows what it takes") from error
+        raise FilterError(f"{name}: {error}", f"`imgpool filters {name}` shows what it takes") from error
     if result.shape[:2] != values.shape[:2] or result.ndim != values.ndim:
         raise FilterError(f"{name} gives a result of shape {result.shape} for one of {values.shape}, which is no image",
                           "use a function that keeps height and width")  # fmt: skip

@@ -6,17 +6,9 @@ from typing import Any
 import numpy as np
 
 from imgpool.core.axes import Pixels
-from imgpool.core.errors import FilterError
-from imgpool.filters._dtype import Floats, full_scale, restore, to_float, working_dtype
+from imgpool.filters._dtype import Floats, restore, working_dtype
 
 TABLE_BYTES = 2  # a table of 65,536 values is cheap, one of 2**32 is not
-
-
-def check_real(pixels: Pixels, name: str) -> None:
-    """Raise ``FilterError`` unless the pixels are integers or floats."""
-    if pixels.dtype.kind not in "uif":
-        hint = "add -f to_uint8 before it" if pixels.dtype.kind == "b" else "save its magnitude as floats first"
-        raise FilterError(f"{name} works on grey levels, not on {pixels.dtype} pixels", hint)
 
 
 def map_values(function: Callable[[Floats], Floats], pixels: Pixels, dtype: np.dtype[Any]) -> Pixels:
@@ -40,31 +32,6 @@ def map_values(function: Callable[[Floats], Floats], pixels: Pixels, dtype: np.d
     values = np.arange(count, dtype=patterns).view(pixels.dtype)
     table = restore(function(values.astype(np.float64)), dtype)
     return _look_up(table, np.ascontiguousarray(pixels).view(patterns))
-
-
-def scale_alpha(alpha: Pixels, dtype: np.dtype[Any]) -> Pixels:
-    """Alpha in another dtype: transparent stays transparent, opaque stays opaque."""
-    if alpha.dtype == dtype:
-        return alpha
-    scale = full_scale(dtype) / full_scale(alpha.dtype)
-    return map_values(lambda values: np.nan_to_num(values * scale), alpha, dtype)
-
-
-def straight_colour(colour: Pixels, alpha: Pixels) -> Pixels:
-    """Colour (…, S) freed from the alpha (…) it was multiplied by, in its own dtype; 0 where nothing is visible."""
-    opacity = _opacity(alpha)
-    values = to_float(colour)
-    return restore(np.divide(values, opacity, out=np.zeros_like(values), where=opacity > 0), colour.dtype)
-
-
-def premultiplied_colour(colour: Pixels, alpha: Pixels) -> Pixels:
-    """Colour (…, S) multiplied by alpha (…), in its own dtype."""
-    return restore(to_float(colour) * _opacity(alpha), colour.dtype)
-
-
-def _opacity(alpha: Pixels) -> Floats:
-    opacity: Floats = np.nan_to_num(to_float(alpha) / full_scale(alpha.dtype))[..., np.newaxis]
-    return opacity
 
 
 def _look_up(table: Pixels, indices: Pixels) -> Pixels:

@@ -1,5 +1,6 @@
 """Grey levels, one pixel at a time: rescale_intensity, adjust_gamma, invert, to_uint8."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -9,10 +10,10 @@ from imgpool.core.axes import Pixels
 from imgpool.core.errors import FilterError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
-from imgpool.filters._dtype import Floats, check_numeric, full_scale
+from imgpool.filters._dtype import Floats, check_numeric, check_real, full_scale
 from imgpool.filters._groups import Per, map_groups
 from imgpool.filters._stretch import InRange, OutRange, input_levels, output_dtype, output_levels, stretch
-from imgpool.filters._values import check_real, map_values
+from imgpool.filters._values import map_values
 
 __all__ = ["adjust_gamma", "invert", "rescale_intensity", "to_uint8"]
 
@@ -20,8 +21,7 @@ UINT8 = np.dtype(np.uint8)
 
 
 def _rescaled(properties: Properties, parameters: Parameters) -> Properties:
-    dtype = output_dtype(properties.dtype, parameters["out_range"])
-    return Properties(properties.shape, dtype, properties.axes, properties.pixel_size)
+    return replace(properties, dtype=output_dtype(properties.dtype, parameters["out_range"]))
 
 
 @image_filter(tiles="no", outcome=_rescaled, libraries=("cv2",))
@@ -162,7 +162,7 @@ def invert(image: Image, *, signed_float: bool = False) -> Image:
 
 
 def _as_uint8(properties: Properties, _parameters: Parameters) -> Properties:
-    return Properties(properties.shape, UINT8, properties.axes, properties.pixel_size)
+    return replace(properties, dtype=UINT8)
 
 
 @image_filter(tiles="no", outcome=_as_uint8)

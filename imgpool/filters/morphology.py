@@ -6,13 +6,12 @@ from imgpool.core.axes import Pixels
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, PixelSize
 from imgpool.core.quantity import Length
-from imgpool.filters._dtype import Floats, full_scale, restore
+from imgpool.filters._dtype import OPENCV_DTYPES, Floats, full_scale, restore
 from imgpool.filters._footprint import Footprint, Neighbourhood, Radius, Size
 from imgpool.filters._planes import map_colour
 
 __all__ = ["white_tophat"]
 
-OPENCV_TYPES = {"uint8", "uint16", "int16", "float32", "float64"}
 WIDER = {"int8": "int16", "float16": "float32"}  # and float64 for the rest, which holds 32-bit integers exactly
 
 
@@ -62,8 +61,7 @@ def _height(colour: Pixels, weight: Floats | None, footprint: Footprint) -> Pixe
     """How far each pixel rises above the opening of its surroundings."""
     import cv2
 
-    name = colour.dtype.name
-    values = colour if name in OPENCV_TYPES else colour.astype(WIDER.get(name, "float64"))
+    values = colour if colour.dtype in OPENCV_DTYPES else colour.astype(WIDER.get(colour.dtype.name, "float64"))
     opened = _open(values, None if weight is None else weight == 0, footprint)
     height: Pixels = cv2.subtract(values, opened)
     if height.dtype.kind == "f":

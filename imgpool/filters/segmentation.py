@@ -12,13 +12,13 @@ from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
 from imgpool.core.quantity import Area
+from imgpool.filters._alpha import opacity_of, straight_colour
 from imgpool.filters._components import label_components
-from imgpool.filters._dtype import Floats, check_numeric
+from imgpool.filters._dtype import Floats, check_numeric, check_real
 from imgpool.filters._footprint import Size
 from imgpool.filters._groups import Per, group_indices
 from imgpool.filters._planes import Bools
 from imgpool.filters._thresholds import Method, global_threshold, local_mean
-from imgpool.filters._values import check_real, straight_colour
 
 __all__ = ["label", "threshold"]
 
@@ -193,9 +193,9 @@ def _grey(image: Image, name: str) -> tuple[Pixels, Bools | None]:
     _check_grey(image.axes, image.pixels.shape, name)
     if not image.has_alpha:
         return image.pixels, None
-    grey, alpha = image.pixels[..., :1], image.pixels[..., 1]
-    straight = straight_colour(grey, alpha) if image.metadata.premultiplied else grey
-    return straight[..., 0], np.greater(alpha, 0)
+    grey, alpha = image.pixels[..., 0], image.pixels[..., 1]
+    straight = straight_colour(grey, opacity_of(alpha)) if image.metadata.premultiplied else grey
+    return straight, np.greater(alpha, 0)
 
 
 def _select(values: Pixels, counted: Bools) -> Pixels:

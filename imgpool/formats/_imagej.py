@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from imgpool.core.axes import page_shape
+from imgpool.core.axes import page_count
 from imgpool.core.image import Image, PixelSize, Properties
-from imgpool.formats._resolution import Dpi, pixel_size_or_dpi
+from imgpool.formats._resolution import Dpi, pixel_size_or_dpi, tidy
 
 HOLDS = {"uint8", "uint16", "float32"}
 LARGEST = 2**32 - 2**25  # bytes: ImageJ's stacks are classic TIFFs
@@ -54,8 +54,8 @@ def pixel_size(said: Said, density: tuple[float, float]) -> tuple[PixelSize | No
     if scale is None or not (horizontal > 0 and vertical > 0):
         return None, None
     spacing = said.get("spacing")
-    z = _tidy(abs(spacing) * scale) if isinstance(spacing, int | float) and spacing else None
-    return PixelSize(y=_tidy(scale / vertical), x=_tidy(scale / horizontal), z=z), None
+    z = tidy(abs(spacing) * scale) if isinstance(spacing, int | float) and spacing else None
+    return PixelSize(y=tidy(scale / vertical), x=tidy(scale / horizontal), z=z), None
 
 
 def channel_names(said: Said, axes: str, shape: tuple[int, ...]) -> tuple[str, ...]:
@@ -67,7 +67,7 @@ def channel_names(said: Said, axes: str, shape: tuple[int, ...]) -> tuple[str, .
         labels = (labels,)
     channels = shape[axes.index("C")]
     first = tuple(labels[:channels])
-    planes = int(np.prod(page_shape(axes, shape), dtype=np.int64))
+    planes = page_count(axes, shape)
     repeated = first * (planes // channels)
     return first if all(first) and len(labels) == planes and repeated == tuple(labels) else ()
 
@@ -136,8 +136,3 @@ def _is_line(key: str, value: object) -> bool:
 
 def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _tidy(value: float) -> float:
-    """Without the rounding error of one rational number."""
-    return float(f"{value:.12g}")

@@ -15,7 +15,7 @@ def lost(image: Image, *kept: str) -> tuple[str, ...]:
     image
         What is written.
     kept
-        What is: "pixel_size", "dpi", "icc", "exif", "description", "xmp", "iptc" or "other_pictures".
+        What is: "pixel_size", "dpi", "icc", "exif", "description", "xmp", "iptc", "texts" or "other_pictures".
 
     Raises
     ------
@@ -38,6 +38,7 @@ def lost(image: Image, *kept: str) -> tuple[str, ...]:
         "description": metadata.description,
         "xmp": metadata.extra.get("xmp"),
         "iptc": metadata.extra.get("jpeg_iptc") or metadata.extra.get("tiff_iptc"),
+        "texts": metadata.extra.get("png_texts"),
         "other_pictures": metadata.extra.get("other_pictures"),
     }
     return tuple(name for name, value in said.items() if value and name not in kept)

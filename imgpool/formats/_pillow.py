@@ -126,6 +126,12 @@ class PillowFormat(Format):
         return ReadError(f"the {self.kind} is damaged: {error}", COPY_AGAIN)
 
 
+def is_grey_or_rgb(properties: Properties) -> bool:
+    """Whether this is one page of 8-bit grey or RGB, which every `PillowFormat` holds."""
+    samples = properties.shape[2:] if properties.axes in {"YX", "YXS"} else None
+    return properties.dtype == np.uint8 and samples in {(), (3,)}
+
+
 def encode(pixels: Pixels, format_name: str, **options: Any) -> bytes:  # noqa: ANN401 - as Pillow's save takes them
     """The bytes of a file; `pixels` are uint8, (Y, X) or (Y, X, S)."""
     from PIL import Image as PillowImage

@@ -10,24 +10,17 @@ from collections.abc import Iterable
 from typing import BinaryIO, NamedTuple
 
 from imgpool.core.errors import ReadError
+from imgpool.formats._chunk import Chunk
 from imgpool.formats._sniff import COPY_AGAIN
 from imgpool.formats._truncated import truncated
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PALETTE = 3  # the colour type
 INFLATED_LIMIT = 64 << 20  # bytes: no text or profile is that long; a forged one may be
 
-_FRAME = 12  # bytes of a chunk beside its body: length, kind, checksum
 _SAMPLES = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by colour type
 _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
-PALETTE = 3
 _TRANSPARENT_SIZES = {0: {2}, 2: {6}, 3: range(1, 257)}  # bytes of a tRNS chunk, by colour type
-
-
-class Chunk(NamedTuple):
-    """One chunk: its four-letter kind, and what it holds."""
-
-    kind: bytes
-    body: bytes
 
 
 class Header(NamedTuple):

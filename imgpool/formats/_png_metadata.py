@@ -6,9 +6,11 @@ import zlib
 from collections.abc import Iterable
 from typing import Any
 
+from imgpool.core.exif import PREFIX
 from imgpool.core.image import Image, Metadata, PixelSize
+from imgpool.formats._chunk import Chunk
 from imgpool.formats._lost import fitting_icc
-from imgpool.formats._png_chunks import Chunk, inflate
+from imgpool.formats._png_chunks import inflate
 from imgpool.formats._resolution import Dpi, kept_by_density, pixel_size_or_dpi, whole_density
 
 XMP = b"XML:com.adobe.xmp"
@@ -18,7 +20,6 @@ _MOST = 2**31 - 1  # the largest number in a PNG
 _COLOUR = {b"gAMA", b"cHRM", b"sRGB", b"cICP"}
 _TEXTS = {b"tEXt", b"zTXt", b"iTXt"}
 _RAW_EXIF = {b"Raw profile type exif", b"Raw profile type APP1"}  # ImageMagick's way before there was eXIf
-_EXIF_PREFIX = b"Exif\0\0"
 
 
 def parse_resolution(chunks: Iterable[Chunk]) -> tuple[PixelSize | None, Dpi | None]:
@@ -40,9 +41,13 @@ def parse_metadata(chunks: Iterable[Chunk]) -> tuple[PixelSize | None, Metadata]
         name, value = _parse(chunk)
         if name:
             found.setdefault(name, value)
-        elif chunk.kind in _COLOUR | _TEXTS:
+        else:
             others.append(chunk)
-    extra = {"xmp": found.get("xmp"), "png_chunks": tuple(others)}
+    extra = {
+        "xmp": found.get("xmp"),
+        "png_colour": tuple(chunk for chunk in others if chunk.kind in _COLOUR),
+        "png_texts": tuple(chunk for chunk in others if chunk.kind in _TEXTS),
+    }
     return pixel_size, Metadata(
         icc=found.get("icc"),
         exif=found.get("exif") or found.get("raw_exif"),
@@ -68,17 +73,16 @@ def metadata_chunks(image: Image) -> tuple[list[Chunk], set[str]]:
     if resolution:
         written.append(Chunk(b"pHYs", struct.pack(">IIB", *resolution, _PER_METRE)))
         kept |= kept_by_density(image)
-    others = metadata.extra.get("png_chunks", ())
-    written += [chunk for chunk in others if not (icc and chunk.kind == b"sRGB")]  # one of the two may stand
-    colour = [chunk for chunk in written if chunk.kind in _COLOUR]  # must precede what is merely recommended to
-    return colour + [chunk for chunk in written if chunk.kind not in _COLOUR], kept
+    # what is said of colour must come early, the rest need not; and only one of iCCP and sRGB may stand
+    colour = [chunk for chunk in metadata.extra.get("png_colour", ()) if not (icc and chunk.kind == b"sRGB")]
+    return [*colour, *written, *metadata.extra.get("png_texts", ())], kept | {"texts"}
 
 
 def _parse(chunk: Chunk) -> tuple[str, object]:
     """The metadata's name for what a chunk says, and its value; an empty name where there is none."""
     kind, body = chunk
     if kind == b"eXIf":
-        return "exif", body.removeprefix(_EXIF_PREFIX)
+        return "exif", body.removeprefix(PREFIX)
     try:
         if kind == b"iCCP":
             return "icc", inflate(body.partition(b"\0")[2][1:])
@@ -96,7 +100,7 @@ def _parse_text(kind: bytes, body: bytes) -> tuple[str, object]:
     if keyword == b"Description":
         return "description", _text(kind, rest).decode("utf-8" if kind == b"iTXt" else "latin-1")
     if keyword in _RAW_EXIF:
-        return "raw_exif", _raw_profile(_text(kind, rest)).removeprefix(_EXIF_PREFIX)
+        return "raw_exif", _raw_profile(_text(kind, rest)).removeprefix(PREFIX)
     return "", None
 
 

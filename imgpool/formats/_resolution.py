@@ -78,3 +78,8 @@ def kept_by_density(image: Image) -> set[str]:
 def is_microscopic(size: PixelSize | None) -> bool:
     """Whether a resolution field with this pixel size would be read as a pixel size again."""
     return size is not None and max(size.y, size.x) < PRINT_LIMIT
+
+
+def tidy(value: float) -> float:
+    """The value without the rounding error of the rational number that it was stored as."""
+    return float(f"{value:.12g}")

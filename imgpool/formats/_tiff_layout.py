@@ -1,5 +1,6 @@
 """What the stored numbers of a TIFF mean: which axes they run along, and how they become grey or colour."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,13 +86,13 @@ def find_layout(series: Any, *, plain: bool) -> TiffLayout:  # noqa: ANN401 - ti
     named, shape, page_shape = _name_axes(series.axes, series.shape)
     named, axes = _order(page, named, shape)
     lengths = dict(zip(named, shape, strict=True))
-    pixels = tuple(lengths[axis] for axis in axes)
+    pixel_shape = tuple(lengths[axis] for axis in axes)
     if plain and page.photometric == PALETTE:
         colours = _palette(series)
-        return TiffLayout(shape, named, (*pixels, 3), axes + "S", colours.dtype, page_shape, colours)
+        return TiffLayout(shape, named, (*pixel_shape, 3), axes + "S", colours.dtype, page_shape, colours)
     dtype, scale = _dtype(page)
     white = _white(page, dtype if scale == 1 else None) if plain and page.photometric == MINISWHITE else None
-    return TiffLayout(shape, named, pixels, axes, dtype, page_shape, white=white, scale=scale)
+    return TiffLayout(shape, named, pixel_shape, axes, dtype, page_shape, white=white, scale=scale)
 
 
 def is_premultiplied(page: Any) -> bool:  # noqa: ANN401
@@ -141,7 +142,7 @@ def _name_axes(axes: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...],
     if len(unknown) != last - first:
         raise ReadError(f"imgpool has no names for the axes {axes}", "save it as OME-TIFF with the axes T, C and Z")
     inner = shape[first:last]
-    merged = (*shape[:first], int(np.prod(inner, dtype=np.int64)), *shape[last:])
+    merged = (*shape[:first], math.prod(inner), *shape[last:])
     return f"{axes[:first]}I{axes[last:]}", merged, inner if len(inner) > 1 else ()
 
 

@@ -21,13 +21,13 @@ from imgpool.formats import _imagej as imagej
 from imgpool.formats import _ome as ome
 from imgpool.formats._ifd import DirectoryError
 from imgpool.formats._quiet import quiet
-from imgpool.formats._resolution import Dpi, pixel_size_or_dpi
+from imgpool.formats._resolution import Dpi, pixel_size_or_dpi, tidy
 from imgpool.formats._sniff import COPY_AGAIN, HEAD_SIZE, check_kind
 from imgpool.formats._tiff_check import check_whole, damaged, truncated
 from imgpool.formats._tiff_exif import read_exif
 from imgpool.formats._tiff_layout import TiffLayout, find_layout, has_unspecified_sample, is_premultiplied
 
-_ICC, _XMP, _IPTC, _COLORMAP = 34675, 700, 33723, 320
+_ICC, _XMP, _IPTC = 34675, 700, 33723
 _INCH, _CENTIMETRE = 2, 3
 _UNDESCRIBED = {"generic", "uniform"}  # tifffile's kinds for pages that nothing describes
 _SPLIT = "split it into files of one image each first, for instance with tiffsplit or bfconvert -series"
@@ -242,7 +242,7 @@ def _lacks_pages(tiff: Any) -> bool:  # noqa: ANN401
 def _check_promise(tiff: Any, series: Any) -> None:  # noqa: ANN401
     """Look whether there are as many images as ImageJ's description says; Bio-Formats counts samples as well."""
     page = series.keyframe
-    there = int(np.prod(series.shape, dtype=object)) // (page.imagelength * page.imagewidth)
+    there = math.prod(series.shape) // (page.imagelength * page.imagewidth)
     if tiff.imagej_metadata.get("images", 1) > there:
         raise _broken_promise(tiff)
 
@@ -256,8 +256,8 @@ def _check_planes(file: BinaryIO, series: Any) -> None:  # noqa: ANN401
     """Look whether every plane that is declared is in the file, and every plane has all its strips."""
     page = series.keyframe
     pages = [each for each in series._pages if each is not None]  # noqa: SLF001 - as stored
-    elements = int(np.prod(series.get_shape(squeeze=False), dtype=object))
-    declared = elements // int(np.prod(page.shape, dtype=object))
+    elements = math.prod(series.get_shape(squeeze=False))
+    declared = elements // math.prod(page.shape)
     if len(pages) != declared and (len(pages) > 1 or series.dataoffset is None):
         raise ReadError(f"it declares {declared} planes, and holds {len(pages)}", COPY_AGAIN)
     if len(pages) != declared:  # planes behind each other under one directory, as ImageJ writes them
@@ -270,7 +270,7 @@ def _check_planes(file: BinaryIO, series: Any) -> None:  # noqa: ANN401
 
 def _check_strips(page: Any, key: Any) -> None:  # noqa: ANN401
     """Look whether a page has all its strips or tiles; `key` is the page that describes it."""
-    expected, found = int(np.prod(key.chunked)), len(page.dataoffsets)
+    expected, found = math.prod(key.chunked), len(page.dataoffsets)
     if found != expected:
         raise damaged(f"a plane has {found} of the {expected} strips or tiles that its size asks for")
     if (
@@ -289,7 +289,7 @@ def _scale(tiff: Any, page: Any, root: Element | None, flavour: str) -> tuple[Pi
     size, dpi = None, None
     if page.resolutionunit in {_INCH, _CENTIMETRE}:
         size, dpi = pixel_size_or_dpi(*_density(page), "inch" if page.resolutionunit == _INCH else "cm")
-    return (told, dpi) if root is not None else (_tidy(size), dpi)
+    return (told, dpi) if root is not None else (_tidied(size), dpi)
 
 
 def _density(page: Any) -> tuple[float, float]:  # noqa: ANN401
@@ -298,9 +298,8 @@ def _density(page: Any) -> tuple[float, float]:  # noqa: ANN401
     return tuple(pair[0] / pair[1] if pair and pair[1] else 0.0 for pair in pairs)  # type: ignore[return-value] # two
 
 
-def _tidy(size: PixelSize | None) -> PixelSize | None:
-    """Without the rounding error of a rational number."""
-    return None if size is None else PixelSize(float(f"{size.y:.12g}"), float(f"{size.x:.12g}"))
+def _tidied(size: PixelSize | None) -> PixelSize | None:
+    return None if size is None else PixelSize(tidy(size.y), tidy(size.x))
 
 
 def _bytes(page: Any, tag: int) -> bytes | None:  # noqa: ANN401

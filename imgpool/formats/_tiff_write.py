@@ -19,7 +19,7 @@ from imgpool.formats._tiff_exif import write_exif
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _XMP, _IPTC, _BYTE = 700, 33723, 1
 _LARGEST_RATIONAL = 2**32 - 1
-_DIFFERENCED = {"deflate", "lzw", "zstd"}  # compressions that gain from differences between neighbours
+_DIFFERENCED = {"lzw", "zstd"}  # stored as differences between neighbours; ImageJ misreads deflate with those
 _LEVELLED = {"deflate", "zstd"}
 _OTHERS_WORDS = ("ImageJ=", "SCIFIO=", '{"shape"')  # free text that would be taken for something else
 
@@ -95,7 +95,7 @@ def _describe_ome(image: Image) -> Description:
     return Description(
         text=ome.describe(image),
         arguments={"metadata": None, **resolution},
-        kept=("pixel_size", "description", *names, *_dpi(image, resolution)),
+        kept=("pixel_size", "description", *names, *_kept_dpi(image, resolution)),
     )
 
 
@@ -109,7 +109,7 @@ def _describe_imagej(image: Image) -> Description:
     colormap = image.metadata.extra.get("imagej", {}).get("colormap")
     if colormap is not None and image.pixels.dtype.name == "uint8" and not image.has_samples:
         arguments |= {"colormap": colormap, "photometric": "palette"}
-    kept = ("pixel_size", "description", *names, *_dpi(image, arguments))
+    kept = ("pixel_size", "description", *names, *_kept_dpi(image, arguments))
     return Description(text, {"metadata": None, **arguments}, tuple(tags), kept)
 
 
@@ -117,7 +117,7 @@ def _describe_plain(image: Image) -> Description:
     text, size = image.metadata.description, image.pixel_size
     theirs = text.startswith(_OTHERS_WORDS) or text.rstrip().endswith("OME>")
     arguments = _resolution(image)
-    kept = list(_dpi(image, arguments))
+    kept = list(_kept_dpi(image, arguments))
     if not theirs:
         kept.append("description")
     if size is not None and size.z is None and is_microscopic(size):
@@ -164,7 +164,7 @@ def _encoding(image: Image, compression: str, level: int, tile: int | None) -> d
     arguments: dict[str, Any] = {"tile": (tile, tile)} if tile else {}
     if compression == "none":
         return arguments
-    arguments["compression"] = compression
+    arguments["compression"] = "adobe_deflate" if compression == "deflate" else compression  # tag 8, the standard's
     if compression in _LEVELLED:
         arguments["compressionargs"] = {"level": level}
     if compression in _DIFFERENCED and image.pixels.dtype.kind in "iu":
@@ -182,7 +182,8 @@ def _resolution(image: Image) -> dict[str, Any]:
     return {"resolution": (_rational(horizontal), _rational(vertical)), "resolutionunit": unit}
 
 
-def _dpi(image: Image, arguments: dict[str, Any]) -> tuple[str, ...]:
+def _kept_dpi(image: Image, arguments: dict[str, Any]) -> tuple[str, ...]:
+    """The name of the resolution for print, where these arguments write it."""
     return ("dpi",) if arguments.get("resolutionunit") == "INCH" and image.metadata.dpi else ()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from imgpool.core.errors import ReadError
+from imgpool.formats._chunk import Chunk
 from imgpool.formats._sniff import COPY_AGAIN
 from imgpool.formats._truncated import truncated
 
@@ -18,13 +19,6 @@ _ICC, _ALPHA, _EXIF, _XMP, _ANIMATION = 0x20, 0x10, 0x08, 0x04, 0x02  # flags of
 _RIFF_HEADER = 12  # bytes
 _KEY_FRAME = b"\x9d\x01\x2a"
 _LOSSLESS = 0x2F
-
-
-class Chunk(NamedTuple):
-    """One chunk: its four-letter kind, and what it holds."""
-
-    kind: bytes
-    body: bytes
 
 
 class Header(NamedTuple):

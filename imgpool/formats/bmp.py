@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-import numpy as np
-
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.refusal import refuse
 from imgpool.formats._lost import lost
-from imgpool.formats._pillow import PillowFormat, encode
+from imgpool.formats._pillow import PillowFormat, encode, is_grey_or_rgb
 from imgpool.formats._resolution import kept_by_density, pixel_size_or_dpi, whole_density
 from imgpool.formats._truncated import truncated
 
@@ -39,8 +37,7 @@ class Bmp(PillowFormat):
 
     def can_hold(self, properties: Properties) -> bool:
         """See `Format.can_hold`."""
-        samples = properties.shape[2:] if properties.axes in {"YX", "YXS"} else None
-        return properties.dtype == np.uint8 and samples in {(), (3,)} and properties.nbytes <= MOST_BYTES
+        return is_grey_or_rgb(properties) and properties.nbytes <= MOST_BYTES
 
     def write(self, image: Image, path: Path) -> tuple[str, ...]:
         """Write a BMP."""

@@ -11,7 +11,7 @@ from imgpool.core.errors import ReadError, WriteError
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.refusal import refuse
 from imgpool.formats._lost import lost
-from imgpool.formats._pillow import PillowFormat, comment_bytes, comment_text
+from imgpool.formats._pillow import PillowFormat, comment_bytes, comment_text, is_grey_or_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -39,8 +39,7 @@ class Gif(PillowFormat):
 
     def can_hold(self, properties: Properties) -> bool:
         """See `Format.can_hold`; whether RGB has more colours than 256, only its pixels can tell."""
-        samples = properties.shape[2:] if properties.axes in {"YX", "YXS"} else None
-        return properties.dtype == np.uint8 and samples in {(), (3,)} and max(properties.shape[:2]) <= SIDE_LIMIT
+        return is_grey_or_rgb(properties) and max(properties.shape[:2]) <= SIDE_LIMIT
 
     def write(
         self,

@@ -5,15 +5,15 @@ import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, cast
 
-import numpy as np
 from pydantic import Field
 
 from imgpool.core.axes import Pixels
 from imgpool.core.errors import ReadError
+from imgpool.core.exif import PREFIX
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.refusal import refuse
 from imgpool.formats._lost import fitting_icc, lost
-from imgpool.formats._pillow import PillowFormat, comment_bytes, comment_text, encode
+from imgpool.formats._pillow import PillowFormat, comment_bytes, comment_text, encode, is_grey_or_rgb
 from imgpool.formats._resolution import Unit, density, kept_by_density, pixel_size_or_dpi, whole_density
 from imgpool.formats._sniff import COPY_AGAIN
 from imgpool.formats._truncated import truncated
@@ -29,7 +29,6 @@ SEGMENT_LIMIT = 65_533  # bytes
 MOST_STRAY = 16  # bytes before the end mark, as some cameras leave
 XMP_PREFIX = 29  # bytes that stand before the XMP packet in its segment
 
-EXIF_PREFIX = b"Exif\0\0"
 END = b"\xff\xd9"
 IPTC_MARKER = b"\xff\xed"
 
@@ -60,8 +59,7 @@ class Jpeg(PillowFormat):
 
     def can_hold(self, properties: Properties) -> bool:
         """See `Format.can_hold`."""
-        samples = properties.shape[2:] if properties.axes in {"YX", "YXS"} else None
-        return properties.dtype == np.uint8 and samples in {(), (3,)} and max(properties.shape[:2]) <= SIDE_LIMIT
+        return is_grey_or_rgb(properties) and max(properties.shape[:2]) <= SIDE_LIMIT
 
     def write(
         self,
@@ -92,7 +90,7 @@ class Jpeg(PillowFormat):
         if subsampling == "keep":
             subsampling = image.metadata.extra.get("jpeg_subsampling", "4:4:4")
         options = {"quality": quality, "subsampling": subsampling, "progressive": progressive}
-        encoded = bytearray(encode(image.pixels, "JPEG", **options, **_as_pillow_says(beside, image)))
+        encoded = bytearray(encode(image.pixels, "JPEG", **options, **_pillow_options(beside, image)))
         encoded[_DENSITY] = _jfif_density(image) or encoded[_DENSITY]
         path.write_bytes(encoded)
         return losses
@@ -139,7 +137,7 @@ class Jpeg(PillowFormat):
         }
         return pixel_size, Metadata(
             icc=info.get("icc_profile"),
-            exif=exif.removeprefix(EXIF_PREFIX) or None,
+            exif=exif.removeprefix(PREFIX) or None,
             dpi=dpi,
             description=comment_text(info.get("comment", b"")),
             extra={name: value for name, value in extra.items() if value},
@@ -181,16 +179,17 @@ def _beside(image: Image) -> dict[str, bytes]:
     comment = comment_bytes(metadata.description)
     said = {
         "icc": (fitting_icc(image), 255 * (SEGMENT_LIMIT - 14)),  # split into at most 255 segments
-        "exif": (metadata.exif, SEGMENT_LIMIT - len(EXIF_PREFIX)),
+        "exif": (metadata.exif, SEGMENT_LIMIT - len(PREFIX)),
         "description": (comment, SEGMENT_LIMIT),
         "xmp": (metadata.extra.get("xmp"), SEGMENT_LIMIT - XMP_PREFIX),
     }
     return {name: value for name, (value, most) in said.items() if value and len(value) <= most}
 
 
-def _as_pillow_says(beside: dict[str, bytes], image: Image) -> dict[str, Any]:
+def _pillow_options(beside: dict[str, bytes], image: Image) -> dict[str, Any]:
+    """What is written beside the pixels, as Pillow's save takes it."""
     names = {"icc": "icc_profile", "exif": "exif", "description": "comment", "xmp": "xmp"}
-    options = {names[name]: EXIF_PREFIX * (name == "exif") + value for name, value in beside.items()}
+    options = {names[name]: PREFIX * (name == "exif") + value for name, value in beside.items()}
     iptc = image.metadata.extra.get("jpeg_iptc", ())
     return options | {"extra": b"".join(IPTC_MARKER + struct.pack(">H", len(body) + 2) + body for body in iptc)}
 

@@ -12,6 +12,7 @@ from imgpool.core.format import Format, Guard, no_guard
 from imgpool.core.image import Image, Properties
 from imgpool.core.refusal import refuse
 from imgpool.formats import _png_chunks as chunks
+from imgpool.formats._chunk import Chunk
 from imgpool.formats._lost import lost, refuse_premultiplied
 from imgpool.formats._png_metadata import metadata_chunks, parse_metadata, parse_resolution
 from imgpool.formats._quiet import quiet
@@ -97,7 +98,7 @@ def _properties(header: chunks.Header) -> Properties:
     return Properties(shape, dtype, "YX" if header.samples == 1 else "YXS", pixel_size)
 
 
-def _decode(header: chunks.Header, rest: list[chunks.Chunk]) -> Pixels:
+def _decode(header: chunks.Header, rest: list[Chunk]) -> Pixels:
     """Decode the picture alone: of what stands beside it, libpng would complain on the terminal."""
     import imagecodecs
 

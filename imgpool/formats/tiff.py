@@ -64,7 +64,7 @@ class Tiff(Format):
         Parameters
         ----------
         compression
-            All are lossless. Every reader knows deflate and lzw; zstd is the fastest to read.
+            All are lossless. ImageJ reads all but zstd, which is the fastest to read.
         level
             Effort of deflate and zstd: 1 fast, 9 smallest.
         tile

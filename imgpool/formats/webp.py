@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from imgpool.core.errors import ReadError
+from imgpool.core.exif import PREFIX
 from imgpool.core.format import Format, Guard, no_guard
 from imgpool.core.image import Image, Metadata, Properties
 from imgpool.core.refusal import refuse
@@ -18,8 +19,6 @@ from imgpool.formats._sniff import COPY_AGAIN, HEAD_SIZE, check_kind
 __all__ = ["WEBP"]
 
 SIDE_LIMIT = 16_383  # pixels
-
-_EXIF_PREFIX = b"Exif\0\0"
 
 
 class Webp(Format):
@@ -119,7 +118,7 @@ def _metadata(data: bytes) -> Metadata:
     extra = {"xmp": bodies.get(b"XMP "), "webp_lossy": b"VP8 " in bodies}
     return Metadata(
         icc=bodies.get(b"ICCP") or None,
-        exif=bodies.get(b"EXIF", b"").removeprefix(_EXIF_PREFIX) or None,
+        exif=bodies.get(b"EXIF", b"").removeprefix(PREFIX) or None,
         extra={name: value for name, value in extra.items() if value},
     )
 

@@ -15,7 +15,7 @@ class Tally:
     Attributes
     ----------
     found
-        Images in the inputs.
+        Images in the inputs, and folders of theirs that could not be listed.
     failures
         The failed results, in the order in which they came.
     lost

@@ -270,3 +270,13 @@ def test_a_journal_of_a_newer_version_is_refused(imgpool, photos, tmp_path):
     done = imgpool(*command)
     assert done.code == 2
     assert "newer" in done.stderr
+
+
+def test_a_failure_says_that_the_output_is_still_an_older_one(imgpool, photos, tmp_path):
+    command = ["process", photos, "-o", tmp_path / "out", "--serial"]
+    imgpool(*command)
+    (photos / "a.png").write_bytes(b"")
+    done = imgpool(*command)
+    assert done.code == 1
+    assert "its output is still that of an earlier run" in done.stderr
+    assert read(tmp_path / "out" / "a.png").pixels.any()

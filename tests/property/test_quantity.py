@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgpool.core.quantity import MICROMETRES, Area, Fraction, Length, Range
+from imgpool.core.quantity import MICROMETRES, Area, Length, Range
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 POSITIVE = st.floats(min_value=1e-12, max_value=1e12)
@@ -39,20 +39,6 @@ def test_a_written_area_means_its_number_times_its_unit_squared(number, unit):
     assert Area.parse(f"{number!r}{unit}²") == area
 
 
-@given(st.floats(0, 1))
-def test_a_fraction_comes_back_within_what_is_written(value):
-    fraction = Fraction.parse(value)
-    again = Fraction.parse(str(fraction))
-    assert math.isclose(again.value, value, rel_tol=1e-11, abs_tol=1e-320)
-    assert str(again) == str(fraction)
-
-
-@given(st.integers(0, 10_000))
-def test_a_fraction_is_the_same_as_a_number_or_in_per_cent(hundredths):
-    per_cent = f"{hundredths / 100!r}%"
-    assert str(Fraction.parse(hundredths / 10_000)) == str(Fraction.parse(per_cent))
-
-
 @given(NUMBERS, NUMBERS)
 def test_a_range_of_grey_levels_comes_back_exactly_or_is_refused(low, high):
     if low < high:
@@ -75,7 +61,7 @@ def test_a_range_of_percentiles_comes_back_exactly_or_is_refused(low, high):
             Range.parse(text)
 
 
-@given(st.text(max_size=12), st.sampled_from([Length, Area, Fraction, Range]))
+@given(st.text(max_size=12), st.sampled_from([Length, Area, Range]))
 def test_any_text_is_a_quantity_that_can_be_written_again_or_a_value_error(text, kind):
     try:
         quantity = kind.parse(text)
@@ -86,7 +72,7 @@ def test_any_text_is_a_quantity_that_can_be_written_again_or_a_value_error(text,
 
 @given(st.from_regex(r"[-+]?[0-9]{1,3}(\.[0-9]{0,3})?([eE][-+]?[0-9]{1,4})?(px|nm|um|mm|um2|%)?", fullmatch=True))
 def test_any_number_with_a_unit_is_a_quantity_that_can_be_written_again_or_a_value_error(text):
-    for kind in (Length, Area, Fraction):
+    for kind in (Length, Area):
         try:
             quantity = kind.parse(text)
         except ValueError:

@@ -5,7 +5,7 @@ import pytest
 
 from imgpool.core.errors import FilterError
 from imgpool.core.image import PixelSize
-from imgpool.core.quantity import Area, Fraction, Length, Range, parse_size, split_number
+from imgpool.core.quantity import Area, Length, Range, parse_size, split_number
 
 SQUARE = PixelSize(0.5, 0.5)
 
@@ -135,17 +135,6 @@ def test_a_length_compares_with_numbers_as_pydantic_wants():
     assert Length(2) < 3
     assert Length(2) <= 2
     assert not Length(2) > 2
-
-
-@pytest.mark.parametrize(("value", "fraction"), [(0, 0.0), (1, 1.0), (0.0035, 0.0035), ("2%", 0.02), ("100 %", 1.0)])
-def test_fractions(value, fraction):
-    assert Fraction.parse(value).value == pytest.approx(fraction, abs=1e-15)
-
-
-@pytest.mark.parametrize("value", [True, None, "2px", "101%", -0.1, 1.0001, float("nan"), float("inf"), "1e999"])
-def test_what_is_no_fraction(value):
-    with pytest.raises(ValueError, match="not"):
-        Fraction.parse(value)
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,11 @@ class TestStorage:
 
 
 class TestOtherTools:
+    def test_deflate_comes_without_differences_which_imagej_misreads(self, tmp_path):
+        TIFF.write(Image.from_array(GREY16), tmp_path / "a.tif")
+        with tifffile.TiffFile(tmp_path / "a.tif") as tif:
+            assert (tif.pages[0].compression.name, tif.pages[0].predictor) == ("ADOBE_DEFLATE", 1)
+
     @pytest.mark.parametrize("compression", ["none", "lzw", "zip", "rle"])
     @pytest.mark.parametrize("endian", ["LSB", "MSB"])
     def test_imagemagick(self, compression, endian, source):
