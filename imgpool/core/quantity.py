@@ -6,6 +6,7 @@ Everything physical is kept in µm.
 
 import math
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -34,12 +35,13 @@ def split_number(text: str) -> tuple[float, str]:
     return float(match[1]), unit
 
 
-class _Parsed:
+class _Parsed(ABC):
     """A value that pydantic reads with `parse` and writes back as text."""
 
     @classmethod
+    @abstractmethod
     def parse(cls, value: object) -> Self:
-        raise NotImplementedError
+        """Read a value; raise ``ValueError`` where it is none of this kind."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[Any], handler: "GetCoreSchemaHandler") -> "CoreSchema":

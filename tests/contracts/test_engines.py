@@ -1,14 +1,10 @@
 """What holds for every engine in the catalogue."""
 
 import dataclasses
-import sys
 from collections import Counter
-from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 import engine_tasks as tasks
+import pytest
 
 from imgpool.core.catalogue import ENGINES
 from imgpool.core.errors import WorkerError

@@ -7,11 +7,9 @@ import sys
 import time
 from pathlib import Path
 
+import engine_tasks as tasks
 import psutil
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-import engine_tasks as tasks
 
 from imgpool.core.errors import WorkerError
 from imgpool.engines.pool import POOL

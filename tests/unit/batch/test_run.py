@@ -4,9 +4,9 @@ import os
 import sys
 from dataclasses import replace
 
-import imagecodecs
 import numpy as np
 import pytest
+from small_runs import BLUR, outputs, prepare, run, statuses, write_png
 
 import imgpool
 from imgpool.batch.run import Run, Settings
@@ -17,42 +17,9 @@ from imgpool.core.image import Image
 from imgpool.core.recipe import Output, Recipe
 from imgpool.work.files import file_hash
 
-BLUR = Recipe.from_specs(["gaussian:sigma=1"])
-GENERATOR = np.random.default_rng(1)
-
-
-def write_png(path, side=8):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(imagecodecs.png_encode(GENERATOR.integers(0, 256, (side, side), np.uint8)))
-    return path
-
-
-@pytest.fixture
-def photos(tmp_path):
-    """Three images of different size, one in a sub-folder."""
-    for name, side in (("b.png", 8), ("trip/a.png", 64), ("z.png", 32)):
-        write_png(tmp_path / "photos" / name, side)
-    return tmp_path / "photos"
-
-
-def prepare(*inputs, recipe=BLUR, **settings):
-    return Run(Settings(inputs=tuple(map(str, inputs)), recipe=recipe, engine="serial", **settings))
-
-
-def run(*inputs, **settings):
-    return list(prepare(*inputs, **settings).results())
-
-
-def statuses(results):
-    return [result.status for result in results]
-
 
 def reasons(planned):
     return [each.reason for each in planned.planned]
-
-
-def outputs(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*") if ".imgpool" not in path.parts)
 
 
 def test_every_image_is_processed_into_the_mirrored_tree(photos, tmp_path):

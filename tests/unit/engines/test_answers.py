@@ -1,11 +1,7 @@
 import pickle
-import sys
-from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
 import engine_tasks as tasks
+import pytest
 
 from imgpool.core.errors import ReadError, WorkerError
 from imgpool.core.task import Result

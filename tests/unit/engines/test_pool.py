@@ -1,13 +1,9 @@
 import os
-import sys
 import time
 from functools import partial
-from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
 import engine_tasks as tasks
+import pytest
 
 from imgpool.core.errors import UsageError
 from imgpool.engines.pool import POOL

@@ -3,12 +3,9 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
 import engine_tasks as tasks
+import pytest
 
 from imgpool.engines._processes import clean_start, exit_reason
 from imgpool.engines._threads import ONE_THREAD

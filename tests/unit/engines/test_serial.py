@@ -1,12 +1,8 @@
 import os
-import sys
 from functools import partial
-from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
 import engine_tasks as tasks
+import pytest
 
 from imgpool.engines.serial import SERIAL
 

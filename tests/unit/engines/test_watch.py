@@ -1,13 +1,9 @@
 import multiprocessing
-import sys
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
 import engine_tasks as tasks
+import pytest
 
 from imgpool.engines import _watch
 from imgpool.engines._answers import Death

@@ -1,0 +1,32 @@
+"""Small runs on real files, with the serial engine, for the tests of the batch floor."""
+
+import imagecodecs
+import numpy as np
+
+from imgpool.batch.run import Run, Settings
+from imgpool.core.recipe import Recipe
+
+BLUR = Recipe.from_specs(["gaussian:sigma=1"])
+GENERATOR = np.random.default_rng(1)
+
+
+def write_png(path, side=8):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(imagecodecs.png_encode(GENERATOR.integers(0, 256, (side, side), np.uint8)))
+    return path
+
+
+def prepare(*inputs, recipe=BLUR, **settings):
+    return Run(Settings(inputs=tuple(map(str, inputs)), recipe=recipe, engine="serial", **settings))
+
+
+def run(*inputs, **settings):
+    return list(prepare(*inputs, **settings).results())
+
+
+def statuses(results):
+    return [result.status for result in results]
+
+
+def outputs(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*") if ".imgpool" not in path.parts)
