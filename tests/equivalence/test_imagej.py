@@ -3,18 +3,18 @@
 Skipped where ImageJ is not installed (Debian: imagej and xvfb).
 """
 
-import shutil
 import subprocess
 
 import numpy as np
 import pytest
 import tifffile
+from tools import is_installed
 
 import imgpool
 from imgpool.core.image import Image
 
 pytestmark = pytest.mark.skipif(
-    not (shutil.which("imagej") and shutil.which("xvfb-run")), reason="ImageJ and Xvfb are not installed"
+    not (is_installed("imagej") and is_installed("xvfb-run")), reason="ImageJ and Xvfb are not installed"
 )
 
 COMPRESSIONS = ("deflate", "lzw", "packbits", "none")

@@ -1,11 +1,10 @@
 """Files that other programs made of files: what still holds is kept, what is lost is told, and what lies is refused."""
 
-import subprocess
-
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image as PillowImage
+from tools import run_tool
 
 from imgpool.core.errors import ReadError
 from imgpool.formats.jpeg import JPEG
@@ -17,7 +16,7 @@ KEYWORD = b"\x1c\x02\x19\0\x03cat"  # IPTC record 2, data set 25
 
 
 def convert(*arguments):
-    subprocess.run(["convert", *map(str, arguments)], check=True, capture_output=True)
+    run_tool("convert", *arguments)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
 """JPEG, WebP, BMP and GIF: metadata kept byte for byte, and nothing converted in silence."""
 
-import shutil
 import struct
-import subprocess
 import warnings
 
 import imagecodecs
@@ -10,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 from PIL.JpegImagePlugin import get_sampling
+from tools import run_tool
 
 from imgpool.core.errors import ReadError, WriteError
 from imgpool.core.exif import orientation
@@ -52,9 +51,7 @@ def again(format_, path, original, **options):
 
 
 def convert(*arguments):
-    if not shutil.which("convert"):
-        pytest.skip("ImageMagick's convert is not installed")
-    subprocess.run(["convert", *arguments], check=True)
+    run_tool("convert", *arguments)
 
 
 # --- all of them

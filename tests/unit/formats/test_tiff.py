@@ -1,12 +1,10 @@
 """TIFF: every way of storing pixels, as written by several tools, and the pixels that come out."""
 
-import shutil
-import subprocess
-
 import numpy as np
 import PIL.Image
 import pytest
 import tifffile
+from tools import run_tool
 
 from imgpool.core.errors import ReadError, WriteError
 from imgpool.core.exif import orientation
@@ -37,12 +35,6 @@ def tag(path, name):
     """What tifffile says of the first page."""
     with tifffile.TiffFile(path) as tiff:
         return getattr(tiff.pages[0], name)
-
-
-def run(*command):
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed")
-    subprocess.run([str(part) for part in command], check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -116,9 +108,9 @@ class TestStorage:
     def test_the_same_bytes_as_other_tools_read(self, source):
         path = source / "a.tif"
         TIFF.write(Image(COLOUR16, "YXS"), path)
-        run("convert", path, "-compress", "none", source / "im.tif")
+        run_tool("convert", path, "-compress", "none", source / "im.tif")
         np.testing.assert_array_equal(tifffile.imread(source / "im.tif"), COLOUR16)
-        run("tiffcp", "-c", "none", path, source / "cp.tif")
+        run_tool("tiffcp", "-c", "none", path, source / "cp.tif")
         np.testing.assert_array_equal(tifffile.imread(source / "cp.tif"), COLOUR16)
 
 
@@ -132,7 +124,7 @@ class TestOtherTools:
     @pytest.mark.parametrize("endian", ["LSB", "MSB"])
     def test_imagemagick(self, compression, endian, source):
         for name, pixels in (("colour", COLOUR), ("grey16", GREY16), ("colour16", COLOUR16)):
-            run("convert", source / f"{name}.tif", "-compress", compression, "-endian", endian, source / "im.tif")
+            run_tool("convert", source / f"{name}.tif", "-compress", compression, "-endian", endian, source / "im.tif")
             np.testing.assert_array_equal(read(source / "im.tif").pixels, pixels)
 
     @pytest.mark.parametrize("options", [
@@ -140,17 +132,17 @@ class TestOtherTools:
         "tile,tile-width=32,tile-height=32,pyramid", "tile,tile-width=32,tile-height=32,pyramid,subifd",
     ])  # fmt: skip
     def test_vips_and_of_its_pyramids_the_base(self, options, source):
-        run("vips", "copy", source / "colour.tif", f"{source}/v.tif[{options}]")
+        run_tool("vips", "copy", source / "colour.tif", f"{source}/v.tif[{options}]")
         np.testing.assert_array_equal(read(source / "v.tif").pixels, COLOUR)
 
     @pytest.mark.parametrize("options", [["-c", "lzw:2"], ["-8", "-B"], ["-t", "-w", "32", "-l", "16"], ["-r", "7"]])
     def test_libtiff(self, options, source):
-        run("tiffcp", *options, source / "colour16.tif", source / "cp.tif")
+        run_tool("tiffcp", *options, source / "colour16.tif", source / "cp.tif")
         np.testing.assert_array_equal(read(source / "cp.tif").pixels, COLOUR16)
 
     @pytest.mark.parametrize("compression", ["none", "zip:2", "lzw"])
     def test_libtiff_with_colours_in_planes(self, compression, source):
-        run("tiffcp", "-p", "separate", "-c", compression, source / "colour.tif", source / "cp.tif")
+        run_tool("tiffcp", "-p", "separate", "-c", compression, source / "colour.tif", source / "cp.tif")
         assert tag(source / "cp.tif", "planarconfig") == 2
         np.testing.assert_array_equal(read(source / "cp.tif").pixels, COLOUR)
 
@@ -165,31 +157,29 @@ class TestOtherTools:
     def test_jpeg_and_webp_inside_are_rgb(self, options, source):
         smooth = np.broadcast_to(np.array([200, 100, 20], np.uint8), (70, 90, 3))
         tifffile.imwrite(source / "smooth.tif", smooth, photometric="rgb", metadata=None)
-        run("vips", "copy", source / "smooth.tif", f"{source}/v.tif[{options}]")
+        run_tool("vips", "copy", source / "smooth.tif", f"{source}/v.tif[{options}]")
         inside = read(source / "v.tif").pixels[:64, :64]  # the rest of a tile's edge is padding
         assert np.abs(inside.astype(int) - smooth[:64, :64]).max() <= 4
 
     def test_pages(self, source):
-        run("convert", source / "grey.tif", source / "grey.tif", source / "grey.tif", source / "pages.tif")
+        run_tool("convert", source / "grey.tif", source / "grey.tif", source / "grey.tif", source / "pages.tif")
         image = read(source / "pages.tif")
         assert image.axes == "IYX"
         np.testing.assert_array_equal(image.pixels, np.stack([GREY] * 3))
 
     def test_written_stacks_are_seen_by_libtiff(self, source):
-        if shutil.which("tiffinfo") is None:
-            pytest.skip("tiffinfo is not installed")
         TIFF.write(Image(np.stack([GREY16] * 4), "ZYX", PixelSize(0.1, 0.1, 0.3)), source / "z.tif")
-        told = subprocess.run(["tiffinfo", source / "z.tif"], check=True, capture_output=True, text=True)
+        told = run_tool("tiffinfo", source / "z.tif")
         assert told.stdout.count("TIFF Directory") == 4
         assert told.stderr == ""
 
 
 class TestColours:
     def test_a_palette_is_the_rgb_that_it_stands_for(self, source):
-        run(
+        run_tool(
             "convert", source / "colour.tif", "-colors", "16", "-depth", "8", "-type", "palette", source / "palette.tif"
         )
-        run("convert", source / "palette.tif", "-type", "truecolor", "-depth", "8", source / "twin.tif")
+        run_tool("convert", source / "palette.tif", "-type", "truecolor", "-depth", "8", source / "twin.tif")
         assert tag(source / "palette.tif", "photometric") == 3
         np.testing.assert_array_equal(read(source / "palette.tif").pixels, read(source / "twin.tif").pixels)
 
@@ -204,9 +194,9 @@ class TestColours:
         np.testing.assert_array_equal(read(tmp_path / "a.tif").pixels, pixels)
 
     def test_white_first_is_read_as_other_tools_read_it(self, source):
-        run("convert", source / "grey.tif", "-define", "quantum:polarity=min-is-white", source / "w.tif")
+        run_tool("convert", source / "grey.tif", "-define", "quantum:polarity=min-is-white", source / "w.tif")
         assert tag(source / "w.tif", "photometric") == 0
-        run("convert", source / "w.tif", source / "w.png")
+        run_tool("convert", source / "w.tif", source / "w.png")
         with PIL.Image.open(source / "w.png") as twin:
             np.testing.assert_array_equal(read(source / "w.tif").pixels, np.asarray(twin))
 
@@ -218,7 +208,7 @@ class TestColours:
         np.testing.assert_array_equal(read(tmp_path / "a.tif").pixels, mask * np.uint8(255))
 
     def test_fax(self, source):
-        run(
+        run_tool(
             "convert",
             source / "grey.tif",
             "-threshold",
@@ -229,7 +219,9 @@ class TestColours:
             "Group4",
             source / "f.tif",
         )
-        run("convert", source / "f.tif", "-compress", "none", "-type", "grayscale", "-depth", "8", source / "twin.tif")
+        run_tool(
+            "convert", source / "f.tif", "-compress", "none", "-type", "grayscale", "-depth", "8", source / "twin.tif"
+        )
         np.testing.assert_array_equal(read(source / "f.tif").pixels, tifffile.imread(source / "twin.tif"))
 
     def test_twelve_bits_are_left_as_they_are(self, tmp_path):
@@ -266,7 +258,7 @@ class TestColours:
 
     @pytest.mark.parametrize("space", ["CMYK", "Lab"])
     def test_colours_that_imgpool_does_not_have_are_refused(self, space, source):
-        run("convert", source / "colour.tif", "-colorspace", space, source / "c.tif")
+        run_tool("convert", source / "colour.tif", "-colorspace", space, source / "c.tif")
         with pytest.raises(ReadError, match=space) as error:
             TIFF.read(source / "c.tif")
         assert "RGB" in error.value.hint
@@ -287,7 +279,7 @@ class TestColours:
 
 class TestSeveralImages:
     def test_images_of_several_shapes_are_refused(self, source):
-        run("convert", source / "grey.tif", source / "colour.tif", source / "mixed.tif")
+        run_tool("convert", source / "grey.tif", source / "colour.tif", source / "mixed.tif")
         with pytest.raises(ReadError, match=r"it holds 2 images \(70×90, 70×90×3\)") as error:
             TIFF.read(source / "mixed.tif")
         assert "split" in error.value.hint

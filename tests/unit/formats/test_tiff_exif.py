@@ -1,14 +1,13 @@
 """EXIF into a TIFF and out of it."""
 
 import io
-import shutil
-import subprocess
 
 import numpy as np
 import PIL.Image
 import pytest
 import tifffile
 from PIL.TiffImagePlugin import IFDRational
+from tools import run_tool
 
 from imgpool.core.exif import orientation
 from imgpool.core.image import Image, Metadata
@@ -67,12 +66,9 @@ def test_what_a_camera_said_comes_out_again(order, bigtiff, tmp_path):
 
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_other_tools_find_it(order, tmp_path):
-    if shutil.which("exiftool") is None:
-        pytest.skip("exiftool is not installed")
     TIFF.write(Image(PIXELS, "YXS", metadata=Metadata(exif=camera(order))), tmp_path / "a.tif")
     asked = ["-Make", "-ExposureTime", "-LensModel", "-GPSLatitude", "-Orientation"]
-    command = ["exiftool", "-validate", "-n", *asked, tmp_path / "a.tif"]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    told = run_tool("exiftool", "-validate", "-n", *asked, tmp_path / "a.tif").stdout
     values = [line.partition(":")[2].strip() for line in told.splitlines()]
     assert values[0].startswith("0 "), told  # no errors; the camera above leaves out what it ought to say
     assert values[-5:] == ["Imaginary", "0.008", "a lens of a certain length", "47.3666666666667", "6"]
