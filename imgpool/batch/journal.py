@@ -113,7 +113,7 @@ class Journal:
     Parameters
     ----------
     output
-        The folder of the results, which must exist.
+        The folder of the results; made where it is missing.
     fingerprint
         Of the recipe.
     """
@@ -124,7 +124,7 @@ class Journal:
         self._waiting: list[bytes] = []
         self._committed = time.monotonic()
         path = journal_path(output)
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("ab")
         _lock(self._file, output)
         if path.stat().st_size and not _ends_whole(path):

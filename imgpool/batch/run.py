@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -108,7 +108,7 @@ class Run:
         self.settings = settings
         self.output = os.path.abspath(settings.output or default_output(settings.inputs[0]))
         check_output(self.output, settings.inputs)
-        ENGINES[settings.engine]
+        ENGINES[settings.engine]  # raises for one that there is not
         self.scan = _scan(settings.inputs, self.output)
         self.planned = self._plan()
         refuse_unholdable(self.to_do, settings.recipe)
@@ -117,6 +117,11 @@ class Run:
     def fingerprint(self) -> str:
         """Of the recipe."""
         return self.settings.recipe.fingerprint()
+
+    @property
+    def found(self) -> int:
+        """Results that there will be: one for every image, and one for every folder that could not be listed."""
+        return len(self.planned) + len(self.scan.unreadable)
 
     @cached_property
     def to_do(self) -> list[Task]:
@@ -160,14 +165,12 @@ class Run:
 
     def _run(self) -> Iterator[Result]:
         settings = self.settings
-        with _storage_errors(self.output):
-            os.makedirs(os.path.join(self.output, FOLDER), exist_ok=True)
         with _storage_errors(self.output), Journal(self.output, self.fingerprint) as journal:
             scratch = _fresh_scratch(self.output)
             job = Job(settings.recipe, str(scratch), settings.max_pixels)
             engine = ENGINES[settings.engine]
             with closing(engine.run(self.to_do, process, partial(set_up, job), self.options)) as results:
-                for result in results:
+                for result in map(_mention_older_output, results):
                     journal.append(result)
                     yield result
                     if result.failure and stops_the_run(result.failure):
@@ -205,6 +208,15 @@ def _scan(inputs: tuple[str, ...], output: str) -> Scan:
         others = f" among {found.others:,} files" if found.others else ""
         raise UsageError(f"no image found in {', '.join(inputs)}{others}", f"images are known by {known}")
     return found
+
+
+def _mention_older_output(result: Result) -> Result:
+    """Say of a failed image whose output is that of an earlier run: it must not pass for today's."""
+    failure = result.failure
+    if failure is None or not os.path.lexists(result.task.target):
+        return result
+    older = "its output is still that of an earlier run"
+    return replace(result, failure=replace(failure, hint=f"{failure.hint}; {older}" if failure.hint else older))
 
 
 @contextmanager

@@ -124,9 +124,8 @@ def _run(run: "Run", *, as_json: bool, verbosity: int) -> None:
     from imgpool.report.console import Reporter
     from imgpool.report.tally import Tally
 
-    unlisted = len(run.scan.unreadable)  # folders: each is a failure of its own
-    tally = Tally(found=len(run.planned) + unlisted)
-    reporter = Reporter(tally, len(run.to_do) + unlisted, overview.root(run), verbosity)
+    tally = Tally(run.found)
+    reporter = Reporter(tally, run.found - len(run.done_before), overview.root(run), verbosity)
     for line in overview.header(run):
         reporter.say(line)
     try:

@@ -16,7 +16,7 @@ from imgpool.core.errors import ReadError, WriteError
 from imgpool.core.filter import LoadedFilter
 from imgpool.core.image import Image
 from imgpool.core.recipe import Recipe
-from imgpool.core.task import Failure, Result, Stage, Task
+from imgpool.core.task import Result, Stage, Task
 from imgpool.work.failures import explain
 from imgpool.work.files import MAX_PIXELS, check_limits, file_hash, format_of, read, temporary_name, write_with
 
@@ -88,16 +88,8 @@ def process(workshop: Workshop, task: Task) -> Result:
     try:
         return _process(workshop, task, progress)
     except Exception as error:  # noqa: BLE001 - one bad file never costs its neighbours
-        failure = _with_older_result(explain(error, progress.stage), task.target)
+        failure = explain(error, progress.stage)
         return Result(task, "failed", failure, progress.seconds, pid=os.getpid())
-
-
-def _with_older_result(failure: Failure, target: str) -> Failure:
-    """Say that the output folder still holds what an earlier run made: it must not pass for today's result."""
-    if not os.path.lexists(target):
-        return failure
-    older = "its output is still that of an earlier run"
-    return replace(failure, hint=f"{failure.hint}; {older}" if failure.hint else older)
 
 
 def _process(workshop: Workshop, task: Task, progress: _Progress) -> Result:

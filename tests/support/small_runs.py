@@ -1,5 +1,7 @@
 """Small runs on real files, with the serial engine, for the tests of the batch floor."""
 
+import os
+
 import imagecodecs
 import numpy as np
 
@@ -30,3 +32,15 @@ def statuses(results):
 
 def outputs(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*") if ".imgpool" not in path.parts)
+
+
+def close_folder(monkeypatch, name):
+    """Make folders of this name impossible to list, as a mode of 0 does for everybody but root."""
+    real = os.scandir
+
+    def scandir(path):
+        if isinstance(path, str) and os.path.basename(path) == name:
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)

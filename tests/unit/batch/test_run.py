@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_runs import BLUR, outputs, prepare, run, statuses, write_png
+from small_runs import BLUR, close_folder, outputs, prepare, run, statuses, write_png
 
 import imgpool
 from imgpool.batch.run import Run, Settings
@@ -151,14 +151,7 @@ def test_an_image_that_vanishes_after_the_plan_fails_by_name(photos):
 
 
 def test_a_folder_that_cannot_be_listed_is_a_failure_not_a_silence(photos, monkeypatch):
-    real = os.scandir
-
-    def scandir(path):
-        if isinstance(path, str) and os.path.basename(path) == "trip":
-            raise PermissionError(13, "Permission denied", path)
-        return real(path)
-
-    monkeypatch.setattr(os, "scandir", scandir)
+    close_folder(monkeypatch, "trip")
     results = run(photos)
     (failed,) = [result for result in results if result.status == "failed"]
     assert failed.task.source == str(photos / "trip")

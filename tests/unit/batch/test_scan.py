@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from small_runs import close_folder
 
 from imgpool.batch.scan import scan
 from imgpool.core.errors import UsageError
@@ -159,14 +160,7 @@ def test_an_input_inside_the_output_is_walked(tmp_path):
 
 def test_a_folder_that_cannot_be_listed_is_told_and_its_neighbours_are_walked(folder, monkeypatch):
     fill(folder, "a/1.png", "locked/2.png", "z/3.png")
-    real = os.scandir
-
-    def scandir(path):
-        if os.path.basename(path) == "locked":
-            raise PermissionError(13, "Permission denied", path)
-        return real(path)
-
-    monkeypatch.setattr(os, "scandir", scandir)  # tests run as root too, whom chmod does not stop
+    close_folder(monkeypatch, "locked")
     found = walk(folder)
     assert relatives(found) == ["a/1.png", "z/3.png"]
     assert [(path, type(error)) for path, error in found.unreadable] == [(str(folder / "locked"), PermissionError)]

@@ -6,6 +6,7 @@ import os
 import imagecodecs
 import numpy as np
 import pytest
+from small_runs import close_folder
 
 from imgpool.batch.run import Run, Settings
 from imgpool.core.recipe import Recipe
@@ -125,14 +126,7 @@ def test_the_summary_has_the_documented_keys_in_their_order(photos):
 
 
 def test_the_counts_add_up_to_what_was_found_also_where_a_folder_could_not_be_listed(photos, monkeypatch):
-    real = os.scandir
-
-    def scandir(path):
-        if isinstance(path, str) and os.path.basename(path) == "trip":
-            raise PermissionError(13, "Permission denied", path)
-        return real(path)
-
-    monkeypatch.setattr(os, "scandir", scandir)
+    close_folder(monkeypatch, "trip")
     run = prepare(photos)
     told = overview.summary_json(run, finish(run))
     assert told["failed"] == 1

@@ -1,0 +1,38 @@
+"""An image that fails while the output of an earlier run is there: the failure says so, whatever failed."""
+
+import numpy as np
+import pytest
+
+import imgpool
+
+OLDER = "its output is still that of an earlier run"
+ENDLESS = "skimage.restoration.denoise_tv_chambolle:max_num_iter=1000000000,eps=0"
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of one image that has been processed once."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    imgpool.write(imgpool.Image.from_array(np.eye(64, dtype=np.uint8)), folder / "a.png")
+    assert [result.status for result in imgpool.process(folder, engine="serial")] == ["done"]
+    return folder
+
+
+def test_a_file_that_cannot_be_read(photos):
+    (photos / "a.png").write_bytes(b"")
+    (result,) = imgpool.process(photos, engine="serial")
+    assert result.failure.hint.endswith(OLDER)
+
+
+def test_a_worker_that_is_ended_for_its_time(photos):
+    (result,) = imgpool.process(photos, filters=[ENDLESS], timeout=1, retries=0)
+    assert result.failure.stage == "worker"
+    assert result.failure.hint.endswith(OLDER)
+
+
+def test_without_an_earlier_output_nothing_is_said_of_it(photos):
+    (photos.with_name("photos-processed") / "a.png").unlink()
+    (photos / "a.png").write_bytes(b"")
+    (result,) = imgpool.process(photos, engine="serial")
+    assert OLDER not in result.failure.hint
