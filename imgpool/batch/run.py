@@ -112,6 +112,11 @@ class Run:
         self.scan = _scan(settings.inputs, self.output)
         self.planned = self._plan()
         refuse_unholdable(self.to_do, settings.recipe)
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Start no further image: `results` ends when those in hand are finished. A signal's handler may call it."""
+        self._stopping = True
 
     @cached_property
     def fingerprint(self) -> str:
@@ -144,9 +149,10 @@ class Run:
             chunksize=settings.chunksize,
             timeout=settings.timeout or None,
             retries=settings.retries,
-            worker_memory=(settings.max_memory or available_memory()) // workers,
+            memory=settings.max_memory or available_memory(),
             preload=_modules(settings.recipe, self.to_do),
             start_method=settings.start_method,
+            stopping=lambda: self._stopping,
         )
 
     def results(self) -> Iterator[Result]:

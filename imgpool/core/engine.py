@@ -1,14 +1,35 @@
 """What an engine is: it runs a function over tasks, each answered exactly once."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from imgpool.core.task import Result, Task
 
 Initializer = Callable[[], Any]
-Function = Callable[[Any, Task], Result]
+Function = Callable[[Any, Task, int | None], Result]
 StartMethod = Literal["fork", "forkserver", "spawn"]
+
+
+class MemoryNeeded(Exception):  # noqa: N818 - it asks for something; nothing has gone wrong
+    """Raised by a function that was given less memory than its task takes, before it takes it.
+
+    The engine calls it again when there is as much.
+
+    Parameters
+    ----------
+    nbytes
+        What the task takes; None if that is not known: it is run again alone, with all there is.
+    """
+
+    def __init__(self, nbytes: int | None = None) -> None:
+        super().__init__(nbytes)
+        self.nbytes = nbytes
+
+
+def never() -> bool:
+    """The `EngineOptions.stopping` of a run that nobody stops."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,26 +41,31 @@ class EngineOptions:
     workers
         Processes that work at the same time; 1 or more.
     chunksize
-        Tasks handed to a worker at once; None lets the engine choose.
-    timeout
-        Seconds that one task may take; None for no limit.
+        Tasks handed to a worker at once, 1 or more; None lets the engine choose.
+    timeout, timeout_per_byte
+        Seconds that one task may take: so many, and so many for each byte of its file; None for no limit.
     retries
         How often a task is tried again after its worker died or ran over its time.
-    worker_memory
-        Bytes that one worker's data may take beyond what it holds when set up; None for no limit.
+    memory
+        Bytes that the data of all workers together may take; None for no limit.
     preload
         Modules to import before workers are started, where the start method allows.
     start_method
         How worker processes come to be.
+    stopping
+        Asked several times a second; once it is true no further task is started: those in hand are answered,
+        the others never are. Called in the parent only.
     """
 
     workers: int = 1
     chunksize: int | None = None
     timeout: float | None = None
+    timeout_per_byte: float = 0.0
     retries: int = 1
-    worker_memory: int | None = None
+    memory: int | None = None
     preload: tuple[str, ...] = ()
     start_method: StartMethod = "forkserver"
+    stopping: Callable[[], bool] = never
 
 
 class Engine(Protocol):
@@ -54,16 +80,17 @@ class Engine(Protocol):
         """One line for the catalogue."""
 
     def run(
-        self, tasks: Sequence[Task], function: Function, initializer: Initializer, options: EngineOptions
+        self, tasks: Iterable[Task], function: Function, initializer: Initializer, options: EngineOptions
     ) -> Generator[Result, None, None]:
         """Yield one result for every task, as they are finished, in any order; closing it ends the workers.
 
         Parameters
         ----------
         tasks
-            What to do; started in this order.
+            What to do, started in this order; taken as they are needed, so that there may be any number of them.
         function
-            Called as ``function(state, task)``; picklable. What it raises becomes a failed result.
+            Called as ``function(state, task, memory)``; picklable. What it raises becomes a failed result, but
+            for `MemoryNeeded`. ``memory`` is what this task may take, in bytes; None says: whatever it takes.
         initializer
             Called once in every worker, before its first task; returns the ``state``; picklable.
         options
@@ -71,6 +98,8 @@ class Engine(Protocol):
 
         Raises
         ------
+        UsageError
+            If the options make no sense.
         WorkerError
             If `initializer` raises.
         """

@@ -52,16 +52,24 @@ class SetupFailure:
         return error
 
 
-def answer(function: Function, state: object, task: Task, passing: type[BaseException] | tuple[()] = ()) -> Result:
+def answer(
+    function: Function,
+    state: object,
+    task: Task,
+    memory: int | None = None,
+    passing: type[BaseException] | tuple[()] = (),
+) -> Result:
     """The function's result for this task, or a failed one in place of what it raised.
 
     Parameters
     ----------
+    memory
+        Bytes that the task may take; None for whatever it takes.
     passing
         What is raised further instead of becoming a result.
     """
     try:
-        return replace(_checked(function(state, task)), pid=os.getpid())
+        return replace(_checked(function(state, task, memory)), pid=os.getpid())
     except passing:
         raise
     except BaseException as error:  # noqa: BLE001 - a task may raise anything, SystemExit too

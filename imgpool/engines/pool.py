@@ -11,7 +11,7 @@ The heart is `multiprocessing.Pool.imap_unordered`, in a process of its own that
 
 import multiprocessing
 import pickle
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable
 
 from imgpool.core.engine import EngineOptions, Function, Initializer, StartMethod
 from imgpool.core.errors import UsageError
@@ -38,7 +38,7 @@ class PoolEngine:
     summary = "on all cores: multiprocessing.Pool, supervised"
 
     def run(
-        self, tasks: Sequence[Task], function: Function, initializer: Initializer, options: EngineOptions
+        self, tasks: Iterable[Task], function: Function, initializer: Initializer, options: EngineOptions
     ) -> Generator[Result, None, None]:
         """Yield one result for every task, as they are finished; see `imgpool.core.engine.Engine.run`.
 
@@ -53,7 +53,7 @@ class PoolEngine:
             raise UsageError("a pool needs at least one worker, and one image in a chunk")
         payload = pickle.dumps((function, initializer))
         start_method = _known(options.start_method)
-        ledger = Ledger(tasks, options)
+        ledger = Ledger(list(tasks), options)
         while ledger.pending:
             with HostProcess(_order(ledger, payload, options, start_method), start_method) as host:
                 for message in host.messages():
@@ -69,7 +69,7 @@ def _order(ledger: Ledger, payload: bytes, options: EngineOptions, start_method:
         workers=min(options.workers, len(ledger.pending)),
         chunksize=options.chunksize,
         timeout=options.timeout,
-        worker_memory=options.worker_memory,
+        worker_memory=options.memory and options.memory // options.workers,
         preload=() if start_method == "spawn" else options.preload,
         start_method="spawn" if start_method == "spawn" else "fork",
     )

@@ -1,6 +1,7 @@
 """One task after the other in this process: the reference that every other engine must agree with."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable
+from itertools import chain
 
 from imgpool.core.engine import EngineOptions, Function, Initializer
 from imgpool.core.task import Result, Task
@@ -15,7 +16,7 @@ class SerialEngine:
     """Runs in this process, without a pool.
 
     What needs a process of its own is out of its reach: a task that crashes takes the run with it, and
-    ``timeout``, ``retries`` and ``worker_memory`` are not enforced. Ctrl-C is no task's failure: it ends the run.
+    ``timeout``, ``retries`` and ``memory`` are not enforced. Ctrl-C is no task's failure: it ends the run.
     """
 
     name = "serial"
@@ -23,13 +24,15 @@ class SerialEngine:
 
     def run(
         self,
-        tasks: Sequence[Task],
+        tasks: Iterable[Task],
         function: Function,
         initializer: Initializer,
         options: EngineOptions,
     ) -> Generator[Result, None, None]:
         """Yield one result for every task, in the order given; see `imgpool.core.engine.Engine.run`."""
-        if not tasks:
+        waiting = iter(tasks)
+        first = next(waiting, None)
+        if first is None:
             return
         import_all(options.preload)
         with one_thread():
@@ -37,7 +40,9 @@ class SerialEngine:
                 state = initializer()
             except (Exception, SystemExit) as error:
                 raise SetupFailure.of(error).as_error() from error
-            for task in tasks:
+            for task in chain([first], waiting):
+                if options.stopping():
+                    return
                 yield answer(function, state, task, passing=KeyboardInterrupt)
 
 

@@ -82,7 +82,7 @@ def _silence_c_libraries() -> None:
         os.dup2(nowhere.fileno(), 2)
 
 
-def process(workshop: Workshop, task: Task) -> Result:
+def process(workshop: Workshop, task: Task, memory: int | None = None) -> Result:  # noqa: ARG001
     """Process one file; whatever goes wrong becomes a failed result."""
     progress = _Progress()
     try:

@@ -219,7 +219,7 @@ def test_the_engine_is_told_workers_memory_and_modules(photos):
     settings = Settings((str(photos),), BLUR, workers=4, chunksize=3, timeout=9.0, retries=2, max_memory=400)
     options = Run(settings).options
     assert (options.workers, options.chunksize, options.timeout, options.retries) == (4, 3, 9.0, 2)
-    assert options.worker_memory == 100
+    assert options.memory == 400
     assert "imgpool.filters.smoothing" in options.preload
     assert Run(replace(settings, engine="serial")).options.workers == 1
 

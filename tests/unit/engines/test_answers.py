@@ -45,7 +45,7 @@ def test_what_is_to_pass_passes():
 
 def test_a_function_that_returns_no_result_has_failed():
     [task] = tasks.tasks("pass")
-    result = answer(lambda _state, _task: 3, None, task)
+    result = answer(lambda _state, _task, _memory: 3, None, task)
     assert (result.failure.error, result.failure.message) == (
         "TypeError",
         "the worker function returned int, not a Result",

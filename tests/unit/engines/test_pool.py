@@ -58,7 +58,7 @@ def test_a_slow_reader_holds_the_workers_up(tmp_path):
 
 
 def test_memory_beyond_the_limit_is_an_error_of_that_task():
-    results = run("memory 1000", "memory 2000000000", "memory 2000", workers=1, worker_memory=500_000_000)
+    results = run("memory 1000", "memory 2000000000", "memory 2000", workers=1, memory=500_000_000)
     assert [result.status for result in results] == ["done", "failed", "done"]
     assert results[1].failure.error == "MemoryError"
     assert len({result.pid for result in results}) == 1
