@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from imgpool.core.errors import UsageError
 from imgpool.core.task import Result, Task
 
 Initializer = Callable[[], Any]
@@ -66,6 +67,10 @@ class EngineOptions:
     preload: tuple[str, ...] = ()
     start_method: StartMethod = "forkserver"
     stopping: Callable[[], bool] = never
+
+    def __post_init__(self) -> None:
+        if self.workers < 1 or self.chunksize == 0:
+            raise UsageError("there must be at least one worker, and one image in a chunk", "give 1 or more")
 
 
 class Engine(Protocol):

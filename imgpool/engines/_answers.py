@@ -1,55 +1,16 @@
-"""A task's result, whatever the function does; and what else travels from the workers to the parent.
+"""A task's result, whatever the function does.
 
-Only numbers and strings cross a process border. An exception becomes a `Failure` where it is raised: one that
-cannot be pickled, or not unpickled, would cost its neighbours their results.
+An exception becomes a `Failure` where it is raised: one that cannot be pickled, or not unpickled, would cost its
+neighbours their results.
 """
 
 import os
 import pickle
-import traceback
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from imgpool.core.engine import Function
-from imgpool.core.errors import ImgpoolError, WorkerError
 from imgpool.core.task import Failure, Result, Task
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """A chunk that is done: its slot, and of each task the index and the pickled result."""
-
-    slot: int
-    results: list[tuple[int, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Death:
-    """A worker that died: the signal or exit code, and the index of the task it was working on, if any."""
-
-    error: str
-    index: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class SetupFailure:
-    """What the initializer raised."""
-
-    message: str
-    hint: str
-    traceback: str
-
-    @classmethod
-    def of(cls, error: BaseException) -> "SetupFailure":
-        """The same in strings."""
-        meant_for_people = isinstance(error, ImgpoolError)
-        message, hint = _describe(error)
-        return cls(message if meant_for_people else f"{type(error).__name__}: {message}", hint, _trace(error))
-
-    def as_error(self) -> WorkerError:
-        """The error to raise, the worker's traceback in its notes."""
-        error = WorkerError(self.message, self.hint)
-        error.add_note(self.traceback)
-        return error
+from imgpool.engines._messages import describe, trace
 
 
 def answer(
@@ -91,19 +52,5 @@ def _checked(result: object) -> Result:
 
 
 def _failed(task: Task, error: BaseException) -> Result:
-    failure = Failure("worker", type(error).__name__, *_describe(error), _trace(error))
+    failure = Failure("worker", type(error).__name__, *describe(error), trace(error))
     return Result(task, "failed", failure, pid=os.getpid())
-
-
-def _describe(error: BaseException) -> tuple[str, str]:
-    """Message and hint."""
-    if isinstance(error, ImgpoolError):
-        return error.message, error.hint
-    try:
-        return str(error) or type(error).__name__, ""
-    except Exception:  # noqa: BLE001 - an exception's text is code as well
-        return type(error).__name__, ""
-
-
-def _trace(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))

@@ -6,30 +6,32 @@ its own that leads a process group: the host. To throw a broken pool away is to 
 
 ::
 
-                              tasks                       chunks
+                         tasks, commands                tickets
              parent ───────────────────────▶ host ───────────────────▶ workers
                ▲                              │ ▲                        │
                └── answers, deaths, the end ──┘ └── answers, claims ─────┘
 
 What the host does::
 
-    start ──▶ serving ──every task answered──▶ pool closed and joined ──▶ exit
+    start ──▶ serving ──every task answered, or told to stop──▶ pool closed and joined ──▶ exit
                  │
                  ├── a worker died or was killed for its time ──▶ tell what has arrived, then the deaths ─┐
                  ├── a worker could not be set up ──▶ tell why ───────────────────────────────────────────┤
-                 └── SIGTERM, or nobody reads ────────────────────────────────────────────────────────────┤
+                 └── told to abandon all, or nobody reads ────────────────────────────────────────────────┤
                                                                                                           ▼
                                                                                 the whole group is killed
 
 The parent then starts another host with the tasks that have no answer yet. It also kills the group itself, for
 a host may have died.
+
+Three threads, beside the pool's own: the main one takes answers from the pool, sends them to the parent and watches
+the workers; one listens to the parent; and the pool's own feeder asks the desk what comes next.
 """
 
 import contextlib
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -37,78 +39,72 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 
-from imgpool.engines._answers import Death, SetupFailure
-from imgpool.engines._chunks import chunk_lengths, cut
 from imgpool.engines._claims import Claims
+from imgpool.engines._desk import SLOTS, Desk
+from imgpool.engines._messages import Answers, Batch, Command, Death, SetupFailure, Ticket
 from imgpool.engines._processes import birth_number, import_all, kill_own_group, lead_group, when_parent_ends
 from imgpool.engines._threads import ONE_THREAD
 from imgpool.engines._watch import TICK, Watch
-from imgpool.engines._worker import Chunk, set_up, work
+from imgpool.engines._worker import Rules, set_up, work
 
-SLOTS = 3  # chunks under way per worker: one in hand, one waiting for it, one on its way back
 TERMINATION = 1.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a host is told to do.
+    """What a host is told to be.
 
     Attributes
     ----------
-    tasks
-        With their indices, in the order in which they are started.
-    suspects
-        Tasks that took a worker with them before: each is a chunk of its own, after all others.
-    payload
-        Function and initializer, pickled.
-    workers, chunksize, timeout, worker_memory, preload
+    rules
+        For its workers.
+    chunksize, preload
         As in `imgpool.core.engine.EngineOptions`.
     start_method
         How the workers come to be: forked from the host, or spawned.
     """
 
-    tasks: Chunk
-    suspects: Chunk
-    payload: bytes
-    workers: int
+    rules: Rules
     chunksize: int | None
-    timeout: float | None
-    worker_memory: int | None
     preload: tuple[str, ...]
     start_method: str
-
-    def chunks(self) -> Iterator[Chunk]:
-        """The tasks as they are handed to the workers, cut when they are asked for."""
-        lengths = chunk_lengths([task.size for _, task in self.tasks], self.workers, self.chunksize)
-        yield from cut(self.tasks, lengths)
-        yield from ((suspect,) for suspect in self.suspects)
 
 
 class Host:
     """One pool, from its start to its end or its first death."""
 
-    def __init__(self, order: Order, writer: Connection) -> None:
+    def __init__(self, order: Order, parent: Connection) -> None:
         self._forked = order.start_method == "fork"
-        self._writer = writer
-        self._free: SimpleQueue[int | None] = SimpleQueue()
-        for slot in range(SLOTS * order.workers):
-            self._free.put(slot)
+        self._parent = parent
+        self._abandoned = False
+        self._events: SimpleQueue[Batch | Answers | Command] = SimpleQueue()
+        self._desk = Desk(order.rules.workers, order.chunksize, order.rules.memory)
         context = multiprocessing.get_context(order.start_method)
-        claims = Claims(context, SLOTS * order.workers)
-        inherited = [writer] if self._forked else []
-        arguments = (order.workers, order.payload, order.worker_memory, claims, inherited)
-        self._pool = context.Pool(order.workers, set_up, arguments)
+        self._claims = Claims(context, SLOTS * order.rules.workers)
+        inherited = [parent] if self._forked else []
+        self._pool = context.Pool(order.rules.workers, set_up, (order.rules, self._claims, inherited))
         workers = multiprocessing.active_children()
-        self._complete = _are_the_first(workers, order.workers)
-        self._watch = Watch(workers, claims, order.timeout)
-        self._results = self._pool.imap_unordered(work, self._feed(order.chunks()), chunksize=1)
+        self._complete = _are_the_first(workers, order.rules.workers)
+        self._watch = Watch(workers, self._claims)
+        self._results = self._pool.imap_unordered(work, self._tickets(), chunksize=1)
+
+    def listen(self) -> None:
+        """Heed what the parent says; in a thread, begun when all workers are forked."""
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                message = self._parent.recv()
+                if message is Command.ABANDON:
+                    self._abandoned = True
+                elif message is Command.STOP:
+                    self._claims.stop()
+                self._events.put(message)
 
     def serve(self) -> bool:
         """Send answers until all are there (True), or until the pool is broken (False)."""
         if not self._complete:
-            self._writer.send(Death("while starting", None))
+            self._parent.send(Death("while starting", None))
             return False
-        while True:
+        while not self._abandoned:
             try:
                 answers = self._results.next(timeout=TICK)
             except multiprocessing.TimeoutError:
@@ -116,17 +112,17 @@ class Host:
             except StopIteration:
                 return True
             else:
-                self._writer.send(answers)  # waits for a slow reader, and the feeder with it
+                self._parent.send(answers)  # waits for a slow reader, and the feeder with it
                 if isinstance(answers, SetupFailure):
                     return False
-                self._free.put(answers.slot)
+                self._events.put(answers)
             if self._watch.due() and self._watch.look():
                 self._tell_deaths()
                 return False
+        return False
 
     def leave(self, *, whole: bool) -> None:
         """End the pool if it is whole; never wait for it if it is broken."""
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # this is the end already
         if whole:
             self._pool.close()
             self._pool.join()
@@ -135,20 +131,20 @@ class Host:
         else:
             self._release_semaphores()
 
-    def _feed(self, chunks: Iterator[Chunk]) -> Iterator[tuple[int, Chunk]]:
-        """The chunks, each when there is a free slot: the pool itself would take all at once."""
-        for chunk in chunks:
-            slot = self._free.get()
-            if slot is None:
-                return
-            yield slot, chunk
+    def _tickets(self) -> Iterator[Ticket]:
+        """What is handed to the workers, each when there is room: the pool itself would take all at once."""
+        while not self._desk.finished:
+            if ticket := self._desk.next():
+                yield ticket
+            else:
+                self._desk.take(self._events.get())
 
     def _tell_deaths(self) -> None:
         with contextlib.suppress(multiprocessing.TimeoutError, StopIteration):
             while True:
-                self._writer.send(self._results.next(timeout=TICK))
+                self._parent.send(self._results.next(timeout=TICK))
         for death in self._watch.deaths():
-            self._writer.send(death)
+            self._parent.send(death)
 
     def _release_semaphores(self) -> None:
         """Let the locks of a pool with spawned workers be removed: they have names, and outlive their process.
@@ -156,32 +152,35 @@ class Host:
         Only an orderly exit does it, which begins with `Pool.terminate`; and that may wait for ever for a lock
         that a dead worker holds. So it runs in a thread, for a while.
         """
-        self._free.put(None)
+        self._events.put(Command.STOP)
+        for worker in multiprocessing.active_children():
+            worker.kill()  # they heed nothing less
         termination = threading.Thread(target=self._pool.terminate, daemon=True)
         termination.start()
         termination.join(TERMINATION)
 
 
-def main(order: Order, reader: Connection, writer: Connection) -> None:
-    """Run the order in this process; write answers, deaths and at last None to `writer`.
+def main(order: Order, parents_end: Connection, connection: Connection) -> None:
+    """Be a host; write answers, deaths and at last None to `connection`, and read from it.
 
     Parameters
     ----------
-    reader
-        The parent's end, closed here so that writing fails once the parent has closed its own.
+    parents_end
+        The other end, closed here so that writing fails once the parent has closed its own.
     """
-    _become_host(reader)
+    _become_host(parents_end)
     host, whole = None, False
     try:
         import_all(order.preload)
-        host = Host(order, writer)
-        when_parent_ends(kill_own_group)  # not before: workers are forked while there is but one thread
+        host = Host(order, connection)
+        when_parent_ends(kill_own_group)  # threads not before: workers are forked while there is but one
+        threading.Thread(target=host.listen, name="listen to parent", daemon=True).start()
         whole = host.serve()
-        writer.send(None)
+        connection.send(None)
     except BrokenPipeError:
         pass  # nobody is there to be told
     except Exception as error:  # noqa: BLE001 - the parent raises it
-        writer.send(SetupFailure.of(error))
+        connection.send(SetupFailure.of(error))
     finally:
         if host:
             host.leave(whole=whole)
@@ -192,9 +191,9 @@ def _are_the_first(workers: Iterable[BaseProcess], count: int) -> bool:
     return {birth_number(worker) for worker in workers} == set(range(1, count + 1))
 
 
-def _become_host(reader: Connection) -> None:
+def _become_host(parents_end: Connection) -> None:
     lead_group()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    reader.close()
+    for ending in (signal.SIGINT, signal.SIGTERM):  # sent to a whole group or service: for the parent to heed
+        signal.signal(ending, signal.SIG_IGN)
+    parents_end.close()
     os.environ.update(ONE_THREAD)  # a fork server that somebody else has started does not know

@@ -1,6 +1,7 @@
 """The host of a pool as its parent sees it: started, listened to, and gone whatever happens."""
 
 import atexit
+import contextlib
 import multiprocessing
 import os
 from collections.abc import Iterator
@@ -9,11 +10,12 @@ from typing import Self
 
 from imgpool.core.engine import StartMethod
 from imgpool.core.errors import WorkerError
-from imgpool.engines._answers import Answers, Death, SetupFailure
 from imgpool.engines._host import Order, main
+from imgpool.engines._messages import Answers, Batch, Command, Death, SetupFailure
 from imgpool.engines._processes import clean_start, exit_reason, kill_group
 
 PARTING = 2.0  # seconds for a host to end by itself
+HEARTBEAT = 0.1  # seconds
 
 
 class HostProcess:
@@ -34,8 +36,8 @@ class HostProcess:
         self._finished = False
         self._closed = False
         self._owner = os.getpid()
-        self._reader, self._writer = context.Pipe(duplex=False)
-        arguments = (order, self._reader, self._writer)
+        self._connection, self._hosts_end = context.Pipe()
+        arguments = (order, self._connection, self._hosts_end)
         self._process = context.Process(target=main, args=arguments)  # type: ignore[attr-defined]
 
     def __enter__(self) -> Self:
@@ -47,10 +49,10 @@ class HostProcess:
             If the system lets no more processes start.
         """
         try:
-            with clean_start(forked=self._forked), self._writer:
+            with clean_start(forked=self._forked), self._hosts_end:
                 self._process.start()
         except OSError as error:
-            self._reader.close()
+            self._connection.close()
             raise WorkerError(f"no worker process can be started: {error}", "use fewer workers (-j)") from error
         atexit.register(self.close)  # runs before multiprocessing's own, which would wait for the host for ever
         return self
@@ -58,11 +60,22 @@ class HostProcess:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def messages(self) -> Iterator[Answers | Death | SetupFailure]:
-        """Yield what the host tells, to the end; its own death, if it dies without a word, is the last message."""
-        while self._reader in wait([self._reader, self._process.sentinel]):
+    def send(self, message: Batch | Command) -> None:
+        """Tell the host something; what it does not hear any more, for it is dead, `messages` will say."""
+        with contextlib.suppress(OSError):
+            self._connection.send(message)
+
+    def messages(self) -> Iterator[Answers | Death | SetupFailure | None]:
+        """Yield what the host tells, to the end; None now and then while it tells nothing.
+
+        If the host dies without a word, its own death is the last message.
+        """
+        while self._connection in (ready := wait([self._connection, self._process.sentinel], HEARTBEAT)) or not ready:
+            if not ready:
+                yield None
+                continue
             try:
-                message = self._reader.recv()
+                message = self._connection.recv()
             except (EOFError, OSError):
                 break
             if message is None:
@@ -79,13 +92,13 @@ class HostProcess:
             return
         try:
             if self._orderly and not self._finished:
-                self._process.terminate()
+                self.send(Command.ABANDON)
             if self._orderly or self._finished:
                 self._process.join(PARTING)
         finally:
             kill_group(self._process)
             self._process.join()
-            self._reader.close()
+            self._connection.close()
             self._process.close()
             self._closed = True
             atexit.unregister(self.close)

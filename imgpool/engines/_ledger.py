@@ -1,67 +1,90 @@
 """What has been answered, what is still to do, and who is charged with what."""
 
 import pickle
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 
 from imgpool.core.engine import EngineOptions
 from imgpool.core.errors import WorkerError
-from imgpool.core.task import Failure, Result, Task
-from imgpool.engines._answers import Answers, Death, SetupFailure
+from imgpool.core.task import Result, Task
+from imgpool.engines._charges import failure
+from imgpool.engines._messages import Batch, Death, Numbered
 
-BARREN_ROUNDS = 5  # pools that died one after the other without a single answer
+BARREN_ROUNDS = 20
+"""Pools that died one after the other without a single answer, before the run is given up."""
 
-_CRASHES = {"SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE"}
+CAUTIOUS_ROUNDS = 3
+"""Pools that did, before the next one gets but one task."""
 
 
 class Ledger:
-    """Keeps account of every task over all pools of a run.
+    """Keeps account of every task over all pools of a run; of those that no pool has yet, and those done, nothing.
 
     A task is charged when a worker dies while working on it, or is killed because it takes too long; with more
     charges than ``options.retries`` it has failed. Tasks that were merely under way in the same pool are not
     charged: they run again.
 
-    Attributes
+    Parameters
     ----------
-    pending
-        The tasks without an answer, by index.
+    tasks
+        Taken as they are needed.
+    window
+        Tasks that a pool is given beforehand.
     """
 
-    def __init__(self, tasks: Sequence[Task], options: EngineOptions) -> None:
-        self.pending = dict(enumerate(tasks))
-        self._options = options
+    def __init__(self, tasks: Iterable[Task], options: EngineOptions, window: int) -> None:
+        self._fresh = enumerate(tasks)
+        self._ahead: deque[Numbered] = deque()  # innocent, and to be given to the next pool first
+        self._under_way: dict[int, Task] = {}
+        self._suspects: dict[int, Task] = {}
         self._charges: Counter[int] = Counter()
+        self._loners: set[int] = set()
+        self._options = options
+        self._window = window
+        self._all_given = False
+        self._answered = False
         self._barren = 0
-        self._progress = False
         self._last_death = ""
 
-    def fresh(self) -> list[tuple[int, Task]]:
-        """The pending tasks that are not charged with anything."""
-        return [(index, task) for index, task in self.pending.items() if index not in self._charges]
+    def begin_round(self) -> Batch | None:
+        """The first tasks for a new pool; None if there is nothing left to do."""
+        self._answered = False
+        self._all_given = False
+        batch = self._batch(1 if self._barren >= CAUTIOUS_ROUNDS else self._window)
+        return batch if batch.count else None
 
-    def suspects(self) -> list[tuple[int, Task]]:
-        """The pending tasks that are."""
-        return [(index, task) for index, task in self.pending.items() if index in self._charges]
+    def refill(self) -> Batch | None:
+        """More tasks for the pool, if it is running short of them."""
+        if self._all_given or len(self._under_way) > self._window // 2:
+            return None
+        return self._batch(self._window - len(self._under_way))
 
-    def enter(self, message: Answers | Death | SetupFailure) -> Iterator[Result]:
-        """Take note of a message; yield the results that it brings.
-
-        Raises
-        ------
-        WorkerError
-            If a worker could not be set up.
-        """
-        if isinstance(message, SetupFailure):
-            raise message.as_error()
-        if isinstance(message, Death):
-            yield from self._charge(message)
-            return
-        self._progress = True
-        for index, pickled in message.results:
-            del self.pending[index]
+    def enter_results(self, results: Iterable[tuple[int, bytes]]) -> Iterator[Result]:
+        """Take note of what the pool has answered; yield it."""
+        for index, pickled in results:
+            del self._under_way[index]
+            self._answered = True
             result: Result = pickle.loads(pickled)  # noqa: S301 - pickled by our own worker
-            yield replace(result, attempt=self._charges[index] + 1) if index in self._charges else result
+            attempt = self._charges.pop(index, 0) + 1
+            yield replace(result, attempt=attempt) if attempt > 1 else result
+
+    def enter_death(self, death: Death) -> Iterator[Result]:
+        """Charge whom it may concern; yield the failure of one who is charged too often."""
+        self._last_death = death.error
+        if death.index is None or death.index not in self._under_way:
+            return
+        self._answered = True
+        task = self._under_way.pop(death.index)
+        self._charges[death.index] += 1
+        if death.error == "SIGKILL":
+            self._loners.add(death.index)
+        if self._charges[death.index] <= self._options.retries:
+            self._suspects[death.index] = task
+        else:
+            charges = self._charges.pop(death.index)
+            yield Result(task, "failed", failure(death, task, self._options), attempt=charges)
 
     def end_round(self) -> None:
         """Take note that a pool has ended.
@@ -71,33 +94,35 @@ class Ledger:
         WorkerError
             If one pool after the other dies and nothing is done.
         """
-        self._barren = 0 if self._progress else self._barren + 1
-        self._progress = False
+        for index, task in self._under_way.items():
+            if index in self._charges:
+                self._suspects[index] = task
+            else:
+                self._ahead.append((index, task))
+        self._under_way.clear()
+        self._barren = 0 if self._answered else self._barren + 1
         if self._barren == BARREN_ROUNDS:
             raise WorkerError(
                 f"the workers died {BARREN_ROUNDS} times before any image was done ({self._last_death})",
                 "--serial shows where it happens; if it is for want of memory, use fewer workers (-j)",
             )
 
-    def _charge(self, death: Death) -> Iterator[Result]:
-        self._last_death = death.error
-        if death.index is None or death.index not in self.pending:
-            return
-        self._progress = True
-        self._charges[death.index] += 1
-        charges = self._charges[death.index]
-        if charges > self._options.retries:
-            task = self.pending.pop(death.index)
-            yield Result(task, "failed", self._failure(death.error), attempt=charges)
-
-    def _failure(self, error: str) -> Failure:
-        if error == "TimeoutError":
-            message = f"not done after {self._options.timeout:g} s"
-            return Failure("worker", error, message, "give it more time with --timeout")
-        if error == "SIGKILL":
-            message = "the worker was killed (SIGKILL) while it had this image in hand"
-            return Failure("worker", error, message, "mostly for want of memory: use fewer workers (-j)")
-        if error in _CRASHES:
-            message = f"a library crashed on this image ({error})"
-            return Failure("worker", error, message, "the file may be damaged: see if another program opens it")
-        return Failure("worker", error, f"the worker ended ({error}) while it had this image in hand")
+    def _batch(self, count: int) -> Batch:
+        """Up to so many innocent tasks; with the last of them, those that are under suspicion."""
+        tasks = [self._ahead.popleft() for _ in range(min(count, len(self._ahead)))]
+        tasks += islice(self._fresh, count - len(tasks))
+        self._under_way.update(tasks)
+        if len(tasks) == count:
+            cautious = self._barren >= CAUTIOUS_ROUNDS
+            self._all_given = cautious
+            return Batch(tuple(tasks), last=cautious)
+        self._all_given = True
+        self._under_way.update(self._suspects)
+        charged = list(self._suspects.items())
+        self._suspects.clear()
+        return Batch(
+            tuple(tasks),
+            suspects=tuple(numbered for numbered in charged if numbered[0] not in self._loners),
+            loners=tuple(numbered for numbered in charged if numbered[0] in self._loners),
+            last=True,
+        )

@@ -1,15 +1,18 @@
 """Who died, and who is over its time."""
 
+import contextlib
+import sys
 import time
 from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 
-from imgpool.engines._answers import Death
 from imgpool.engines._claims import Claim, Claims
+from imgpool.engines._messages import Death
 from imgpool.engines._processes import exit_reason
 
 TICK = 0.05  # seconds between two looks
 LONGEST_TICK = 0.5  # seconds: what is beyond that, this process was away itself
+SOON = 1.0  # seconds: a task younger than that is no worry
 LAST_BREATH = 1.0  # seconds: a process that waits for a dead network share cannot even be killed
 
 
@@ -17,22 +20,15 @@ class Watch:
     """Looks after the workers of one pool.
 
     How long a task has taken is counted from when it was first seen, on a clock that stands still while this
-    process is away: stopped, asleep with the whole machine, or waiting for a slow reader. So a task is never
-    charged with time that it did not have.
-
-    Parameters
-    ----------
-    timeout
-        Seconds that one task may take; None for no limit.
+    process is away (stopped, asleep with the whole machine, or waiting for a slow reader) or the worker is
+    stopped. So a task is never charged with time that it did not have.
     """
 
-    def __init__(self, workers: Sequence[BaseProcess], claims: Claims, timeout: float | None) -> None:
+    def __init__(self, workers: Sequence[BaseProcess], claims: Claims) -> None:
         self._workers = workers
         self._claims = claims
-        self._timeout = timeout
-        self._clock = 0.0
         self._looked = time.monotonic()
-        self._since: dict[Claim, float] = {}
+        self._taken: dict[Claim, float] = {}
         self._late: dict[int, Claim] = {}
 
     def due(self) -> bool:
@@ -42,13 +38,12 @@ class Watch:
     def look(self) -> bool:
         """Kill what is over its time; tell whether any worker is lost."""
         now = time.monotonic()
-        self._clock += min(now - self._looked, LONGEST_TICK)
+        passed = min(now - self._looked, LONGEST_TICK)
         self._looked = now
-        self._since = {claim: self._since.get(claim, self._clock) for claim in self._claims}
-        if self._timeout is not None:
-            for claim, since in self._since.items():
-                if self._clock - since > self._timeout:
-                    self._kill(claim)
+        self._taken = {claim: self._time(claim, passed) for claim in self._claims}
+        for claim, taken in self._taken.items():
+            if claim.seconds and taken > claim.seconds:
+                self._kill(claim)
         return any(map(self._lost, self._workers))
 
     def deaths(self) -> list[Death]:
@@ -56,13 +51,24 @@ class Watch:
         claimed = {claim.pid: claim for claim in self._claims}
         return [self._death(worker, claimed.get(worker.pid or 0)) for worker in self._workers if self._lost(worker)]
 
+    def _time(self, claim: Claim, passed: float) -> float:
+        """Seconds that a task has taken; none at the first look."""
+        if claim not in self._taken:
+            return 0.0
+        taken = self._taken[claim]
+        return (
+            taken
+            if claim.seconds and taken > min(SOON, claim.seconds / 2) and _is_stopped(claim.pid)
+            else taken + passed
+        )
+
     def _lost(self, worker: BaseProcess) -> bool:
         return worker.exitcode is not None or worker.pid in self._late
 
     def _death(self, worker: BaseProcess, claim: Claim | None) -> Death:
         late = self._late.get(worker.pid or 0)
         if late is None:
-            return Death(exit_reason(worker.exitcode), claim.index if claim else None)
+            return Death(exit_reason(worker.exitcode), claim.index if claim else None, _peak_of_the_dead())
         return Death("TimeoutError", late.index if claim == late else None)  # else done just before the kill
 
     def _kill(self, claim: Claim) -> None:
@@ -71,3 +77,21 @@ class Watch:
                 self._late[claim.pid] = claim
                 worker.kill()
                 worker.join(LAST_BREATH)
+
+
+def _is_stopped(pid: int) -> bool:
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    return False
+
+
+def _peak_of_the_dead() -> int:
+    """The most memory that any child held that has ended: a pool is thrown away with the first that dies."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss

@@ -6,7 +6,10 @@ The heart is `multiprocessing.Pool.imap_unordered`, in a process of its own that
     tasks ──▶ ledger ──▶ host with a pool ──▶ answers ──▶ results
                 ▲               │
                 └── a death ────┘   charge the task that the dead worker had claimed,
-                                    and start another host with all that is pending
+                                    and start another host with all that is under way
+
+Neither end holds more than a window of tasks: the ledger forgets what is answered, and takes the next when the host
+runs short of them.
 """
 
 import multiprocessing
@@ -14,19 +17,24 @@ import pickle
 from collections.abc import Generator, Iterable
 
 from imgpool.core.engine import EngineOptions, Function, Initializer, StartMethod
-from imgpool.core.errors import UsageError
 from imgpool.core.task import Result, Task
+from imgpool.engines._chunks import LONGEST
+from imgpool.engines._desk import SLOTS
 from imgpool.engines._host import Order
 from imgpool.engines._host_process import HostProcess
 from imgpool.engines._ledger import Ledger
+from imgpool.engines._messages import Answers, Command, Death, SetupFailure
+from imgpool.engines._worker import Rules
 
 __all__ = ["POOL"]
+
+SUPPLY = 4  # times the tasks that can be in chunks under way
 
 
 class PoolEngine:
     """Runs in worker processes that share nothing.
 
-    The workers are set up once each, use one thread each, ignore Ctrl-C and never outlive this process. With
+    The workers are set up once each, use one thread each, leave signals to this process and never outlive it. With
     ``start_method="forkserver"`` the host comes from the fork server and its workers are forked from the host,
     which has one thread and has imported ``preload``; with "spawn" all are fresh interpreters.
 
@@ -44,32 +52,51 @@ class PoolEngine:
 
         Raises
         ------
-        UsageError
-            If there is to be no worker, or nothing in a chunk.
         WorkerError
             If `initializer` raises, or workers die again and again without finishing anything.
         """
-        if options.workers < 1 or options.chunksize == 0:
-            raise UsageError("a pool needs at least one worker, and one image in a chunk")
         payload = pickle.dumps((function, initializer))
-        start_method = _known(options.start_method)
-        ledger = Ledger(list(tasks), options)
-        while ledger.pending:
-            with HostProcess(_order(ledger, payload, options, start_method), start_method) as host:
-                for message in host.messages():
-                    yield from ledger.enter(message)
+        ledger = Ledger(tasks, options, _window(options))
+        while not options.stopping() and (batch := ledger.begin_round()):
+            order = _order(options, payload, at_most=batch.count)
+            with HostProcess(order, _known(options.start_method)) as host:
+                host.send(batch)
+                yield from _attend(host, ledger, options)
             ledger.end_round()
 
 
-def _order(ledger: Ledger, payload: bytes, options: EngineOptions, start_method: StartMethod) -> Order:
+def _attend(host: HostProcess, ledger: Ledger, options: EngineOptions) -> Generator[Result, None, None]:
+    """Take in what the host tells and give it more to do, to its end."""
+    stopping = False
+    for message in host.messages():
+        if isinstance(message, SetupFailure):
+            raise message.as_error()
+        if isinstance(message, Death):
+            yield from ledger.enter_death(message)
+        elif isinstance(message, Answers):
+            yield from ledger.enter_results(message.results)
+        if not stopping and options.stopping():
+            stopping = True
+            host.send(Command.STOP)
+        if not stopping and (more := ledger.refill()) is not None:
+            host.send(more)
+
+
+def _window(options: EngineOptions) -> int:
+    return SUPPLY * SLOTS * options.workers * (options.chunksize or LONGEST)
+
+
+def _order(options: EngineOptions, payload: bytes, at_most: int) -> Order:
+    start_method = _known(options.start_method)
     return Order(
-        tasks=ledger.fresh(),
-        suspects=ledger.suspects(),
-        payload=payload,
-        workers=min(options.workers, len(ledger.pending)),
+        rules=Rules(
+            workers=min(options.workers, at_most),
+            payload=payload,
+            timeout=options.timeout,
+            timeout_per_byte=options.timeout_per_byte,
+            memory=options.memory,
+        ),
         chunksize=options.chunksize,
-        timeout=options.timeout,
-        worker_memory=options.memory and options.memory // options.workers,
         preload=() if start_method == "spawn" else options.preload,
         start_method="spawn" if start_method == "spawn" else "fork",
     )

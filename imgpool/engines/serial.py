@@ -5,7 +5,8 @@ from itertools import chain
 
 from imgpool.core.engine import EngineOptions, Function, Initializer
 from imgpool.core.task import Result, Task
-from imgpool.engines._answers import SetupFailure, answer
+from imgpool.engines._answers import answer
+from imgpool.engines._messages import SetupFailure
 from imgpool.engines._processes import import_all
 from imgpool.engines._threads import one_thread
 

@@ -149,9 +149,9 @@ VERBS = {
 }
 
 
-def claim_and_stay(claims, slot, index, exit_code):
+def claim_and_stay(claims, slot, index, seconds, exit_code):
     """A worker that is at work for ever, or until it exits."""
-    claims.claim(slot, index)
+    claims.claim(slot, index, seconds)
     if exit_code is not None:
         os._exit(exit_code)
     time.sleep(60)

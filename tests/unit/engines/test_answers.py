@@ -5,7 +5,8 @@ import pytest
 
 from imgpool.core.errors import ReadError, WorkerError
 from imgpool.core.task import Result
-from imgpool.engines._answers import SetupFailure, answer, pack
+from imgpool.engines._answers import answer, pack
+from imgpool.engines._messages import SetupFailure
 
 
 def test_a_result_is_passed_on_with_the_process_that_made_it():

@@ -1,13 +1,16 @@
 import multiprocessing
+import os
+import signal
 import time
 from types import SimpleNamespace
 
 import engine_tasks as tasks
+import psutil
 import pytest
 
 from imgpool.engines import _watch
-from imgpool.engines._answers import Death
 from imgpool.engines._claims import Claims
+from imgpool.engines._messages import Death
 from imgpool.engines._watch import Watch
 
 
@@ -26,11 +29,11 @@ def claims():
 
 @pytest.fixture
 def start(claims):
-    """Start a worker that claims the task of this index, then sleeps, or exits if it is told a code."""
+    """Start a worker that claims the task of this index for so many seconds, then sleeps, or exits with a code."""
     workers = []
 
-    def start(index, exit_code=None):
-        arguments = (claims, len(workers), index, exit_code)
+    def start(index, seconds=0.0, exit_code=None):
+        arguments = (claims, len(workers), index, seconds, exit_code)
         worker = multiprocessing.get_context("spawn").Process(target=tasks.claim_and_stay, args=arguments)
         worker.start()
         workers.append(worker)
@@ -47,15 +50,17 @@ def start(claims):
 
 
 def test_workers_at_work_are_left_alone(start, claims):
-    watch = Watch([start(3)], claims, timeout=None)
+    watch = Watch([start(3)], claims)
     assert not watch.look()
     assert watch.deaths() == []
 
 
 def test_a_death_is_told_with_what_the_worker_had_claimed(start, claims):
-    watch = Watch([start(3, exit_code=5), start(4)], claims, timeout=None)
+    watch = Watch([start(3, exit_code=5), start(4)], claims)
     assert watch.look()
-    assert watch.deaths() == [Death("exit code 5", 3)]
+    [death] = watch.deaths()
+    assert (death.error, death.index) == ("exit code 5", 3)
+    assert death.peak > 1_000_000
 
 
 def test_an_idle_worker_dies_without_a_charge(start, claims):
@@ -63,17 +68,18 @@ def test_an_idle_worker_dies_without_a_charge(start, claims):
     claims.drop(0)
     worker.kill()
     worker.join()
-    watch = Watch([worker], claims, timeout=None)
+    watch = Watch([worker], claims)
     assert watch.look()
-    assert watch.deaths() == [Death("SIGKILL", None)]
+    [death] = watch.deaths()
+    assert (death.error, death.index) == ("SIGKILL", None)
 
 
 def test_a_task_over_its_time_costs_its_worker(start, claims, clock):
-    worker = start(3)
-    watch = Watch([worker, start(4)], claims, timeout=1.0)
+    worker = start(3, seconds=1.0)
+    watch = Watch([worker, start(4, seconds=1.0)], claims)
     for _ in range(3):
         assert not watch.look()
-        claims.claim(1, 50 + int(clock.now * 10))  # the other one goes from task to task
+        claims.claim(1, 50 + int(clock.now * 10), 1.0)  # the other one goes from task to task
         clock.now += 0.4
     assert watch.look()
     assert worker.exitcode == -9
@@ -81,8 +87,8 @@ def test_a_task_over_its_time_costs_its_worker(start, claims, clock):
 
 
 def test_time_in_which_the_watch_was_away_is_not_charged(start, claims, clock):
-    worker = start(3)
-    watch = Watch([worker], claims, timeout=1.0)
+    worker = start(3, seconds=1.0)
+    watch = Watch([worker], claims)
     assert not watch.look()
     clock.now += 3600
     assert not watch.look()
@@ -93,9 +99,34 @@ def test_time_in_which_the_watch_was_away_is_not_charged(start, claims, clock):
     assert watch.look()
 
 
-def test_a_task_that_was_done_just_before_the_kill_is_not_charged(start, claims, clock):
+def test_time_in_which_the_worker_was_stopped_is_not_charged(start, claims, clock):
+    worker = start(3, seconds=1.0)
+    watch = Watch([worker], claims)
+    os.kill(worker.pid, signal.SIGSTOP)
+    _wait_for(psutil.STATUS_STOPPED, worker)
+    for _ in range(100):
+        clock.now += 0.2
+        assert not watch.look()
+    os.kill(worker.pid, signal.SIGCONT)
+    _wait_for(psutil.STATUS_SLEEPING, worker)
+    for _ in range(5):
+        clock.now += 0.2
+        watch.look()
+    assert watch.deaths() == [Death("TimeoutError", 3)]
+
+
+def test_without_a_limit_a_task_may_take_any_time(start, claims, clock):
     worker = start(3)
-    watch = Watch([worker], claims, timeout=1.0)
+    watch = Watch([worker], claims)
+    for _ in range(1000):
+        clock.now += 0.4
+        assert not watch.look()
+    assert worker.is_alive()
+
+
+def test_a_task_that_was_done_just_before_the_kill_is_not_charged(start, claims, clock):
+    worker = start(3, seconds=1.0)
+    watch = Watch([worker], claims)
     watch.look()
     for _ in range(3):
         clock.now += 0.4
@@ -104,8 +135,13 @@ def test_a_task_that_was_done_just_before_the_kill_is_not_charged(start, claims,
     assert watch.deaths() == [Death("TimeoutError", None)]
 
 
+def _wait_for(status, worker):
+    while psutil.Process(worker.pid).status() != status:
+        time.sleep(0.005)
+
+
 def test_it_is_due_once_a_tick(claims, clock):
-    watch = Watch([], claims, timeout=None)
+    watch = Watch([], claims)
     assert not watch.due()
     clock.now += 1.01 * _watch.TICK
     assert watch.due()

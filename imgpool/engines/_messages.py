@@ -1,0 +1,143 @@
+"""What travels between the parent, the host of a pool, and its workers: numbers and strings only."""
+
+import enum
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imgpool.core.errors import ImgpoolError, WorkerError
+from imgpool.core.task import Task
+
+Numbered = tuple[int, Task]
+"""A task with its index in the run."""
+
+Chunk = Sequence[Numbered]
+"""Tasks that one worker is handed at once."""
+
+
+class Command(enum.Enum):
+    """From the parent to the host, at any time."""
+
+    STOP = "start no further task, answer those in hand, and end"
+    ABANDON = "end at once"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """From the parent to the host: tasks to do.
+
+    Attributes
+    ----------
+    tasks
+        In the order in which they are started.
+    suspects
+        Tasks that took a worker with them before: each is a chunk of its own, after all others.
+    loners
+        Those of them that may have done so for want of memory: each runs while nothing else does.
+    last
+        Whether no further batch follows.
+    """
+
+    tasks: Chunk
+    suspects: Chunk = ()
+    loners: Chunk = ()
+    last: bool = False
+
+    @property
+    def count(self) -> int:
+        """The number of tasks."""
+        return len(self.tasks) + len(self.suspects) + len(self.loners)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """From the host to a worker: a chunk to do.
+
+    Attributes
+    ----------
+    slot
+        The chunk's place among the claims.
+    memory
+        Bytes that each of its tasks may take; None for all there is.
+    chunk
+        The tasks.
+    """
+
+    slot: int
+    memory: int | None
+    chunk: Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """From a worker: a chunk that has come back.
+
+    Attributes
+    ----------
+    slot
+        As in the ticket.
+    results
+        Of each task that is done or has failed the index and the pickled result.
+    deferred
+        Tasks that need more memory than they were given, with the bytes that they need, as far as that is known.
+    """
+
+    slot: int
+    results: list[tuple[int, bytes]]
+    deferred: list[tuple[Numbered, int | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """Of a worker.
+
+    Attributes
+    ----------
+    error
+        The signal that ended it, its exit code, or "TimeoutError".
+    index
+        The task it was working on; None if it had none in hand.
+    peak
+        The most memory it ever held, in bytes; 0 if that is not known.
+    """
+
+    error: str
+    index: int | None
+    peak: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SetupFailure:
+    """What the initializer raised."""
+
+    message: str
+    hint: str
+    traceback: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> "SetupFailure":
+        """The same in strings."""
+        meant_for_people = isinstance(error, ImgpoolError)
+        message, hint = describe(error)
+        return cls(message if meant_for_people else f"{type(error).__name__}: {message}", hint, trace(error))
+
+    def as_error(self) -> WorkerError:
+        """The error to raise, the worker's traceback in its notes."""
+        error = WorkerError(self.message, self.hint)
+        error.add_note(self.traceback)
+        return error
+
+
+def describe(error: BaseException) -> tuple[str, str]:
+    """Message and hint."""
+    if isinstance(error, ImgpoolError):
+        return error.message, error.hint
+    try:
+        return str(error) or type(error).__name__, ""
+    except Exception:  # noqa: BLE001 - an exception's text is code as well
+        return type(error).__name__, ""
+
+
+def trace(error: BaseException) -> str:
+    """The traceback as text."""
+    return "".join(traceback.format_exception(error))

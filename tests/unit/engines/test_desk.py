@@ -1,0 +1,89 @@
+import pytest
+
+from imgpool.core.task import Task
+from imgpool.engines._desk import SLOTS, Desk
+from imgpool.engines._messages import Answers, Batch, Command
+
+
+def numbered(*indices, size=10_000_000):
+    return [(index, Task(f"in-{index}", f"out-{index}", size, 0)) for index in indices]
+
+
+def desk(*batches, workers=1, chunksize=1, memory=None):
+    desk = Desk(workers, chunksize, memory)
+    for batch in batches:
+        desk.take(batch)
+    return desk
+
+
+def indices(ticket):
+    return [index for index, _ in ticket.chunk]
+
+
+def back(ticket, *deferred):
+    return Answers(ticket.slot, [], list(deferred))
+
+
+def run(desk):
+    """Hand out one chunk at a time until nothing is left."""
+    order = []
+    while ticket := desk.next():
+        order.append(indices(ticket))
+        desk.take(back(ticket))
+    return order
+
+
+def test_no_more_chunks_are_under_way_than_there_are_slots():
+    one = desk(Batch(numbered(*range(10)), last=True), workers=2)
+    tickets = [one.next() for _ in range(2 * SLOTS)]
+    assert len({ticket.slot for ticket in tickets}) == 2 * SLOTS
+    assert one.next() is None
+    one.take(back(tickets[3]))
+    assert one.next().slot == tickets[3].slot
+
+
+def test_suspects_come_last_one_by_one_then_those_that_run_alone():
+    batch = Batch(numbered(0, 1, 2), suspects=numbered(3, 4), loners=numbered(5, 6), last=True)
+    one = desk(batch, chunksize=2)
+    assert run(one) == [[0, 1], [2], [3], [4], [5], [6]]
+    assert one.finished
+
+
+def test_who_runs_alone_runs_alone():
+    one = desk(Batch(numbered(0), loners=numbered(1, 2), last=True), workers=2)
+    first = one.next()
+    assert one.next() is None
+    one.take(back(first))
+    alone = one.next()
+    assert (indices(alone), alone.memory) == ([1], None)
+    assert one.next() is None
+
+
+def test_it_waits_for_more_until_the_last_batch_is_there():
+    one = desk(Batch(numbered(0)))
+    assert run(one) == [[0]]
+    assert not one.finished
+    one.take(Batch([], last=True))
+    assert one.finished
+    assert one.next() is None
+
+
+def test_it_is_not_finished_while_a_task_could_come_back():
+    one = desk(Batch(numbered(0), last=True), memory=1000, workers=2)
+    ticket = one.next()
+    assert ticket.memory == 500
+    assert not one.finished
+    one.take(back(ticket, (ticket.chunk[0], 800)))
+    again = one.next()
+    assert (again.chunk, again.memory) == (ticket.chunk, 800)
+    one.take(back(again))
+    assert one.finished
+
+
+@pytest.mark.parametrize("batch", [Batch(numbered(1, 2)), Batch(numbered(1), numbered(2), numbered(3), last=True)])
+def test_the_command_to_stop_ends_it_whatever_waits(batch):
+    one = desk(batch)
+    one.next()
+    one.take(Command.STOP)
+    assert one.finished
+    assert one.next() is None
