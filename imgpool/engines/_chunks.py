@@ -72,10 +72,10 @@ class Backlog:
             self._waiting.append(numbered)
             self._left += cost(numbered[1])
 
-    def clear(self) -> None:
-        """Forget all that waits."""
-        self._waiting.clear()
-        self._left = 0
+    def put_back(self, tasks: Chunk) -> None:
+        """Put tasks that were cut before those that wait."""
+        self._waiting.extendleft(reversed(tasks))
+        self._left += sum(cost(task) for _, task in tasks)
 
     def cut(self) -> Chunk:
         """Take the next chunk, which must be `ready`."""

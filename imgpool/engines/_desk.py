@@ -41,6 +41,7 @@ class Desk:
             self._backlog.complete = event.last
         elif isinstance(event, Answers):
             self._admission.release(event.slot, event.deferred)
+            self._backlog.put_back(event.rest)
         else:
             self._stopped = True
 

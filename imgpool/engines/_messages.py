@@ -70,7 +70,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """From a worker: a chunk that has come back.
+    """From a worker: a chunk that has come back, done or not.
 
     Attributes
     ----------
@@ -80,11 +80,14 @@ class Answers:
         Of each task that is done or has failed the index and the pickled result.
     deferred
         Tasks that need more memory than they were given, with the bytes that they need, as far as that is known.
+    rest
+        Tasks that were not begun, for the chunk takes long and its answers are wanted.
     """
 
     slot: int
     results: list[tuple[int, bytes]]
     deferred: list[tuple[Numbered, int | None]]
+    rest: Chunk = ()
 
 
 @dataclass(frozen=True, slots=True)

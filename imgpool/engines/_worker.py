@@ -4,6 +4,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import current_process
@@ -17,6 +18,8 @@ from imgpool.engines._memory_limit import MemoryLimit
 from imgpool.engines._messages import Answers, Numbered, SetupFailure, Ticket
 from imgpool.engines._processes import birth_number, when_parent_ends
 from imgpool.engines._threads import use_one_thread
+
+SLICE = 0.25  # seconds after which a worker hands in what it has done of a chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +88,26 @@ def set_up(rules: Rules, claims: Claims, inherited: Sequence[Connection]) -> Non
 
 
 def work(ticket: Ticket) -> Answers | SetupFailure:
-    """Answer every task of a chunk, as long as nobody asks to stop."""
+    """Answer the tasks of a chunk: as many as are done within a slice of time, and before anybody asks to stop."""
     if isinstance(_worker, SetupFailure):
         return _worker
-    answers = Answers(ticket.slot, [], [])
+    results: list[tuple[int, bytes]] = []
+    deferred: list[tuple[Numbered, int | None]] = []
     _worker.limit.set(ticket.memory)
-    for numbered in ticket.chunk:
-        if _worker.claims.stopped:
-            break
-        _do(_worker, ticket, numbered, answers)
+    begun, end = 0, time.monotonic() + SLICE
+    while begun < len(ticket.chunk) and time.monotonic() < end and not _worker.claims.stopped:
+        numbered = ticket.chunk[begun]
+        try:
+            results.append((numbered[0], _do(_worker, ticket, numbered)))
+        except MemoryNeeded as needed:
+            deferred.append((numbered, needed.nbytes))
+        begun += 1
     _worker.claims.drop(ticket.slot)
-    return answers
+    return Answers(ticket.slot, results, deferred, ticket.chunk[begun:])
 
 
-def _do(worker: _Worker, ticket: Ticket, numbered: Numbered, answers: Answers) -> None:
+def _do(worker: _Worker, ticket: Ticket, numbered: Numbered) -> bytes:
     index, task = numbered
     worker.claims.claim(ticket.slot, index, worker.rules.seconds(task))
     passing = () if ticket.memory is None else MemoryNeeded
-    try:
-        result = answer(worker.function, worker.state, task, ticket.memory, passing)
-    except MemoryNeeded as needed:
-        answers.deferred.append((numbered, needed.nbytes))
-    else:
-        answers.results.append((index, pack(result)))
+    return pack(answer(worker.function, worker.state, task, ticket.memory, passing))

@@ -9,7 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from imgpool.core.engine import EngineOptions
+import psutil
+
+from imgpool.core.engine import EngineOptions, MemoryNeeded
 from imgpool.core.errors import ReadError
 from imgpool.core.task import Result, Task
 from imgpool.engines._processes import birth_number
@@ -83,9 +85,51 @@ def only_mark(folder, task, _memory=None):
     return Result(task, "done")
 
 
+def need_memory(_state, task, memory):
+    """Need so many bytes, and tell how many were allowed at last."""
+    if memory is not None and task.source == "unknown":
+        raise MemoryNeeded
+    if memory is not None and memory < int(task.source):
+        raise MemoryNeeded(int(task.source))
+    return Result(task, "done", dtype=str(memory))
+
+
+def never_enough(_state, _task, _memory):
+    raise MemoryNeeded
+
+
 def _note_pid(argument):
     (Path(argument) / str(os.getpid())).touch()
     time.sleep(60)
+
+
+def _is_there(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _crowd(argument):
+    """How many processes do this at the same time."""
+    folder, mark = Path(argument.split()[0]), f"here-{os.getpid()}"
+    (folder / mark).touch()
+    time.sleep(0.1)
+    count = sum(_is_there(int(path.name.removeprefix("here-"))) for path in folder.glob("here-*"))
+    (folder / mark).unlink()
+    return count
+
+
+def _crowd_once(folder):
+    if once(Path(folder, "mark")):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _crowd(folder)
+
+
+def _note_pid_for(argument):
+    seconds, _, folder = argument.partition(" ")
+    (Path(folder) / str(os.getpid())).touch()
+    time.sleep(float(seconds))
 
 
 def _note_pid_once(argument):
@@ -139,6 +183,9 @@ VERBS = {
     "sigkill-once": _die_once,
     "sleep-once": _sleep_once,
     "note-pid-and-sleep": _note_pid,
+    "crowd": _crowd,
+    "crowd-once": _crowd_once,
+    "note-pid-for": _note_pid_for,
     "note-pid-and-sleep-once": _note_pid_once,
     "sleep": lambda seconds: time.sleep(float(seconds)),
     "memory": _hold_memory,

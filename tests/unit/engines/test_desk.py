@@ -59,6 +59,13 @@ def test_who_runs_alone_runs_alone():
     assert one.next() is None
 
 
+def test_what_a_worker_had_no_time_for_goes_first():
+    one = desk(Batch(numbered(0, 1, 2, 3), last=True), chunksize=3)
+    ticket = one.next()
+    one.take(Answers(ticket.slot, [], [], ticket.chunk[1:]))
+    assert run(one) == [[1, 2, 3]]
+
+
 def test_it_waits_for_more_until_the_last_batch_is_there():
     one = desk(Batch(numbered(0)))
     assert run(one) == [[0]]

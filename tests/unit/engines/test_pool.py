@@ -1,3 +1,4 @@
+import itertools
 import os
 import time
 from functools import partial
@@ -5,7 +6,7 @@ from functools import partial
 import engine_tasks as tasks
 import pytest
 
-from imgpool.core.errors import UsageError
+from imgpool.engines import pool
 from imgpool.engines.pool import POOL
 
 METHODS = ["fork", "forkserver", "spawn"]
@@ -64,12 +65,6 @@ def test_memory_beyond_the_limit_is_an_error_of_that_task():
     assert len({result.pid for result in results}) == 1
 
 
-@pytest.mark.parametrize("wrong", [{"workers": 0}, {"chunksize": 0}])
-def test_options_that_cannot_be(wrong):
-    with pytest.raises(UsageError):
-        run("pass", **wrong)
-
-
 def test_a_function_that_cannot_be_pickled_is_told_before_a_process_starts():
     with pytest.raises((AttributeError, TypeError), match=r"lambda|local"):
         list(POOL.run(tasks.tasks("pass"), lambda _state, _task: None, tasks.no_state, tasks.options()))
@@ -82,3 +77,63 @@ def _settle(count):
         before = now
         time.sleep(0.5)
     return now
+
+
+def test_any_number_of_tasks_is_taken_as_they_are_needed():
+    taken = []
+
+    def endless():
+        for task in itertools.cycle(tasks.tasks("pass")):
+            taken.append(task)
+            yield task
+
+    options = tasks.options(chunksize=1)
+    results = POOL.run(endless(), tasks.do, tasks.no_state, options)
+    answered = len(list(itertools.islice(results, 500)))
+    results.close()
+    assert len(taken) - answered <= pool._window(options)
+
+
+def test_an_error_of_whoever_makes_the_tasks_is_theirs():
+    def broken():
+        yield from tasks.tasks("pass")
+        raise LookupError("no more files")
+
+    with pytest.raises(LookupError, match="no more files"):
+        list(POOL.run(broken(), tasks.do, tasks.no_state, tasks.options()))
+
+
+def test_long_chunks_are_answered_while_they_run():
+    answers = POOL.run(tasks.tasks(*["sleep 0.3"] * 5), tasks.do, tasks.no_state, tasks.options(workers=1, chunksize=5))
+    next(answers)
+    assert len(list(answers)) == 4
+    results = run(*["sleep 0.15"] * 6, workers=2, chunksize=6)
+    assert len({result.pid for result in results}) == 2  # what one had no time for, the other does
+
+
+def memory(**options):
+    """The memory that each task was allowed at last, by its source, in the order in which they were done."""
+    results = POOL.run(tasks.tasks(*options.pop("needs")), tasks.need_memory, tasks.no_state, tasks.options(**options))
+    return {result.task.source: result.dtype for result in results}
+
+
+def test_a_task_that_needs_more_than_its_share_gets_it():
+    assert memory(needs=["40", "60", "10", "50"], memory=100, workers=2) == {
+        "40": "50", "60": "60", "10": "50", "50": "50",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("need", ["101", "unknown"])
+def test_a_task_that_needs_all_or_nobody_knows_what_runs_alone_at_the_end(need):
+    allowed = memory(needs=[need, *map(str, range(1, 30))], memory=100, workers=2)
+    assert allowed.pop(need) == "None"
+    assert set(allowed.values()) == {"50"}
+
+
+def test_without_a_limit_every_task_may_take_what_it_needs():
+    assert memory(needs=["40", "unknown"]) == {"40": "None", "unknown": "None"}
+
+
+def test_a_task_that_is_allowed_everything_cannot_ask_for_more():
+    [result] = POOL.run(tasks.tasks("pass"), tasks.never_enough, tasks.no_state, tasks.options(memory=100))
+    assert (result.status, result.failure.error) == ("failed", "MemoryNeeded")
