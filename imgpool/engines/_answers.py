@@ -6,6 +6,7 @@ neighbours their results.
 
 import os
 import pickle
+from collections.abc import Sequence
 from dataclasses import replace
 
 from imgpool.core.engine import Function
@@ -30,19 +31,28 @@ def answer(
         What is raised further instead of becoming a result.
     """
     try:
-        return replace(_checked(function(state, task, memory)), pid=os.getpid())
+        result = _checked(function(state, task, memory))
+        return result if result.pid == os.getpid() else replace(result, pid=os.getpid())
     except passing:
         raise
     except BaseException as error:  # noqa: BLE001 - a task may raise anything, SystemExit too
         return _failed(task, error)
 
 
-def pack(result: Result) -> bytes:
-    """The result pickled; a failed one in its place if it holds what cannot be."""
+def pack(results: Sequence[tuple[int, Result]]) -> bytes:
+    """The results pickled, each with its index; a failed one in the place of any that cannot be."""
     try:
-        return pickle.dumps(result)
-    except Exception as error:  # noqa: BLE001 - pickling calls code of what is pickled
-        return pickle.dumps(_failed(result.task, error))
+        return pickle.dumps(results)
+    except Exception:  # noqa: BLE001 - pickling calls code of what is pickled
+        return pickle.dumps([(index, _picklable(result)) for index, result in results])
+
+
+def _picklable(result: Result) -> Result:
+    try:
+        pickle.dumps(result)
+    except Exception as error:  # noqa: BLE001 - as above
+        return _failed(result.task, error)
+    return result
 
 
 def _checked(result: object) -> Result:

@@ -12,7 +12,7 @@ from imgpool.core.engine import StartMethod
 from imgpool.core.errors import WorkerError
 from imgpool.engines._host import Order, main
 from imgpool.engines._messages import Answers, Batch, Command, Death, SetupFailure
-from imgpool.engines._processes import clean_start, exit_reason, kill_group
+from imgpool.engines._processes import clean_start, exit_reason, kill_group, start
 
 PARTING = 2.0  # seconds for a host to end by itself
 HEARTBEAT = 0.1  # seconds
@@ -31,6 +31,7 @@ class HostProcess:
         context = multiprocessing.get_context(start_method)
         if start_method == "forkserver":
             context.set_forkserver_preload([main.__module__, *order.preload])
+        self._start_method = start_method
         self._orderly = start_method == "spawn"  # the locks of spawned workers must be removed by the host
         self._forked = start_method == "fork"
         self._finished = False
@@ -50,8 +51,8 @@ class HostProcess:
         """
         try:
             with clean_start(forked=self._forked), self._hosts_end:
-                self._process.start()
-        except OSError as error:
+                start(self._process, self._start_method)
+        except (OSError, EOFError) as error:  # EOFError: the fork server has died
             self._connection.close()
             raise WorkerError(f"no worker process can be started: {error}", "use fewer workers (-j)") from error
         atexit.register(self.close)  # runs before multiprocessing's own, which would wait for the host for ever

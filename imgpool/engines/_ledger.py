@@ -61,12 +61,12 @@ class Ledger:
             return None
         return self._batch(self._window - len(self._under_way))
 
-    def enter_results(self, results: Iterable[tuple[int, bytes]]) -> Iterator[Result]:
+    def enter_results(self, pickled: bytes) -> Iterator[Result]:
         """Take note of what the pool has answered; yield it."""
-        for index, pickled in results:
+        results: list[tuple[int, Result]] = pickle.loads(pickled)  # noqa: S301 - pickled by our own worker
+        for index, result in results:
             del self._under_way[index]
             self._answered = True
-            result: Result = pickle.loads(pickled)  # noqa: S301 - pickled by our own worker
             attempt = self._charges.pop(index, 0) + 1
             yield replace(result, attempt=attempt) if attempt > 1 else result
 

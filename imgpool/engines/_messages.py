@@ -77,7 +77,7 @@ class Answers:
     slot
         As in the ticket.
     results
-        Of each task that is done or has failed the index and the pickled result.
+        Of the tasks that are done or have failed the indices and results, pickled: the host only hands them on.
     deferred
         Tasks that need more memory than they were given, with the bytes that they need, as far as that is known.
     rest
@@ -85,7 +85,7 @@ class Answers:
     """
 
     slot: int
-    results: list[tuple[int, bytes]]
+    results: bytes
     deferred: list[tuple[Numbered, int | None]]
     rest: Chunk = ()
 

@@ -12,6 +12,7 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from types import ModuleType
 
+from imgpool.core.engine import StartMethod
 from imgpool.engines._threads import one_thread, one_thread_environment
 
 _starting = threading.Lock()
@@ -32,6 +33,41 @@ def clean_start(*, forked: bool) -> Iterator[None]:
                 yield
         finally:
             sys.modules["__main__"] = main
+
+
+def start(process: BaseProcess, start_method: StartMethod) -> None:
+    """Start a process, and the fork server if it takes one that is not running yet; both deaf to Ctrl-C and SIGTERM.
+
+    A signal that is sent to the whole group is for this process to heed. A fork server would die of it, and its
+    processes be lost with it.
+    """
+    if start_method == "forkserver":
+        from multiprocessing import forkserver, resource_tracker
+
+        resource_tracker.ensure_running()  # deaf by itself
+        with _deaf():
+            forkserver.ensure_running()
+        process.start()
+    else:
+        with _deaf():
+            process.start()
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Let processes that are started in here hear no Ctrl-C and no SIGTERM from their first moment.
+
+    A blocked signal stays blocked in what is started. Nothing is lost: this process hears it in another thread, or
+    in a moment.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def import_all(modules: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ from multiprocessing import current_process
 from multiprocessing.connection import Connection
 
 from imgpool.core.engine import Function, MemoryNeeded
-from imgpool.core.task import Task
+from imgpool.core.task import Result, Task
 from imgpool.engines._answers import answer, pack
 from imgpool.engines._claims import Claims
 from imgpool.engines._memory_limit import MemoryLimit
@@ -91,7 +91,7 @@ def work(ticket: Ticket) -> Answers | SetupFailure:
     """Answer the tasks of a chunk: as many as are done within a slice of time, and before anybody asks to stop."""
     if isinstance(_worker, SetupFailure):
         return _worker
-    results: list[tuple[int, bytes]] = []
+    results: list[tuple[int, Result]] = []
     deferred: list[tuple[Numbered, int | None]] = []
     _worker.limit.set(ticket.memory)
     begun, end = 0, time.monotonic() + SLICE
@@ -103,11 +103,11 @@ def work(ticket: Ticket) -> Answers | SetupFailure:
             deferred.append((numbered, needed.nbytes))
         begun += 1
     _worker.claims.drop(ticket.slot)
-    return Answers(ticket.slot, results, deferred, ticket.chunk[begun:])
+    return Answers(ticket.slot, pack(results), deferred, ticket.chunk[begun:])
 
 
-def _do(worker: _Worker, ticket: Ticket, numbered: Numbered) -> bytes:
+def _do(worker: _Worker, ticket: Ticket, numbered: Numbered) -> Result:
     index, task = numbered
     worker.claims.claim(ticket.slot, index, worker.rules.seconds(task))
     passing = () if ticket.memory is None else MemoryNeeded
-    return pack(answer(worker.function, worker.state, task, ticket.memory, passing))
+    return answer(worker.function, worker.state, task, ticket.memory, passing)

@@ -31,7 +31,7 @@ def test_a_result_is_passed_on_with_the_process_that_made_it():
 )
 def test_whatever_is_raised_becomes_a_failure_of_plain_strings(verb, error, message, hint):
     [task] = tasks.tasks(verb)
-    result = pickle.loads(pack(answer(tasks.do, None, task)))
+    [(_, result)] = pickle.loads(pack([(0, answer(tasks.do, None, task))]))
     assert (result.task, result.status) == (task, "failed")
     failure = result.failure
     assert (failure.stage, failure.error, failure.message, failure.hint) == ("worker", error, message, hint)
@@ -54,9 +54,11 @@ def test_a_function_that_returns_no_result_has_failed():
 
 
 def test_a_result_that_cannot_be_pickled_has_failed():
-    [task] = tasks.tasks("pass")
-    result = pickle.loads(pack(Result(task, "done", dtype=lambda: None)))
-    assert (result.task, result.status, result.failure.stage) == (task, "failed", "worker")
+    [good, task] = tasks.tasks("pass", "pass")
+    packed = pack([(7, Result(good, "done")), (8, Result(task, "done", dtype=lambda: None))])
+    [(_, neighbour), (index, result)] = pickle.loads(packed)
+    assert neighbour == Result(good, "done")
+    assert (index, result.task, result.status, result.failure.stage) == (8, task, "failed", "worker")
 
 
 def test_a_setup_failure_is_raised_as_a_worker_error_with_the_traceback_in_its_notes():

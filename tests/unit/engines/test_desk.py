@@ -21,7 +21,7 @@ def indices(ticket):
 
 
 def back(ticket, *deferred):
-    return Answers(ticket.slot, [], list(deferred))
+    return Answers(ticket.slot, b"", list(deferred))
 
 
 def run(desk):
@@ -62,7 +62,7 @@ def test_who_runs_alone_runs_alone():
 def test_what_a_worker_had_no_time_for_goes_first():
     one = desk(Batch(numbered(0, 1, 2, 3), last=True), chunksize=3)
     ticket = one.next()
-    one.take(Answers(ticket.slot, [], [], ticket.chunk[1:]))
+    one.take(Answers(ticket.slot, b"", [], ticket.chunk[1:]))
     assert run(one) == [[1, 2, 3]]
 
 

@@ -23,7 +23,7 @@ def ledger(count=3, window=100, **options):
 
 
 def answer(book, *indices):
-    return list(book.enter_results((index, pickle.dumps(Result(TASKS[index], "done"))) for index in indices))
+    return list(book.enter_results(pickle.dumps([(index, Result(TASKS[index], "done")) for index in indices])))
 
 
 def die(book, error, index=None, peak=0):
