@@ -14,19 +14,24 @@ At most so many chunks run at the same time as there are workers, and any of tho
 so it is the largest allowances under way, one per worker, whose sum never exceeds the budget.
 
 A big task would wait for ever for room that fresh ones take again and again. So while one waits, fresh chunks get
-no more than what it leaves them; those that do not fit into that wait in their turn.
+no more than what it leaves them; those that do not fit into that wait in their turn. Only a few may wait: what they
+need was told before anybody had seen such a task done; it is asked again once some have been, rather than that a
+worker is idle.
 """
 
+import math
 from bisect import bisect_right, insort
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import nlargest
-from operator import itemgetter
+from operator import attrgetter
 from typing import Generic, TypeVar
 
-WAITING = 1000
-"""Tasks that may wait for room before no fresh ones are taken."""
+WAITING = 8
+"""Tasks per worker that may wait for room before no fresh ones are taken."""
+
+ALONE = 2
+"""Tasks per worker that may wait until they are alone before no fresh ones are taken."""
 
 LEAST = 8
 """The part of a worker's share (an eighth) below which no fresh chunk is handed out: most of it would come back."""
@@ -53,6 +58,18 @@ class Grant(Generic[Item]):
     item: Item | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[Item]):
+    """A task that needs more than it was given: so many bytes, as was told at this `Admission._news`."""
+
+    item: Item
+    need: float
+    told: int
+
+
+_need = attrgetter("need")
+
+
 class Admission(Generic[Item]):
     """Keeps account of the allowances under way and of the tasks that wait for room.
 
@@ -71,14 +88,14 @@ class Admission(Generic[Item]):
         self._workers = workers
         self._free = list(reversed(range(slots)))
         self._under_way: dict[int, int | None] = {}
-        self._waiting: list[tuple[int, Item]] = []  # by need, the largest last
-        self._alone: deque[Item] = deque()
+        self._waiting: list[_Waiting[Item]] = []  # by need, the largest last
         self._loner: int | None = None  # the slot of the task that runs alone
+        self._news = 0  # how many chunks were done, of which workers may have learnt what tasks need
 
     @property
     def busy(self) -> bool:
         """Whether anything is under way or waiting."""
-        return bool(self._under_way or self._waiting or self._alone)
+        return bool(self._under_way or self._waiting)
 
     def place(self, *, fresh: bool) -> Grant[Item] | None:
         """What may start now; None if that is nothing before something is released.
@@ -94,9 +111,9 @@ class Admission(Generic[Item]):
 
     def isolate(self, item: Item) -> None:
         """Take in a task that must run alone, whatever it needs."""
-        self._alone.append(item)
+        self._wait(item, math.inf)
 
-    def release(self, slot: int, returned: Iterable[tuple[Item, int | None]] = ()) -> None:
+    def release(self, slot: int, returned: Sequence[tuple[Item, int | None]] = ()) -> None:
         """Take note that a chunk is back.
 
         Parameters
@@ -110,13 +127,13 @@ class Admission(Generic[Item]):
         allowance = self._under_way.pop(slot)
         self._loner = None if slot == self._loner else self._loner
         self._free.append(slot)
+        self._news += not returned
         for item, need in returned:
-            assert self._budget is not None
             assert allowance is not None
-            if need is None or not allowance < need <= self._budget:  # a need that was granted was none
-                self._alone.append(item)
-            else:
-                insort(self._waiting, (need, item), key=itemgetter(0))
+            self._wait(item, math.inf if need is None or need <= allowance else need)  # it cannot need what it had
+
+    def _wait(self, item: Item, need: float) -> None:
+        insort(self._waiting, _Waiting(item, need, self._news), key=_need)
 
     def _grant(self, allowance: int | None, item: Item | None = None) -> Grant[Item]:
         slot = self._free.pop()
@@ -127,19 +144,39 @@ class Admission(Generic[Item]):
         if self._budget is None:
             return self._grant(None) if fresh else None
         room = self._room(self._budget)
-        if fitting := bisect_right(self._waiting, room, key=itemgetter(0)):
-            return self._grant(*self._waiting.pop(fitting - 1))
-        if fresh and len(self._waiting) + len(self._alone) < WAITING:
-            allowance = min(room, self._for_fresh(self._budget))
-            return self._grant(allowance) if allowance >= self._least(self._budget) else None
-        return None
+        if fitting := bisect_right(self._waiting, room, key=_need):
+            waiting = self._waiting.pop(fitting - 1)
+            return self._grant(int(waiting.need), waiting.item)
+        allowance = min(room, self._for_fresh(self._budget))
+        if allowance < self._least(self._budget):
+            return None
+        if fresh and not self._crowded:
+            return self._grant(allowance)
+        return self._ask_again(allowance)
+
+    def _ask_again(self, allowance: int) -> Grant[Item] | None:
+        """A task that may turn out to need less, now that more is known, for a worker that has nothing else to do."""
+        stale = (index for index, each in enumerate(self._waiting) if each.told < self._news and each.need < math.inf)
+        index = next(stale, None) if len(self._under_way) < self._workers else None
+        return None if index is None else self._grant(allowance, self._waiting.pop(index).item)
 
     def _all_alone(self) -> Grant[Item] | None:
-        if self._under_way or not self._alone:
+        if self._under_way or self._alone == len(self._waiting):
             return None
-        grant = self._grant(None, self._alone.popleft())
+        grant = self._grant(None, self._waiting.pop(self._alone).item)
         self._loner = grant.slot
         return grant
+
+    @property
+    def _alone(self) -> int:
+        """Where those begin that have to run alone."""
+        return bisect_right(self._waiting, self._budget or 0, key=_need)
+
+    @property
+    def _crowded(self) -> bool:
+        """Whether so many wait that no fresh ones are taken."""
+        beside, alone = self._alone, len(self._waiting) - self._alone
+        return beside >= WAITING * self._workers or alone >= ALONE * self._workers
 
     def _room(self, budget: int) -> int:
         """The largest allowance that can be added."""
@@ -151,8 +188,8 @@ class Admission(Generic[Item]):
         share = budget // self._workers
         others = self._workers - 1
         most = budget - others * self._least(budget)  # what can run beside fresh chunks
-        largest = bisect_right(self._waiting, most, key=itemgetter(0))
-        return min(share, (budget - self._waiting[largest - 1][0]) // others) if largest and others else share
+        largest = bisect_right(self._waiting, most, key=_need)
+        return min(share, int(budget - self._waiting[largest - 1].need) // others) if largest and others else share
 
     def _least(self, budget: int) -> int:
         return budget // self._workers // LEAST

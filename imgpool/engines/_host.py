@@ -31,10 +31,12 @@ the workers; one listens to the parent; and the pool's own feeder asks the desk 
 import contextlib
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
@@ -160,20 +162,24 @@ class Host:
         termination.join(TERMINATION)
 
 
-def main(order: Order, parents_end: Connection, connection: Connection) -> None:
+def main(order: Order, parents_end: Connection, connection: Connection, parents_folder: str | None) -> None:
     """Be a host; write answers, deaths and at last None to `connection`, and read from it.
 
     Parameters
     ----------
     parents_end
         The other end, closed here so that writing fails once the parent has closed its own.
+    parents_folder
+        Where the parent has its sockets; a parent that is killed cannot remove it.
     """
     _become_host(parents_end)
     host, whole = None, False
     try:
         import_all(order.preload)
         host = Host(order, connection)
-        when_parent_ends(kill_own_group)  # threads not before: workers are forked while there is but one
+        when_parent_ends(
+            partial(_follow_parent, parents_folder)
+        )  # threads not before: workers are forked while there is but one
         threading.Thread(target=host.listen, name="listen to parent", daemon=True).start()
         whole = host.serve()
         connection.send(None)
@@ -184,6 +190,13 @@ def main(order: Order, parents_end: Connection, connection: Connection) -> None:
     finally:
         if host:
             host.leave(whole=whole)
+
+
+def _follow_parent(parents_folder: str | None) -> None:
+    """End with all workers, and with what the parent has left."""
+    if parents_folder:
+        shutil.rmtree(parents_folder, ignore_errors=True)
+    kill_own_group()
 
 
 def _are_the_first(workers: Iterable[BaseProcess], count: int) -> bool:

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Iterator
 from multiprocessing.connection import wait
+from multiprocessing.util import get_temp_dir
 from typing import Self
 
 from imgpool.core.engine import StartMethod
@@ -38,7 +39,8 @@ class HostProcess:
         self._closed = False
         self._owner = os.getpid()
         self._connection, self._hosts_end = context.Pipe()
-        arguments = (order, self._connection, self._hosts_end)
+        parents_folder = get_temp_dir() if start_method == "forkserver" else None
+        arguments = (order, self._connection, self._hosts_end, parents_folder)
         self._process = context.Process(target=main, args=arguments)  # type: ignore[attr-defined]
 
     def __enter__(self) -> Self:

@@ -237,13 +237,17 @@ def test_ctrl_c_is_the_parents_and_leaves_nobody(script, method, tmp_path):
 
 
 @every_method
-def test_a_killed_parent_leaves_nobody(script, method, tmp_path):
+def test_a_killed_parent_leaves_nobody_and_nothing(script, method, tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     process = script(method, f"list(start(*['note-pid-and-sleep {tmp_path}'] * 4))")
     workers = _noted(tmp_path, 2)
     everybody = [*workers, *psutil.Process(process.pid).children(recursive=True)]
     process.kill()
     process.wait()
     assert gone(lambda: everybody)
+    assert not list(temporary.iterdir())
     process.communicate()
 
 
