@@ -9,20 +9,21 @@ import contextlib
 import ctypes
 import json
 import os
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from imgpool.batch.scan import FOLDER
-from imgpool.core.errors import RunError, UsageError
+from imgpool.core.errors import UsageError
 from imgpool.core.task import Result, Task
 from imgpool.work.files import file_hash
 
 VERSION = 1
-COMMIT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +56,37 @@ def read_journal(output: str) -> dict[str, Record]:
     with contextlib.suppress(FileNotFoundError), journal_path(output).open("rb") as file:
         for entry in _entries(file):
             with contextlib.suppress(KeyError, TypeError):  # garbage: its task runs again
+                for name in ("fingerprint", "status"):
+                    entry[name] = sys.intern(entry[name])  # one text for all records
                 records[str(entry["target"])] = Record(**{name: entry[name] for name in Record.__slots__})
     return records
 
 
 def _entries(file: BinaryIO) -> Iterator[dict[str, Any]]:
     for line in file:
-        try:
-            entry = json.loads(line)
-            version = int(entry["v"])
-        except (ValueError, KeyError, TypeError, OverflowError):  # torn by a crash: its task runs again
-            continue
-        if version > VERSION:
-            raise UsageError(
-                f"{file.name} was written by a newer imgpool (version {version} of the journal)",
-                "upgrade imgpool, or choose another folder with -o",
-            )
-        yield entry
+        if entry := parse_line(line, file.name):
+            yield entry
+
+
+def parse_line(line: bytes, name: str) -> dict[str, Any] | None:
+    """What a line of the journal called `name` says; None where a crash has torn it: its task runs again.
+
+    Raises
+    ------
+    UsageError
+        If a newer imgpool wrote it.
+    """
+    try:
+        entry: dict[str, Any] = json.loads(line)
+        version = int(entry["v"])
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return None
+    if version > VERSION:
+        raise UsageError(
+            f"{name} was written by a newer imgpool (version {version} of the journal)",
+            "upgrade imgpool, or choose another folder with -o",
+        )
+    return entry
 
 
 def why_run(task: Task, record: Record | None, fingerprint: str) -> str:
@@ -108,7 +123,7 @@ def _why_target_changed(task: Task, record: Record) -> str:
 
 
 class Journal:
-    """Appends results, committed in groups; closes with a last commit.
+    """Appends results, committed in groups; closes with a last commit. Threads may share it.
 
     Parameters
     ----------
@@ -116,35 +131,52 @@ class Journal:
         The folder of the results; made where it is missing.
     fingerprint
         Of the recipe.
+    check
+        Called before anything is written; it may raise.
     """
 
-    def __init__(self, output: str, fingerprint: str) -> None:
+    def __init__(self, output: str, fingerprint: str, check: Callable[[], object] = lambda: None) -> None:
         self._output = output
         self._fingerprint = fingerprint
-        self._waiting: list[bytes] = []
-        self._committed = time.monotonic()
+        self._check = check
+        self._adding, self._committing = Lock(), Lock()
         path = journal_path(output)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab")
-        _lock(self._file, output)
-        if path.stat().st_size and not _ends_whole(path):
-            self._waiting.append(b"\n")
+        self._file = path.open("ab+", buffering=0)
+        self._waiting = [] if _ends_whole(self._file) else [b"\n"]
 
     def append(self, result: Result) -> None:
-        """Take a result; it is durable at the next commit: with the first result 2 s after the last, or at the end."""
-        self._waiting.append(json.dumps(self._entry(result)).encode() + b"\n")
-        if time.monotonic() - self._committed > COMMIT_SECONDS:
-            self.commit()
+        """Take a result; it is durable at the next commit."""
+        line = json.dumps(self._entry(result)).encode() + b"\n"
+        with self._adding:
+            self._waiting.append(line)
 
     def commit(self) -> None:
-        """Make the outputs durable, then the lines that say so."""
-        if self._waiting:
-            sync_file_system(self._output)
-            self._file.write(b"".join(self._waiting))
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._waiting.clear()
-        self._committed = time.monotonic()
+        """Make the outputs durable, then the lines that say so; what is appended meanwhile waits for the next."""
+        with self._committing:
+            with self._adding:
+                batch, self._waiting = self._waiting, []
+            try:
+                if batch:
+                    self._write(b"".join(batch))
+            except Exception:
+                with self._adding:
+                    self._waiting[:0] = batch
+                raise
+
+    def _write(self, lines: bytes) -> None:
+        self._check()
+        descriptor = self._file.fileno()
+        sync_file_system(descriptor)
+        size = os.fstat(descriptor).st_size
+        try:
+            while lines:
+                lines = lines[self._file.write(lines) :]
+            os.fsync(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, size)  # no half a line, and no more than is sure to be durable
+            raise
 
     def _entry(self, result: Result) -> Mapping[str, Any]:
         task = result.task
@@ -173,39 +205,22 @@ class Journal:
             self._file.close()
 
 
-def _lock(file: BinaryIO, output: str) -> None:
-    """Raise `RunError` if another run is writing the journal; the lock goes with the process."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise RunError(
-            f"another run is writing into {output}", "wait for it, or choose another folder with -o"
-        ) from None
-    except OSError:  # a file system without locks
-        return
+def _ends_whole(file: BinaryIO) -> bool:
+    """Whether what is appended begins a line of its own."""
+    if not file.seek(0, os.SEEK_END):
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
 
 
-def _ends_whole(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
+def sync_file_system(descriptor: int) -> None:
+    """Make all that was written to the file system of an open file durable.
 
-
-def sync_file_system(folder: str) -> None:
-    """Make all that was written to the folder's file system durable."""
+    The system tells of what it could not write since the file was opened: so it is to be one that stays open.
+    """
     libc = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
     if libc and hasattr(libc, "syncfs"):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            failed = libc.syncfs(descriptor)
-        finally:
-            os.close(descriptor)
-        if failed:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), folder)
+        if libc.syncfs(descriptor):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     elif hasattr(os, "sync"):
         os.sync()

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import stat
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ def check_output(output: str, inputs: Iterable[str | os.PathLike[str]]) -> None:
         raise UsageError(f"the output {nearest} is a file", "choose a folder with -o")
 
 
-def plan(images: Sequence[Found], output: str, recipe: Recipe) -> list[Task]:
+def plan(images: Iterable[Found], output: str, recipe: Recipe) -> list[Task]:
     """One task per image, in the order of the images.
 
     Parameters
@@ -126,13 +127,25 @@ def _refuse_overwriting(tasks: Sequence[Task]) -> None:
             raise UsageError(f"{task.target} would replace an input", "choose another folder with -o")
 
 
-def refuse_foreign(tasks: Iterable[Task], output: str) -> None:
-    """Raise `UsageError` if `output` holds files at the targets though no run of imgpool ever wrote there."""
-    if not os.path.isdir(output):
+class ForeignFileError(UsageError):
+    """A file that imgpool has not written stands where a result would go."""
+
+
+def refuse_foreign(task: Task, unsettled_since_ns: int | None) -> None:
+    """Raise `ForeignFileError` if a file stands at a target that the journal does not know.
+
+    But a run that was killed may have left outputs that it had no time to journal: files that were written since
+    it started, by the clock of their file system.
+    """
+    try:
+        status = os.lstat(task.target)
+    except OSError:
         return
-    foreign = next((task.target for task in tasks if os.path.lexists(task.target)), None)
-    if foreign:
-        raise UsageError(f"{foreign} is already there, and not written by imgpool", "choose another folder with -o")
+    ours = unsettled_since_ns is not None and stat.S_ISREG(status.st_mode) and status.st_mtime_ns >= unsettled_since_ns
+    if not ours:
+        raise ForeignFileError(
+            f"{task.target} is already there, and not written by imgpool", "choose another folder with -o"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,34 @@
 """A run, from the inputs to the last result: scan, plan, drop what is done, run the rest, journal each result."""
 
+import hashlib
+import json
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from pathlib import Path
 
-from imgpool.batch.journal import Journal, journal_path, read_journal, why_run
-from imgpool.batch.plan import check_output, default_output, plan, refuse_foreign, refuse_unholdable
+from imgpool.batch import runfile
+from imgpool.batch.journal import Record, read_journal, why_run
+from imgpool.batch.plan import ForeignFileError, check_output, default_output, plan, refuse_foreign, refuse_unholdable
 from imgpool.batch.resources import available_cpus, available_memory
-from imgpool.batch.scan import FOLDER, Scan, scan
+from imgpool.batch.runfile import RunInfo
+from imgpool.batch.scan import Found, Scan, scan
+from imgpool.batch.session import Session, storage_errors
 from imgpool.core.catalogue import ENGINES, FILTERS, FORMATS, split_extension
 from imgpool.core.engine import EngineOptions, StartMethod
-from imgpool.core.errors import RunError, UsageError
+from imgpool.core.errors import UsageError
 from imgpool.core.filter import Filter
 from imgpool.core.format import Format
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Result, Task
-from imgpool.work.failures import explain, stops_the_run
+from imgpool.work.failures import explain
 from imgpool.work.files import MAX_PIXELS
 from imgpool.work.process import Job, process, set_up
 
-TIMEOUT = 3600.0
-"""Seconds that one image may take: far more than any should, so that a run left alone ends."""
+TIMEOUT = 900.0
+TIMEOUT_PER_BYTE = 20e-6
+"""Seconds that one image may take, and for each byte of its file: far more than it should, so that a run ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Settings:
     workers, chunksize
         None lets imgpool choose.
     timeout
-        Seconds that one image may take; None or 0 for no limit.
+        Seconds that one image may take; 0 for no limit, None for 15 minutes and 20 s for each MB of its file.
     retries
         How often an image is tried again after its worker died or ran over its time.
     max_memory
@@ -63,7 +67,7 @@ class Settings:
     engine: str = "pool"
     workers: int | None = None
     chunksize: int | None = None
-    timeout: float | None = TIMEOUT
+    timeout: float | None = None
     retries: int = 1
     max_memory: int | None = None
     max_pixels: int = MAX_PIXELS
@@ -147,7 +151,8 @@ class Run:
         return EngineOptions(
             workers=workers,
             chunksize=settings.chunksize,
-            timeout=settings.timeout or None,
+            timeout=TIMEOUT if settings.timeout is None else settings.timeout or None,
+            timeout_per_byte=TIMEOUT_PER_BYTE if settings.timeout is None else 0.0,
             retries=settings.retries,
             memory=settings.max_memory or available_memory(),
             preload=_modules(settings.recipe, self.to_do),
@@ -155,7 +160,7 @@ class Run:
             stopping=lambda: self._stopping,
         )
 
-    def results(self) -> Iterator[Result]:
+    def results(self) -> Generator[Result, None, None]:
         """Run, and yield what becomes of every image: what is skipped first, the rest as it is finished.
 
         Raises
@@ -166,34 +171,64 @@ class Run:
         yield from (Result(task, "skipped") for task in self.done_before)
         for folder, error in self.scan.unreadable:
             yield Result(Task(folder, "", 0, 0), "failed", explain(error, "read"))
-        if self.to_do:
+        if self.to_do or self._follows_a_killed_run():
             yield from self._run()
 
     def _run(self) -> Iterator[Result]:
         settings = self.settings
-        with _storage_errors(self.output), Journal(self.output, self.fingerprint) as journal:
-            scratch = _fresh_scratch(self.output)
-            job = Job(settings.recipe, str(scratch), settings.max_pixels)
+        with Session(self.output, self._info(), self._key, self.scan.folders, self.stop) as session:
+            job = Job(settings.recipe, session.scratch, settings.max_pixels)
             engine = ENGINES[settings.engine]
             with closing(engine.run(self.to_do, process, partial(set_up, job), self.options)) as results:
                 for result in map(_mention_older_output, results):
-                    journal.append(result)
+                    session.take(result)
                     yield result
-                    if result.failure and stops_the_run(result.failure):
-                        raise RunError(f"{self.output}: {result.failure.message}", result.failure.hint)
-            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _info(self) -> RunInfo:
+        return RunInfo(
+            inputs=self._inputs,
+            recipe=self.settings.recipe.name,
+            fingerprint=self.fingerprint,
+            engine=self.settings.engine,
+            workers=self.options.workers,
+            found=self.found,
+            skipped=len(self.done_before),
+            to_do=len(self.to_do),
+        )
+
+    @property
+    def _inputs(self) -> tuple[str, ...]:
+        return tuple(map(os.path.abspath, self.settings.inputs))
+
+    @property
+    def _key(self) -> str:
+        """What the targets follow from."""
+        parts = [sorted(self._inputs), self.settings.recipe.output.format]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+    def _follows_a_killed_run(self) -> bool:
+        """Whether there is something to tidy up though there may be nothing to do."""
+        last = self._last_run
+        return last is not None and last.ended is None and not runfile.is_alive(self.output, last)
 
     def _plan(self) -> list[Planned]:
-        tasks = plan(self.scan.images, self.output, self.settings.recipe)
-        if not journal_path(self.output).exists():
-            refuse_foreign(tasks, self.output)
-        with _storage_errors(self.output):
-            journal = read_journal(self.output)
-        records = {} if self.settings.fresh else journal
-        return [
-            Planned(task, why_run(task, records.get(os.path.relpath(task.target, self.output)), self.fingerprint))
-            for task in tasks
-        ]
+        tasks = plan(_drained(self.scan.images), self.output, self.settings.recipe)
+        while True:
+            with storage_errors(self.output):
+                self._last_run = runfile.read(self.output)  # before the journal, which then has all of a run that ended
+                records = read_journal(self.output)
+                since = self._last_run.unsettled_since_ns if self._last_run else None
+                try:
+                    return [self._planned(task, records, since) for task in tasks]
+                except ForeignFileError:
+                    if runfile.read(self.output) == self._last_run:  # else a run has begun or ended meanwhile
+                        raise
+
+    def _planned(self, task: Task, records: Mapping[str, Record], unsettled_since_ns: int | None) -> Planned:
+        record = records.get(task.target.removeprefix(os.path.join(self.output, "")))
+        if record is None:
+            refuse_foreign(task, unsettled_since_ns)
+        return Planned(task, why_run(task, None if self.settings.fresh else record, self.fingerprint))
 
 
 def _check(settings: Settings) -> None:
@@ -205,6 +240,13 @@ def _check(settings: Settings) -> None:
         value = getattr(settings, name)
         if value is not None and not value >= low:
             raise UsageError(f"{name.replace('_', ' ')} is {value}", f"give {low} or more")
+
+
+def _drained(images: list[Found]) -> Iterator[Found]:
+    """The images in their order, each let go once it is planned: there may be millions."""
+    images.reverse()
+    while images:
+        yield images.pop()
 
 
 def _scan(inputs: tuple[str, ...], output: str) -> Scan:
@@ -223,24 +265,6 @@ def _mention_older_output(result: Result) -> Result:
         return result
     older = "its output is still that of an earlier run"
     return replace(result, failure=replace(failure, hint=f"{failure.hint}; {older}" if failure.hint else older))
-
-
-@contextmanager
-def _storage_errors(output: str) -> Iterator[None]:
-    """The journal's own troubles end a run as an output's do: with a sentence and a remedy."""
-    try:
-        yield
-    except OSError as error:
-        failure = explain(error, "write")
-        raise RunError(f"{output}: {failure.message}", failure.hint) from error
-
-
-def _fresh_scratch(output: str) -> Path:
-    """An empty folder for files being written; what a killed run left in it goes."""
-    scratch = Path(output, FOLDER, "tmp")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    return scratch
 
 
 def _modules(recipe: Recipe, tasks: list[Task]) -> tuple[str, ...]:

@@ -22,6 +22,9 @@ OTHER_IMAGES = {
 }  # fmt: skip
 """Extensions of cameras, phones and microscopes that no format of imgpool has."""
 
+Place = tuple[int, int]
+"""A file system and a folder in it: what a path leads to, whatever its name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -59,6 +62,8 @@ class Scan:
         Paths that look like images but are not regular files, with what they are.
     unreadable
         Folders that could not be listed, with the reason; images may be in them.
+    folders
+        The input folders, and where they led.
     """
 
     images: list[Found] = field(default_factory=list)
@@ -66,6 +71,7 @@ class Scan:
     unread: Counter[str] = field(default_factory=Counter)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[tuple[str, OSError]] = field(default_factory=list)
+    folders: dict[str, Place] = field(default_factory=dict)
 
 
 def scan(inputs: Iterable[str | os.PathLike[str]], output: str) -> Scan:
@@ -150,9 +156,12 @@ class _Walk:
         """The entries of a folder that has not been walked yet, without the hidden ones."""
         try:
             status = os.stat(path)
-            if (status.st_dev, status.st_ino) in self.seen or os.path.realpath(path) == self.output:
+            place = status.st_dev, status.st_ino
+            if path in self.roots:
+                self.result.folders[path] = place
+            if place in self.seen or os.path.realpath(path) == self.output:
                 return []
-            self.seen.add((status.st_dev, status.st_ino))
+            self.seen.add(place)
             with os.scandir(path) as scanned:
                 entries = sorted(scanned, key=lambda entry: entry.name)
         except OSError as error:
@@ -181,6 +190,15 @@ class _Walk:
             self.result.images.append(Found(path, relative, status.st_size, status.st_mtime_ns))
         else:
             self.result.left_out.append((path, _kind(status.st_mode)))
+
+
+def place_of(path: str) -> Place | None:
+    """Where a path leads; None where it leads nowhere."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -6,19 +6,21 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from imgpool.core.engine import MemoryNeeded
 from imgpool.core.errors import ReadError, WriteError
 from imgpool.core.filter import LoadedFilter
-from imgpool.core.image import Image
+from imgpool.core.image import Image, Properties
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Result, Stage, Task
-from imgpool.work.failures import explain
+from imgpool.work.failures import explain, lacks_memory
 from imgpool.work.files import MAX_PIXELS, check_limits, file_hash, format_of, read, temporary_name, write_with
+from imgpool.work.footprint import Footprint
 
 NEARLY_FULL = 64 * 1024
 """Bytes left on a disk that is full for any image."""
@@ -45,18 +47,34 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What one worker needs, loaded once: the job, and its filters ready to be called."""
+    """What one worker has: the job, its filters loaded and ready to be called, and what it learns of memory."""
 
     job: Job
     filters: tuple[LoadedFilter, ...]
+    footprint: Footprint
 
 
 @dataclass(slots=True)
 class _Progress:
-    """How far a task has come: the stage it is in, and the seconds each one took."""
+    """How far a task has come.
 
+    Attributes
+    ----------
+    memory
+        Bytes that it may take; None for all there is.
+    need
+        Bytes that it will take by estimate; 0 before the header is read.
+    stage, seconds
+        The stage it is in, and what each one took.
+    measuring
+        Left when the image is done or has failed.
+    """
+
+    memory: int | None
+    need: int = 0
     stage: Stage = "read"
     seconds: dict[str, float] = field(default_factory=dict)
+    measuring: ExitStack = field(default_factory=ExitStack)
 
     @contextmanager
     def enter(self, stage: Stage) -> Iterator[None]:
@@ -72,7 +90,7 @@ def set_up(job: Job) -> Workshop:
     """Load every heavy part of the recipe: a worker's initializer."""
     if multiprocessing.parent_process():
         _silence_c_libraries()
-    return Workshop(job, job.recipe.load_filters())
+    return Workshop(job, job.recipe.load_filters(), Footprint(job.recipe, Path(job.scratch, "footprint.json")))
 
 
 def _silence_c_libraries() -> None:
@@ -82,32 +100,55 @@ def _silence_c_libraries() -> None:
         os.dup2(nowhere.fileno(), 2)
 
 
-def process(workshop: Workshop, task: Task, memory: int | None = None) -> Result:  # noqa: ARG001
-    """Process one file; whatever goes wrong becomes a failed result."""
-    progress = _Progress()
+def process(workshop: Workshop, task: Task, memory: int | None = None) -> Result:
+    """Process one file; whatever goes wrong becomes a failed result.
+
+    Parameters
+    ----------
+    memory
+        Bytes that it may take; None for all there is.
+
+    Raises
+    ------
+    MemoryNeeded
+        If it takes more than `memory`; it has left nothing behind.
+    """
+    progress = _Progress(memory)
     try:
         return _process(workshop, task, progress)
+    except MemoryNeeded:
+        raise
     except Exception as error:  # noqa: BLE001 - one bad file never costs its neighbours
-        failure = explain(error, progress.stage)
+        if memory is not None and lacks_memory(error):
+            raise MemoryNeeded from None
+        failure = explain(error, progress.stage, progress.need)
         return Result(task, "failed", failure, progress.seconds, pid=os.getpid())
 
 
 def _process(workshop: Workshop, task: Task, progress: _Progress) -> Result:
     recipe = workshop.job.recipe
-    with progress.enter("read"):
-        task, image, source_hash = _read_unchanged(task, workshop.job.max_pixels)
-    with progress.enter("filter"):
-        image = recipe.run(image, workshop.filters)
-    with progress.enter("write"):
-        done = _write_in_place(workshop.job, task, image)
+    with progress.measuring:
+        with progress.enter("read"):
+            task, image, source_hash = _read_unchanged(task, partial(_admit, workshop, progress))
+        with progress.enter("filter"):
+            image = recipe.run(image, workshop.filters)
+        with progress.enter("write"):
+            done = _write_in_place(workshop.job, task, image)
     return replace(done, seconds=progress.seconds, source_sha256=source_hash)
 
 
-def _read_unchanged(task: Task, max_pixels: int) -> tuple[Task, Image, str]:
+def _admit(workshop: Workshop, progress: _Progress, file_size: int, properties: Properties) -> None:
+    """Let an image pass whose header is within the limits, and for which there is memory."""
+    check_limits(properties, file_size, workshop.job.max_pixels)
+    progress.need = workshop.footprint.expect(properties, file_size, progress.memory)
+    progress.measuring.enter_context(workshop.footprint.measuring(properties))
+
+
+def _read_unchanged(task: Task, admit: Callable[[int, Properties], None]) -> tuple[Task, Image, str]:
     """Read a file that nobody writes to meanwhile; the task comes back with the size and time it has now."""
     before = os.stat(task.source)
+    image = read(task.source, partial(admit, before.st_size))
     source_hash = file_hash(task.source)
-    image = read(task.source, partial(check_limits, file_size=before.st_size, max_pixels=max_pixels))
     after = os.stat(task.source)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise ReadError("it changed while it was read", "run the same command again when it is complete")
@@ -122,8 +163,7 @@ def _write_in_place(job: Job, task: Task, image: Image) -> Result:
     try:
         lost = write_with(format_of(target), image, temporary, job.recipe.output.options)
         written, sha256 = temporary.stat().st_size, file_hash(temporary)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.replace(target)
+        _move(temporary, target)
     except (OSError, RuntimeError) as error:  # some writers tell of a full disk without its errno
         if getattr(error, "errno", None) is None and _is_full(job.scratch):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), task.target) from error
@@ -141,6 +181,16 @@ def _write_in_place(job: Job, task: Task, image: Image) -> Result:
         lost=lost,
         pid=os.getpid(),
     )
+
+
+def _move(temporary: Path, target: Path) -> None:
+    try:
+        temporary.replace(target)
+    except FileNotFoundError:
+        if not temporary.exists():  # the output is gone: no tree is made in its stead where it was mounted
+            raise
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.replace(target)
 
 
 def _is_full(folder: str) -> bool:

@@ -6,7 +6,7 @@ from heapq import nlargest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgpool.engines._admission import LEAST, WAITING, Admission
+from imgpool.engines._admission import ALONE, LEAST, WAITING, Admission
 
 needs = st.lists(st.integers(0, 1200) | st.integers(0, 100), max_size=120)
 budgets = st.integers(0, 1000)
@@ -63,7 +63,7 @@ class Pool:
                 self.done.append(index)
                 if allowance is None and self.budget is not None:
                     self.alone.append(index)
-        self.returned += returned
+        self.returned += [(index, len(self.done)) for index, _ in returned]
         self.admission.release(slot, returned)
 
     def check(self):
@@ -84,12 +84,17 @@ class Pool:
             return
         assert self.budget is not None or not self.fresh
         room = (self.budget or 0) - sum(allowances)
-        assert all(need > room for need, _ in self.admission._waiting)
-        assert not self.fresh or room < self.budget // self.workers // LEAST or self.waiting >= WAITING
+        assert all(waiting.need > room for waiting in self.admission._waiting)
+        crowded = self.waiting >= WAITING * self.workers or self.loners >= ALONE * self.workers
+        assert not self.fresh or room < self.budget // self.workers // LEAST or crowded
 
     @property
     def waiting(self):
-        return len(self.admission._waiting) + len(self.admission._alone)
+        return self.admission._alone
+
+    @property
+    def loners(self):
+        return len(self.admission._waiting) - self.admission._alone
 
 
 @given(needs, budgets, workers, chunksizes, orders)
@@ -105,10 +110,12 @@ def test_alone_runs_only_what_takes_more_than_the_budget(needs, budget, workers,
 
 
 @given(needs, budgets, workers, chunksizes, orders)
-def test_a_task_is_returned_no_more_than_once_when_its_need_is_true(needs, budget, workers, chunksize, order):
+def test_a_task_comes_back_again_only_after_others_were_done(needs, budget, workers, chunksize, order):
     pool = Pool(needs, budget, workers, chunksize, order).run()
-    returned = [index for index, _ in pool.returned]
-    assert len(returned) == len(set(returned))
+    done_before = {}
+    for index, done in pool.returned:
+        assert done > done_before.get(index, -1)
+        done_before[index] = done
 
 
 @given(needs, budgets, workers, chunksizes, orders, st.sets(st.integers(0, 119)), st.integers(0, 50))
@@ -126,17 +133,16 @@ def test_without_a_budget_chunks_go_out_as_they_come(needs, workers, chunksize, 
     assert not pool.returned
 
 
-@given(st.integers(900, 1100), st.integers(1, 4), st.integers(1, 10), orders)
-def test_what_waits_is_bounded(need, workers, chunksize, order):
-    pool = Pool([need] * 1500, 1000, workers, chunksize, order)
-    most = 0
+@given(st.lists(st.integers(0, 1200), min_size=200, max_size=300), st.integers(1, 4), st.integers(1, 10), orders)
+def test_what_waits_is_bounded(needs, workers, chunksize, order):
+    pool = Pool(needs, 1000, workers, chunksize, order)
     release = pool.admission.release
+    under_way = 3 * workers * chunksize
 
     def watched(slot, returned=()):
-        nonlocal most
         release(slot, returned)
-        most = max(most, pool.waiting)
+        assert pool.waiting <= WAITING * workers + under_way
+        assert pool.loners <= ALONE * workers + under_way
 
     pool.admission.release = watched
     pool.run()
-    assert most <= WAITING + 3 * workers * chunksize

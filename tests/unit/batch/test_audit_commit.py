@@ -17,7 +17,7 @@ from imgpool.core.task import Result, Task
 
 def test_a_commit_ends_with_the_journal_itself_made_durable(tmp_path, monkeypatch):
     happened = []
-    monkeypatch.setattr(journal_module, "sync_file_system", lambda _folder: happened.append("outputs"))
+    monkeypatch.setattr(journal_module, "sync_file_system", lambda _file: happened.append("outputs"))
 
     def fsync(descriptor):
         happened.append((os.readlink(f"/proc/self/fd/{descriptor}"), journal_path(str(tmp_path)).read_bytes() != b""))
@@ -32,16 +32,19 @@ def test_what_a_killed_run_was_writing_is_gone_before_the_first_image(tmp_path):
     """Its bytes may be the very ones that a full disk lacks."""
     folder, scratch = tmp_path / "in", tmp_path / "out" / ".imgpool" / "tmp"
     folder.mkdir()
-    scratch.mkdir(parents=True)
-    (scratch / ".imgpool-1-1.png").write_bytes(b"half an image")
+    (scratch / "0123").mkdir(parents=True)
+    (scratch / "0123" / ".imgpool-1-1.png").write_bytes(b"half an image")
+    (scratch.parent / "run-0123.tmp").write_bytes(b"half a run file")
     imgpool.write(Image(np.zeros((5, 6), np.uint8), "YX"), folder / "a.png")
     results = imgpool.process(folder, output=tmp_path / "out", filters=["invert"], engine="serial")
     assert next(results).status == "done"
-    assert list(scratch.iterdir()) == []
+    assert sorted(tmp_path.rglob("*.png")) == [folder / "a.png", tmp_path / "out" / "a.png"]
+    assert list(tmp_path.rglob("*.tmp")) == []
     assert list(results) == []
+    assert not scratch.exists()
 
 
-def test_a_sync_that_fails_is_an_error_of_the_system(tmp_path, monkeypatch):
+def test_a_sync_that_fails_is_an_error_of_the_system(monkeypatch):
     """The disk may be gone by then; what was written to it must not be called done."""
 
     def syncfs(_descriptor):
@@ -50,5 +53,5 @@ def test_a_sync_that_fails_is_an_error_of_the_system(tmp_path, monkeypatch):
 
     monkeypatch.setattr(ctypes, "CDLL", lambda *_name, **_options: SimpleNamespace(syncfs=syncfs))
     with pytest.raises(OSError, match="Input/output") as caught:
-        journal_module.sync_file_system(str(tmp_path))
+        journal_module.sync_file_system(0)
     assert caught.value.errno == errno.EIO

@@ -2,13 +2,15 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from disks import file_size_limit
 
 from imgpool.batch import journal as journal_module
 from imgpool.batch.journal import Journal, journal_path, read_journal, sync_file_system, why_run
-from imgpool.core.errors import UsageError
+from imgpool.core.errors import RunError, UsageError
 from imgpool.core.task import Failure, Result, Task
 from imgpool.work.files import file_hash
 
@@ -92,9 +94,9 @@ def test_odd_names_come_back_as_they_were(output, name):
 def test_nothing_on_disk_claims_done_before_the_commit_and_the_outputs_are_synced_first(output, monkeypatch):
     on_disk_at_sync = []
 
-    def sync(folder):
-        on_disk_at_sync.append((folder, lines(output)))
-        sync_file_system(folder)
+    def sync(descriptor):
+        on_disk_at_sync.append((os.fstat(descriptor).st_dev, len(lines(output))))
+        sync_file_system(descriptor)
 
     monkeypatch.setattr(journal_module, "sync_file_system", sync)
     with Journal(output, FINGERPRINT) as journal:
@@ -105,15 +107,51 @@ def test_nothing_on_disk_claims_done_before_the_commit_and_the_outputs_are_synce
         assert len(lines(output)) == 2
         journal.append(done(output, "c.png"))
         assert len(lines(output)) == 2
-    assert len(lines(output)) == 3
-    assert [(folder, len(seen)) for folder, seen in on_disk_at_sync] == [(output, 0), (output, 2)]
+        journal.commit()
+        journal.commit()
+    device = os.stat(output).st_dev
+    assert on_disk_at_sync == [(device, 0), (device, 2)]
 
 
-def test_results_that_come_slowly_are_committed_without_waiting_for_the_end(output, monkeypatch):
-    monkeypatch.setattr(journal_module, "COMMIT_SECONDS", -1.0)
+def test_what_is_appended_after_the_sync_waits_for_the_next_commit(output, monkeypatch):
+    """Its output may not be durable yet."""
+    with Journal(output, FINGERPRINT) as journal:
+
+        def sync(_descriptor):
+            if not lines(output):
+                journal.append(done(output, "late.png"))
+
+        monkeypatch.setattr(journal_module, "sync_file_system", sync)
+        journal.append(done(output))
+        journal.commit()
+        assert list(read_journal(output)) == ["a.png"]
+        journal.commit()
+        assert list(read_journal(output)) == ["a.png", "late.png"]
+
+
+def test_threads_append_and_commit_at_once_and_no_line_is_lost_or_torn(output):
+    with Journal(output, FINGERPRINT) as journal, ThreadPoolExecutor(8) as threads:
+        for number in range(300):
+            threads.submit(journal.append, done(output, f"{number}.png"))
+            threads.submit(journal.commit)
+    assert len(lines(output)) == 300
+    assert set(read_journal(output)) == {f"{number}.png" for number in range(300)}
+
+
+def test_what_is_committed_is_not_held(output):
     with Journal(output, FINGERPRINT) as journal:
         journal.append(done(output))
-        assert len(lines(output)) == 1
+        journal.commit()
+        assert journal._waiting == []
+
+
+def test_a_check_that_fails_keeps_everything_unwritten(output):
+    def check():
+        raise RunError("another run has taken over")
+
+    with pytest.raises(RunError, match="taken over"), Journal(output, FINGERPRINT, check) as journal:
+        journal.append(done(output))
+    assert lines(output) == []
 
 
 def test_an_error_in_the_run_still_commits_what_is_done(output):
@@ -128,13 +166,26 @@ def test_an_error_in_the_run_still_commits_what_is_done(output):
 
 
 def test_a_failing_sync_claims_nothing(output, monkeypatch):
-    def sync(_folder):
+    def sync(_descriptor):
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(journal_module, "sync_file_system", sync)
     with pytest.raises(OSError, match="Input/output"):
         write(output, done(output))
     assert lines(output) == []
+
+
+@pytest.mark.parametrize("room", [0, 1, 100, 700])
+def test_a_write_that_fails_leaves_no_half_line_and_the_same_lines_can_be_written_later(output, room):
+    write(output, done(output))
+    before = journal_path(output).read_bytes()
+    with Journal(output, FINGERPRINT) as journal:
+        journal.append(done(output, "b.png"))
+        journal.append(done(output, "c.png"))
+        with file_size_limit(len(before) + room), pytest.raises(OSError, match="too large"):
+            journal.commit()
+        assert journal_path(output).read_bytes() == before
+    assert list(read_journal(output)) == ["a.png", "b.png", "c.png"]
 
 
 def test_every_cut_of_the_last_line_loses_that_line_alone(output):
@@ -285,7 +336,6 @@ def test_an_output_of_another_size_is_made_again(finished, output):
     assert reason(finished, output) == "the output was changed"
 
 
-def test_sync_reports_a_folder_that_is_not_there(tmp_path):
-    sync_file_system(str(tmp_path))
-    with pytest.raises(FileNotFoundError):
-        sync_file_system(str(tmp_path / "absent"))
+def test_sync_reports_a_file_that_is_not_open():
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        sync_file_system(2**20)

@@ -189,16 +189,26 @@ def test_a_link_in_the_output_that_leads_to_the_input_does_not_overwrite_it(tmp_
         tasks_for(tmp_path / "photos", KEEP, tmp_path / "out")
 
 
-def test_foreign_files_in_the_output_are_refused_by_name(tmp_path):
-    output = tmp_path / "out"
-    tasks = plan(found("a/1.png", "b.png"), str(output), KEEP)
-    refuse_foreign(tasks, str(output))
-    (output / "a").mkdir(parents=True)
-    (output / "other.png").touch()
-    refuse_foreign(tasks, str(output))
-    (output / "b.png").symlink_to("nowhere")
+def test_a_file_that_no_run_can_have_left_is_refused_by_name(tmp_path):
+    one, two = plan(found("a/1.png", "b.png"), str(tmp_path), KEEP)
+    for task in (one, two):
+        refuse_foreign(task, None)
+    (tmp_path / "b.png").write_bytes(b"precious")
+    written = (tmp_path / "b.png").stat().st_mtime_ns
+    refuse_foreign(one, None)
+    refuse_foreign(two, written)
+    for since in (None, written + 1):
+        with pytest.raises(UsageError, match=r"b\.png is already there") as caught:
+            refuse_foreign(two, since)
+        assert "-o" in caught.value.hint
+
+
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.symlink_to("nowhere")])
+def test_what_imgpool_never_makes_is_never_taken_for_the_output_of_a_killed_run(tmp_path, make):
+    (task,) = plan(found("b.png"), str(tmp_path), KEEP)
+    make(tmp_path / "b.png")
     with pytest.raises(UsageError, match=r"b\.png is already there"):
-        refuse_foreign(tasks, str(output))
+        refuse_foreign(task, 0)
 
 
 def test_what_the_output_format_cannot_hold_is_refused_before_the_start(tmp_path):

@@ -9,6 +9,8 @@ import pytest
 from small_runs import BLUR, close_folder, outputs, prepare, run, statuses, write_png
 
 import imgpool
+from imgpool.batch import runfile
+from imgpool.batch.journal import journal_path
 from imgpool.batch.run import Run, Settings
 from imgpool.core.catalogue import FILTERS
 from imgpool.core.errors import ReadError, RunError
@@ -37,7 +39,7 @@ def test_every_image_is_processed_into_the_mirrored_tree(photos, tmp_path):
 
 def test_nothing_is_left_in_the_output_but_results_and_journal(photos, tmp_path):
     run(photos)
-    assert set(os.listdir(tmp_path / "photos-processed" / ".imgpool")) <= {"journal.jsonl", "lock"}
+    assert set(os.listdir(tmp_path / "photos-processed" / ".imgpool")) == {"journal.jsonl", "lock", "run.json"}
 
 
 def test_big_files_come_first_and_the_plan_stays_in_order_of_names(photos):
@@ -222,6 +224,41 @@ def test_the_engine_is_told_workers_memory_and_modules(photos):
     assert options.memory == 400
     assert "imgpool.filters.smoothing" in options.preload
     assert Run(replace(settings, engine="serial")).options.workers == 1
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seconds", "per_byte"), [(None, 900.0, 20e-6), (0, None, 0.0), (0.0, None, 0.0), (9.0, 9.0, 0.0)]
+)
+def test_the_time_for_an_image_follows_from_its_size_unless_it_is_given(photos, timeout, seconds, per_byte):
+    options = Run(Settings((str(photos),), BLUR, timeout=timeout)).options
+    assert (options.timeout, options.timeout_per_byte) == (seconds, per_byte)
+
+
+def test_what_was_found_is_let_go_once_it_is_planned(photos):
+    planned = prepare(photos)
+    assert planned.scan.images == []
+    assert len(planned.planned) == 3
+
+
+def test_the_run_file_tells_of_the_run(photos, tmp_path):
+    run(photos)
+    write_png(photos / "new.png")
+    before = journal_path(str(tmp_path / "photos-processed")).stat().st_size
+    results = list(prepare(photos, recipe=BLUR).results())
+    info = runfile.read(str(tmp_path / "photos-processed"))
+    assert info.inputs == (str(photos),)
+    assert (info.recipe, info.fingerprint, info.engine, info.workers) == ("gaussian", BLUR.fingerprint(), "serial", 1)
+    assert (info.found, info.skipped, info.to_do, info.journal) == (len(results), 3, 1, before)
+    assert (info.how, info.pid) == ("finished", os.getpid())
+
+
+def test_a_run_that_is_stopped_tells_so(photos, tmp_path):
+    planned = prepare(photos)
+    results = planned.results()
+    next(results)
+    planned.stop()
+    assert list(results) == []
+    assert runfile.read(str(tmp_path / "photos-processed")).how == "interrupted"
 
 
 def test_python_gets_the_results_that_the_command_gives(photos, tmp_path):

@@ -1,14 +1,15 @@
 """What a run refuses before it starts, and what stops it: bad usage, a run at work, a full disk."""
 
-import contextlib
-import subprocess
+import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from disks import disk, remount
 from small_runs import BLUR, outputs, prepare, run, statuses, write_png
 
 import imgpool
+from imgpool.batch import runfile
 from imgpool.batch.journal import journal_path
 from imgpool.batch.run import Run, Settings
 from imgpool.core.catalogue import FORMATS
@@ -40,6 +41,92 @@ def test_foreign_files_in_the_output_are_refused_until_a_run_has_written_there(p
     with pytest.raises(UsageError, match=r"z\.png is already there"):
         prepare(photos, output=str(tmp_path / "out"), fresh=True)
     assert (tmp_path / "out" / "z.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_foreign_file_at_a_new_target_is_refused_also_where_runs_have_written(photos, tmp_path, fresh):
+    run(photos)
+    write_png(photos / "new.png")
+    foreign = write_png(tmp_path / "photos-processed" / "new.png", 4)
+    before = foreign.read_bytes()
+    with pytest.raises(UsageError, match=r"photos-processed/new\.png is already there, and not written by imgpool"):
+        prepare(photos, fresh=fresh)
+    assert foreign.read_bytes() == before
+    foreign.unlink()
+    assert statuses(run(photos)).count("done") == 1
+
+
+def leave_as_if_killed(photos, output):
+    """Run until there is one output that the journal does not know, and no end in the run file."""
+    results = prepare(photos).results()
+    next(results)
+    info = runfile.read(str(output))
+    results.close()
+    journal_path(str(output)).unlink()
+    runfile.write(str(output), replace(info, process_started=1.0))
+
+
+def test_what_a_killed_run_left_unjournalled_is_made_again(photos, tmp_path):
+    output = tmp_path / "photos-processed"
+    leave_as_if_killed(photos, output)
+    assert outputs(output) == ["trip/a.png"]
+    assert statuses(run(photos)) == ["done"] * 3
+    info = runfile.read(str(output))
+    assert (info.how, info.unsettled_since_ns, info.unsettled) == ("finished", None, ())
+
+
+def test_a_run_of_other_images_in_between_does_not_make_it_foreign(photos, tmp_path):
+    output = tmp_path / "photos-processed"
+    leave_as_if_killed(photos, output)
+    write_png(tmp_path / "more" / "b.png")
+    for _ in range(2):
+        run(tmp_path / "more", output=str(output), fresh=True)
+    assert statuses(run(photos)) == ["done"] * 3
+
+
+def test_what_stood_there_before_the_killed_run_is_still_foreign(photos, tmp_path):
+    output = tmp_path / "photos-processed"
+    foreign = write_png(output / "z.png", 4)
+    os.utime(foreign, (1, 1))
+    os.rename(photos / "z.png", tmp_path / "z.png")
+    leave_as_if_killed(photos, output)
+    os.rename(tmp_path / "z.png", photos / "z.png")
+    with pytest.raises(UsageError, match=r"z\.png is already there"):
+        prepare(photos)
+
+
+def test_a_run_that_begins_while_another_is_planned_is_no_foreigner(photos, monkeypatch):
+    """Its outputs are there before its journal; so it is told as what it is, not as files of somebody else."""
+    first = prepare(photos).results()
+    real, looks = runfile.read, []
+
+    def read(output):
+        info = real(output)
+        if not looks:
+            looks.append(info)
+            next(first)  # makes an output that is not committed yet
+        return info
+
+    monkeypatch.setattr(runfile, "read", read)
+    second = prepare(photos)
+    with pytest.raises(RunError, match="another run is writing"):
+        list(second.results())
+    assert statuses(first) == ["done"] * 2
+
+
+def test_a_run_with_nothing_to_do_tidies_up_after_one_that_was_killed(photos, tmp_path):
+    output = tmp_path / "photos-processed"
+    run(photos)
+    litter = output / ".imgpool" / "tmp" / "0123" / "half.png"
+    litter.parent.mkdir(parents=True)
+    litter.touch()
+    assert statuses(run(photos)) == ["skipped"] * 3
+    assert litter.exists()  # a run that finished leaves none: nobody looks
+    info = runfile.read(str(output))
+    runfile.write(str(output), replace(info, ended=None, how=None, process_started=1.0))
+    assert statuses(run(photos)) == ["skipped"] * 3
+    assert not litter.exists()
+    assert runfile.read(str(output)).how == "finished"
 
 
 @pytest.mark.parametrize("fresh", [False, True])
@@ -80,48 +167,18 @@ def test_a_second_run_into_the_same_output_is_refused_while_the_first_is_at_work
     assert statuses(run(photos)) == ["skipped"] * 3
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 128 KiB, and what makes it larger."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        mounted = False
-    if not mounted:
-        pytest.skip("mounting is not permitted here")
-    try:
-        yield folder, lambda: subprocess.run(["mount", "-o", "remount,size=16m", str(folder)], check=True)
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
 @pytest.mark.parametrize("name", [format_.name for format_ in FORMATS if format_.can_hold(GREY)])
-def test_a_full_disk_stops_the_run_and_making_space_continues_it(tmp_path, small_disk, name):
+def test_a_full_disk_stops_the_run_and_making_space_continues_it(tmp_path, name):
     """Whatever the writer raises: some libraries give an OSError without an errno, or a RuntimeError."""
-    disk, enlarge = small_disk
     for number in range(3):
         write_png(tmp_path / "photos" / f"{number}.png", 512)
-    settings = {"recipe": Recipe("keep").with_output(Output.parse(name)), "output": str(disk / "out")}
-    results = prepare(tmp_path / "photos", **settings).results()
-    seen = []
-    with pytest.raises(RunError, match="the disk is full") as caught:
-        seen.extend(results)
-    assert "make space" in caught.value.hint
-    assert outputs(disk / "out") == []
-    enlarge()
-    assert statuses(run(tmp_path / "photos", **settings)) == ["done"] * 3
-
-
-def test_a_disk_without_a_byte_left_for_the_journal_stops_the_run_too(tmp_path, small_disk):
-    disk, enlarge = small_disk
-    write_png(tmp_path / "photos" / "a.png", 512)
-    planned = prepare(tmp_path / "photos", output=str(disk / "out"))
-    with contextlib.suppress(OSError):
-        (disk / "filling").write_bytes(b"\0" * 2**18)
-    with pytest.raises(RunError, match="disk is full"):
-        list(planned.results())
-    enlarge()
-    assert statuses(run(tmp_path / "photos", output=str(disk / "out"))) == ["done"]
+    with disk(tmp_path / "disk", "128k") as folder:
+        settings = {"recipe": Recipe("keep").with_output(Output.parse(name)), "output": str(folder / "out")}
+        results = prepare(tmp_path / "photos", **settings).results()
+        seen = []
+        with pytest.raises(RunError, match="the disk is full") as caught:
+            seen.extend(results)
+        assert "make space" in caught.value.hint
+        assert (seen, outputs(folder / "out")) == ([], [])
+        remount(folder, "size=16m")
+        assert statuses(run(tmp_path / "photos", **settings)) == ["done"] * 3

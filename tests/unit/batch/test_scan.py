@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from small_runs import close_folder
 
-from imgpool.batch.scan import scan
+from imgpool.batch.scan import place_of, scan
 from imgpool.core.errors import UsageError
 
 
@@ -41,6 +41,19 @@ def test_walks_the_whole_tree_in_order_and_counts_what_is_no_image(folder):
     assert [image.source for image in found.images] == [str(folder / name) for name in relatives(found)]
     assert found.others == 4
     assert (found.left_out, found.unreadable) == ([], [])
+
+
+def test_tells_where_the_input_folders_led(folder, tmp_path):
+    fill(folder, "a/1.png")
+    fill(tmp_path / "more", "2.png")
+    (tmp_path / "link").symlink_to(tmp_path / "more")
+    folders = walk(folder, folder / "a", tmp_path / "link").folders
+    assert folders == {
+        str(folder): place_of(str(folder)),
+        str(folder / "a"): place_of(str(folder / "a")),
+        str(tmp_path / "link"): place_of(str(tmp_path / "more")),
+    }
+    assert place_of(str(tmp_path / "absent")) is None
 
 
 def test_tells_size_and_time_of_every_image(folder):

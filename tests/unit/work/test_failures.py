@@ -81,6 +81,8 @@ def test_too_little_memory_has_its_remedy():
         (errno.EACCES, "write", "permission denied"),
         (errno.EIO, "read", "input/output error"),
         (errno.ENAMETOOLONG, "write", "too long"),
+        (errno.EFBIG, "write", "larger than may be written"),
+        (errno.EXDEV, "write", "another file system"),
         (errno.EISDIR, "write", "is a directory"),
     ],
 )
@@ -91,15 +93,26 @@ def test_system_errors_in_plain_words(number, stage, message):
     assert not stops_the_run(failure)
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
-def test_an_output_that_takes_no_more_stops_the_run(number):
+@pytest.mark.parametrize(
+    ("number", "message", "hint"),
+    [
+        (errno.ENOSPC, "disk is full", "make space"),
+        (errno.EDQUOT, "quota", "make space"),
+        (errno.EROFS, "read-only", "make it writable"),
+        (errno.EIO, "input/output error", "check it"),
+        *((number, "is gone", "bring it back") for number in (errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN)),
+    ],
+)
+def test_an_output_that_takes_no_more_stops_the_run(number, message, hint):
     failure = explain(system_error(number), "write")
     assert stops_the_run(failure)
-    assert failure.hint
+    assert message in failure.message
+    assert hint in failure.hint
 
 
 def test_the_same_error_elsewhere_stops_nothing():
-    assert not stops_the_run(explain(system_error(errno.ENOSPC), "read"))
+    for number in (errno.ENOSPC, errno.EIO, errno.ESTALE):
+        assert not stops_the_run(explain(system_error(number), "read"))
     assert not stops_the_run(explain(raised(FilterError("the disk is full")), "filter"))
     assert not stops_the_run(None)
 

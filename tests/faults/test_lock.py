@@ -1,0 +1,158 @@
+"""One run per output, among real processes: started at the same instant, killed, stopped and woken again."""
+
+import multiprocessing
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import defaultdict
+
+import pytest
+from lock_tasks import compete, stand_still
+from run_files import run_of
+from runs import command, outputs, records
+from small_runs import run, write_png
+
+from imgpool.batch import runfile
+from imgpool.batch.lock import Tenure
+from imgpool.core.recipe import Recipe
+
+SPAWN = multiprocessing.get_context("spawn")
+SLOW = "skimage.restoration.denoise_tv_chambolle:max_num_iter=300,eps=0"
+ENDLESS = SLOW.replace("300", "1000000000")
+PATIENCE = 120
+
+
+def wait_for(condition):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "locks", "hosts"),
+    [(40, True, False), (4, False, False), (4, False, True)],
+    ids=["locks", "no locks", "no locks, several machines"],
+)
+def test_of_those_that_start_at_the_same_instant_exactly_one_proceeds(tmp_path, rounds, locks, hosts):
+    folders = [str(tmp_path / f"out{number}") for number in range(rounds)]
+    together, outcomes = SPAWN.Barrier(4, timeout=PATIENCE), SPAWN.Queue()
+    options = {"locks": locks, "hosts": hosts}
+    processes = [
+        SPAWN.Process(target=compete, args=(folders, together, outcomes), kwargs=options, daemon=True) for _ in range(4)
+    ]
+    for process in processes:
+        process.start()
+    told = [outcomes.get(timeout=PATIENCE) for _ in range(4 * rounds)]
+    for process in processes:
+        process.join(PATIENCE)
+        assert process.exitcode == 0
+    by_folder = defaultdict(dict)
+    for folder, pid, refusal in told:
+        by_folder[folder][pid] = refusal
+    for answers in by_folder.values():
+        (winner,) = [pid for pid, refusal in answers.items() if not refusal]
+        named = [winner] if locks else answers  # the winner, or one that was ahead at that moment
+        assert all(any(f"pid {pid} on" in refusal for pid in named) for refusal in answers.values() if refusal)
+
+
+def process_of(folder, output, *words, recipe=SLOW):
+    """The command, started."""
+    arguments = command("process", folder, "-o", output, "-f", recipe, *words)
+    return subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for number in range(12):
+        write_png(tmp_path / "photos" / f"{number}.png", 100)
+    return tmp_path / "photos"
+
+
+def test_a_second_command_is_refused_and_names_the_first_which_goes_on(photos, tmp_path):
+    first = process_of(photos, tmp_path / "out", "-j", "2", recipe=ENDLESS)
+    wait_for(runfile.run_path(str(tmp_path / "out")).exists)
+    second = process_of(photos, tmp_path / "out", "--serial")
+    told = second.communicate(timeout=PATIENCE)[1]
+    assert second.returncode == 3
+    assert f"another run is writing into {tmp_path / 'out'}: pid {first.pid} on {socket.gethostname()}, since" in told
+    assert f"kill {first.pid}" in told
+    assert first.poll() is None
+    first.kill()
+    first.communicate()
+
+
+IN_A_FORKED_POOL = f"""
+import sys, imgpool
+for result in imgpool.process(sys.argv[1], output=sys.argv[2], filters=[{SLOW!r}], start_method="fork", workers=2):
+    print(result.status, flush=True)
+"""
+
+
+def test_a_killed_run_is_followed_at_once_though_its_workers_inherited_the_lock(photos, tmp_path):
+    words = [sys.executable, "-c", IN_A_FORKED_POOL, photos, tmp_path / "out"]
+    first = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert first.stdout.readline() == "done\n"
+    first.kill()
+    second = subprocess.run(words, stdout=subprocess.PIPE, text=True, timeout=PATIENCE, check=True)
+    first.communicate()
+    assert set(second.stdout.split()) <= {"done", "skipped"}
+    assert len(outputs(tmp_path / "out")) == 12
+
+
+def test_a_run_that_stood_still_and_was_taken_over_stops_and_disturbs_nobody(tmp_path):
+    """A laptop asleep, on a share without locks."""
+    output = tmp_path / "out"
+    sleeper = SPAWN.Process(target=stand_still, args=(str(output),), kwargs={"host": "laptop"}, daemon=True)
+    sleeper.start()
+    said = tmp_path / "said"
+    wait_for(said.exists)
+    os.kill(sleeper.pid, signal.SIGSTOP)
+    try:
+        os.utime(runfile.run_path(str(output)), (time.time() - 70, time.time() - 70))
+        with Tenure(str(output), run_of(to_do=0), "key") as held:
+            scratch = output / ".imgpool" / "tmp" / "ours"
+            scratch.mkdir(parents=True)
+            (tmp_path / "go").touch()
+            os.kill(sleeper.pid, signal.SIGCONT)
+            sleeper.join(PATIENCE)
+            assert f"another run has taken over {output}" in said.read_text()
+            assert f"pid {os.getpid()} on" in said.read_text()
+            assert runfile.read(str(output)) == held.info
+            assert scratch.is_dir()
+        assert list(records(output)) == []
+    finally:
+        sleeper.kill()
+
+
+def kill(running, output, pause):
+    """Kill a run a while after it has made another output, or after its start where the pause is negative."""
+    before = len(list(output.glob("*.png")))
+    wait_for(lambda: runfile.run_path(str(output)).exists() or running.poll() is not None)
+    if pause >= 0:
+        wait_for(lambda: len(list(output.glob("*.png"))) > before or running.poll() is not None)
+    time.sleep(abs(pause))
+    running.kill()
+    told = running.communicate()[1]
+    assert running.returncode in {-signal.SIGKILL, 0}, told
+
+
+@pytest.mark.parametrize("words", [["--serial"], pytest.param(["-j", "2"], marks=pytest.mark.slow)])
+def test_runs_killed_one_after_the_other_at_any_moment_never_refuse_what_they_left(photos, tmp_path, words):
+    """Outputs that no journal knows yet are not taken for somebody else's."""
+    output, unknown = tmp_path / "out", 0
+    for pause in (0, -random.random() / 3, random.random() / 3):
+        kill(process_of(photos, output, *words), output, pause)
+        unknown += len(outputs(output).keys() - {record["target"] for record in records(output)})
+    last = process_of(photos, output, *words)
+    assert "already there" not in last.communicate(timeout=PATIENCE)[1]
+    assert last.returncode == 0
+    run(photos, output=str(tmp_path / "expected"), recipe=Recipe.from_specs([SLOW]))
+    assert unknown > 0
+    assert outputs(output) == outputs(tmp_path / "expected")
+    assert sorted(path.name for path in (output / ".imgpool").iterdir()) == ["journal.jsonl", "lock", "run.json"]
+    assert runfile.read(str(output)).unsettled_since_ns is None

@@ -1,0 +1,271 @@
+"""Storage that fails: the run stops with one sentence and a remedy, claims nothing false, and goes on afterwards."""
+
+import os
+import shutil
+import subprocess
+import sys
+import traceback
+
+import numpy as np
+import pytest
+from disks import disk, file_size_limit, remount, shown_at, unmount
+from runs import command, outputs, records
+from small_runs import BLUR, prepare, run, statuses, write_png
+
+from imgpool import Image, write
+from imgpool.batch import runfile
+from imgpool.batch.run import Run, Settings
+from imgpool.core.errors import RunError
+from imgpool.core.recipe import Output, Recipe
+from imgpool.work.process import _move
+
+PAGE = 4096
+IMAGES = [*(f"plate{number % 2}/{number}.png" for number in range(6)), "top.png"]
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for number, name in enumerate(IMAGES):
+        write_png(tmp_path / "photos" / name, 60 + number)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def expected(photos, tmp_path):
+    """The bytes that an undisturbed run makes."""
+    run(photos, output=str(tmp_path / "expected"))
+    return outputs(tmp_path / "expected")
+
+
+def stops(results, sentence):
+    """Take what results there are until the run stops; what it said."""
+    seen = []
+    with pytest.raises(RunError, match=sentence) as caught:
+        seen.extend(results)
+    assert "then run the same command again" in caught.value.hint or "-o" in caught.value.hint
+    assert "failed" not in statuses(seen)
+    return caught.value
+
+
+def is_intact(output, expected):
+    """Whether only whole files stand there, and the journal claims no more."""
+    there = outputs(output)
+    assert there.items() <= expected.items()
+    assert {record["target"] for record in records(output)} <= there.keys()
+    assert not (output / ".imgpool" / "tmp").exists()
+
+
+def finishes(photos, output, expected):
+    done = statuses(run(photos, output=str(output)))
+    assert set(done) <= {"done", "skipped"}
+    assert outputs(output) == expected
+    assert {record["target"] for record in records(output)} == expected.keys()
+    assert "done" not in done or runfile.read(str(output)).how == "finished"
+
+
+def place_of(error):
+    """The function of imgpool's parent that met the error; "worker" where it was a worker."""
+    names = [frame.name for frame in traceback.extract_tb(error.__cause__.__traceback__)] if error.__cause__ else []
+    ours = [name for name in names if name in {"write", "_write", "_made", "__init__", "__enter__", "clock_ns"}]
+    return ours[-1] if ours else "worker"
+
+
+def run_until_full(photos, output):
+    """Run; the function that met the full disk, None where there was room for all."""
+    try:
+        run(photos, output=str(output))
+    except RunError as error:
+        stopped = error
+    else:
+        return None
+    assert stopped.message.endswith("the disk is full")
+    assert "make space" in stopped.hint
+    return place_of(stopped)
+
+
+def test_a_disk_that_is_full_at_any_point_stops_the_run_and_making_space_continues_it(photos, tmp_path, expected):
+    stopped_in = set()
+    limits = [{"size": pages * PAGE} for pages in range(1, 30)]
+    limits += [{"size": "16m", "nr_inodes": inodes} for inodes in range(1, 16)]
+    for limit in limits:
+        with disk(tmp_path / "disk", **limit) as folder:
+            stopped_in.add(run_until_full(photos, folder / "out"))
+            is_intact(folder / "out", expected)
+            remount(folder, "size=16m,nr_inodes=1000")
+            finishes(photos, folder / "out", expected)
+    # the lock, the run file, the scratch folder, the journal, an image, and nowhere
+    assert stopped_in >= {"__enter__", "write", "_made", "_write", "worker", None}
+
+
+def test_a_disk_that_fills_up_again_and_again(photos, tmp_path, expected):
+    with disk(tmp_path / "disk", 4 * PAGE) as folder:
+        for pages in range(4, 60, 4):
+            remount(folder, f"size={pages * PAGE}")
+            run_until_full(photos, folder / "out")
+            is_intact(folder / "out", expected)
+        finishes(photos, folder / "out", expected)
+
+
+def test_the_command_on_a_full_disk(photos, tmp_path, expected):
+    def process():
+        words = command("process", photos, "-o", folder / "out", "-f", "gaussian:sigma=1", "-j", "2")
+        return subprocess.run(words, capture_output=True, text=True, timeout=100, check=False)
+
+    with disk(tmp_path / "disk", 10 * PAGE) as folder:
+        full = process()
+        assert full.returncode == 3
+        assert full.stderr.count("the disk is full") == 1
+        assert "make space, then run the same command again" in full.stderr
+        is_intact(folder / "out", expected)
+        remount(folder, "size=16m")
+        assert process().returncode == 0
+        assert outputs(folder / "out") == expected
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_read_only_output_stops_the_run_at_its_start(photos, tmp_path, expected, again):
+    with disk(tmp_path / "disk", "16m") as folder:
+        if again:
+            stopped = prepare(photos, output=str(folder / "out")).results()
+            next(stopped)
+            stopped.close()
+        remount(folder, "ro")
+        stops(prepare(photos, output=str(folder / "out")).results(), "the output is on a read-only file system")
+        remount(folder, "rw")
+        finishes(photos, folder / "out", expected)
+
+
+def test_an_output_that_is_unmounted_stops_the_run_and_nothing_is_made_in_its_stead(photos, tmp_path, expected):
+    (tmp_path / "share").mkdir()
+    with shown_at(tmp_path / "mount", tmp_path / "share") as folder:
+        for taken in (1, 4):
+            results = prepare(photos, output=str(folder / "out"), fresh=True).results()
+            for _ in range(taken):
+                assert next(results).status == "done"
+            unmount(folder)
+            stops(results, f"the output {folder}/out is gone")
+            assert list(folder.iterdir()) == []
+            subprocess.run(["mount", "--bind", tmp_path / "share", folder], check=True)
+            assert {record["target"] for record in records(folder / "out")} <= expected.keys()
+        finishes(photos, folder / "out", expected)
+
+
+def test_a_result_that_is_gone_before_it_is_in_its_place_makes_no_folders(tmp_path):
+    """Its scratch folder went with the disk: what would be made now lies in the empty mount point."""
+    with pytest.raises(FileNotFoundError):
+        _move(tmp_path / "out" / "tmp" / "a.png", tmp_path / "out" / "plate" / "a.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_is_removed_stops_the_run_and_is_not_made_again(photos, tmp_path, expected):
+    output = tmp_path / "out"
+    results = prepare(photos, output=str(output)).results()
+    next(results)
+    os.rename(output, tmp_path / "away")
+    stops(results, f"the output {output} is gone")
+    assert not output.exists()
+    os.rename(tmp_path / "away", output)
+    finishes(photos, output, expected)
+
+
+@pytest.mark.parametrize(("engine", "taken"), [("serial", 0), ("serial", 3), ("pool", 0)])
+def test_an_input_that_is_unmounted_stops_the_run_instead_of_failing_file_by_file(photos, tmp_path, engine, taken):
+    with shown_at(tmp_path / "mount", photos) as folder:
+        results = Run(Settings((str(folder),), BLUR, str(tmp_path / "out"), engine, workers=2)).results()
+        for _ in range(taken):
+            assert next(results).status == "done"
+        unmount(folder)
+        stops(results, f"the input {folder} is gone")
+    assert len(list(records(tmp_path / "out"))) == taken
+
+
+def test_a_single_file_that_vanishes_fails_alone(photos, tmp_path):
+    planned = prepare(photos, output=str(tmp_path / "out"))
+    (photos / IMAGES[0]).unlink()
+    assert sorted(statuses(planned.results())) == ["done"] * 6 + ["failed"]
+
+
+def test_a_file_that_may_not_be_so_large_fails_alone(photos, tmp_path):
+    write_png(photos / "large.png", 400)
+    with file_size_limit(20_000):
+        results = run(photos, output=str(tmp_path / "out"))
+    (failed,) = [result for result in results if result.failure]
+    assert failed.task.source.endswith("large.png")
+    assert "larger than may be written" in failed.failure.message
+    assert len(outputs(tmp_path / "out")) == len(IMAGES)
+
+
+def test_a_name_that_is_too_long_fails_alone(tmp_path):
+    for name in ("short.bmp", "x" * 251 + ".bmp"):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(exist_ok=True)
+        write(Image.from_array(np.zeros((9, 9, 3), np.uint8)), path)
+    to_webp = Recipe("keep").with_output(Output.parse("webp"))
+    failed, done = sorted(run(tmp_path / "photos", recipe=to_webp), key=lambda result: result.status == "done")
+    assert (failed.failure.message, failed.failure.hint) == (
+        "the output's name is too long",
+        "shorten the name of the source",
+    )
+    assert done.status == "done"
+
+
+def test_a_folder_of_results_that_is_another_disk_fails_alone(photos, tmp_path):
+    (tmp_path / "out").mkdir()
+    with disk(tmp_path / "out" / "plate0", "1m"):
+        results = run(photos, output=str(tmp_path / "out"))
+    assert statuses(results).count("failed") == 3
+    assert {result.failure.message for result in results if result.failure} == {
+        "its folder is on another file system than the output"
+    }
+
+
+SCRIPT = """
+import pathlib, sys, imgpool
+from imgpool.core.errors import RunError
+close_after = int(sys.argv[3])
+try:
+    for result in imgpool.process(sys.argv[1], output=sys.argv[2], filters=["gaussian:sigma=1"], engine="serial"):
+        print(result.status, result.failure.message if result.failure else "")
+        close_after -= 1
+        if not close_after:
+            for folder in pathlib.Path(sys.argv[2], ".imgpool", "tmp").iterdir():
+                folder.chmod(0o555)
+except RunError as error:
+    print("stopped", error)
+"""
+
+
+def with_permissions(photos, output, *, close_after=0):
+    """Process as somebody to whom permissions matter, as they do not to root; the lines told."""
+    words = [sys.executable, "-c", SCRIPT, photos, output, str(close_after)]
+    if os.geteuid() == 0:
+        if not shutil.which("setpriv"):
+            pytest.skip("root cannot give up its privileges here")
+        words = ["setpriv", "--bounding-set=-dac_override", *words]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_folder_that_may_not_be_written_to_fails_its_images_alone(photos, tmp_path):
+    (tmp_path / "out" / "plate0").mkdir(parents=True)
+    (tmp_path / "out" / "plate0").chmod(0o555)
+    lines = with_permissions(photos, tmp_path / "out")
+    assert lines.count("done ") == 4
+    assert lines.count("failed it may not be written to (permission denied)") == 3
+
+
+def test_an_output_that_may_not_be_written_to_stops_the_run(photos, tmp_path):
+    (tmp_path / "closed").mkdir(0o555)
+    (line,) = with_permissions(photos, tmp_path / "closed" / "out")
+    assert line.startswith(f"stopped {tmp_path}/closed/out: it may not be written to (permission denied)")
+    assert "-o" in line
+
+
+def test_an_output_that_may_be_written_to_no_more_stops_the_run(photos, tmp_path, expected):
+    """As on a share when a ticket runs out at night."""
+    *done, last = with_permissions(photos, tmp_path / "out", close_after=2)
+    assert done == ["done ", "done "]
+    assert last.startswith(f"stopped {tmp_path}/out: it may not be written to (permission denied)")
+    is_intact(tmp_path / "out", expected)
+    finishes(photos, tmp_path / "out", expected)

@@ -1,0 +1,74 @@
+"""Processes that want the same output folder, for the tests of the lock."""
+
+import errno
+import os
+import sys
+import time
+from pathlib import Path
+
+from run_files import run_of
+
+from imgpool.core.errors import RunError
+
+
+def pretend(*, locks=True, host=None):
+    """Make this process one whose file systems have no locks, or one on another machine."""
+    import socket
+
+    import filelock
+
+    from imgpool.batch import lock, runfile
+
+    def no_locks(_descriptor, *, blocking):
+        assert not blocking
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    if not locks:
+        filelock.lock_descriptor = no_locks
+        lock.SETTLING = 0.5
+    if host:
+        socket.gethostname = lambda: host
+        runfile._boot = lambda: f"boot of {host}"
+
+
+def compete(folders, together, outcomes, *, locks, hosts=None):
+    """Ask for one folder after the other at the same instant as others do, and tell who got it.
+
+    Parameters
+    ----------
+    together
+        A barrier of all that compete.
+    """
+    from imgpool.batch.lock import Tenure
+
+    pretend(locks=locks, host=f"host-{os.getpid()}" if hosts else None)
+    for folder in folders:
+        together.wait()
+        held = Tenure(folder, run_of(to_do=0), "key")
+        try:
+            held.__enter__()
+        except RunError as error:
+            outcomes.put((folder, os.getpid(), error.message))
+            together.wait()
+        else:
+            outcomes.put((folder, os.getpid(), ""))
+            together.wait()  # until all have asked
+            held.__exit__(None, None, None)
+
+
+def stand_still(folder, *, host):
+    """Hold a folder without locks, be stopped, and tell what is found after waking up."""
+    from imgpool.batch.session import Session
+    from imgpool.core.task import Result, Task
+
+    pretend(locks=False, host=host)
+    said = Path(folder).with_name("said")
+    try:
+        with Session(folder, run_of(), "key", {}, lambda: None) as session:
+            said.write_text("at work")
+            while not Path(folder).with_name("go").exists():
+                time.sleep(0.01)
+            session.take(Result(Task("/photos/a.png", f"{folder}/a.png", 1, 1), "done"))
+    except RunError as error:
+        said.write_text(error.message)
+    sys.exit(0)

@@ -1,0 +1,40 @@
+"""Output folders as runs leave them, made by hand: the lines of a journal, and a run file."""
+
+import os
+from dataclasses import replace
+
+from run_files import run_of
+
+from imgpool.batch import runfile
+from imgpool.batch.journal import Journal, journal_path
+from imgpool.core.task import Failure, Result, Task
+
+SINCE = "2026-11-22T21:03:11Z"
+ENDED = {"ended": "2026-11-22T21:03:21Z", "how": "finished"}
+KILLED = {"process_started": -10.0}  # a process of this number there is, but it is another one
+
+
+def done(output, name="a.png", **changes):
+    task = Task(f"/photos/{name}", os.path.join(output, name), 10, 20)
+    return replace(Result(task, "done", written=3, sha256="00" * 32, source_sha256="s"), **changes)
+
+
+def failed(output, name="a.png", error="ReadError", message="cut off"):
+    failure = Failure("read", error, message, "copy it again", "Traceback …")
+    return Result(done(output, name).task, "failed", failure)
+
+
+def write_journal(output, *results):
+    with Journal(output, "f" * 64) as journal:
+        for result in results:
+            journal.append(result)
+
+
+def write_run(output, **changes):
+    """A run file, of 10 images; without changes this very process is at it."""
+    journal = journal_path(output)
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    size = journal.stat().st_size if journal.exists() else 0
+    info = run_of(**{"since": SINCE, "found": 10, "skipped": 0, "to_do": 10, "journal": size} | changes)
+    runfile.write(output, info)
+    return info

@@ -1,0 +1,193 @@
+"""The command as a process to which something is done, and what has to be true of it afterwards."""
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+POISON = Path(__file__).parent / "poison"
+SLEEPLESS = Path(__file__).parent / "faketime"
+PATIENCE = 120  # seconds: a run that takes longer hangs
+SHARED = Path("/dev/shm")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: None as code if it did not."""
+
+    code: int | None
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self):
+        return json.loads(self.stdout)
+
+
+class Running:
+    """A program with all the processes that come of it, whoever is their parent: they inherit a mark.
+
+    It leads a session, as in a terminal of its own, and finds plug-ins in `POISON`. What it prints goes to files:
+    a pipe would stay open as long as anybody it has started lives.
+    """
+
+    def __init__(self, command, temporary, **environment):
+        self._mark = f"STARTED_BY_TEST={uuid.uuid4().hex}"
+        self._stdout = tempfile.TemporaryFile("w+", errors="surrogateescape")  # noqa: SIM115 - see close
+        self._stderr = tempfile.TemporaryFile("w+", errors="surrogateescape")  # noqa: SIM115
+        name, _, value = self._mark.partition("=")
+        paths = [environment.pop("PYTHONPATH", ""), str(POISON), os.environ.get("PYTHONPATH", "")]
+        own = {name: value, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "TMPDIR": str(temporary)}
+        self._process = subprocess.Popen(
+            [os.fspath(word) if isinstance(word, os.PathLike) else str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=self._stdout,
+            stderr=self._stderr,
+            cwd=temporary,
+            start_new_session=True,
+            env={**os.environ, **own, **environment},
+        )
+        self.pid = self._process.pid
+        self._outcome = None
+
+    def runs(self):
+        return self._process.poll() is None
+
+    def wait(self, seconds=PATIENCE):
+        """Wait for the end; a run that does not come to one is killed whole."""
+        if self._outcome is None:
+            try:
+                code = self._process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.kill_all()
+                code = None
+            as_told_by_a_shell = code if code is None or code >= 0 else 128 - code
+            self._outcome = Outcome(as_told_by_a_shell, _text(self._stdout), _text(self._stderr))
+            self._close_files()
+        return self._outcome
+
+    def until(self, condition, seconds=PATIENCE):
+        """Wait until a condition holds; tell whether it came to that before the run ended."""
+        seconds_until(lambda: condition() or not self.runs(), seconds)
+        return condition()
+
+    def processes(self):
+        """All that live, the first one included."""
+        return [process for process in psutil.process_iter() if self._mark in _environment(process)]
+
+    def hosts(self):
+        """The processes that lead a session of their own, but the first."""
+        return [process for process in self.processes() if process.pid != self.pid and _leads(process)]
+
+    def workers(self):
+        """The children of the hosts."""
+        everybody = self.processes()
+        hosts = {process.pid for process in everybody if process.pid != self.pid and _leads(process)}
+        return [process for process in everybody if _parent(process) in hosts]
+
+    def helpers(self):
+        """All but the first process."""
+        return [process for process in self.processes() if process.pid != self.pid]
+
+    def shared_names(self):
+        """What its processes hold in shared memory under a name: semaphores, arrays."""
+        lines = (line for process in self.processes() for line in _maps(process))
+        return {line.split(maxsplit=5)[5] for line in lines if str(SHARED) in line and not line.endswith("(deleted)")}
+
+    def send(self, number, *, group=False):
+        """Send a signal to the first process, or to its group as a terminal does."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number) if group else os.kill(self.pid, number)
+
+    def kill_all(self):
+        while left := self.processes():
+            for process in left:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            time.sleep(0.01)
+        self._process.wait()
+
+    def close(self):
+        self.kill_all()
+        self._close_files()
+
+    def _close_files(self):
+        self._stdout.close()
+        self._stderr.close()
+
+
+def seconds_until(condition, patience=PATIENCE):
+    """How long it takes until a condition holds; None if it does not come to that."""
+    started = time.monotonic()
+    while not condition():
+        if time.monotonic() - started > patience:
+            return None
+        time.sleep(0.01)
+    return time.monotonic() - started
+
+
+def send_each(processes, number):
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
+
+
+def outputs(folder):
+    """The hash of every output below a folder, by relative path."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in Path(folder).rglob("*")
+        if path.is_file() and ".imgpool" not in path.relative_to(folder).parts
+    }
+
+
+def records(folder):
+    """The journal's lines but for torn ones, in their order."""
+    path = Path(folder, ".imgpool", "journal.jsonl")
+    for line in path.read_bytes().splitlines() if path.exists() else []:
+        with contextlib.suppress(ValueError):
+            yield json.loads(line)
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "imgpool", *arguments]
+
+
+def _text(file):
+    file.seek(0)
+    return file.read()
+
+
+def _environment(process):
+    try:
+        return Path(f"/proc/{process.pid}/environ").read_text("utf-8", "surrogateescape").split("\0")
+    except OSError:
+        return []
+
+
+def _maps(process):
+    try:
+        return Path(f"/proc/{process.pid}/maps").read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return []
+
+
+def _leads(process):
+    with contextlib.suppress(ProcessLookupError):
+        return os.getsid(process.pid) == process.pid
+    return False
+
+
+def _parent(process):
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.ppid()
+    return None
