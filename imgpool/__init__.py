@@ -7,10 +7,10 @@ True
 """
 
 import importlib
-from typing import TYPE_CHECKING
 
 from imgpool._version import __version__
 
+TYPE_CHECKING = False  # as typing has it, which takes longer to import than all else here: Ctrl-C is not caught yet
 if TYPE_CHECKING:
     from imgpool.api import process
     from imgpool.core.errors import ImgpoolError

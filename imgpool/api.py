@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 
-from imgpool.batch.run import TIMEOUT, Run, Settings
+from imgpool.batch.run import Run, Settings
 from imgpool.core.engine import StartMethod
 from imgpool.core.errors import UsageError
 from imgpool.core.quantity import parse_size
@@ -27,7 +27,7 @@ def process(  # noqa: PLR0913 - one keyword for each option of the command line
     engine: str = "pool",
     workers: int | None = None,
     chunksize: int | None = None,
-    timeout: float | None = TIMEOUT,
+    timeout: float | None = None,
     retries: int = 1,
     max_memory: str | int | None = None,
     max_pixels: int = MAX_PIXELS,
@@ -58,11 +58,12 @@ def process(  # noqa: PLR0913 - one keyword for each option of the command line
     workers, chunksize
         None lets imgpool choose.
     timeout
-        Seconds that one image may take; None or 0 for no limit.
+        Seconds that one image may take; without it 900, and 20 for each MB of its file; 0 for no limit.
     retries
         New tries for an image whose worker died or took too long.
     max_memory
-        For all workers together: bytes, or a text such as ``"8GiB"``.
+        For all workers together: bytes, or a text such as ``"8GiB"``; without it, what is available. An image
+        that needs more than its share waits, and runs alone if it must.
     max_pixels
         Files with more are refused.
     fresh
@@ -93,7 +94,7 @@ def process(  # noqa: PLR0913 - one keyword for each option of the command line
             chunksize=chunksize,
             timeout=timeout,
             retries=retries,
-            max_memory=_size(max_memory) if isinstance(max_memory, str) else max_memory,
+            max_memory=memory_size(max_memory),
             max_pixels=max_pixels,
             fresh=fresh,
             start_method=start_method,
@@ -102,11 +103,12 @@ def process(  # noqa: PLR0913 - one keyword for each option of the command line
     return run.results()
 
 
-def _size(text: str) -> int:
+def memory_size(size: str | int | None) -> int | None:
+    """Bytes from a number or a text such as "8GiB"; raises `UsageError`."""
     try:
-        return parse_size(text)
+        return parse_size(size) if isinstance(size, str) else size
     except ValueError as error:
-        raise UsageError(f"max_memory: {error}", "for example 8GiB") from None
+        raise UsageError(f"--max-memory: {error}") from None
 
 
 def choose_recipe(

@@ -9,6 +9,8 @@ from imgpool.cli.filters import filters
 from imgpool.cli.formats import formats
 from imgpool.cli.process import process
 from imgpool.cli.recipes import recipes
+from imgpool.cli.status import status
+from imgpool.cli.verify import verify
 
 app = typer.Typer(
     name="imgpool",
@@ -16,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (process, filters, recipes, formats):
+for command in (process, status, verify, filters, recipes, formats):
     app.command()(command)
 
 

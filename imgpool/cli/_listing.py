@@ -14,9 +14,10 @@ def show(kind: str, name: str | None, *, as_json: bool) -> None:
     """Print the listing of a kind of plug-in, or of one of them."""
     with exit_codes():
         from imgpool.report.listing import LISTINGS
+        from imgpool.report.stream import print_text
 
         listing = LISTINGS[kind]
         if as_json:
             print_json(listing.one_json(name) if name else listing.all_json())
         else:
-            typer.echo(listing.one_text(name) if name else listing.all_text())
+            print_text(listing.one_text(name) if name else listing.all_text())

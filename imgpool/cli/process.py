@@ -1,15 +1,18 @@
 """``imgpool process``: the main job."""
 
-from typing import TYPE_CHECKING, Annotated
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from imgpool.cli._exit import exit_codes, print_json, stop_on_sigterm
+from imgpool.cli._exit import exit_codes, print_json, say_interrupted
+from imgpool.cli._interrupts import Interrupted, Interrupts, end_at_once, ignore_hang_up
 
 if TYPE_CHECKING:
     from imgpool.batch.run import Run
 
 CONTINUE = "run the same command again to continue"
+ALL_DONE = "nothing is left to do"
 
 
 def process(  # noqa: PLR0913 - one parameter for each option of the command line
@@ -41,13 +44,23 @@ def process(  # noqa: PLR0913 - one parameter for each option of the command lin
         str | None, typer.Option(metavar="serial|pool", help="What runs the images. Default: pool.")
     ] = None,
     timeout: Annotated[
-        float | None, typer.Option(min=0, metavar="SECONDS", help="For one image; 0 for no limit. Default: 3600.")
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="For one image; 0 for no limit. Default: 900, and 20 for each MB of its file.",
+        ),
     ] = None,
     retries: Annotated[
         int, typer.Option(min=0, metavar="N", help="New tries for an image whose worker died or took too long.")
     ] = 1,
     max_memory: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="For all workers together: 8GiB. Default: what is available.")
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="For all workers together; an image that needs more than its share waits, and runs alone if it must: "
+            "8GiB. Default: what is available.",
+        ),
     ] = None,
     max_pixels: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Refuse files with more. Default: 4294967296.")
@@ -61,13 +74,15 @@ def process(  # noqa: PLR0913 - one parameter for each option of the command lin
     """Process every image in the inputs, on every core.
 
     Nothing is lost: a bad file is named and its neighbours go on, and running the same command again
-    continues where the last run stopped. Exit codes: 0 all done, 1 some images failed, 2 bad usage,
+    continues where the last run stopped. Ctrl-C finishes the images in hand; a second one stops at once.
+    A run goes on without its terminal. Exit codes: 0 all done, 1 some images failed, 2 bad usage,
     3 the run could not go on, 130 or 143 interrupted.
     """
-    with exit_codes(verbose=verbose, interrupted=CONTINUE):
-        stop_on_sigterm()
-        from imgpool.api import choose_recipe
-        from imgpool.batch.run import TIMEOUT, Run, Settings
+    with exit_codes(verbose=verbose):
+        end_at_once()
+        ignore_hang_up()
+        from imgpool.api import choose_recipe, memory_size
+        from imgpool.batch.run import Run, Settings
         from imgpool.work.files import MAX_PIXELS
 
         run = Run(
@@ -78,9 +93,9 @@ def process(  # noqa: PLR0913 - one parameter for each option of the command lin
                 engine=_engine(engine, serial=serial),
                 workers=_count(workers, "--workers"),
                 chunksize=_count(chunksize, "--chunksize"),
-                timeout=TIMEOUT if timeout is None else timeout,
+                timeout=timeout,
                 retries=retries,
-                max_memory=_size(max_memory),
+                max_memory=memory_size(max_memory),
                 max_pixels=max_pixels or MAX_PIXELS,
                 fresh=fresh,
             )
@@ -109,41 +124,44 @@ def _count(text: str, option: str) -> int | None:
     return int(text)
 
 
-def _size(text: str | None) -> int | None:
-    from imgpool.core.errors import UsageError
-    from imgpool.core.quantity import parse_size
-
-    try:
-        return parse_size(text) if text else None
-    except ValueError as error:
-        raise UsageError(f"--max-memory: {error}", "--max-memory 8GiB") from None
-
-
-def _run(run: "Run", *, as_json: bool, verbosity: int) -> None:
+def _run(run: "Run", *, as_json: bool, verbosity: int) -> NoReturn:
     from imgpool.report import overview
     from imgpool.report.console import Reporter
     from imgpool.report.tally import Tally
 
     tally = Tally(run.found)
     reporter = Reporter(tally, run.found - len(run.done_before), overview.root(run), verbosity)
-    for line in overview.header(run):
-        reporter.say(line)
-    try:
-        with reporter:
-            for result in run.results():
-                reporter.show(result)
-    finally:
+
+    def finish(received: int | None) -> None:
         reporter.summary(overview.advice(tally))
         if as_json:
-            print_json(overview.summary_json(run, tally))
+            print_json(overview.summary_json(run, tally, interrupted=received is not None))
+
+    def last_words(received: int) -> None:
+        finish(received)
+        say_interrupted(received, CONTINUE)
+
+    for line in overview.header(run):
+        reporter.say(line)
+    with Interrupts(run.stop, reporter.notice, last_words) as interrupts:
+        try:
+            with suppress(Interrupted), reporter, interrupts.cutting(), closing(run.results()) as results:
+                for result in results:
+                    reporter.show(result)
+        finally:
+            received = interrupts.received
+            finish(received)
+    if received is not None:
+        raise Interrupted(received, CONTINUE if tally.left or tally.failed else ALL_DONE)
     raise typer.Exit(tally.exit_code)
 
 
 def _print_plan(run: "Run", *, as_json: bool) -> None:
     from imgpool.report import overview
+    from imgpool.report.stream import print_text
 
     if as_json:
         print_json(overview.plan_json(run))
     else:
         for line in overview.plan_lines(run):
-            typer.echo(line)
+            print_text(line)

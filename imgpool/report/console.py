@@ -1,15 +1,15 @@
 """What a person sees of a run: progress, failures as they happen, a summary. All on stderr."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.text import Text
 
 from imgpool.core.task import Result
-from imgpool.report.progress import Bar, Lines, Progress, Silent
-from imgpool.report.tally import Tally
+from imgpool.report.progress import choose_progress, progress_line, stderr_console
+from imgpool.report.tally import Counts, Tally
 from imgpool.report.text import duration, plural, printable, short
 
 
@@ -29,13 +29,12 @@ class Reporter:
     """
 
     def __init__(self, tally: Tally, to_do: int, root: str, verbosity: int = 0) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
+        self._console = stderr_console()
         self._tally = tally
         self._root = root
         self._verbosity = verbosity
-        self._progress: Progress = Silent()
-        if verbosity >= 0 and to_do:
-            self._progress = (Bar if self._console.is_terminal else Lines)(self._console, tally, to_do)
+        quiet = verbosity < 0 or not to_do
+        self._progress = choose_progress(self._console, partial(progress_line, tally), to_do, quiet=quiet)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -51,6 +50,10 @@ class Reporter:
         if self._verbosity >= 0:
             self._console.print(Text(text, style))
 
+    def notice(self, text: str) -> None:
+        """Print a line that answers a person, whatever is wanted else."""
+        self._console.print(Text(text))
+
     def show(self, result: Result) -> None:
         """Count a result and tell of it."""
         self._tally.add(result)
@@ -62,26 +65,15 @@ class Reporter:
             self._progress.advance()
 
     def summary(self, advice: Sequence[str] = ()) -> None:
-        """Print what the run did, and what to do about what it did not."""
-        tally = self._tally
-        counts = f"{tally.done:,} done · {tally.failed:,} failed · {tally.skipped:,} skipped"
-        counts += f" · {tally.left:,} left" if tally.left else ""
-        speed = f" · {duration(tally.seconds)} · {tally.rate:.1f} images/s" if tally.done or tally.failed else ""
-        mark, style = ("✗", "red") if tally.failed or tally.left else ("✓", "green")
-        self.say(f"{mark} {counts}{speed}", style)
-        for kind, count in sorted(tally.lost.items()):
-            self.say(f"  {plural(count, 'output')} could not keep: {kind.replace('_', ' ')}")
-        for line in advice:
-            self.say(f"  {line}")
+        """Print what the run did, and what to do about what it did not; progress is shown no more."""
+        self._progress.stop()
+        if self._verbosity >= 0:
+            for text in (*summary_lines(self._tally), *(Text(f"  {line}") for line in advice)):
+                self._console.print(text)
 
     def _show_failure(self, result: Result) -> None:
-        failure = result.failure
-        assert failure is not None
-        parts = [short(result.task.source, self._root), failure.stage, printable(failure.message)]
-        parts += [printable(failure.hint)] * bool(failure.hint)
-        self._console.print(Text("✗ " + " · ".join(parts), "red"))
-        if self._verbosity > 0 and failure.traceback:
-            self._console.print(Text(failure.traceback.rstrip(), "dim"))
+        for text in failure_lines(result, self._root, traceback=self._verbosity > 0):
+            self._console.print(text)
 
     def _success(self, result: Result) -> Text:
         name = short(result.task.source, self._root)
@@ -91,3 +83,25 @@ class Reporter:
         pixels = "×".join(map(str, result.shape))
         lost = f" · could not keep: {', '.join(result.lost).replace('_', ' ')}" if result.lost else ""
         return Text(f"✓ {name} · {result.dtype} {result.axes} {pixels} · {stages}{lost}")
+
+
+def summary_lines(counts: Counts, *, running: bool = False) -> Iterator[Text]:
+    """What a run did, or has done so far, in numbers."""
+    numbers = f"{counts.done:,} done · {counts.failed:,} failed · {counts.skipped:,} skipped"
+    numbers += f" · {counts.left:,} left" if counts.left else ""
+    speed = f" · {duration(counts.seconds)} · {counts.rate:.1f} images/s" if counts.rate else ""
+    mark, style = ("✗", "red") if counts.failed or counts.left else ("✓", "green")
+    yield Text(f"  {numbers}{speed}") if running else Text(f"{mark} {numbers}{speed}", style)
+    for kind, count in sorted(counts.lost.items()):
+        yield Text(f"  {plural(count, 'output')} could not keep: {kind.replace('_', ' ')}")
+
+
+def failure_lines(result: Result, root: str, *, traceback: bool = False) -> Iterator[Text]:
+    """An image that failed: its name as seen from `root`, the stage, the reason and the remedy."""
+    failure = result.failure
+    assert failure is not None
+    parts = [short(result.task.source, root), failure.stage, printable(failure.message)]
+    parts += [printable(failure.hint)] * bool(failure.hint)
+    yield Text("✗ " + " · ".join(parts), "red")
+    if traceback and failure.traceback:
+        yield Text(failure.traceback.rstrip(), "dim")

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from imgpool.batch.run import Run
@@ -13,9 +13,14 @@ from imgpool.work.files import megapixels
 
 
 def root(run: Run) -> str:
-    """The folder that a run's paths are shown below: its input where there is one, else the current folder."""
-    first = os.path.abspath(run.settings.inputs[0])
-    return first if len(run.settings.inputs) == 1 and os.path.isdir(first) else os.getcwd()
+    """The folder that a run's paths are shown below."""
+    return root_of(run.settings.inputs)
+
+
+def root_of(inputs: Sequence[str]) -> str:
+    """The folder that the paths of these inputs are shown below: the one that there is, else the current folder."""
+    first = os.path.abspath(inputs[0]) if inputs else ""
+    return first if len(inputs) == 1 and os.path.isdir(first) else os.getcwd()
 
 
 def header(run: Run) -> Iterator[str]:
@@ -78,11 +83,11 @@ def run_json(run: Run) -> dict[str, Any]:
     }
 
 
-def summary_json(run: Run, tally: Tally) -> dict[str, Any]:
-    """What a run did, as plain JSON values."""
+def summary_json(run: Run, tally: Tally, *, interrupted: bool = False) -> dict[str, Any]:
+    """What a run did, as plain JSON values; and whether a signal ended it."""
     counts = tally.as_dict()
     failures = counts.pop("failures")
-    return {**counts, **run_json(run), "failures": failures}
+    return {**counts, "interrupted": interrupted, **run_json(run), "failures": failures}
 
 
 def estimate(tasks: list[Task]) -> dict[str, float]:

@@ -3,9 +3,41 @@
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from imgpool.core.task import Result
+
+
+class Counts(Protocol):
+    """What became of the images of a run, in numbers: of one in this process, or of another as its journal tells."""
+
+    @property
+    def done(self) -> int:
+        """Images done by this run."""
+
+    @property
+    def failed(self) -> int:
+        """Images that failed, and folders that could not be listed."""
+
+    @property
+    def skipped(self) -> int:
+        """Images that were done before this run."""
+
+    @property
+    def left(self) -> int:
+        """Images that this run has not come to."""
+
+    @property
+    def lost(self) -> Counter[str]:
+        """How many outputs could not keep something ("pixel_size", …)."""
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken."""
+
+    @property
+    def rate(self) -> float:
+        """Images a second; 0 as long as that cannot be told."""
 
 
 @dataclass(slots=True)
@@ -71,13 +103,15 @@ class Tally:
             "done": self.done,
             "skipped": self.skipped,
             "failed": self.failed,
+            "left": self.left,
             "seconds": round(self.seconds, 3),
             "images_per_second": round(self.rate, 2),
-            "failures": [_failure(result) for result in self.failures],
+            "failures": [failure_json(result) for result in self.failures],
         }
 
 
-def _failure(result: Result) -> dict[str, str]:
+def failure_json(result: Result) -> dict[str, str]:
+    """A failed result as plain JSON values."""
     failure = result.failure
     assert failure is not None
     return {

@@ -9,8 +9,8 @@ from imgpool import read, write
 from imgpool.core.image import Image
 
 SUMMARY_KEYS = {
-    *("found", "done", "skipped", "failed", "seconds", "images_per_second", "engine", "workers", "chunksize"),
-    *("recipe", "fingerprint", "output", "failures"),
+    *("found", "done", "skipped", "failed", "left", "seconds", "images_per_second", "interrupted"),
+    *("engine", "workers", "chunksize", "recipe", "fingerprint", "output", "failures"),
 }
 
 

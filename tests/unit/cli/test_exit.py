@@ -2,11 +2,13 @@
 
 import json
 import signal
+import sys
 
 import pytest
 import typer
 
-from imgpool.cli._exit import exit_codes, print_json, stop_on_sigterm
+from imgpool.cli._exit import exit_codes, print_json
+from imgpool.cli._interrupts import Interrupted
 from imgpool.core.errors import (
     ImageError,
     ImgpoolError,
@@ -37,8 +39,11 @@ def leave(error, **options):
         (ImgpoolError("x"), 3),
         (ValueError("x"), 3),
         (OSError(28, "No space left on device"), 3),
+        (BrokenPipeError(), 3),
         (MemoryError(), 3),
         (KeyboardInterrupt(), 130),
+        (Interrupted(signal.SIGINT), 130),
+        (Interrupted(signal.SIGTERM), 143),
     ],
 )
 def test_exit_codes_are_as_documented(error, code):
@@ -85,35 +90,40 @@ def test_a_traceback_is_shown_of_foreseen_errors_too_when_asked(capsys):
 
 
 def test_an_interruption_says_how_to_go_on(capsys):
-    assert leave(KeyboardInterrupt(), interrupted="run it again") == 130
-    assert "interrupted; run it again" in capsys.readouterr().err
+    leave(Interrupted(signal.SIGTERM, "run it again"))
+    assert capsys.readouterr().err == "terminated; run it again\n"
     leave(KeyboardInterrupt())
     assert capsys.readouterr().err == "interrupted\n"
 
 
-def test_sigterm_unwinds_the_command_as_ctrl_c_does(capsys):
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize(("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
+def test_a_signal_unwinds_the_command(capsys, number, word):
+    before = signal.getsignal(number)
     unwound = []
 
     def command():
-        with exit_codes(interrupted="run it again"):
-            stop_on_sigterm()
+        with exit_codes():
             try:
-                signal.raise_signal(signal.SIGTERM)
+                signal.raise_signal(number)
             finally:
                 unwound.append(True)
 
-    try:
-        with pytest.raises(typer.Exit) as caught:
-            command()
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    assert caught.value.exit_code == 143
+    with pytest.raises(typer.Exit) as caught:
+        command()
+    assert caught.value.exit_code == 128 + number
     assert unwound == [True]
-    assert "terminated; run it again" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"{word}\n"
+    assert signal.getsignal(number) is before
 
 
-@pytest.mark.parametrize("error", [typer.Exit(1), typer.Abort(), BrokenPipeError()])
+def test_an_end_that_nobody_can_be_told_of_has_the_same_exit_code(monkeypatch):
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        assert leave(UsageError("x", "y")) == 2
+        assert leave(Interrupted(signal.SIGINT, "z")) == 130
+
+
+@pytest.mark.parametrize("error", [typer.Exit(1), typer.Abort()])
 def test_what_typer_handles_itself_goes_through(error):
     with pytest.raises(type(error)) as caught, exit_codes():
         raise error

@@ -1,4 +1,4 @@
-from imgpool.engines._admission import WAITING, Admission
+from imgpool.engines._admission import ALONE, WAITING, Admission
 
 GB = 2**30
 
@@ -54,7 +54,6 @@ def test_the_largest_that_fits_goes_first():
     for name in ("eight", "six", "five", "four"):
         grant = book.place(fresh=False)
         assert grant.item == name
-        assert book.place(fresh=False) is None
         book.release(grant.slot)
     assert not book.busy
 
@@ -75,18 +74,48 @@ def test_no_fresh_chunk_where_next_to_nothing_is_left():
 
 def test_a_task_of_more_than_the_budget_runs_alone_and_last():
     book = admission()
-    first, *_ = fill(book)
+    first, *others = fill(book)
     book.release(first.slot, [("more than all", 8 * GB + 1), ("unknown", None)])
     assert book.place(fresh=True).item is None
     assert book.place(fresh=False) is None
-    for slot in range(6):
-        assert book.place(fresh=False) is None
-        book.release(slot)
+    for grant in (first, *others):
+        book.release(grant.slot)
+    again = book.place(fresh=False)
+    assert (again.item, again.allowance) == ("more than all", 4 * GB)
+    assert book.place(fresh=False) is None
+    book.release(again.slot, [(again.item, 8 * GB + 1)])
     alone = book.place(fresh=False)
     assert (alone.item, alone.allowance) == ("more than all", None)
     assert book.place(fresh=True) is None
     book.release(alone.slot)
     assert book.place(fresh=False).item == "unknown"
+
+
+def test_a_task_is_asked_again_when_others_are_done_and_a_worker_is_idle():
+    book = admission()
+    first, second, third, fourth = (book.place(fresh=True) for _ in range(4))
+    book.release(first.slot, [("six", 6 * GB)])
+    book.release(second.slot, [("eleven", 11 * GB)])
+    assert book.place(fresh=False) is None  # nothing is done yet
+    book.release(third.slot)
+    for name, room in (("six", 2 * GB), ("eleven", 4 * GB)):
+        again = book.place(fresh=False)
+        assert (again.item, again.allowance) == (name, room)
+        assert book.place(fresh=False) is None  # no worker is idle
+        book.release(again.slot, [(name, 11 * GB)])
+    assert book.place(fresh=False) is None  # both were asked
+    book.release(fourth.slot)
+    assert book.place(fresh=False).allowance == 4 * GB
+
+
+def test_a_task_that_needs_nobody_knows_what_is_not_asked_again():
+    book = admission()
+    first, second, third = (book.place(fresh=True) for _ in range(3))
+    book.release(first.slot, [("unknown", None)])
+    book.release(second.slot)
+    assert book.place(fresh=False) is None
+    book.release(third.slot)
+    assert book.place(fresh=False).allowance is None
 
 
 def test_a_task_that_asks_for_what_it_had_runs_alone():
@@ -104,8 +133,34 @@ def test_one_worker_has_all_there_is():
 def test_what_can_only_run_alone_is_run_before_too_much_waits():
     book = admission()
     grant = book.place(fresh=True)
-    book.release(grant.slot, [(number, None) for number in range(WAITING)])
+    book.release(grant.slot, [(number, None) for number in range(2 * ALONE)])
     assert book.place(fresh=True).item == 0
+
+
+def test_what_waits_for_room_is_run_before_too_much_waits():
+    book = admission()
+    first, second, *_ = fill(book)
+    book.release(first.slot, [(number, 5 * GB) for number in range(2 * WAITING - 1)])
+    assert book.place(fresh=True).item is None
+    book.release(second.slot, [("one more", 5 * GB)])
+    assert book.place(fresh=True) is None
+
+
+def test_an_isolated_task_runs_alone_whatever_it_needs_and_there_is():
+    for budget in (8 * GB, None):
+        book = admission(budget=budget)
+        book.isolate("suspect")
+        others = fill(book)
+        assert {grant.item for grant in others} == {None}
+        for grant in others:
+            assert book.place(fresh=False) is None
+            book.release(grant.slot)
+        alone = book.place(fresh=True)
+        assert alone.item is None
+        book.release(alone.slot)
+        alone = book.place(fresh=False)
+        assert (alone.item, alone.allowance) == ("suspect", None)
+        assert book.place(fresh=True) is None
 
 
 def test_without_a_budget_there_are_no_limits():

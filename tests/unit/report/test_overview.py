@@ -14,7 +14,7 @@ from imgpool.report import overview
 from imgpool.report.tally import Tally
 
 DOCUMENTED = [
-    "found", "done", "skipped", "failed", "seconds", "images_per_second",
+    "found", "done", "skipped", "failed", "left", "seconds", "images_per_second", "interrupted",
     "engine", "workers", "chunksize", "recipe", "fingerprint", "output", "failures",
 ]  # fmt: skip
 
@@ -118,6 +118,8 @@ def test_the_summary_has_the_documented_keys_in_their_order(photos):
     told = json.loads(json.dumps(overview.summary_json(run, finish(run))))
     assert list(told) == DOCUMENTED
     assert (told["found"], told["done"], told["skipped"], told["failed"]) == (3, 2, 0, 1)
+    assert (told["left"], told["interrupted"]) == (0, False)
+    assert overview.summary_json(run, Tally(found=3), interrupted=True)["interrupted"]
     assert (told["engine"], told["workers"], told["chunksize"]) == ("serial", 1, "auto")
     assert (told["recipe"], told["fingerprint"]) == ("gaussian", run.fingerprint)
     assert told["output"] == f"{photos}-processed"

@@ -56,8 +56,8 @@ def test_the_first_moment_divides_nothing_by_zero(monkeypatch):
 def test_the_json_object_has_the_documented_keys_and_plain_values():
     tally = counted(result("done"), result("failed", "\udcff\n.png"), result("failed", hint=""), result("skipped"))
     told = json.loads(json.dumps(tally.as_dict()))
-    assert list(told) == ["found", "done", "skipped", "failed", "seconds", "images_per_second", "failures"]
-    assert [told[key] for key in ("found", "done", "skipped", "failed")] == [4, 1, 1, 2]
+    assert list(told) == ["found", "done", "skipped", "failed", "left", "seconds", "images_per_second", "failures"]
+    assert [told[key] for key in ("found", "done", "skipped", "failed", "left")] == [4, 1, 1, 2, 0]
     assert told["failures"] == [
         {"source": "/photos/\udcff\n.png", "stage": "read", "error": "ReadError", "message": "cut off: copy it again"},
         {"source": "/photos/a.png", "stage": "read", "error": "ReadError", "message": "cut off"},

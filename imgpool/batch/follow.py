@@ -1,0 +1,116 @@
+"""Reading what runs tell of an output folder from the outside, also while one of them is writing into it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Literal
+
+from imgpool.batch import runfile
+from imgpool.batch.journal import journal_path, parse_line
+from imgpool.batch.plan import default_output
+from imgpool.batch.runfile import RunInfo
+from imgpool.core.errors import RunError, UsageError
+from imgpool.work.failures import explain
+
+State = Literal["running", "finished", "interrupted", "stopped", "killed", "unknown"]
+"""Of the last run: "stopped" where it could not go on, "killed" where it ended without a word, "unknown" where no run
+file tells."""
+
+ENDINGS: dict[str, State] = {"finished": "finished", "interrupted": "interrupted"}
+
+ABSENT = (FileNotFoundError, NotADirectoryError)
+
+
+def last_run(output: str) -> tuple[RunInfo | None, State]:
+    """The last run into a folder, and what has become of it.
+
+    Raises
+    ------
+    UsageError
+        If a newer imgpool wrote the run file.
+    RunError
+        If it is there and cannot be read.
+    """
+    with _readable(str(runfile.run_path(output))):
+        run = runfile.read(output)
+        while run and run.ended is None:
+            if runfile.is_alive(output, run):
+                return run, "running"
+            before, run = run, runfile.read(output)  # it may have ended just now
+            if run == before:
+                return run, "killed"
+    if run is None:
+        return None, "unknown"
+    return run, ENDINGS.get(run.how or "", "stopped")
+
+
+def who(run: RunInfo) -> str:
+    """A run in a few words: "pid 4711 on labpc, since 2026-11-22 21:03:11 UTC"."""
+    return f"pid {run.pid} on {run.host}, since {instant(run.since)}"
+
+
+def instant(time: str) -> str:
+    """A time of the run file as people read it: "2026-11-22 21:03:11 UTC"."""
+    return time.replace("T", " ").replace("Z", " UTC")
+
+
+class Follower:
+    """Reads what a journal holds, and later what has been added since: a long one costs once.
+
+    Parameters
+    ----------
+    output
+        The folder of the results.
+    start
+        The bytes at the journal's beginning that are passed over.
+    """
+
+    def __init__(self, output: str, start: int = 0) -> None:
+        self._path = str(journal_path(output))
+        self._place = start
+
+    def is_cut_off(self) -> bool:
+        """Whether the journal has become shorter than what was read of it: a full disk did not take all of a commit."""
+        try:
+            return os.path.getsize(self._path) < self._place
+        except OSError:
+            return False
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """What has been written since the last call; a last line that is still being written is left for the next.
+
+        Raises
+        ------
+        RunError
+            If the journal is there and cannot be read.
+        """
+        with suppress(*ABSENT), _readable(self._path), open(self._path, "rb") as file:
+            file.seek(self._place)
+            for line in file:
+                entry = parse_line(line, self._path)
+                if entry:
+                    yield entry
+                elif not line.endswith(b"\n"):
+                    return
+                self._place += len(line)
+
+
+@contextmanager
+def _readable(path: str) -> Iterator[None]:
+    """Say in a sentence why a file that is there cannot be read."""
+    try:
+        yield
+    except ABSENT:
+        raise
+    except OSError as error:
+        failure = explain(error, "read")
+        raise RunError(f"{path}: {failure.message}", failure.hint) from error
+
+
+def not_an_output(output: str) -> UsageError:
+    """What to raise where a folder is none that imgpool has written into."""
+    if not os.path.lexists(output):
+        return UsageError(f"{output} does not exist", "check the spelling")
+    beside = default_output(output)
+    meant = f"did you mean {beside}?" if journal_path(beside).is_file() else "give the output of `imgpool process`"
+    return UsageError(f"{output} was not written by imgpool", meant)

@@ -1,0 +1,165 @@
+"""What became of a run, or how far one under way has come: its run file and its journal, read from the outside."""
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from imgpool.batch.follow import Follower, State, last_run, not_an_output
+from imgpool.batch.journal import journal_path
+from imgpool.batch.runfile import RunInfo, run_path
+from imgpool.core.task import Failure, Result, Task
+
+
+class Status:
+    """What the last run into a folder did so far.
+
+    Without a run file, of a journal that was copied or put together from several, the totals are all there is.
+
+    Parameters
+    ----------
+    output
+        The folder of the results.
+    tracebacks
+        Keep those of the failures.
+
+    Attributes
+    ----------
+    output : str
+    run : RunInfo or None
+        Of the last run; None where no run file tells.
+    state : str
+        What has become of it, as `imgpool.batch.follow.State` has it.
+
+    Raises
+    ------
+    UsageError
+        If imgpool has not written into the folder, or a newer imgpool has.
+    RunError
+        If the journal cannot be read.
+    """
+
+    def __init__(self, output: str, *, tracebacks: bool = False) -> None:
+        self.output = os.path.abspath(output)
+        if not any(os.path.lexists(path(self.output)) for path in (run_path, journal_path)):
+            raise not_an_output(output)
+        self._tracebacks = tracebacks
+        self.run: RunInfo | None = None
+        self.state: State = "unknown"
+        self._forget(0)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read what has been written since."""
+        run, state = last_run(self.output)  # before the journal: all that a run wrote that is over stands in it then
+        if not _fits(self.output, run):
+            run, state = None, "unknown"
+        if _token(run) != _token(self.run) or self._follower.is_cut_off():
+            self._forget(run.journal if run else 0)
+        self.run, self.state = run, state
+        for entry in self._follower.entries():
+            with suppress(KeyError, TypeError, ValueError):  # garbage: its task runs again
+                self._add(entry)
+
+    @property
+    def done(self) -> int:
+        """Images done by this run."""
+        return len(self._done)
+
+    @property
+    def failures(self) -> list[Result]:
+        """The images that failed, in the order in which they did."""
+        return list(self._failed.values())
+
+    @property
+    def unlisted(self) -> int:
+        """Folders among the inputs that could not be listed; each is a failure of the run, but none of an image."""
+        return max(0, self.run.found - self.run.skipped - self.run.to_do) if self.run else 0
+
+    @property
+    def failed(self) -> int:
+        """Images that failed, and folders that could not be listed."""
+        return len(self._failed) + self.unlisted
+
+    @property
+    def skipped(self) -> int:
+        """Images that were done before this run."""
+        return self.run.skipped if self.run else 0
+
+    @property
+    def answered(self) -> int:
+        """Images that this run has done, or failed to."""
+        return self.done + len(self._failed)
+
+    @property
+    def left(self) -> int:
+        """Images that this run has not come to."""
+        return max(0, self.run.to_do - self.answered) if self.run else 0
+
+    @property
+    def lost(self) -> Counter[str]:
+        """How many outputs could not keep something ("pixel_size", …)."""
+        return Counter(kind for kinds in self._lost.values() for kind in kinds)
+
+    @property
+    def causes(self) -> list[tuple[str, str, int]]:
+        """Stage, error and count of what the images failed for, the most frequent first."""
+        causes = Counter((each.failure.stage, each.failure.error) for each in self._failed.values() if each.failure)
+        return [(*cause, count) for cause, count in sorted(causes.items(), key=lambda item: (-item[1], item[0]))]
+
+    @property
+    def seconds(self) -> float:
+        """From the start of the run to its end, or to its last result so far."""
+        if self.run is None:
+            return 0.0
+        since = datetime.fromisoformat(self.run.since)
+        last = datetime.fromisoformat(self.run.ended) if self.run.ended else self._last or since
+        return max(0.0, (last - since).total_seconds())
+
+    @property
+    def rate(self) -> float:
+        """Images a second; 0 as long as that cannot be told."""
+        return self.answered / self.seconds if self.seconds else 0.0
+
+    def _forget(self, start: int) -> None:
+        """Begin anew with another run, whose lines stand in the journal from `start` on."""
+        self._follower = Follower(self.output, start)
+        self._done: set[str] = set()
+        self._failed: dict[str, Result] = {}
+        self._lost: dict[str, tuple[str, ...]] = {}
+        self._last: datetime | None = None
+
+    def _add(self, entry: Mapping[str, Any]) -> None:
+        """Take a line of the journal; of several about one target the last counts."""
+        target, lost, last = str(entry["target"]), tuple(entry["lost"]), datetime.fromisoformat(entry["time"])
+        failed = None if entry["status"] == "done" else self._result(entry)
+        self._done.discard(target)
+        self._failed.pop(target, None)
+        self._lost.pop(target, None)
+        if failed:
+            self._failed[target] = failed
+        else:
+            self._done.add(target)
+        if lost:
+            self._lost[target] = lost
+        self._last = last
+
+    def _result(self, entry: Mapping[str, Any]) -> Result:
+        failure = Failure(**entry["failure"] if self._tracebacks else {**entry["failure"], "traceback": ""})
+        target = os.path.join(self.output, entry["target"])
+        return Result(Task(entry["source"], target, entry["size"], entry["mtime_ns"]), "failed", failure)
+
+
+def _token(run: RunInfo | None) -> str:
+    return run.token if run else ""
+
+
+def _fits(output: str, run: RunInfo | None) -> bool:
+    """Whether the journal is the one that the run went on with: a shorter one was put there since."""
+    try:
+        size = os.path.getsize(journal_path(output))
+    except OSError:
+        size = 0
+    return run is None or run.journal <= size

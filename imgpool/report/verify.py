@@ -1,0 +1,159 @@
+"""What a verification found, in lines for people and in one JSON object."""
+
+import os
+import shlex
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from rich.text import Text
+
+from imgpool.batch.verify import Finding, Verification
+from imgpool.report.progress import choose_progress, stderr_console
+from imgpool.report.text import duration, plural, printable, short
+
+WRONG = ("missing", "changed", "outdated", "extra", "unreadable")
+"""The kinds of findings that are told one by one."""
+
+UNFINISHED = ("interrupted", "stopped", "killed")
+"""The states of a last run that left something to do."""
+
+
+class Verdict:
+    """Counts the findings of a verification while it goes on, and shows on stderr how far it has come.
+
+    Parameters
+    ----------
+    verification
+        What to take the findings from; all are taken at once.
+    quiet
+        Show nothing meanwhile.
+    keep_intact
+        Keep the findings on intact files too.
+
+    Attributes
+    ----------
+    verification : Verification
+    counts : Counter
+        Findings of each kind.
+    told : list of Finding
+        What is wrong, and all else that is to be told.
+    seconds : float
+        How long it took.
+    """
+
+    def __init__(self, verification: Verification, *, quiet: bool = False, keep_intact: bool = False) -> None:
+        self.verification = verification
+        self.counts: Counter[str] = Counter()
+        self.told: list[Finding] = []
+        self._started = time.monotonic()
+        progress = choose_progress(stderr_console(), self._line, len(verification.known), quiet=quiet)
+        progress.start()
+        try:
+            for finding in verification.findings():
+                self.counts[finding.kind] += 1
+                if finding.kind in WRONG or (keep_intact and finding.kind == "intact"):
+                    self.told.append(finding)
+                if finding.path in verification.known:
+                    progress.advance()
+        finally:
+            progress.stop()
+        self.seconds = time.monotonic() - self._started
+
+    @property
+    def checked(self) -> int:
+        """Outputs that were compared with the journal."""
+        return sum(self.counts[kind] for kind in ("intact", "missing", "changed", "outdated"))
+
+    @property
+    def wrong(self) -> int:
+        """Files that are not as they ought to be."""
+        return sum(self.counts[kind] for kind in WRONG)
+
+    @property
+    def exit_code(self) -> int:
+        """0 if all is intact, else 1."""
+        return 1 if self.wrong else 0
+
+    def _line(self, left: int) -> str:
+        parts = []
+        if left and self.counts:
+            seconds = (time.monotonic() - self._started) / self.counts.total()
+            parts.append(f"{duration(left * seconds)} left")
+        if self.wrong:
+            parts.append(f"{self.wrong:,} not intact")
+        return " · ".join(parts)
+
+
+def verdict_lines(verdict: Verdict, verbosity: int = 0) -> Iterator[Text]:
+    """Each file that is not as it ought to be, the numbers, and what to do.
+
+    Parameters
+    ----------
+    verdict
+        What was found.
+    verbosity
+        -1 names what is wrong, and no more.
+    """
+    for finding in verdict.told:
+        yield _finding_line(finding)
+    if verbosity < 0:
+        return
+    yield _numbers(verdict)
+    see = f"see `imgpool status {shlex.quote(short(verdict.verification.output, os.getcwd()))}`"
+    if verdict.counts["absent"]:
+        yield Text(f"  {plural(verdict.counts['absent'], 'image')} failed without an output: {see}")
+    if verdict.verification.state in UNFINISHED:
+        yield Text(f"  the last run was {verdict.verification.state}: {see}")
+    for folder in verdict.verification.left_out:
+        yield Text(f"  {printable(folder)} left out: results of another run of imgpool")
+    for line in _advice(verdict):
+        yield Text(f"  {line}")
+
+
+def _finding_line(finding: Finding) -> Text:
+    name = printable(finding.path) or "."
+    if finding.kind == "intact":
+        return Text(f"✓ {name} · intact")
+    return Text(f"✗ {name} · {finding.kind} · {finding.reason}", "red")
+
+
+def _numbers(verdict: Verdict) -> Text:
+    counts = verdict.counts
+    parts = [f"{plural(verdict.checked, 'output')} checked", f"{counts['intact']:,} intact"]
+    parts += [f"{counts[kind]:,} {kind}" for kind in WRONG if counts[kind]]
+    mark, style = ("✗", "red") if verdict.wrong else ("✓", "green")
+    return Text(f"{mark} {' · '.join(parts)} · {duration(verdict.seconds)}", style)
+
+
+def _advice(verdict: Verdict) -> Iterator[str]:
+    """What to do about each kind of finding."""
+    kinds = {finding.kind for finding in verdict.told}
+    if any(finding.made_again for finding in verdict.told):
+        yield "Run the same `imgpool process` command again: what is missing, outdated or of another size is made anew."
+    if any(finding.kind == "changed" and not finding.made_again for finding in verdict.told):
+        yield "Links, folders, other bytes of the same size: delete them before you run it, for it may not see them."
+    if "outdated" in kinds:
+        yield "What fails again stays outdated: `imgpool status` tells why; delete what must not pass for today's."
+    if "extra" in kinds:
+        if verdict.verification.unsettled:
+            yield "Extra files may be what a run wrote last before it was cut off: the same command makes those anew."
+        yield "Extra files that no run accounts for: look at them, and move or delete them."
+    if "unreadable" in kinds:
+        yield "Make readable what could not be read, then verify again."
+
+
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """What was found, as plain JSON values."""
+    listed = {
+        kind: [{"path": each.path, "reason": each.reason} for each in verdict.told if each.kind == kind]
+        for kind in WRONG
+    }
+    return {
+        "checked": verdict.checked,
+        "intact": verdict.counts["intact"],
+        **listed,
+        "seconds": round(verdict.seconds, 3),
+        "output": verdict.verification.output,
+    }

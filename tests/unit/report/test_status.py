@@ -1,0 +1,228 @@
+"""What ``imgpool status`` prints."""
+
+import json
+import threading
+from dataclasses import replace
+
+import pytest
+from past_runs import ENDED, KILLED, done, failed, write_journal, write_run
+
+from imgpool.batch.status import Status
+from imgpool.report import progress, status
+from imgpool.report.status import follow, status_json, status_lines
+
+WHO = "pid 4711 on labpc, since 2026-11-22 21:03:11 UTC"
+WHOSE = {"pid": 4711, "host": "labpc"}
+
+
+@pytest.fixture
+def output(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    return str(tmp_path / "out")
+
+
+def told(output, verbosity=0):
+    return [line.plain for line in status_lines(Status(output, tracebacks=verbosity > 0), verbosity)]
+
+
+def test_a_run_that_went_well(output):
+    write_run(output, found=3, skipped=1, to_do=2, **WHOSE, **ENDED)
+    write_journal(output, done(output), done(output, "b.png", lost=("pixel_size",)))
+    assert told(output) == [
+        "keep · 3 images · serial → out",
+        f"  finished: {WHO}, until 2026-11-22 21:03:21 UTC",
+        "✓ 2 done · 0 failed · 1 skipped · 10.0 s · 0.2 images/s",
+        "  1 output could not keep: pixel size",
+    ]
+
+
+def test_a_run_with_failures_tells_their_causes_and_names_them(output):
+    write_run(output, found=3, to_do=3, engine="pool", workers=4, **ENDED)
+    names = ["b\n.png", "c.png"]
+    write_journal(output, failed(output, error="OSError"), *(failed(output, name) for name in names))
+    assert told(output)[0] == "keep · 3 images · 4 workers → out"
+    assert told(output)[2:] == [
+        "✗ 0 done · 3 failed · 0 skipped · 10.0 s · 0.3 images/s",
+        "  2 × read · ReadError",
+        "  1 × read · OSError",
+        "✗ /photos/a.png · read · cut off · copy it again",
+        r"✗ /photos/b\n.png · read · cut off · copy it again",
+        "✗ /photos/c.png · read · cut off · copy it again",
+        "  Run the same command again to retry what failed; what is done stays done.",
+    ]
+
+
+def test_failed_images_are_named_as_seen_from_the_input(output, tmp_path):
+    (tmp_path / "photos").mkdir()
+    write_run(output, inputs=(str(tmp_path / "photos"),), **ENDED)
+    result = failed(output)
+    source = str(tmp_path / "photos" / "trip" / "a.png")
+    write_journal(output, replace(result, task=replace(result.task, source=source)))
+    assert "✗ trip/a.png · read · cut off · copy it again" in told(output)
+
+
+def test_a_run_that_is_going_on(output):
+    info = write_run(output, found=4, to_do=4, since="2100-01-01T00:00:00Z")  # a clock that was set back
+    write_journal(output, done(output))
+    assert told(output)[1:] == [
+        f"  running: {status.who(info)}",
+        "  1 done · 0 failed · 0 skipped · 3 left",
+        "  It goes on; `imgpool status out --watch` follows it.",
+    ]
+
+
+def test_the_time_left_follows_from_the_rate(output):
+    write_run(output, since="2020-01-01T00:00:00Z")
+    write_journal(output, done(output))
+    seconds = Status(output).seconds
+    (line,) = [line for line in told(output) if "running" in line]
+    assert line.endswith(f" · {status.duration(9 * seconds)} left")
+    assert status_json(Status(output))["seconds_left"] == pytest.approx(9 * seconds, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (KILLED, "  killed: {}; it ended without a word"),
+        ({**ENDED, "how": "interrupted"}, "  interrupted: {}, until 2026-11-22 21:03:21 UTC"),
+        (
+            {**ENDED, "how": "stopped: the disk\x1b is full"},
+            "  stopped: the disk\\x1b is full: {}, until 2026-11-22 21:03:21 UTC",
+        ),
+    ],
+)
+def test_a_run_that_did_not_finish_says_why_and_how_to_go_on(output, changes, line):
+    info = write_run(output, **changes)
+    write_journal(output)
+    lines = told(output)
+    assert lines[1] == line.format(status.who(info))
+    assert lines[2] == "✗ 0 done · 0 failed · 0 skipped · 10 left"
+    assert lines[3:] == ["  Run the same command again to continue; what is done stays done."]
+
+
+def test_folders_that_could_not_be_listed_are_told(output):
+    write_run(output, found=12, **ENDED)
+    write_journal(output)
+    lines = told(output)
+    assert lines[0].startswith("keep · 10 images · ")
+    assert "  2 folders could not be listed" in lines
+
+
+def test_a_journal_alone_tells_its_totals(output):
+    write_journal(output, done(output))
+    assert told(output) == [
+        "out · no run file: this is what its journal holds in all",
+        "✓ 1 done · 0 failed · 0 skipped",
+    ]
+
+
+def test_quiet_names_failures_only_and_verbose_shows_tracebacks(output):
+    write_run(output, **ENDED)
+    write_journal(output, done(output), failed(output, "b.png"))
+    line = "✗ /photos/b.png · read · cut off · copy it again"
+    assert told(output, -1) == [line]
+    assert "Traceback …" not in told(output)
+    assert told(output, 1)[-3:-1] == [line, "Traceback …"]
+
+
+def test_json_of_a_run(output):
+    write_run(output, found=4, to_do=3, skipped=1, **WHOSE, **ENDED)
+    write_journal(output, done(output), failed(output, "b.png"))
+    found = json.loads(json.dumps(status_json(Status(output))))
+    run = found.pop("run")
+    assert {name: run[name] for name in ("pid", "host", "since", "ended", "how", "inputs", "recipe")} == {
+        "pid": 4711,
+        "host": "labpc",
+        "since": "2026-11-22T21:03:11Z",
+        "ended": "2026-11-22T21:03:21Z",
+        "how": "finished",
+        "inputs": ["/photos"],
+        "recipe": "keep",
+    }
+    assert found == {
+        "state": "finished",
+        "found": 4,
+        "done": 1,
+        "skipped": 1,
+        "failed": 1,
+        "left": 1,
+        "seconds": 10.0,
+        "images_per_second": 0.2,
+        "seconds_left": None,
+        "output": output,
+        "causes": [{"stage": "read", "error": "ReadError", "count": 1}],
+        "failures": [
+            {"source": "/photos/b.png", "stage": "read", "error": "ReadError", "message": "cut off: copy it again"}
+        ],
+    }
+
+
+def test_json_of_a_journal_alone_does_not_guess(output):
+    write_journal(output, done(output))
+    found = status_json(Status(output))
+    assert (found["state"], found["done"], found["failed"]) == ("unknown", 1, 0)
+    assert {name for name, value in found.items() if value is None} == {
+        *("found", "skipped", "left", "seconds", "images_per_second", "seconds_left", "run"),
+    }
+
+
+def finish_soon(output, monkeypatch):
+    """A run of three images that is over when it has been looked at three times."""
+    begun = write_run(output, found=3, to_do=3)
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        write_journal(output, done(output, f"{len(slept)}.png"))
+        if len(slept) == begun.to_do:
+            write_run(output, token=begun.token, found=3, to_do=3, journal=0, **ENDED)
+
+    monkeypatch.setattr(status.time, "sleep", sleep)
+    return slept
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_run_is_followed_to_its_end(output, monkeypatch, capsys, quiet):
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    slept = finish_soon(output, monkeypatch)
+    found = Status(output)
+    follow(found, quiet=quiet)
+    assert slept == [1.0, 1.0, 1.0]
+    assert (found.state, found.done, found.left) == ("finished", 3, 0)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    places = [line.partition(" · ")[0] for line in captured.err.splitlines()]
+    assert places == ([] if quiet else ["  0/3", "  1/3", "  2/3"])
+
+
+def test_a_terminal_gets_a_bar_that_goes_away(output, monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    before = set(threading.enumerate())
+    finish_soon(output, monkeypatch)
+    follow(Status(output))
+    err = capsys.readouterr().err
+    assert "/3" in err
+    assert err.count("\x1b[?25l") == err.count("\x1b[?25h") == 1
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+
+
+def test_only_the_run_that_was_there_is_followed(output, monkeypatch):
+    write_run(output)
+    monkeypatch.setattr(status.time, "sleep", lambda _seconds: write_run(output, found=5))
+    found = Status(output)
+    follow(found)
+    assert (found.state, found.run.found) == ("running", 5)
+
+
+@pytest.mark.parametrize("changes", [None, ENDED, KILLED])
+def test_there_is_nothing_to_follow_where_nothing_runs(output, monkeypatch, changes):
+    monkeypatch.delattr(status.time, "sleep")
+    write_journal(output, done(output))
+    if changes:
+        write_run(output, **changes)
+    follow(Status(output))

@@ -1,0 +1,171 @@
+"""What ``imgpool verify`` prints."""
+
+import hashlib
+import json
+import threading
+
+import pytest
+from past_runs import ENDED, KILLED, done, failed, write_journal, write_run
+
+from imgpool.batch.verify import Verification
+from imgpool.report import progress
+from imgpool.report.verify import Verdict, verdict_json, verdict_lines
+
+RUN_AGAIN = "  Run the same `imgpool process` command again: what is missing, outdated or of another size is made anew."
+DELETE = "  Links, folders, other bytes of the same size: delete them before you run it, for it may not see them."
+FAILS_AGAIN = "  What fails again stays outdated: `imgpool status` tells why; delete what must not pass for today's."
+CUT_OFF = "  Extra files may be what a run wrote last before it was cut off: the same command makes those anew."
+EXTRA = "  Extra files that no run accounts for: look at them, and move or delete them."
+
+
+@pytest.fixture
+def output(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out"
+
+
+def made(output, name, content=b"abc"):
+    """An output, and the result that tells of it."""
+    (output / name).write_bytes(content)
+    return done(str(output), name, sha256=hashlib.sha256(content).hexdigest(), written=len(content))
+
+
+def verdict(output, **options):
+    return Verdict(Verification(str(output)), **{"quiet": True} | options)
+
+
+def told(output, verbosity=0):
+    found = verdict(output, keep_intact=verbosity > 0)
+    found.seconds = 0.5
+    return [line.plain for line in verdict_lines(found, verbosity)]
+
+
+def test_all_intact(output):
+    write_journal(str(output), made(output, "a.png"), made(output, "b.png"))
+    assert told(output) == ["✓ 2 outputs checked · 2 intact · 0.5 s"]
+    assert told(output, -1) == []
+    assert told(output, 1)[:2] == ["✓ a.png · intact", "✓ b.png · intact"]
+    assert verdict(output).exit_code == 0
+
+
+def test_every_kind_is_named_with_its_reason(output):
+    results = [made(output, f"{name}.png") for name in ("good", "gone", "longer", "other", "old")]
+    write_journal(str(output), *results, failed(str(output), "old.png"), failed(str(output), "never.png"))
+    (output / "gone.png").unlink()
+    (output / "longer.png").write_bytes(b"abcd")
+    (output / "other.png").write_bytes(b"abd")
+    (output / "new\n.png").touch()
+    lines = told(output)
+    assert lines == [
+        "✗ gone.png · missing · it is not there any more",
+        "✗ longer.png · changed · 4 bytes, where 3 were written",
+        "✗ other.png · changed · other bytes of the same size",
+        "✗ old.png · outdated · of an earlier run; the last one failed to make it",
+        r"✗ new\n.png · extra · the journal does not know it",
+        "✗ 5 outputs checked · 1 intact · 1 missing · 2 changed · 1 outdated · 1 extra · 0.5 s",
+        "  1 image failed without an output: see `imgpool status out`",
+        *(RUN_AGAIN, DELETE, FAILS_AGAIN, EXTRA),
+    ]
+    assert told(output, -1) == lines[:5]
+    assert verdict(output).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "advice"),
+    [
+        (lambda path: path.unlink(), [RUN_AGAIN]),
+        (lambda path: path.write_bytes(b"abcd"), [RUN_AGAIN]),
+        (lambda path: path.write_bytes(b"abd"), [DELETE]),
+        (lambda path: path.with_name("b.png").touch(), [EXTRA]),
+    ],
+)
+def test_the_advice_is_for_what_there_is(output, spoil, advice):
+    write_journal(str(output), made(output, "a.png"))
+    spoil(output / "a.png")
+    assert told(output)[2:] == advice
+
+
+def test_an_image_that_failed_is_no_error_of_the_output(output):
+    write_journal(str(output), made(output, "a.png"), failed(str(output), "b.png"), failed(str(output), "c.png"))
+    assert told(output) == [
+        "✓ 1 output checked · 1 intact · 0.5 s",
+        "  2 images failed without an output: see `imgpool status out`",
+    ]
+
+
+def test_a_run_that_was_killed_is_told_of_and_explains_extra_files(output):
+    write_run(str(output), unsettled_since_ns=1, **KILLED)
+    write_journal(str(output), made(output, "a.png"))
+    (output / "b.png").touch()
+    assert told(output)[2:] == ["  the last run was killed: see `imgpool status out`", CUT_OFF, EXTRA]
+
+
+def test_a_run_that_finished_is_not_told_of(output):
+    write_run(str(output), **ENDED)
+    write_journal(str(output), made(output, "a.png"))
+    assert len(told(output)) == 1
+
+
+def test_results_of_another_run_are_told_of(output):
+    write_journal(str(output), made(output, "a.png"))
+    (output / "again" / ".imgpool").mkdir(parents=True)
+    assert told(output)[1:] == ["  again left out: results of another run of imgpool"]
+
+
+def test_json(output):
+    write_journal(str(output), made(output, "a.png"), made(output, "b.png"))
+    (output / "b.png").unlink()
+    (output / "new\n.png").touch()
+    found = json.loads(json.dumps(verdict_json(verdict(output))))
+    assert found.pop("seconds") >= 0
+    assert found == {
+        "checked": 2,
+        "intact": 1,
+        "missing": [{"path": "b.png", "reason": "it is not there any more"}],
+        "changed": [],
+        "outdated": [],
+        "extra": [{"path": "new\n.png", "reason": "the journal does not know it"}],
+        "unreadable": [],
+        "output": str(output),
+    }
+
+
+def test_intact_files_are_no_part_of_the_json(output):
+    write_journal(str(output), made(output, "a.png"))
+    found = verdict_json(verdict(output, keep_intact=True))
+    assert [name for name, value in found.items() if isinstance(value, list) and value] == []
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_progress_is_told_on_stderr_as_long_as_it_lasts(output, monkeypatch, capsys, quiet):
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    write_journal(str(output), made(output, "a.png"), made(output, "b.png"))
+    (output / "b.png").unlink()
+    (output / "extra.png").touch()
+    verdict(output, quiet=quiet)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.splitlines()
+    if quiet:
+        assert lines == []
+    else:
+        assert lines[0].startswith("  1/2 · ")
+        assert lines[0].endswith(" left")
+        assert lines[1:] == ["  2/2 · 1 not intact"]
+
+
+def test_a_terminal_gets_a_bar_that_leaves_nothing_running(output, monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    write_journal(str(output), made(output, "a.png"))
+    before = set(threading.enumerate())
+    verdict(output, quiet=False)
+    err = capsys.readouterr().err
+    assert "1/1" in err
+    assert err.count("\x1b[?25l") == err.count("\x1b[?25h") == 1
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=10)
+        assert not thread.is_alive()
