@@ -8,7 +8,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line; a signal ends it with a word, also while all that it needs is being imported."""
     try:
-        from imgpool.cli._interrupts import end_at_once
+        from imgpool.cli._signals import end_at_once
 
         end_at_once()
     except KeyboardInterrupt:

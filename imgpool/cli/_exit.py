@@ -9,7 +9,8 @@ from typing import NoReturn
 
 import typer
 
-from imgpool.cli._interrupts import WORDS, Interrupted, unwinding
+from imgpool.cli._interrupts import Interrupted, unwinding
+from imgpool.cli._signals import WORDS
 from imgpool.core.errors import ImgpoolError, UsageError
 from imgpool.report.stream import lead_nowhere, print_text
 from imgpool.report.text import printable

@@ -12,8 +12,6 @@ What a run does::
 A thread listens, woken by the signals themselves (`signal.set_wakeup_fd`): so they are heard while the main thread
 sits in a C library, and what is said about them is said as everything else is, not from within a handler. Only
 unwinding is the main thread's; where it does not come to it, the process ends where it stands.
-
-Signals that the parent process wants ignored stay ignored.
 """
 
 import contextlib
@@ -25,7 +23,9 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from types import FrameType
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
+
+from imgpool.cli._signals import WORDS, restore_handlers, set_handlers
 
 GRACE = 5.0
 """Seconds that the images in hand are given to finish."""
@@ -42,11 +42,8 @@ PATIENCE = 1.0
 FINISHING = "finishing the images in hand; Ctrl-C again stops at once"
 CUT_OFF = f"not finished after {GRACE:.0f} s: the images in hand are cut off, and run again next time"
 
-WORDS: dict[int, str] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 OVER = 0  # no signal's number
 HOUR = 3600.0
-
-Handler = Callable[[int, FrameType | None], object]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -70,25 +67,14 @@ class _Over(Exception):  # noqa: N818 - nothing has gone wrong
     """There is nothing more to listen for."""
 
 
-def end_at_once() -> None:
-    """Let a signal end this process with a word: nothing has begun yet that would need an end in good order."""
-    _set_handlers(_end)
-
-
-def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    with contextlib.suppress(OSError):
-        os.write(2, WORDS[number].encode() + b"\n")
-    os._exit(128 + number)
-
-
 @contextlib.contextmanager
 def unwinding() -> Iterator[None]:
     """Let a signal raise `Interrupted` in here."""
-    before = _set_handlers(_unwind)
+    before = set_handlers(_unwind)
     try:
         yield
     finally:
-        _restore_handlers(before)
+        restore_handlers(before)
 
 
 def _unwind(number: int, _frame: FrameType | None) -> NoReturn:
@@ -137,13 +123,13 @@ class Interrupts:
         self._ear, self._mouth = socket.socketpair()
         self._mouth.settimeout(0)
         self._wakeup_before = signal.set_wakeup_fd(self._mouth.fileno(), warn_on_full_buffer=False)
-        self._handlers_before = _set_handlers(self._handle)
+        self._handlers_before = set_handlers(self._handle)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         signal.set_wakeup_fd(self._wakeup_before)
-        _restore_handlers(self._handlers_before)
+        restore_handlers(self._handlers_before)
         self._mouth.send(bytes([OVER]))
         self._thread.join()
         self._ear.close()
@@ -217,14 +203,3 @@ def _briefly(action: Callable[[], None]) -> None:
     thread = threading.Thread(target=action, daemon=True)
     thread.start()
     thread.join(PATIENCE)
-
-
-def _set_handlers(handler: Handler) -> dict[int, Any]:
-    """Set the handler of all signals that are not ignored; the handlers they had."""
-    heeded = [number for number in WORDS if signal.getsignal(number) is not signal.SIG_IGN]
-    return {number: signal.signal(number, handler) for number in heeded}
-
-
-def _restore_handlers(handlers: dict[int, Any]) -> None:
-    for number, handler in handlers.items():
-        signal.signal(number, handler)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from imgpool.cli._exit import exit_codes, print_json, say_interrupted
-from imgpool.cli._interrupts import Interrupted, Interrupts, end_at_once, ignore_hang_up
+from imgpool.cli._interrupts import Interrupted, Interrupts, ignore_hang_up
+from imgpool.cli._signals import end_at_once
 
 if TYPE_CHECKING:
     from imgpool.batch.run import Run

@@ -280,7 +280,7 @@ def test_a_signal_before_anything_runs_ends_the_command_with_a_word(tmp_path, im
 
 def imported(command):
     """How many modules have been imported since the command listens to signals."""
-    return command.stderr.partition(" imgpool.cli._interrupts\n")[2].count("import time:")
+    return command.stderr.partition(" imgpool.cli._signals\n")[2].count("import time:")
 
 
 @every_engine
