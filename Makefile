@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-all check format bench clean
+.PHONY: help demo test test-all torture check format bench bench-supervision clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "imgpool needs Python 3.11 or newer: make PYTHON=python3.12 …")'
@@ -23,10 +23,13 @@ demo: $(VENV)/installed ## Install into .venv and process the sample images
 	$(BIN)/imgpool process sample_images
 
 test: $(VENV)/installed-check ## Run the tests (about three minutes on two cores)
-	$(BIN)/python -m pytest -n auto -m 'not slow'
+	$(BIN)/python -m pytest -n auto -m 'not slow and not torture'
 
-test-all: $(VENV)/installed-check ## Run every test, the long ones too
-	$(BIN)/python -m pytest -n auto
+test-all: $(VENV)/installed-check ## Run the long tests too
+	$(BIN)/python -m pytest -n auto -m 'not torture'
+
+torture: $(VENV)/installed-check ## Provoke each fault a hundred times, and print a table (half an hour)
+	$(BIN)/python -m pytest -n 0 -m torture tests/faults/torture
 
 check: $(VENV)/installed-check ## Lint, check the format and the types
 	$(BIN)/ruff check .
@@ -39,6 +42,9 @@ format: $(VENV)/installed-check ## Format the code
 
 bench: $(VENV)/installed-check ## Measure speed against bare processes
 	$(BIN)/python benchmarks/bench.py
+
+bench-supervision: $(VENV)/installed-check ## Measure what supervision costs against a bare pool
+	$(BIN)/python benchmarks/supervision.py
 
 clean: ## Remove what was installed and made
 	rm -rf $(VENV) dist sample_images-processed .pytest_cache .mypy_cache .ruff_cache .hypothesis

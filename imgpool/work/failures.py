@@ -54,7 +54,7 @@ def lacks_memory(error: BaseException) -> bool:
 
 
 def _lack_of_memory(need: int) -> tuple[str, str]:
-    figure = f" (about {need / 2**30:.1f} GiB by its header)" if need else ""
+    figure = f" (about {need / 1e6:,.0f} MB by its header)" if need else ""
     return f"it needs more memory than there is{figure}", "raise --max-memory, or use a machine that has more"
 
 

@@ -43,8 +43,8 @@ START = 8.0
 MARGIN = 1.25
 """By how much the next image may exceed all before it."""
 
-LEAST = 16 << 20
-"""Decoded bytes from which on an image is measured: beside a smaller one, what libraries take would show."""
+LEAST = 64 << 20
+"""Bytes of a copy from which on an image is measured: beside a smaller one, what libraries take would show."""
 
 _FLOAT = 4  # bytes
 _SELF = Path("/proc/self")
@@ -68,6 +68,7 @@ class Footprint:
         self._copy = lru_cache(maxsize=64)(self._largest)  # most images of a folder are alike
         self._seen: defaultdict[str, _Seen] = defaultdict(_Seen)
         self._shared = shared
+        self._at_first, _ = resident()
 
     def expect(self, properties: Properties, file_size: int, memory: int | None = None) -> int:
         """The bytes that an image will take, by a careful estimate.
@@ -99,22 +100,24 @@ class Footprint:
     def measuring(self, properties: Properties) -> Iterator[None]:
         """Learn from what an image takes meanwhile, unless it is too small; an exception says that it has failed.
 
-        Linux can forget what a process held before; elsewhere, only an image that takes more than all before it shows.
+        What counts is all that the process holds more than at first: memory that is free again, but was not given
+        back, may serve this image, and would not the next. Linux can forget what a process held at its highest;
+        elsewhere, only an image that takes more than all before it shows.
         """
-        if properties.nbytes < LEAST:
+        seen, copy = self._seen[_kind(properties)], self._copy(properties)
+        if copy < LEAST:
             yield
             return
-        seen, copy = self._seen[_kind(properties)], self._copy(properties)
         with contextlib.suppress(OSError):
             (_SELF / "clear_refs").write_text("5")
-        before, record = resident()
+        _, record = resident()
         done = False
         try:
             yield
             done = True
         finally:
             _, peak = resident()
-            if peak > record and seen.learn((peak - before) / copy, done=done):
+            if peak > record and seen.learn((peak - self._at_first) / copy, done=done) and seen.done:
                 self._tell_others()
 
     def _need(self, properties: Properties, file_size: int) -> int:

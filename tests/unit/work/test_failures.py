@@ -3,11 +3,13 @@
 import errno
 import os
 
+import cv2
+import numpy as np
 import pytest
 
 from imgpool.core.errors import FilterError, ReadError
 from imgpool.core.task import Failure
-from imgpool.work.failures import explain, stops_the_run
+from imgpool.work.failures import explain, lacks_memory, stops_the_run
 
 
 def throw(error):
@@ -69,8 +71,39 @@ def test_an_error_whose_text_cannot_be_had_is_still_explained():
 
 def test_too_little_memory_has_its_remedy():
     failure = explain(raised(MemoryError()), "filter")
-    assert "memory" in failure.message
+    assert failure.message == "it needs more memory than there is"
     assert "--max-memory" in failure.hint
+    failure = explain(raised(MemoryError()), "filter", 3_456_789_000)
+    assert failure.message == "it needs more memory than there is (about 3,457 MB by its header)"
+
+
+@pytest.mark.parametrize(
+    ("error", "lacks"),
+    [
+        (MemoryError("Unable to allocate 2 GiB"), True),
+        (
+            ValueError("OpenCV(5.0.0) alloc.cpp:73: error: (-4:Insufficient memory)"),
+            True,
+        ),
+        (RuntimeError("Failed to allocate 92160000 bytes"), True),
+        (RuntimeError("std::bad_alloc"), True),
+        (OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), True),
+        (ReadError("the picture does not decode (Out of memory)"), True),
+        (ValueError("encoding error 1"), True),
+        (ValueError("encoding error 10"), False),
+        (ReadError("truncated", "copy it again"), False),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), False),
+    ],
+)
+def test_want_of_memory_is_known_in_the_words_of_every_library(error, lacks):
+    assert lacks_memory(raised(error)) is lacks
+    assert ("more memory" in explain(error, "read").message) is lacks
+
+
+def test_opencv_says_it_in_words_that_are_known():
+    with pytest.raises(cv2.error) as raised:
+        cv2.resize(np.zeros((1, 1), np.uint8), (2**31 - 1, 2**31 - 1))
+    assert lacks_memory(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from imgpool.core.catalogue import FILTERS
+from imgpool.core.engine import MemoryNeeded
 from imgpool.core.filter import image_filter
 from imgpool.core.image import Image, PixelSize
 from imgpool.core.recipe import Output, Recipe
@@ -209,6 +210,64 @@ def test_a_physical_length_without_a_pixel_size_fails_in_filtering(task):
     result = process(workshop(task, "gaussian:sigma=1um"), task)
     assert_failed(result, task, "filter")
     assert "--pixel-size" in result.failure.hint
+
+
+def test_a_worker_refuses_what_takes_more_memory_than_it_is_given(task):
+    made = workshop(task, "gaussian")
+    with pytest.raises(MemoryNeeded) as raised:
+        process(made, task, 1000)
+    need = raised.value.nbytes
+    assert need > 4 * PIXELS.size
+    with pytest.raises(MemoryNeeded):
+        process(made, task, need - 1)
+    assert files_below(scratch(task).parent) == ["in/a.png"]
+    assert process(made, task, need).status == "done"
+
+
+def test_the_same_bytes_whatever_the_memory(task):
+    made = workshop(task, "gaussian:sigma=3")
+    assert len({process(made, task, memory).sha256 for memory in (None, 10**6, 10**12)}) == 1
+
+
+def test_a_file_that_must_not_be_read_is_refused_before_memory_is_asked_for(task):
+    assert process(workshop(task, max_pixels=1999), task, 1).status == "failed"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ValueError("OpenCV: (-4:Insufficient memory) Failed to allocate")])
+@pytest.mark.parametrize("stage", ["filter", "write"])
+def test_want_of_memory_is_a_failure_only_where_there_was_all_of_it(task, monkeypatch, stage, error):
+    def starve_filter(*_):
+        raise error
+
+    def starve_writer(_format, _image, path, _options):
+        path.write_bytes(b"begun")
+        raise error
+
+    if stage == "filter":
+        monkeypatch.setattr(Recipe, "run", starve_filter)
+    else:
+        monkeypatch.setattr(process_module, "write_with", starve_writer)
+    made = workshop(task)
+    with pytest.raises(MemoryNeeded) as raised:
+        process(made, task, 10**9)
+    assert raised.value.nbytes is None
+    assert files_below(scratch(task).parent) == ["in/a.png"]
+    result = process(made, task)
+    assert_failed(result, task, stage)
+    assert "--max-memory" in result.failure.hint
+    assert result.failure.message.startswith("it needs more memory than there is (about 0 MB by its header)")
+
+
+def test_what_an_image_takes_is_learnt_while_it_is_processed(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "scratch").mkdir()
+    np.save(tmp_path / "in" / "a.npy", np.zeros((8192, 8192), np.uint8))
+    task = planned(tmp_path / "in" / "a.npy", tmp_path / "out" / "a.npy")
+    made = workshop(task, "invert")
+    properties = read(task.source).properties
+    careful = made.footprint.expect(properties, 0)
+    assert process(made, task).status == "done"
+    assert properties.nbytes < made.footprint.expect(properties, 0) < careful / 2
 
 
 def wide(image: Image) -> Image:
