@@ -22,8 +22,8 @@ from imgpool.core.engine import EngineOptions
 from imgpool.core.task import Result, Task
 from imgpool.engines import _worker
 from imgpool.engines._chunks import Backlog
-from imgpool.engines._claims import Claims
-from imgpool.engines._desk import SLOTS, Desk
+from imgpool.engines._claims import SLOTS, Claims
+from imgpool.engines._desk import Desk
 from imgpool.engines._memory_limit import MemoryLimit
 from imgpool.engines._messages import Answers, Batch, Chunk, Numbered, Ticket
 from imgpool.engines._watch import TICK, Watch

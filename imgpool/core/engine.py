@@ -69,8 +69,10 @@ class EngineOptions:
     stopping: Callable[[], bool] = never
 
     def __post_init__(self) -> None:
-        if self.workers < 1 or self.chunksize == 0:
+        if self.workers < 1 or (self.chunksize is not None and self.chunksize < 1):
             raise UsageError("there must be at least one worker, and one image in a chunk", "give 1 or more")
+        if self.timeout is not None and self.timeout <= 0:
+            raise UsageError("an image must have some time", "give more than 0 s, or no limit")
 
 
 class Engine(Protocol):

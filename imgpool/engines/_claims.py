@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
 
+SLOTS = 3  # chunks under way per worker: one in hand, one waiting for it, one on its way back
 WORDS = 3  # in a slot
+
+SETTING_UP = -1
+"""In place of a task's index: the worker is not ready yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +23,10 @@ class Claim:
 
 
 class Claims:
-    """A slot for each chunk under way, in shared memory; and a flag that asks all workers to stop.
+    """A slot for each chunk under way and for each worker's start; and a flag that asks all workers to stop.
 
-    A slot has one writer at a time, the worker that holds the chunk; and a write is one aligned machine word.
-    So there is no lock that a dying worker could keep.
+    All is in shared memory. A slot has one writer at a time, the worker that holds the chunk; and a write is one
+    aligned machine word. So there is no lock that a dying worker could keep.
     """
 
     def __init__(self, context: BaseContext, slots: int) -> None:

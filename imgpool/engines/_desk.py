@@ -4,9 +4,8 @@ from collections import deque
 
 from imgpool.engines._admission import Admission, Grant
 from imgpool.engines._chunks import Backlog
+from imgpool.engines._claims import SLOTS
 from imgpool.engines._messages import Answers, Batch, Chunk, Command, Numbered, Ticket
-
-SLOTS = 3  # chunks under way per worker: one in hand, one waiting for it, one on its way back
 
 
 class Desk:

@@ -41,15 +41,25 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 
-from imgpool.engines._claims import Claims
-from imgpool.engines._desk import SLOTS, Desk
+from imgpool.engines._claims import SETTING_UP, Claims
+from imgpool.engines._desk import Desk
 from imgpool.engines._messages import Answers, Batch, Command, Death, SetupFailure, Ticket
-from imgpool.engines._processes import birth_number, import_all, kill_own_group, lead_group, when_parent_ends
+from imgpool.engines._processes import (
+    birth_number,
+    import_all,
+    is_gone,
+    kill_own_group,
+    lead_group,
+    when_parent_ends,
+    worker_context,
+)
 from imgpool.engines._threads import ONE_THREAD
 from imgpool.engines._watch import TICK, Watch
 from imgpool.engines._worker import Rules, set_up, work
 
 TERMINATION = 1.0  # seconds
+
+NOT_READY = SetupFailure("a worker could not be set up in time", "give it more time with --timeout", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,31 +85,29 @@ class Order:
 class Host:
     """One pool, from its start to its end or its first death."""
 
-    def __init__(self, order: Order, parent: Connection) -> None:
+    def __init__(self, order: Order, parent: Connection, claims: Claims) -> None:
         self._forked = order.start_method == "fork"
         self._parent = parent
         self._abandoned = False
         self._events: SimpleQueue[Batch | Answers | Command] = SimpleQueue()
         self._desk = Desk(order.rules.workers, order.chunksize, order.rules.memory)
-        context = multiprocessing.get_context(order.start_method)
-        self._claims = Claims(context, SLOTS * order.rules.workers)
+        self._claims = claims
         inherited = [parent] if self._forked else []
-        self._pool = context.Pool(order.rules.workers, set_up, (order.rules, self._claims, inherited))
+        pool_context = worker_context(order.start_method)
+        self._pool = pool_context.Pool(order.rules.workers, set_up, (order.rules, self._claims, inherited))
         workers = multiprocessing.active_children()
         self._complete = _are_the_first(workers, order.rules.workers)
         self._watch = Watch(workers, self._claims)
         self._results = self._pool.imap_unordered(work, self._tickets(), chunksize=1)
 
     def listen(self) -> None:
-        """Heed what the parent says; in a thread, begun when all workers are forked."""
+        """Heed what the parent says, to its end; in a thread, begun when all workers are forked."""
         with contextlib.suppress(EOFError, OSError):
-            while True:
-                message = self._parent.recv()
-                if message is Command.ABANDON:
-                    self._abandoned = True
-                elif message is Command.STOP:
+            while (message := self._parent.recv()) is not Command.ABANDON:
+                if message is Command.STOP:
                     self._claims.stop()
                 self._events.put(message)
+        self._abandoned = True
 
     def serve(self) -> bool:
         """Send answers until all are there (True), or until the pool is broken (False)."""
@@ -146,7 +154,8 @@ class Host:
             while True:
                 self._parent.send(self._results.next(timeout=TICK))
         for death in self._watch.deaths():
-            self._parent.send(death)
+            late = death.error == "TimeoutError" and death.index == SETTING_UP
+            self._parent.send(NOT_READY if late else death)
 
     def _release_semaphores(self) -> None:
         """Let the locks of a pool with spawned workers be removed: they have names, and outlive their process.
@@ -155,18 +164,20 @@ class Host:
         that a dead worker holds. So it runs in a thread, for a while.
         """
         self._events.put(Command.STOP)
-        for worker in multiprocessing.active_children():
-            worker.kill()  # they heed nothing less
         termination = threading.Thread(target=self._pool.terminate, daemon=True)
         termination.start()
         termination.join(TERMINATION)
 
 
-def main(order: Order, parents_end: Connection, connection: Connection, parents_folder: str | None) -> None:
+def main(
+    order: Order, claims: Claims, parents_end: Connection, connection: Connection, parents_folder: str | None
+) -> None:
     """Be a host; write answers, deaths and at last None to `connection`, and read from it.
 
     Parameters
     ----------
+    claims
+        Of the workers; the parent sees them too, should this process die.
     parents_end
         The other end, closed here so that writing fails once the parent has closed its own.
     parents_folder
@@ -176,14 +187,14 @@ def main(order: Order, parents_end: Connection, connection: Connection, parents_
     host, whole = None, False
     try:
         import_all(order.preload)
-        host = Host(order, connection)
+        host = Host(order, connection, claims)
         when_parent_ends(
             partial(_follow_parent, parents_folder)
         )  # threads not before: workers are forked while there is but one
         threading.Thread(target=host.listen, name="listen to parent", daemon=True).start()
         whole = host.serve()
         connection.send(None)
-    except BrokenPipeError:
+    except ConnectionError:
         pass  # nobody is there to be told
     except Exception as error:  # noqa: BLE001 - the parent raises it
         connection.send(SetupFailure.of(error))
@@ -193,8 +204,9 @@ def main(order: Order, parents_end: Connection, connection: Connection, parents_
 
 
 def _follow_parent(parents_folder: str | None) -> None:
-    """End with all workers, and with what the parent has left."""
-    if parents_folder:
+    """End with all workers; and with what the parent has left, if it is really gone."""
+    parent = multiprocessing.parent_process()
+    if parents_folder and parent and is_gone(parent.pid or 0):
         shutil.rmtree(parents_folder, ignore_errors=True)
     kill_own_group()
 

@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import multiprocessing
 import os
+import time
 from collections.abc import Iterator
 from multiprocessing.connection import wait
 from multiprocessing.util import get_temp_dir
@@ -11,8 +12,9 @@ from typing import Self
 
 from imgpool.core.engine import StartMethod
 from imgpool.core.errors import WorkerError
+from imgpool.engines._claims import SETTING_UP, SLOTS, Claims
 from imgpool.engines._host import Order, main
-from imgpool.engines._messages import Answers, Batch, Command, Death, SetupFailure
+from imgpool.engines._messages import Answers, Batch, Collapse, Command, Death, SetupFailure
 from imgpool.engines._processes import clean_start, exit_reason, kill_group, start
 
 PARTING = 2.0  # seconds for a host to end by itself
@@ -29,19 +31,11 @@ class HostProcess:
     """
 
     def __init__(self, order: Order, start_method: StartMethod) -> None:
-        context = multiprocessing.get_context(start_method)
-        if start_method == "forkserver":
-            context.set_forkserver_preload([main.__module__, *order.preload])
+        self._order = order
         self._start_method = start_method
-        self._orderly = start_method == "spawn"  # the locks of spawned workers must be removed by the host
-        self._forked = start_method == "fork"
         self._finished = False
         self._closed = False
         self._owner = os.getpid()
-        self._connection, self._hosts_end = context.Pipe()
-        parents_folder = get_temp_dir() if start_method == "forkserver" else None
-        arguments = (order, self._connection, self._hosts_end, parents_folder)
-        self._process = context.Process(target=main, args=arguments)  # type: ignore[attr-defined]
 
     def __enter__(self) -> Self:
         """Start the host.
@@ -52,13 +46,39 @@ class HostProcess:
             If the system lets no more processes start.
         """
         try:
-            with clean_start(forked=self._forked), self._hosts_end:
-                start(self._process, self._start_method)
-        except (OSError, EOFError) as error:  # EOFError: the fork server has died
-            self._connection.close()
+            self._make()
+            try:
+                self._start()
+            except EOFError:  # the fork server died of what it was to import: the host itself will say so better
+                multiprocessing.set_forkserver_preload([main.__module__])
+                self._start()
+        except (OSError, EOFError) as error:
             raise WorkerError(f"no worker process can be started: {error}", "use fewer workers (-j)") from error
         atexit.register(self.close)  # runs before multiprocessing's own, which would wait for the host for ever
         return self
+
+    def _make(self) -> None:
+        context = multiprocessing.get_context(self._start_method)
+        parents_folder = None
+        if self._start_method == "forkserver":
+            context.set_forkserver_preload([main.__module__, *self._order.preload])
+            parents_folder = get_temp_dir()
+        self._claims = Claims(context, (SLOTS + 1) * self._order.rules.workers)
+        self._connection, self._hosts_end = context.Pipe()
+        arguments = (self._order, self._claims, self._connection, self._hosts_end, parents_folder)
+        self._process = context.Process(target=main, args=arguments)  # type: ignore[attr-defined]
+
+    def _start(self) -> None:
+        try:
+            with clean_start(forked=self._start_method == "fork"):
+                start(self._process, self._start_method)
+        except EOFError:
+            raise
+        except BaseException:  # a host that was started all the same ends when it finds nobody there
+            self._connection.close()
+            self._hosts_end.close()
+            raise
+        self._hosts_end.close()
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -68,11 +88,8 @@ class HostProcess:
         with contextlib.suppress(OSError):
             self._connection.send(message)
 
-    def messages(self) -> Iterator[Answers | Death | SetupFailure | None]:
-        """Yield what the host tells, to the end; None now and then while it tells nothing.
-
-        If the host dies without a word, its own death is the last message.
-        """
+    def messages(self) -> Iterator[Answers | Death | Collapse | SetupFailure | None]:
+        """Yield what the host tells, to the end; None now and then while it tells nothing."""
         while self._connection in (ready := wait([self._connection, self._process.sentinel], HEARTBEAT)) or not ready:
             if not ready:
                 yield None
@@ -87,17 +104,16 @@ class HostProcess:
             yield message
         kill_group(self._process)
         self._process.join()
-        yield Death(exit_reason(self._process.exitcode), None)
+        in_hand = tuple(claim.index for claim in self._claims if claim.index != SETTING_UP)
+        yield Collapse(exit_reason(self._process.exitcode), in_hand)
 
     def close(self) -> None:
         """End the host and its workers: in good order if it has finished, else at once."""
         if self._closed or os.getpid() != self._owner:  # a fork of the parent leaves the host to the parent
             return
         try:
-            if self._orderly and not self._finished:
-                self.send(Command.ABANDON)
-            if self._orderly or self._finished:
-                self._process.join(PARTING)
+            if self._finished or self._start_method == "spawn":  # the locks of spawned workers have to be removed
+                self._part()
         finally:
             kill_group(self._process)
             self._process.join()
@@ -105,3 +121,16 @@ class HostProcess:
             self._process.close()
             self._closed = True
             atexit.unregister(self.close)
+
+    def _part(self) -> None:
+        """Give the host time to end by itself; what it still tells is read, for it may wait for that."""
+        if not self._finished:
+            self.send(Command.ABANDON)
+        end = time.monotonic() + PARTING
+        with contextlib.suppress(EOFError, OSError):
+            while time.monotonic() < end and wait([self._connection, self._process.sentinel], HEARTBEAT) != [
+                self._process.sentinel
+            ]:
+                if self._connection.poll():
+                    self._connection.recv_bytes()
+        self._process.join(max(0.0, end - time.monotonic()))

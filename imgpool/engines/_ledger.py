@@ -10,7 +10,7 @@ from imgpool.core.engine import EngineOptions
 from imgpool.core.errors import WorkerError
 from imgpool.core.task import Result, Task
 from imgpool.engines._charges import failure
-from imgpool.engines._messages import Batch, Death, Numbered
+from imgpool.engines._messages import Batch, Collapse, Death, Numbered
 
 BARREN_ROUNDS = 20
 """Pools that died one after the other without a single answer, before the run is given up."""
@@ -67,7 +67,7 @@ class Ledger:
         for index, result in results:
             del self._under_way[index]
             self._answered = True
-            attempt = self._charges.pop(index, 0) + 1
+            attempt = self._acquit(index) + 1
             yield replace(result, attempt=attempt) if attempt > 1 else result
 
     def enter_death(self, death: Death) -> Iterator[Result]:
@@ -83,8 +83,15 @@ class Ledger:
         if self._charges[death.index] <= self._options.retries:
             self._suspects[death.index] = task
         else:
-            charges = self._charges.pop(death.index)
-            yield Result(task, "failed", failure(death, task, self._options), attempt=charges)
+            yield Result(task, "failed", failure(death, task, self._options), attempt=self._acquit(death.index))
+
+    def enter_collapse(self, collapse: Collapse) -> Iterator[Result]:
+        """Let those that were in hand run alone the next time, to see which it was; charge the one that did."""
+        self._last_death = collapse.error
+        if len(collapse.indices) == 1 and collapse.indices[0] in self._loners:
+            yield from self.enter_death(Death(collapse.error, collapse.indices[0]))
+        else:
+            self._loners.update(collapse.indices)
 
     def end_round(self) -> None:
         """Take note that a pool has ended.
@@ -95,7 +102,7 @@ class Ledger:
             If one pool after the other dies and nothing is done.
         """
         for index, task in self._under_way.items():
-            if index in self._charges:
+            if index in self._charges or index in self._loners:
                 self._suspects[index] = task
             else:
                 self._ahead.append((index, task))
@@ -106,6 +113,11 @@ class Ledger:
                 f"the workers died {BARREN_ROUNDS} times before any image was done ({self._last_death})",
                 "--serial shows where it happens; if it is for want of memory, use fewer workers (-j)",
             )
+
+    def _acquit(self, index: int) -> int:
+        """Forget what a task was charged with; how often it was."""
+        self._loners.discard(index)
+        return self._charges.pop(index, 0)
 
     def _batch(self, count: int) -> Batch:
         """Up to so many innocent tasks; with the last of them, those that are under suspicion."""

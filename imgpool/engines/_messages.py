@@ -110,6 +110,22 @@ class Death:
 
 
 @dataclass(frozen=True, slots=True)
+class Collapse:
+    """Of a whole pool, with the host that it lived in.
+
+    Attributes
+    ----------
+    error
+        The signal that ended the host, or its exit code.
+    indices
+        The tasks that its workers had in hand.
+    """
+
+    error: str
+    indices: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SetupFailure:
     """What the initializer raised."""
 
@@ -137,10 +153,13 @@ def describe(error: BaseException) -> tuple[str, str]:
         return error.message, error.hint
     try:
         return str(error) or type(error).__name__, ""
-    except Exception:  # noqa: BLE001 - an exception's text is code as well
+    except BaseException:  # noqa: BLE001 - an exception's text is code as well
         return type(error).__name__, ""
 
 
 def trace(error: BaseException) -> str:
     """The traceback as text."""
-    return "".join(traceback.format_exception(error))
+    try:
+        return "".join(traceback.format_exception(error))
+    except BaseException:  # noqa: BLE001 - as above
+        return type(error).__name__

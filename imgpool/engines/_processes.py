@@ -7,8 +7,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from multiprocessing import parent_process
+from multiprocessing import context, parent_process
 from multiprocessing.connection import wait
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from types import ModuleType
 
@@ -70,6 +71,30 @@ def _deaf() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def worker_context(start_method: str) -> BaseContext:
+    """The context of a pool whose workers are deaf to SIGTERM: it has to kill them where it would ask them to end."""
+    return _SpawnContext() if start_method == "spawn" else _ForkContext()
+
+
+class _SpawnedWorker(context.SpawnProcess):
+    def terminate(self) -> None:
+        self.kill()
+
+
+class _SpawnContext(context.SpawnContext):
+    Process = _SpawnedWorker
+
+
+if sys.platform != "win32":
+
+    class _ForkedWorker(context.ForkProcess):
+        def terminate(self) -> None:
+            self.kill()
+
+    class _ForkContext(context.ForkContext):
+        Process = _ForkedWorker
+
+
 def import_all(modules: Iterable[str]) -> None:
     """Import what the tasks will need; what does not import is for the initializer to say."""
     for module in modules:
@@ -96,6 +121,16 @@ def kill_own_group() -> None:
     if hasattr(os, "killpg"):
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
+
+
+def is_gone(pid: int) -> bool:
+    """Whether there is no such process any more, or only its remains."""
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def when_parent_ends(action: Callable[[], object]) -> None:

@@ -12,7 +12,6 @@ from imgpool.engines._processes import exit_reason
 
 TICK = 0.05  # seconds between two looks
 LONGEST_TICK = 0.5  # seconds: what is beyond that, this process was away itself
-SOON = 1.0  # seconds: a task younger than that is no worry
 LAST_BREATH = 1.0  # seconds: a process that waits for a dead network share cannot even be killed
 
 
@@ -56,11 +55,8 @@ class Watch:
         if claim not in self._taken:
             return 0.0
         taken = self._taken[claim]
-        return (
-            taken
-            if claim.seconds and taken > min(SOON, claim.seconds / 2) and _is_stopped(claim.pid)
-            else taken + passed
-        )
+        matters = claim.seconds and taken > claim.seconds / 2
+        return taken if matters and _is_stopped(claim.pid) else taken + passed
 
     def _lost(self, worker: BaseProcess) -> bool:
         return worker.exitcode is not None or worker.pid in self._late

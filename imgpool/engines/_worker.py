@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from imgpool.core.engine import Function, MemoryNeeded
 from imgpool.core.task import Result, Task
 from imgpool.engines._answers import answer, pack
-from imgpool.engines._claims import Claims
+from imgpool.engines._claims import SETTING_UP, SLOTS, Claims
 from imgpool.engines._memory_limit import MemoryLimit
 from imgpool.engines._messages import Answers, Numbered, SetupFailure, Ticket
 from imgpool.engines._processes import birth_number, when_parent_ends
@@ -76,8 +76,11 @@ def set_up(rules: Rules, claims: Claims, inherited: Sequence[Connection]) -> Non
     for connection in inherited:
         connection.close()
     when_parent_ends(lambda: os._exit(1))
-    if birth_number(current_process()) > rules.workers:
+    number = birth_number(current_process())
+    if number > rules.workers:
         threading.Event().wait()
+    slot = SLOTS * rules.workers + number - 1
+    claims.claim(slot, SETTING_UP, rules.timeout or 0.0)
     try:
         function, initializer = pickle.loads(rules.payload)  # noqa: S301 - pickled by our own parent
         state = initializer()
@@ -85,6 +88,7 @@ def set_up(rules: Rules, claims: Claims, inherited: Sequence[Connection]) -> Non
         _worker = _Worker(rules, function, state, claims, MemoryLimit(rules.memory))
     except BaseException as error:  # noqa: BLE001 - a pool replaces a worker whose initializer raises, for ever
         _worker = SetupFailure.of(error)
+    claims.drop(slot)
 
 
 def work(ticket: Ticket) -> Answers | SetupFailure:

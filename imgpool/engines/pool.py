@@ -19,11 +19,11 @@ from collections.abc import Generator, Iterable
 from imgpool.core.engine import EngineOptions, Function, Initializer, StartMethod
 from imgpool.core.task import Result, Task
 from imgpool.engines._chunks import LONGEST
-from imgpool.engines._desk import SLOTS
+from imgpool.engines._claims import SLOTS
 from imgpool.engines._host import Order
 from imgpool.engines._host_process import HostProcess
 from imgpool.engines._ledger import Ledger
-from imgpool.engines._messages import Answers, Command, Death, SetupFailure
+from imgpool.engines._messages import Answers, Collapse, Command, Death, SetupFailure
 from imgpool.engines._worker import Rules
 
 __all__ = ["POOL"]
@@ -73,6 +73,8 @@ def _attend(host: HostProcess, ledger: Ledger, options: EngineOptions) -> Genera
             raise message.as_error()
         if isinstance(message, Death):
             yield from ledger.enter_death(message)
+        elif isinstance(message, Collapse):
+            yield from ledger.enter_collapse(message)
         elif isinstance(message, Answers):
             yield from ledger.enter_results(message.results)
         if not stopping and options.stopping():

@@ -153,6 +153,32 @@ def test_an_initializer_that_kills_its_process_ends_the_run(method):
         list(start(*innocents(5), initializer=tasks.die_at_once, start_method=method))
 
 
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_an_initializer_that_hangs_ends_the_run(method):
+    with pytest.raises(WorkerError, match="in time"):
+        list(start(*innocents(5), initializer=tasks.hang, start_method=method, timeout=1.0))
+
+
+@pytest.mark.parametrize("verb", ["kill-host", "kill-group"])
+def test_a_task_that_kills_the_host_is_found_out(verb):
+    results = run(*innocents(40), verb, chunksize=1)
+    assert results.pop(verb).failure.stage == "worker"
+    assert {result.status for result in results.values()} == {"done"}
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+def test_a_second_worker_that_cannot_be_started_is_told(method, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(tasks.__file__).parent))
+    with pytest.raises(WorkerError, match="no more processes"):
+        list(start(*innocents(5), workers=3, preload=("few_forks",), start_method=method))
+
+
+def test_a_module_that_fails_to_be_imported_beforehand_costs_nothing(monkeypatch, tmp_path):
+    (tmp_path / "broken_library.py").write_text("raise RuntimeError('no licence')")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert len(run(*innocents(5), preload=("broken_library",))) == 5
+
+
 def test_a_signal_from_the_terminal_is_not_for_workers():
     results = run("interrupt-from-terminal", *innocents(3))
     assert {(result.status, result.attempt) for result in results.values()} == {("done", 1)}
@@ -234,6 +260,23 @@ def test_ctrl_c_is_the_parents_and_leaves_nobody(script, method, tmp_path):
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=30) == ("main runs\ninterrupted\n", "")
     assert gone(lambda: workers)
+
+
+@every_method
+@pytest.mark.parametrize("seconds", [0.01, 0.1, 0.3])
+def test_ctrl_c_at_the_start_leaves_nobody(script, method, seconds):
+    body = f"""
+import signal
+signal.setitimer(signal.ITIMER_REAL, {seconds})
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+try: list(start(*["sleep 60"] * 4))
+except KeyboardInterrupt: print("interrupted")
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(len(list(start(*["pass"] * 4))), "afterwards")
+"""
+    process = script(method, body)
+    out, errors = process.communicate(timeout=30)
+    assert out == "main runs\ninterrupted\n4 afterwards\n", errors
 
 
 @every_method

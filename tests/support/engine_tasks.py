@@ -64,6 +64,10 @@ def die_at_once():
     os.kill(os.getpid(), signal.SIGBUS)
 
 
+def hang():
+    time.sleep(60)
+
+
 def once(path):
     """True for the first process that asks."""
     try:
@@ -177,6 +181,8 @@ VERBS = {
     "mute": lambda _: _raise(Mute()),
     "sys-exit": lambda _: sys.exit(3),
     "interrupt": lambda _: _raise(KeyboardInterrupt()),
+    "kill-host": lambda _: os.kill(os.getppid(), signal.SIGKILL) or time.sleep(60),
+    "kill-group": lambda _: os.killpg(0, signal.SIGKILL),
     "os-exit": lambda code: os._exit(int(code)),
     "sigkill": lambda _: os.kill(os.getpid(), signal.SIGKILL),
     "sigsegv": _crash,

@@ -1,7 +1,8 @@
 import pytest
 
 from imgpool.core.task import Task
-from imgpool.engines._desk import SLOTS, Desk
+from imgpool.engines._claims import SLOTS
+from imgpool.engines._desk import Desk
 from imgpool.engines._messages import Answers, Batch, Command
 
 

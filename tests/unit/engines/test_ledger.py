@@ -6,7 +6,7 @@ from imgpool.core.engine import EngineOptions
 from imgpool.core.errors import WorkerError
 from imgpool.core.task import Result, Task
 from imgpool.engines._ledger import BARREN_ROUNDS, CAUTIOUS_ROUNDS, Ledger
-from imgpool.engines._messages import Batch, Death
+from imgpool.engines._messages import Batch, Collapse, Death
 
 TASKS = [Task(f"in-{number}", f"out-{number}", 10, 0) for number in range(300)]
 
@@ -143,6 +143,28 @@ def test_a_failure_says_what_happened_and_what_to_do(error, message, hint):
 def test_a_peak_that_is_not_known_is_not_told():
     [result] = die(ledger(retries=0), "SIGKILL", 0)
     assert result.failure.message.endswith("probably out of memory")
+
+
+def test_of_several_in_hand_when_the_host_died_each_runs_alone_uncharged():
+    book = ledger(retries=0)
+    assert list(book.enter_collapse(Collapse("SIGKILL", (0, 2)))) == []
+    assert next_round(book) == Batch(numbered(1), loners=numbered(0, 2), last=True)
+    assert [result.attempt for result in answer(book, 1, 0, 2)] == [1, 1, 1]
+
+
+def test_one_that_ran_alone_when_the_host_died_is_charged():
+    book = ledger(retries=1)
+    for _ in range(2):
+        assert list(book.enter_collapse(Collapse("SIGKILL", (1,)))) == []
+        assert next_round(book) == Batch(numbered(0, 2), loners=numbered(1), last=True)
+    [result] = book.enter_collapse(Collapse("SIGKILL", (1,)))
+    assert (result.task, result.status, result.attempt) == (TASKS[1], "failed", 2)
+
+
+def test_nobody_is_charged_when_nothing_was_in_hand():
+    book = ledger(retries=0)
+    assert list(book.enter_collapse(Collapse("SIGKILL", ()))) == []
+    assert next_round(book) == Batch(numbered(0, 1, 2), last=True)
 
 
 def test_nobody_is_charged_with_the_death_of_an_idle_worker():
