@@ -8,9 +8,11 @@ passed for dead, as on a laptop asleep, finds another's token in the run file an
 
 import os
 import shutil
+import tempfile
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -76,6 +78,8 @@ class Tenure:
             locked, before = self._wait_for_turn(descriptor)
             held.callback(_unlock, descriptor)
             self._clear()
+            if before and before.ended is None and before.host == self.info.host:
+                _remove_sockets(before.sockets)
             self._begin(before)
             if not locked:
                 time.sleep(SETTLING)
@@ -142,6 +146,7 @@ class Tenure:
         journal = journal_path(self._output)
         self.info = replace(
             self.info,
+            sockets=get_temp_dir(),
             journal=journal.stat().st_size if journal.exists() else 0,
             unsettled_since_ns=runfile.clock_ns(self._output) if since is None else since,
             unsettled=tuple(dict.fromkeys((*unsettled, self._key))),
@@ -169,6 +174,13 @@ class Tenure:
                 f"another run is writing into {self._output}", "wait for it, or choose another folder with -o"
             )
         return RunError(f"another run is writing into {self._output}: {_who(holder)}", _remedy(holder))
+
+
+def _remove_sockets(folder: str) -> None:
+    """Remove what `multiprocessing` of a killed run has left; nothing else, whatever the run file says."""
+    above, name = os.path.split(folder)
+    if above == tempfile.gettempdir() and name.startswith("pymp-") and folder != get_temp_dir():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def gone(output: str) -> RunError:

@@ -82,6 +82,8 @@ class RunInfo:
         What runs the images.
     found, skipped, to_do
         Results that there will be in all, images that were done before, images to run.
+    sockets
+        The folder in which this process meets its workers: a killed run leaves it behind.
     journal
         Bytes of the journal when the run started: what stands after them is this run's.
     unsettled_since_ns
@@ -110,6 +112,7 @@ class RunInfo:
     found: int
     skipped: int
     to_do: int
+    sockets: str = ""
     journal: int = 0
     unsettled_since_ns: int | None = None
     unsettled: tuple[str, ...] = ()

@@ -58,6 +58,7 @@ from imgpool.engines._watch import TICK, Watch
 from imgpool.engines._worker import Rules, set_up, work
 
 TERMINATION = 1.0  # seconds
+FAREWELL = 0.5  # seconds between a parent's last word and its end
 
 NOT_READY = SetupFailure("a worker could not be set up in time", "give it more time with --timeout", "")
 
@@ -206,7 +207,7 @@ def main(
 def _follow_parent(parents_folder: str | None) -> None:
     """End with all workers; and with what the parent has left, if it is really gone."""
     parent = multiprocessing.parent_process()
-    if parents_folder and parent and is_gone(parent.pid or 0):
+    if parents_folder and parent and is_gone(parent.pid or 0, FAREWELL):
         shutil.rmtree(parents_folder, ignore_errors=True)
     kill_own_group()
 

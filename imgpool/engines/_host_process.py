@@ -19,6 +19,7 @@ from imgpool.engines._processes import clean_start, exit_reason, kill_group, sta
 
 PARTING = 2.0  # seconds for a host to end by itself
 HEARTBEAT = 0.1  # seconds
+ATTEMPTS = 5  # to start a host from a fork server
 
 
 class HostProcess:
@@ -33,6 +34,7 @@ class HostProcess:
     def __init__(self, order: Order, start_method: StartMethod) -> None:
         self._order = order
         self._start_method = start_method
+        self._attempts = 0
         self._finished = False
         self._closed = False
         self._owner = os.getpid()
@@ -47,13 +49,10 @@ class HostProcess:
         """
         try:
             self._make()
-            try:
-                self._start()
-            except EOFError:  # the fork server died of what it was to import: the host itself will say so better
-                multiprocessing.set_forkserver_preload([main.__module__])
-                self._start()
+            self._start()
         except (OSError, EOFError) as error:
-            raise WorkerError(f"no worker process can be started: {error}", "use fewer workers (-j)") from error
+            hint = "set TMPDIR to a shorter path" if "AF_UNIX" in str(error) else "use fewer workers (-j)"
+            raise WorkerError(f"no worker process can be started: {error}", hint) from error
         atexit.register(self.close)  # runs before multiprocessing's own, which would wait for the host for ever
         return self
 
@@ -69,16 +68,26 @@ class HostProcess:
         self._process = context.Process(target=main, args=arguments)  # type: ignore[attr-defined]
 
     def _start(self) -> None:
+        with self._hosts_end:
+            try:
+                while not self._has_started():
+                    pass
+            except BaseException:  # a host that was started all the same ends when it finds nobody there
+                self._connection.close()
+                raise
+
+    def _has_started(self) -> bool:
+        """Start the host, but for a fork server that died: killed, or of what it was to import beforehand."""
         try:
             with clean_start(forked=self._start_method == "fork"):
                 start(self._process, self._start_method)
-        except EOFError:
-            raise
-        except BaseException:  # a host that was started all the same ends when it finds nobody there
-            self._connection.close()
-            self._hosts_end.close()
-            raise
-        self._hosts_end.close()
+        except (OSError, EOFError):
+            self._attempts += 1
+            if self._start_method != "forkserver" or self._attempts == ATTEMPTS:
+                raise
+            multiprocessing.set_forkserver_preload([main.__module__])
+            return False
+        return True
 
     def __exit__(self, *_: object) -> None:
         self.close()

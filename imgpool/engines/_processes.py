@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import context, parent_process
 from multiprocessing.connection import wait
@@ -15,6 +16,8 @@ from types import ModuleType
 
 from imgpool.core.engine import StartMethod
 from imgpool.engines._threads import one_thread, one_thread_environment
+
+TICK = 0.01  # seconds
 
 _starting = threading.Lock()
 
@@ -123,14 +126,19 @@ def kill_own_group() -> None:
     os._exit(1)
 
 
-def is_gone(pid: int) -> bool:
-    """Whether there is no such process any more, or only its remains."""
+def is_gone(pid: int, patience: float) -> bool:
+    """Whether there is no such process any more, or only its remains, within so many seconds."""
     import psutil
 
+    end = time.monotonic() + patience
     try:
-        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+        while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > end:
+                return False
+            time.sleep(TICK)
     except psutil.NoSuchProcess:
-        return True
+        pass
+    return True
 
 
 def when_parent_ends(action: Callable[[], object]) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -279,10 +280,24 @@ print(len(list(start(*["pass"] * 4))), "afterwards")
     assert out == "main runs\ninterrupted\n4 afterwards\n", errors
 
 
+@pytest.fixture
+def short_folder():
+    """A folder with a name short enough for sockets in it."""
+    with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_a_temporary_folder_that_is_too_deep_is_told_with_the_remedy(script, tmp_path, monkeypatch):
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.setenv("TMPDIR", str(deep))
+    process = script("forkserver", 'try: list(start("pass"))\nexcept Exception as error: print(error)')
+    assert "set TMPDIR to a shorter path" in process.communicate(timeout=30)[0]
+
+
 @every_method
-def test_a_killed_parent_leaves_nobody_and_nothing(script, method, tmp_path, monkeypatch):
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
+def test_a_killed_parent_leaves_nobody_and_nothing(script, method, tmp_path, short_folder, monkeypatch):
+    temporary = short_folder
     monkeypatch.setenv("TMPDIR", str(temporary))
     process = script(method, f"list(start(*['note-pid-and-sleep {tmp_path}'] * 4))")
     workers = _noted(tmp_path, 2)

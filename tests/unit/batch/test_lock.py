@@ -258,3 +258,14 @@ def test_what_killed_runs_left_half_written_goes_at_the_start_and_what_comes_lat
         assert sorted(os.listdir(os.path.join(output, ".imgpool"))) == ["lock", "run.json"]
         leave_litter(output)
     assert sorted(os.listdir(os.path.join(output, ".imgpool"))) == ["lock", "run.json"]
+
+
+def test_the_sockets_of_a_killed_run_go_and_nothing_else_whatever_its_run_file_says(output, tmp_path, monkeypatch):
+    own = lock.get_temp_dir()
+    monkeypatch.setattr(lock.tempfile, "tempdir", str(tmp_path))
+    names = ("pymp-killed", "photos", "elsewhere/pymp-mine")
+    for name in names:
+        (tmp_path / name).mkdir(parents=True)
+        runfile.write(output, replace(killed(output), sockets=str(tmp_path / name)))
+        assert live(output).sockets == own
+    assert [name for name in names if (tmp_path / name).exists()] == ["photos", "elsewhere/pymp-mine"]
