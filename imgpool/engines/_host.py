@@ -50,6 +50,7 @@ from imgpool.engines._processes import (
     is_gone,
     kill_own_group,
     lead_group,
+    parent_ends,
     when_parent_ends,
     worker_context,
 )
@@ -103,12 +104,14 @@ class Host:
 
     def listen(self) -> None:
         """Heed what the parent says, to its end; in a thread, begun when all workers are forked."""
-        with contextlib.suppress(EOFError, OSError):
+        try:
             while (message := self._parent.recv()) is not Command.ABANDON:
                 if message is Command.STOP:
                     self._claims.stop()
                 self._events.put(message)
-        self._abandoned = True
+            self._abandoned = True
+        except (EOFError, OSError):
+            self._abandoned = not parent_ends(FAREWELL)  # who watches it ends all
 
     def serve(self) -> bool:
         """Send answers until all are there (True), or until the pool is broken (False)."""
@@ -195,8 +198,9 @@ def main(
         threading.Thread(target=host.listen, name="listen to parent", daemon=True).start()
         whole = host.serve()
         connection.send(None)
-    except ConnectionError:
-        pass  # nobody is there to be told
+    except ConnectionError:  # nobody is there to be told
+        if parent_ends(FAREWELL):
+            _follow_parent(parents_folder)
     except Exception as error:  # noqa: BLE001 - the parent raises it
         connection.send(SetupFailure.of(error))
     finally:

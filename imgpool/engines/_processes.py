@@ -153,6 +153,12 @@ def when_parent_ends(action: Callable[[], object]) -> None:
     threading.Thread(target=watch, name="watch parent", daemon=True).start()
 
 
+def parent_ends(patience: float) -> bool:
+    """Whether the process that started this one ends within so many seconds."""
+    parent = parent_process()
+    return parent is None or bool(wait([parent.sentinel], patience))
+
+
 def birth_number(process: BaseProcess) -> int:
     """How many children its parent had started when it started this one, itself included: "Name-1:3" is 3."""
     return int(process.name.rpartition(":")[2])

@@ -8,6 +8,15 @@ from rich.console import Console
 from rich.table import Table
 from runs import outputs, records
 
+import imgpool
+
+PACKAGE = str(Path(imgpool.__file__).parent)
+ENOUGH = 10
+SOCKETS = "pymp-*"
+"""Where multiprocessing has the socket of its fork server, among the temporary files. They are told of but are no
+litter here: a run may be killed when it has made that folder and has not yet noted where it is.
+"""
+
 COUNTS = ("hangs", "unreported", "lost", "torn", "duplicated", "litter")
 
 
@@ -21,6 +30,8 @@ class Row:
         self.remarks = []
         self._counts = Counter()
         self._wrong = []
+        self._litter = set()
+        self.sockets = 0
 
     def count(self, what, things):
         """Count what is wrong, and keep a few of the things for the message."""
@@ -42,7 +53,7 @@ class Row:
         self.count("hangs", [outcome.stderr] if outcome.code is None else [])
         if outcome.code is not None:
             self.expect(outcome.code in codes, f"exit code {outcome.code} instead of {codes}: {outcome.stderr[-2000:]}")
-        self.expect("Traceback" not in outcome.stderr or "/imgpool/" not in outcome.stderr, outcome.stderr)
+        self.expect("Traceback" not in outcome.stderr or PACKAGE not in outcome.stderr, outcome.stderr)
         return outcome.code in codes
 
     def whole(self, output, expected):
@@ -54,12 +65,19 @@ class Row:
         there = outputs(output)
         self.count("lost", expected.keys() - there.keys())
         self.count("torn", _torn(there, expected))
-        self.count("litter", there.keys() - expected.keys())
-        self.count("litter", Path(output, ".imgpool").glob("tmp/**/*"))
-        self.count("litter", temporary.iterdir() if temporary else [])
-        self.count("litter", [name for name in shared if Path(name).exists()])
+        self._count_litter(Path(output, name) for name in there.keys() - expected.keys())
+        self._count_litter(path for left in ("tmp/**/*", "*.tmp") for path in Path(output, ".imgpool").glob(left))
+        self._count_litter(path for path in map(Path, shared) if path.exists())
+        if temporary:
+            self.sockets = len(list(temporary.glob(SOCKETS)))
+            self._count_litter(path for path in temporary.iterdir() if not path.match(SOCKETS))
         self.count("duplicated", _done_twice(output))
         self._counts["different"] += there != expected
+
+    def _count_litter(self, paths):
+        new = set(paths) - self._litter
+        self._litter |= new
+        self.count("litter", new)
 
     def reported(self, outcome, output, names):
         """Whether a run that ended has told of each image once: in the journal by name, and in its own sums."""
@@ -71,6 +89,11 @@ class Row:
         self.expect(len(summary["failures"]) == summary["failed"], "failures that are not listed")
 
     @property
+    def hopeless(self):
+        """Whether so much went wrong that there is no use in going on."""
+        return len(self._wrong) > ENOUGH
+
+    @property
     def verdict(self):
         """All that went wrong, in lines; empty when nothing did."""
         return "\n".join(self._wrong)
@@ -80,7 +103,8 @@ class Row:
         different = self._counts.get("different")
         same = "–" if different is None else "no" if different else "yes"
         figures = [str(self._counts[what]) if what in self._counts else "–" for what in COUNTS]
-        remarks = "; ".join([*self.remarks, *(["FAILED"] if self._wrong else [])])
+        left = [f"{self.sockets} × {SOCKETS} left"] if self.sockets else []
+        remarks = "; ".join([*self.remarks, *left, *(["FAILED"] if self._wrong else [])])
         return [self.fault, str(self.rounds), *figures, same, f"{self.seconds:.0f}", remarks]
 
 

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,8 +37,8 @@ class Outcome:
 class Running:
     """A program with all the processes that come of it, whoever is their parent: they inherit a mark.
 
-    It leads a session, as in a terminal of its own, and finds plug-ins in `POISON`. What it prints goes to files:
-    a pipe would stay open as long as anybody it has started lives.
+    As in a terminal of its own, it leads a session and hears every signal; and it finds plug-ins in `POISON`.
+    What it prints goes to files: a pipe would stay open as long as anybody it has started lives.
     """
 
     def __init__(self, command, temporary, **environment):
@@ -54,6 +55,7 @@ class Running:
             stderr=self._stderr,
             cwd=temporary,
             start_new_session=True,
+            preexec_fn=_hear,  # noqa: PLW1509 - it takes no lock
             env={**os.environ, **own, **environment},
         )
         self.pid = self._process.pid
@@ -125,6 +127,16 @@ class Running:
         self._stderr.close()
 
 
+def random_moment(chance, running, output, count):
+    """Wait for a moment of a run: before its first image, or after any number of so many."""
+    if chance.random() < 0.25:
+        time.sleep(chance.uniform(0, 1))
+    else:
+        number = chance.randint(min(_count(output), count - 1), count - 1)
+        running.until(lambda: _count(output) >= number)
+        time.sleep(chance.uniform(0, 0.03))
+
+
 def seconds_until(condition, patience=PATIENCE):
     """How long it takes until a condition holds; None if it does not come to that."""
     started = time.monotonic()
@@ -160,6 +172,16 @@ def records(folder):
 
 def command(*arguments):
     return [sys.executable, "-m", "imgpool", *arguments]
+
+
+def _count(output):
+    return len(os.listdir(output)) if output.exists() else 0
+
+
+def _hear():
+    """Heed what whoever started the tests may have had ignored, as a shell does for what runs in the background."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _text(file):
