@@ -192,9 +192,8 @@ def main(
     try:
         import_all(order.preload)
         host = Host(order, connection, claims)
-        when_parent_ends(
-            partial(_follow_parent, parents_folder)
-        )  # threads not before: workers are forked while there is but one
+        # Threads not before: workers are forked while there is but one.
+        when_parent_ends(partial(_follow_parent, parents_folder))
         threading.Thread(target=host.listen, name="listen to parent", daemon=True).start()
         whole = host.serve()
         connection.send(None)
