@@ -1,0 +1,94 @@
+"""Files that end their decoder, and filters and models that end their process: each is named, the rest is done."""
+
+import itertools
+import os
+import shutil
+
+import imagecodecs
+from scales import scaled
+
+POISON = {
+    "00000": ("crash", 1, "SIGSEGV"),
+    "00013": ("hang", 2, "TimeoutError"),
+    "00026": ("exit 7", 3, "exit code 7"),
+    "00039": ("eat", 4, "MemoryError"),
+}
+"""By the name of a good image as long as it: what a file says, which pixel says the same, and how it has to fail."""
+
+LIMITS = ("--timeout", 3, "--max-memory", "1GiB", "-j", 2, "--json")
+
+
+@scaled(
+    ("where", "chunksize", "count", "retries"),
+    short=[("decoder", 50, 40, 0), ("filter", "auto", 40, 0)],
+    long=list(itertools.product(("decoder", "filter"), ("auto", 50), (200,), (1,))),
+)
+def test_four_among_many(place, where, chunksize, count, retries):
+    row = place.row(f"crash, hang, exit, all memory in a {where}, {count} good images, chunks of {chunksize}")
+    folder, expected = place.images(count)
+    poisoned = {"decoder": _poison_files, "filter": _poison_pixels}[where]
+    mixed, bad = poisoned(folder, place.folder / "in")
+    steps = ("-f", "poisoned", "-f", "gaussian") if where == "filter" else ("-f", "gaussian")
+    options = ("--chunksize", chunksize, "--retries", retries, *LIMITS)
+    outcome = place.process(mixed, place.folder / "out", *options, steps=steps).wait()
+    row.rounds = 1
+    if row.ended(outcome, 1):
+        row.reported(outcome, place.folder / "out", {*expected, *bad})
+        row.identical(place.folder / "out", expected, place.temporary)
+        failures = {os.path.basename(each["source"]): each["error"] for each in outcome.json["failures"]}
+        row.expect(failures == bad, f"failed: {failures} instead of {bad}")
+    assert not row.verdict
+
+
+def _poison_files(folder, mixed):
+    """Files of a format of their own."""
+    shutil.copytree(folder, mixed)
+    for name, (text, _, _) in POISON.items():
+        length = (folder / f"{name}.png").stat().st_size
+        (mixed / f"{name}.poison").write_bytes(text.encode().ljust(length))
+    return mixed, {f"{name}.poison": error for name, (_, _, error) in POISON.items()}
+
+
+def _poison_pixels(folder, mixed):
+    """Images like the others, but for what the filter sees in them."""
+    shutil.copytree(folder, mixed)
+    for name, (_, number, _) in POISON.items():
+        pixels = imagecodecs.png_decode((folder / f"{name}.png").read_bytes())
+        pixels[0, 0] = number
+        (mixed / f"x{name}.png").write_bytes(imagecodecs.png_encode(pixels))
+    return mixed, {f"x{name}.png": error for name, (_, _, error) in POISON.items()}
+
+
+STORM = 50  # processes: a bare Pool starts more in a second, and never stops
+ENDS = {
+    "raise": "weights.onnx",
+    "exit": "exit code 9",
+    "crash": "SIGSEGV",
+    "kill": "SIGKILL",
+    "hang": "could not be set up in time",
+}
+"""How a model ends its process while it loads, and what the sentence about it has to hold."""
+
+
+@scaled(
+    ("how", "workers", "timeout"),
+    short=[("raise", 2, 60), ("crash", 2, 60)],
+    long=[(how, workers, 5 if how == "hang" else 60) for how in ENDS for workers in (2, 8)],
+)
+def test_a_model_that_does_not_load(place, how, workers, timeout):
+    row = place.row(f"initializer: {how}, pool of {workers}")
+    notes = place.folder / "notes"
+    notes.mkdir()
+    steps = ("-f", f"bad_model:how={how},notes={notes}")
+    outcome = place.process(
+        place.images(200)[0], place.folder / "out", "-j", workers, "--timeout", timeout, "--json", steps=steps
+    ).wait()
+    row.rounds = 1
+    if row.ended(outcome, 3):
+        told = [line for line in outcome.stderr.splitlines() if line.startswith("imgpool: ")]
+        row.expect(len(told) == 1 and ENDS[how] in told[0], f"said: {outcome.stderr}")
+        row.identical(place.folder / "out", {}, place.temporary)
+    started = len(list(notes.iterdir()))
+    row.expect(0 < started < STORM, f"{started} processes were set up")
+    row.remarks.append(f"{started} processes were set up")
+    assert not row.verdict
