@@ -86,6 +86,7 @@ class HostProcess:
             if self._start_method != "forkserver" or self._attempts == ATTEMPTS:
                 raise
             multiprocessing.set_forkserver_preload([main.__module__])
+            time.sleep(HEARTBEAT)  # one that is dying refuses to be asked before it is known to be dead
             return False
         return True
 

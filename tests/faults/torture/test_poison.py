@@ -15,21 +15,23 @@ POISON = {
 }
 """By the name of a good image as long as it: what a file says, which pixel says the same, and how it has to fail."""
 
-LIMITS = ("--timeout", 3, "--max-memory", "1GiB", "-j", 2, "--json")
+
+SHORT = ("--timeout", 5, "--max-memory", "256MiB", "--retries", 0)
+LONG = ("--timeout", 3, "--max-memory", "1GiB")
 
 
 @scaled(
-    ("where", "chunksize", "count", "retries"),
-    short=[("decoder", 50, 40, 0), ("filter", "auto", 40, 0)],
-    long=list(itertools.product(("decoder", "filter"), ("auto", 50), (200,), (1,))),
+    ("where", "chunksize", "count", "limits"),
+    short=[("decoder", 50, 40, SHORT), ("filter", "auto", 40, SHORT)],
+    long=list(itertools.product(("decoder", "filter"), ("auto", 50), (200,), (LONG,))),
 )
-def test_four_among_many(place, where, chunksize, count, retries):
-    row = place.row(f"crash, hang, exit, all memory in a {where}, {count} good images, chunks of {chunksize}")
+def test_four_among_many(place, where, chunksize, count, limits):
+    row = place.row(f"crash, hang, exit, eat in a {where}, {count} good images, chunks {chunksize}")
     folder, expected = place.images(count)
     poisoned = {"decoder": _poison_files, "filter": _poison_pixels}[where]
     mixed, bad = poisoned(folder, place.folder / "in")
     steps = ("-f", "poisoned", "-f", "gaussian") if where == "filter" else ("-f", "gaussian")
-    options = ("--chunksize", chunksize, "--retries", retries, *LIMITS)
+    options = ("-j", 2, "--chunksize", chunksize, *limits, "--json")
     outcome = place.process(mixed, place.folder / "out", *options, steps=steps).wait()
     row.rounds = 1
     if row.ended(outcome, 1):
