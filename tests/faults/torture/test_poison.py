@@ -15,9 +15,8 @@ POISON = {
 }
 """By the name of a good image as long as it: what a file says, which pixel says the same, and how it has to fail."""
 
-
 SHORT = ("--timeout", 5, "--max-memory", "256MiB", "--retries", 0)
-LONG = ("--timeout", 3, "--max-memory", "1GiB")
+LONG = ("--timeout", 5, "--max-memory", "1GiB")
 
 
 @scaled(
