@@ -25,9 +25,9 @@ The parent then starts another host with the tasks that have no answer yet. It a
 a host may have died.
 
 The other way is to keep the pool in the parent and to abandon it there. Measured on two cores (``make
-bench-supervision``), that is 5 µs a task cheaper, beside some 700 µs that the smallest image takes; a death costs the
-same 0.1 s either way. But it takes private attributes of the pool: its finalizer would wait for a dead worker's lock.
-And with every death two threads stay behind, waiting for ever. Hence a host.
+bench-supervision``), that is 4 µs a task cheaper, beside some 700 µs that the smallest image takes, and a death costs
+0.03 s instead of 0.06 s. But it takes private attributes of the pool, for its finalizer would wait for a dead
+worker's lock; and with every death up to two threads stay behind, waiting for ever. Hence a host.
 
 Three threads, beside the pool's own: the main one takes answers from the pool, sends them to the parent and watches
 the workers; one listens to the parent; and the pool's own feeder asks the desk what comes next.
