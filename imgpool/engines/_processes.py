@@ -1,6 +1,7 @@
 """Processes started cleanly, and ended whole."""
 
 import contextlib
+import ctypes
 import importlib
 import os
 import signal
@@ -18,6 +19,7 @@ from imgpool.core.engine import StartMethod
 from imgpool.engines._threads import one_thread, one_thread_environment
 
 TICK = 0.01  # seconds
+PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 _starting = threading.Lock()
 
@@ -151,6 +153,12 @@ def when_parent_ends(action: Callable[[], object]) -> None:
         action()
 
     threading.Thread(target=watch, name="watch parent", daemon=True).start()
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends, where it can: no thread runs while C code hangs."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def parent_ends(patience: float) -> bool:

@@ -16,7 +16,7 @@ from imgpool.engines._answers import answer, pack
 from imgpool.engines._claims import SETTING_UP, SLOTS, Claims
 from imgpool.engines._memory_limit import MemoryLimit
 from imgpool.engines._messages import Answers, Numbered, SetupFailure, Ticket
-from imgpool.engines._processes import birth_number, when_parent_ends
+from imgpool.engines._processes import birth_number, die_with_parent, when_parent_ends
 from imgpool.engines._threads import use_one_thread
 
 SLICE = 0.25  # seconds after which a worker hands in what it has done of a chunk
@@ -75,7 +75,8 @@ def set_up(rules: Rules, claims: Claims, inherited: Sequence[Connection]) -> Non
         signal.signal(ending, signal.SIG_IGN)
     for connection in inherited:
         connection.close()
-    when_parent_ends(lambda: os._exit(1))
+    die_with_parent()
+    when_parent_ends(lambda: os._exit(1))  # it may have ended before, or the kernel not do it
     number = birth_number(current_process())
     if number > rules.workers:
         threading.Event().wait()

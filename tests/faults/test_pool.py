@@ -309,6 +309,17 @@ def test_a_killed_parent_leaves_nobody_and_nothing(script, method, tmp_path, sho
     process.communicate()
 
 
+@every_method
+def test_workers_that_hang_in_c_end_with_the_parent_and_the_host(script, method, tmp_path):
+    process = script(method, f"list(start(*['note-pid-and-hold-lock {tmp_path}'] * 4))")
+    workers = _noted(tmp_path, 2)
+    host = workers[0].parent()
+    for each in (host, process):
+        each.kill()
+    process.communicate()
+    assert gone(lambda: workers)
+
+
 def _noted(folder, count):
     """The processes that have left their number in a folder, once there are enough."""
     end = time.monotonic() + 20

@@ -136,6 +136,12 @@ def _note_pid_for(argument):
     time.sleep(float(seconds))
 
 
+def _note_pid_and_hold_lock(argument):
+    """Hang in C, with Python's lock held: no other thread of the process runs."""
+    (Path(argument) / str(os.getpid())).touch()
+    ctypes.PyDLL(None).sleep(60)
+
+
 def _note_pid_once(argument):
     if once(Path(argument) / "mark"):
         _note_pid(argument)
@@ -191,6 +197,7 @@ VERBS = {
     "note-pid-and-sleep": _note_pid,
     "crowd": _crowd,
     "crowd-once": _crowd_once,
+    "note-pid-and-hold-lock": _note_pid_and_hold_lock,
     "note-pid-for": _note_pid_for,
     "note-pid-and-sleep-once": _note_pid_once,
     "sleep": lambda seconds: time.sleep(float(seconds)),
