@@ -44,16 +44,6 @@ def last_run(output: str) -> tuple[RunInfo | None, State]:
     return run, ENDINGS.get(run.how or "", "stopped")
 
 
-def who(run: RunInfo) -> str:
-    """A run in a few words: "pid 4711 on labpc, since 2026-11-22 21:03:11 UTC"."""
-    return f"pid {run.pid} on {run.host}, since {instant(run.since)}"
-
-
-def instant(time: str) -> str:
-    """A time of the run file as people read it: "2026-11-22 21:03:11 UTC"."""
-    return time.replace("T", " ").replace("Z", " UTC")
-
-
 class Follower:
     """Reads what a journal holds, and later what has been added since: a long one costs once.
 

@@ -19,7 +19,7 @@ from typing import Self
 
 from imgpool.batch import runfile
 from imgpool.batch.journal import journal_path
-from imgpool.batch.runfile import RunInfo
+from imgpool.batch.runfile import RunInfo, who
 from imgpool.batch.scan import FOLDER
 from imgpool.core.errors import RunError
 from imgpool.work.failures import explain
@@ -94,7 +94,7 @@ class Tenure:
             raise gone(self._output)
         if now.token != self.info.token:
             raise RunError(
-                f"another run has taken over {self._output} while this one stood still: {_who(now)}", _remedy(now)
+                f"another run has taken over {self._output} while this one stood still: {who(now)}", _remedy(now)
             )
 
     def touch(self) -> None:
@@ -173,7 +173,7 @@ class Tenure:
             return RunError(
                 f"another run is writing into {self._output}", "wait for it, or choose another folder with -o"
             )
-        return RunError(f"another run is writing into {self._output}: {_who(holder)}", _remedy(holder))
+        return RunError(f"another run is writing into {self._output}: {who(holder)}", _remedy(holder))
 
 
 def _remove_sockets(folder: str) -> None:
@@ -189,11 +189,6 @@ def gone(output: str) -> RunError:
         f"the output {output} is gone: it was removed, or its disk or share unmounted, while the run was writing",
         "bring it back, then run the same command again",
     )
-
-
-def _who(run: RunInfo) -> str:
-    since = run.since.replace("T", " ").replace("Z", " UTC")
-    return f"pid {run.pid} on {run.host}, since {since}"
 
 
 def _remedy(run: RunInfo) -> str:

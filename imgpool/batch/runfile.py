@@ -125,6 +125,16 @@ class RunInfo:
         return replace(self, ended=_utc_now(), how=how, unsettled=unsettled, unsettled_since_ns=since)
 
 
+def who(run: RunInfo) -> str:
+    """A run in a few words: "pid 4711 on labpc, since 2026-11-22 21:03:11 UTC"."""
+    return f"pid {run.pid} on {run.host}, since {instant(run.since)}"
+
+
+def instant(moment: str) -> str:
+    """A time of the run file as people read it: "2026-11-22 21:03:11 UTC"."""
+    return moment.replace("T", " ").replace("Z", " UTC")
+
+
 def run_path(output: str) -> Path:
     """Where the run file of an output folder lies."""
     return Path(output, FOLDER, "run.json")

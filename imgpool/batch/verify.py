@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from imgpool.batch.follow import Follower, last_run, not_an_output, who
+from imgpool.batch.follow import Follower, last_run, not_an_output
 from imgpool.batch.journal import journal_path
 from imgpool.batch.resources import available_cpus
+from imgpool.batch.runfile import who
 from imgpool.batch.scan import FOLDER, SYSTEM_FOLDERS
 from imgpool.core.errors import RunError
 from imgpool.work.failures import explain

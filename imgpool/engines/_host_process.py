@@ -34,7 +34,6 @@ class HostProcess:
     def __init__(self, order: Order, start_method: StartMethod) -> None:
         self._order = order
         self._start_method = start_method
-        self._attempts = 0
         self._finished = False
         self._closed = False
         self._owner = os.getpid()
@@ -70,25 +69,27 @@ class HostProcess:
     def _start(self) -> None:
         with self._hosts_end:
             try:
-                while not self._has_started():
-                    pass
+                if self._start_method == "forkserver":
+                    self._start_from_server()
+                else:
+                    self._start_once()
             except BaseException:  # a host that was started all the same ends when it finds nobody there
                 self._connection.close()
                 raise
 
-    def _has_started(self) -> bool:
-        """Start the host, but for a fork server that died: killed, or of what it was to import beforehand."""
-        try:
-            with clean_start(forked=self._start_method == "fork"):
-                start(self._process, self._start_method)
-        except (OSError, EOFError):
-            self._attempts += 1
-            if self._start_method != "forkserver" or self._attempts == ATTEMPTS:
-                raise
+    def _start_once(self) -> None:
+        with clean_start(forked=self._start_method == "fork"):
+            start(self._process, self._start_method)
+
+    def _start_from_server(self) -> None:
+        """Start the host, though a fork server may die: killed, or of what it was to import beforehand."""
+        for _ in range(ATTEMPTS - 1):
+            with contextlib.suppress(OSError, EOFError):
+                self._start_once()
+                return
             multiprocessing.set_forkserver_preload([main.__module__])
             time.sleep(HEARTBEAT)  # one that is dying refuses to be asked before it is known to be dead
-            return False
-        return True
+        self._start_once()
 
     def __exit__(self, *_: object) -> None:
         self.close()

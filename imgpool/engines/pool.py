@@ -57,9 +57,10 @@ class PoolEngine:
         """
         payload = pickle.dumps((function, initializer))
         ledger = Ledger(tasks, options, _window(options))
+        start_method = _known(options.start_method)
         while not options.stopping() and (batch := ledger.begin_round()):
-            order = _order(options, payload, at_most=batch.count)
-            with HostProcess(order, _known(options.start_method)) as host:
+            order = _order(options, payload, start_method, at_most=batch.count)
+            with HostProcess(order, start_method) as host:
                 host.send(batch)
                 yield from _attend(host, ledger, options)
             ledger.end_round()
@@ -88,8 +89,7 @@ def _window(options: EngineOptions) -> int:
     return SUPPLY * SLOTS * options.workers * (options.chunksize or LONGEST)
 
 
-def _order(options: EngineOptions, payload: bytes, at_most: int) -> Order:
-    start_method = _known(options.start_method)
+def _order(options: EngineOptions, payload: bytes, start_method: StartMethod, at_most: int) -> Order:
     return Order(
         rules=Rules(
             workers=min(options.workers, at_most),

@@ -9,8 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
-from imgpool.batch.follow import instant, who
-from imgpool.batch.runfile import RunInfo
+from imgpool.batch.runfile import RunInfo, instant, who
 from imgpool.batch.status import Status
 from imgpool.report.console import failure_lines, summary_lines
 from imgpool.report.overview import root_of

@@ -131,7 +131,7 @@ def test_time_counts_for_each_task_of_a_chunk_alone():
 def test_a_worker_killed_while_idle_costs_nobody(method, tmp_path):
     results = start("pass", f"note-pid-and-sleep-once {tmp_path}", retries=0, start_method=method, chunksize=1)
     assert next(results).task.source == "pass"
-    [busy] = _noted(tmp_path, 1)
+    [busy] = tasks.noted(tmp_path, 1)
     [idle] = [worker for worker in busy.parent().children() if worker != busy]
     idle.kill()
     [second] = results
@@ -257,7 +257,7 @@ print([(result.status, result.attempt) for result in results])
 def test_ctrl_c_is_the_parents_and_leaves_nobody(script, method, tmp_path):
     body = f"try: list(start(*['note-pid-and-sleep {tmp_path}'] * 4))\nexcept KeyboardInterrupt: print('interrupted')"
     process = script(method, body)
-    workers = _noted(tmp_path, 2)
+    workers = tasks.noted(tmp_path, 2)
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=30) == ("main runs\ninterrupted\n", "")
     assert gone(lambda: workers)
@@ -300,7 +300,7 @@ def test_a_killed_parent_leaves_nobody_and_nothing(script, method, tmp_path, sho
     temporary = short_folder
     monkeypatch.setenv("TMPDIR", str(temporary))
     process = script(method, f"list(start(*['note-pid-and-sleep {tmp_path}'] * 4))")
-    workers = _noted(tmp_path, 2)
+    workers = tasks.noted(tmp_path, 2)
     everybody = [*workers, *psutil.Process(process.pid).children(recursive=True)]
     process.kill()
     process.wait()
@@ -312,18 +312,9 @@ def test_a_killed_parent_leaves_nobody_and_nothing(script, method, tmp_path, sho
 @every_method
 def test_workers_that_hang_in_c_end_with_the_parent_and_the_host(script, method, tmp_path):
     process = script(method, f"list(start(*['note-pid-and-hold-lock {tmp_path}'] * 4))")
-    workers = _noted(tmp_path, 2)
+    workers = tasks.noted(tmp_path, 2)
     host = workers[0].parent()
     for each in (host, process):
         each.kill()
     process.communicate()
     assert gone(lambda: workers)
-
-
-def _noted(folder, count):
-    """The processes that have left their number in a folder, once there are enough."""
-    end = time.monotonic() + 20
-    while len(noted := [path.name for path in folder.iterdir() if path.name.isdigit()]) < count:
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return [psutil.Process(int(name)) for name in noted]

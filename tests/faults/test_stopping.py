@@ -20,15 +20,6 @@ def start(*verbs, engine=POOL, stopping=None, **options):
     return engine.run(tasks.tasks(*verbs), tasks.do, tasks.no_state, tasks.options(stopping=stop.is_set, **options))
 
 
-def noted(folder, count):
-    """The processes that have left their number in a folder, once there are enough."""
-    end = time.monotonic() + 20
-    while len(found := [path.name for path in folder.iterdir() if path.name.isdigit()]) < count:
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return [psutil.Process(int(name)) for name in found]
-
-
 @pytest.mark.parametrize("engine", ["serial", "pool"])
 @pytest.mark.parametrize("chunksize", [1, 50])
 def test_what_is_in_hand_is_answered_and_nothing_more_is_started(engine, chunksize):
@@ -48,7 +39,7 @@ def test_a_stop_is_heeded_while_nothing_is_answered(method, tmp_path):
     answers = []
     reader = threading.Thread(target=lambda: answers.extend(results))
     reader.start()
-    noted(tmp_path, 2)
+    tasks.noted(tmp_path, 2)
     stop.set()
     reader.join(timeout=20)
     assert not reader.is_alive()
@@ -77,7 +68,7 @@ def test_a_signal_to_all_processes_is_for_the_parent_alone(ending, method, tmp_p
     answers = []
     reader = threading.Thread(target=lambda: answers.extend(results))
     reader.start()
-    for worker in noted(tmp_path, 2):
+    for worker in tasks.noted(tmp_path, 2):
         worker.parent().send_signal(ending)
         worker.send_signal(ending)
     reader.join(timeout=20)
@@ -89,7 +80,7 @@ def test_a_worker_that_was_stopped_and_goes_on_is_not_late(tmp_path):
     answers = []
     reader = threading.Thread(target=lambda: answers.extend(results))
     reader.start()
-    [worker] = noted(tmp_path, 1)
+    [worker] = tasks.noted(tmp_path, 1)
     worker.suspend()
     time.sleep(4)  # what is tested is that time passes
     worker.resume()

@@ -209,6 +209,15 @@ VERBS = {
 }
 
 
+def noted(folder, count):
+    """The processes that have left their number in a folder, once there are enough."""
+    end = time.monotonic() + 20
+    while len(found := [path.name for path in folder.iterdir() if path.name.isdigit()]) < count:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return [psutil.Process(int(name)) for name in found]
+
+
 def claim_and_stay(claims, slot, index, seconds, exit_code):
     """A worker that is at work for ever, or until it exits."""
     claims.claim(slot, index, seconds)

@@ -7,8 +7,9 @@ from past_runs import ENDED, KILLED, done, write_journal, write_run
 from run_files import write_elsewhere
 
 from imgpool.batch import follow, runfile
-from imgpool.batch.follow import Follower, instant, last_run, not_an_output, who
+from imgpool.batch.follow import Follower, last_run, not_an_output
 from imgpool.batch.journal import journal_path
+from imgpool.batch.runfile import instant, who
 from imgpool.core.errors import RunError, UsageError
 
 
