@@ -28,6 +28,51 @@ class MemoryNeeded(Exception):  # noqa: N818 - it asks for something; nothing ha
         self.nbytes = nbytes
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a run goes by, as its engine measures it.
+
+    Attributes
+    ----------
+    workers
+        Processes that work at the same time.
+    tasks, chunks
+        Answered so far; a chunk is what a worker is handed at once.
+    longest
+        Tasks in the longest chunk.
+    task_seconds
+        Time in tasks, of all workers together.
+    cpu_seconds
+        Of it, the time that a processor computed; the rest is waiting for disk or network.
+    waited_seconds
+        Time that workers spent between chunks: handing over, and having nothing to do.
+    dispatch_seconds
+        What handing one chunk over costs.
+    setup_seconds
+        From the start of the engine to the first task.
+    peak
+        The most memory that one worker has held, in bytes; 0 if that is not known.
+    why
+        One sentence for people: what was chosen (workers, chunk length), and why.
+    """
+
+    workers: int = 1
+    tasks: int = 0
+    chunks: int = 0
+    longest: int = 0
+    task_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    waited_seconds: float = 0.0
+    dispatch_seconds: float = 0.0
+    setup_seconds: float = 0.0
+    peak: int = 0
+    why: str = ""
+
+
+def unheard(_pace: Pace) -> None:
+    """The `EngineOptions.notice` of a run whose pace nobody asks for."""
+
+
 def never() -> bool:
     """The `EngineOptions.stopping` of a run that nobody stops."""
     return False
@@ -56,6 +101,8 @@ class EngineOptions:
     stopping
         Asked several times a second; once it is true no further task is started: those in hand are answered,
         the others never are. Called in the parent only.
+    notice
+        Told the run's pace: whenever a choice is made, and at the end. Called in the parent only.
     """
 
     workers: int = 1
@@ -67,6 +114,7 @@ class EngineOptions:
     preload: tuple[str, ...] = ()
     start_method: StartMethod = "forkserver"
     stopping: Callable[[], bool] = never
+    notice: Callable[[Pace], None] = unheard
 
     def __post_init__(self) -> None:
         if self.workers < 1 or (self.chunksize is not None and self.chunksize < 1):

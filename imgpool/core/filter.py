@@ -12,12 +12,15 @@ from typing import Any, Literal, cast
 
 from imgpool.core.image import Image, PixelSize, Properties
 from imgpool.core.parameters import canonical, describe, validate
+from imgpool.core.part import Part
 
 Parameters = Mapping[str, Any]
 Tiles = Literal["exact", "near", "no"]
 Halo = Callable[[Parameters, PixelSize | None], int]
 Outcome = Callable[[Properties, Parameters], Properties]
 Check = Callable[[Parameters], None]
+Cut = Callable[[Properties, Parameters], Part]
+Shrink = Callable[[Properties, Parameters], float]
 LoadedFilter = Callable[[Image], Image]
 
 
@@ -56,6 +59,12 @@ class Filter:
         anything starts.
     libraries
         Modules that it imports when it is first used on a common image; workers import them before they start.
+    cut
+        For a filter that only takes a part out of an image: which part, so that a reader can do it instead.
+    shrink
+        For a filter that makes an image smaller: how many times smaller along each side it may be read.
+    turns
+        Whether it only turns or mirrors the image: what comes after may be asked for `shrink` in its stead.
     """
 
     name: str
@@ -65,6 +74,9 @@ class Filter:
     outcome: Outcome
     check: Check = _no_check
     libraries: tuple[str, ...] = ()
+    cut: Cut | None = None
+    shrink: Shrink | None = None
+    turns: bool = False
 
     def __call__(self, image: Image, /, **parameters: object) -> Image:
         """Filter one image.
@@ -111,23 +123,26 @@ class Filter:
         return inspect.getdoc(self.function) or ""
 
 
-def image_filter(
+def image_filter(  # noqa: PLR0913 - one keyword for each thing that a filter can declare
     *,
     tiles: Tiles,
     halo: Halo = _no_halo,
     outcome: Outcome = _unchanged,
     check: Check = _no_check,
     libraries: tuple[str, ...] = (),
+    cut: Cut | None = None,
+    shrink: Shrink | None = None,
+    turns: bool = False,
 ) -> Callable[[Callable[..., Any]], Filter]:
     """Declare a function or class to be a filter.
 
     Parameters
     ----------
-    tiles, halo, outcome, check, libraries
+    tiles, halo, outcome, check, libraries, cut, shrink, turns
         See `Filter`. `halo`, `outcome` and `check` get every parameter, converted.
     """
 
     def declare(function: Callable[..., Any]) -> Filter:
-        return Filter(function.__name__, function, tiles, halo, outcome, check, libraries)
+        return Filter(function.__name__, function, tiles, halo, outcome, check, libraries, cut, shrink, turns)
 
     return declare

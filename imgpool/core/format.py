@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from imgpool.core.image import Image, Properties
 from imgpool.core.parameters import canonical, describe, validate
+from imgpool.core.part import Choose, Part
 
 Guard = Callable[[Properties], None]
 
@@ -72,6 +73,34 @@ class Format(ABC):
         ReadError
             If the file is not of this format, damaged or truncated, or the guard refuses it.
         """
+
+    def read_part(self, path: Path, choose: Choose, guard: Guard = no_guard) -> Image:
+        """Read the part of a file that is wanted.
+
+        A format that can decode less than the whole does so, in a method of its own.
+
+        Parameters
+        ----------
+        path
+            The file.
+        choose
+            Tells from the header's properties which part that is; called after the guard.
+        guard
+            As in `read`.
+
+        Raises
+        ------
+        ReadError
+            As in `read`.
+        """
+        part = Part()
+
+        def look(properties: Properties) -> None:
+            nonlocal part
+            guard(properties)
+            part = choose(properties)
+
+        return part.cut(self.read(path, look))
 
     @abstractmethod
     def write(self, image: Image, path: Path) -> tuple[str, ...]:

@@ -39,6 +39,8 @@ class Metadata:
         How a TIFF says all this: "ome", "imagej" or "plain"; empty for other formats.
     premultiplied
         Whether the colour samples are already multiplied by alpha (TIFF "associated alpha").
+    full_size
+        Height and width of the whole picture, where a reader has delivered it smaller (see `imgpool.core.part`).
     extra
         What only the image's own format understands (frame interval, channel colours, LUTs, …).
     """
@@ -50,6 +52,7 @@ class Metadata:
     channel_names: tuple[str, ...] = ()
     flavour: str = ""
     premultiplied: bool = False
+    full_size: tuple[int, int] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -21,6 +21,7 @@ from imgpool.core.exif import without_thumbnail
 from imgpool.core.filter import LoadedFilter
 from imgpool.core.image import Image, PixelSize, Properties
 from imgpool.core.parameters import near_miss
+from imgpool.core.part import Part
 from imgpool.core.quantity import Length
 from imgpool.core.spec import parse_spec
 
@@ -204,24 +205,49 @@ class Recipe:
         """The image, with the recipe's pixel size where it does not tell its own."""
         return image if image.pixel_size else replace(image, pixel_size=self.pixel_size)
 
-    def run(self, image: Image, filters: Iterable[LoadedFilter]) -> Image:
-        """Pass an image through the recipe's loaded filters; a camera's small picture of what it was goes."""
+    def wanted(self, properties: Properties) -> tuple[Part, int]:
+        """The part of an image that the recipe needs, and how many of its first steps are done by reading just that."""
+        properties = self._completed(properties)
+        for number, step in enumerate(self.steps):
+            filter_ = FILTERS[step.filter]
+            if filter_.cut and number == 0:
+                return filter_.cut(properties, filter_.validate(step.parameters)), 1
+            if filter_.shrink:
+                return Part(shrink=filter_.shrink(properties, filter_.validate(step.parameters))), 0
+            if not filter_.turns:
+                break
+        return Part(), 0
+
+    def run(self, image: Image, filters: Iterable[LoadedFilter], *, cut: bool = False) -> Image:
+        """Pass an image through the recipe's loaded filters; a camera's small picture of what it was goes.
+
+        Parameters
+        ----------
+        image
+            As it was read.
+        filters
+            Those that are still to do.
+        cut
+            Whether reading it has changed it already.
+        """
         complete = filtered = self.complete(image)
         for filter_ in filters:
             filtered = filter_(filtered)
         exif = filtered.metadata.exif
-        if filtered is complete or exif is None:
+        if (filtered is complete and not cut) or exif is None:
             return filtered
         return replace(filtered, metadata=replace(filtered.metadata, exif=without_thumbnail(exif)))
 
     def outcome(self, properties: Properties) -> Properties:
         """What the header of a result will say, given that of its source; raises `FilterError`."""
-        if properties.pixel_size is None:
-            properties = replace(properties, pixel_size=self.pixel_size)
+        properties = self._completed(properties)
         for step in self.steps:
             filter_ = FILTERS[step.filter]
             properties = filter_.outcome(properties, filter_.validate(step.parameters))
         return properties
+
+    def _completed(self, properties: Properties) -> Properties:
+        return properties if properties.pixel_size else replace(properties, pixel_size=self.pixel_size)
 
     @overload
     def apply(self, image: Image) -> Image: ...

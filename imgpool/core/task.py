@@ -65,6 +65,8 @@ class Result:
         Set if and only if the status is "failed".
     seconds
         Time by stage: "read", "filter", "write".
+    step_seconds
+        Time of each of the recipe's steps; 0 for one that was done by reading a part of the file.
     shape, dtype, axes
         Of the output's pixels.
     written
@@ -83,6 +85,7 @@ class Result:
     status: Status
     failure: Failure | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    step_seconds: tuple[float, ...] = ()
     shape: tuple[int, ...] = ()
     dtype: str = ""
     axes: str = ""

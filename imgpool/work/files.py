@@ -13,6 +13,7 @@ from imgpool.core.catalogue import FORMATS, split_extension
 from imgpool.core.errors import ReadError, UsageError
 from imgpool.core.format import Format, Guard
 from imgpool.core.image import Image, Properties
+from imgpool.core.part import Choose, whole
 
 MAX_PIXELS = 2**32
 """Pixels in one file, over all its pages, unless ``--max-pixels`` says otherwise."""
@@ -26,7 +27,7 @@ MAX_EXPANSION = 2000
 _serial_numbers = itertools.count()
 
 
-def read(path: str | os.PathLike[str], guard: Guard | None = None) -> Image:
+def read(path: str | os.PathLike[str], guard: Guard | None = None, choose: Choose = whole) -> Image:
     """Read an image file.
 
     Parameters
@@ -36,6 +37,8 @@ def read(path: str | os.PathLike[str], guard: Guard | None = None) -> Image:
     guard
         Called with the header's properties before anything is decoded; it may raise. Without one, the limits of
         ``imgpool process`` hold.
+    choose
+        Asked with the header's properties which part to read; without it, the whole.
 
     Returns
     -------
@@ -55,7 +58,8 @@ def read(path: str | os.PathLike[str], guard: Guard | None = None) -> Image:
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):  # a pipe would be waited for without end
         raise ReadError("it is a pipe, a socket or a device", "save what comes out of it as a file first")
-    return format_.read(Path(path), guard or partial(check_limits, file_size=status.st_size, max_pixels=MAX_PIXELS))
+    guard = guard or partial(check_limits, file_size=status.st_size, max_pixels=MAX_PIXELS)
+    return format_.read(Path(path), guard) if choose is whole else format_.read_part(Path(path), choose, guard)
 
 
 def write(image: Image, path: str | os.PathLike[str], **options: object) -> tuple[str, ...]:

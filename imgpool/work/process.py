@@ -16,6 +16,7 @@ from imgpool.core.engine import MemoryNeeded
 from imgpool.core.errors import ReadError, WriteError
 from imgpool.core.filter import LoadedFilter
 from imgpool.core.image import Image, Properties
+from imgpool.core.part import Choose, Part
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Result, Stage, Task
 from imgpool.work.failures import explain, lacks_memory
@@ -64,16 +65,20 @@ class _Progress:
         Bytes that it may take; None for all there is.
     need
         Bytes that it will take by estimate; 0 before the header is read.
-    stage, seconds
-        The stage it is in, and what each one took.
+    skipped
+        The first steps of the recipe that are done by reading a part of the file.
+    stage, seconds, step_seconds
+        The stage it is in, what each one took, and each of the recipe's steps.
     measuring
         Left when the image is done or has failed.
     """
 
     memory: int | None
     need: int = 0
+    skipped: int = 0
     stage: Stage = "read"
     seconds: dict[str, float] = field(default_factory=dict)
+    step_seconds: list[float] = field(default_factory=list)
     measuring: ExitStack = field(default_factory=ExitStack)
 
     @contextmanager
@@ -84,6 +89,17 @@ class _Progress:
             yield
         finally:
             self.seconds[stage] = round(time.perf_counter() - started, 6)
+
+    def timed(self, filter_: LoadedFilter) -> LoadedFilter:
+        """The filter, noting the time it takes."""
+
+        def filter_and_note(image: Image) -> Image:
+            started = time.perf_counter()
+            filtered = filter_(image)
+            self.step_seconds.append(round(time.perf_counter() - started, 6))
+            return filtered
+
+        return filter_and_note
 
 
 def set_up(job: Job) -> Workshop:
@@ -127,14 +143,22 @@ def process(workshop: Workshop, task: Task, memory: int | None = None) -> Result
 
 def _process(workshop: Workshop, task: Task, progress: _Progress) -> Result:
     recipe = workshop.job.recipe
+
+    def choose(properties: Properties) -> Part:
+        part, progress.skipped = recipe.wanted(properties)
+        return part
+
     with progress.measuring:
         with progress.enter("read"):
-            task, image, source_hash = _read_unchanged(task, partial(_admit, workshop, progress))
+            task, image, source_hash = _read_unchanged(task, partial(_admit, workshop, progress), choose)
         with progress.enter("filter"):
-            image = recipe.run(image, workshop.filters)
+            progress.step_seconds = [0.0] * progress.skipped
+            image = recipe.run(
+                image, map(progress.timed, workshop.filters[progress.skipped :]), cut=progress.skipped > 0
+            )
         with progress.enter("write"):
             done = _write_in_place(workshop.job, task, image)
-    return replace(done, seconds=progress.seconds, source_sha256=source_hash)
+    return replace(done, seconds=progress.seconds, step_seconds=tuple(progress.step_seconds), source_sha256=source_hash)
 
 
 def _admit(workshop: Workshop, progress: _Progress, file_size: int, properties: Properties) -> None:
@@ -144,10 +168,10 @@ def _admit(workshop: Workshop, progress: _Progress, file_size: int, properties: 
     progress.measuring.enter_context(workshop.footprint.measuring(properties))
 
 
-def _read_unchanged(task: Task, admit: Callable[[int, Properties], None]) -> tuple[Task, Image, str]:
+def _read_unchanged(task: Task, admit: Callable[[int, Properties], None], choose: Choose) -> tuple[Task, Image, str]:
     """Read a file that nobody writes to meanwhile; the task comes back with the size and time it has now."""
     before = os.stat(task.source)
-    image = read(task.source, partial(admit, before.st_size))
+    image = read(task.source, partial(admit, before.st_size), choose)
     source_hash = file_hash(task.source)
     after = os.stat(task.source)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):

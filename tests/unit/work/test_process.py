@@ -148,8 +148,8 @@ def test_more_pixels_than_allowed_fail_in_reading(task):
 
 @pytest.mark.parametrize("change", ["longer", "rewritten", "gone"])
 def test_a_source_that_changes_while_it_is_read_is_not_done(task, monkeypatch, change):
-    def read_and_change(path, guard):
-        image = read(path, guard)
+    def read_and_change(path, guard, choose):
+        image = read(path, guard, choose)
         if change == "longer":
             Path(path).write_bytes(Path(path).read_bytes() + b"more")
         elif change == "rewritten":
@@ -236,7 +236,7 @@ def test_a_file_that_must_not_be_read_is_refused_before_memory_is_asked_for(task
 @pytest.mark.parametrize("error", [MemoryError(), ValueError("OpenCV: (-4:Insufficient memory) Failed to allocate")])
 @pytest.mark.parametrize("stage", ["filter", "write"])
 def test_want_of_memory_is_a_failure_only_where_there_was_all_of_it(task, monkeypatch, stage, error):
-    def starve_filter(*_):
+    def starve_filter(*_, **__):
         raise error
 
     def starve_writer(_format, _image, path, _options):
