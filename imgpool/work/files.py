@@ -1,5 +1,6 @@
 """One file in, one file out: reading within limits, and writing that is whole or not there."""
 
+import functools
 import hashlib
 import itertools
 import os
@@ -23,6 +24,9 @@ SMALL = 256 * 1024**2
 
 MAX_EXPANSION = 2000
 """Decoded bytes per byte of file; deflate reaches 1,032."""
+
+PIECE = 64 * 1024
+"""Bytes that are hashed at a time."""
 
 _serial_numbers = itertools.count()
 
@@ -109,7 +113,12 @@ def format_of(path: str | os.PathLike[str]) -> Format:
 
 def write_with(format_: Format, image: Image, path: Path, options: Mapping[str, Any]) -> tuple[str, ...]:
     """Write with the writer's options checked and its defaults filled in."""
-    return format_.write(image, path, **format_.validate(options))
+    return format_.write(image, path, **_checked(format_, tuple(options.items())))
+
+
+@functools.lru_cache(maxsize=16)
+def _checked(format_: Format, options: tuple[tuple[str, Any], ...]) -> Mapping[str, Any]:
+    return format_.validate(dict(options))
 
 
 def temporary_name(folder: Path, name: str) -> Path:
@@ -134,8 +143,11 @@ def check_limits(properties: Properties, file_size: int, max_pixels: int) -> Non
 
 def file_hash(path: str | os.PathLike[str]) -> str:
     """The sha256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with open(path, "rb", buffering=0) as file:  # `hashlib.file_digest` clears 256 kB first, however small the file is
+        while piece := file.read(PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def megapixels(path: str | os.PathLike[str]) -> float:

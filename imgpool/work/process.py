@@ -102,6 +102,15 @@ class _Progress:
         return filter_and_note
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """An output that is in its place."""
+
+    size: int
+    sha256: str
+    lost: tuple[str, ...]
+
+
 def set_up(job: Job) -> Workshop:
     """Load every heavy part of the recipe: a worker's initializer."""
     if multiprocessing.parent_process():
@@ -157,8 +166,21 @@ def _process(workshop: Workshop, task: Task, progress: _Progress) -> Result:
                 image, map(progress.timed, workshop.filters[progress.skipped :]), cut=progress.skipped > 0
             )
         with progress.enter("write"):
-            done = _write_in_place(workshop.job, task, image)
-    return replace(done, seconds=progress.seconds, step_seconds=tuple(progress.step_seconds), source_sha256=source_hash)
+            written = _write_in_place(workshop.job, task, image)
+    return Result(
+        task,
+        "done",
+        seconds=progress.seconds,
+        step_seconds=tuple(progress.step_seconds),
+        shape=image.pixels.shape,
+        dtype=str(image.pixels.dtype),
+        axes=image.axes,
+        written=written.size,
+        sha256=written.sha256,
+        source_sha256=source_hash,
+        lost=written.lost,
+        pid=os.getpid(),
+    )
 
 
 def _admit(workshop: Workshop, progress: _Progress, file_size: int, properties: Properties) -> None:
@@ -176,35 +198,40 @@ def _read_unchanged(task: Task, admit: Callable[[int, Properties], None], choose
     after = os.stat(task.source)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise ReadError("it changed while it was read", "run the same command again when it is complete")
-    return replace(task, size=before.st_size, mtime_ns=before.st_mtime_ns), image, source_hash
+    if (before.st_size, before.st_mtime_ns) != (task.size, task.mtime_ns):
+        task = replace(task, size=before.st_size, mtime_ns=before.st_mtime_ns)
+    return task, image, source_hash
 
 
-def _write_in_place(job: Job, task: Task, image: Image) -> Result:
+def _write_in_place(job: Job, task: Task, image: Image) -> _Written:
     target = Path(task.target)
-    if os.path.realpath(task.target) == os.path.realpath(task.source) and not target.is_symlink():
+    if _is_same_file(task.source, task.target):
         raise WriteError("the result would replace its own source", "choose another folder with -o")
     temporary = temporary_name(Path(job.scratch), target.name)
     try:
         lost = write_with(format_of(target), image, temporary, job.recipe.output.options)
-        written, sha256 = temporary.stat().st_size, file_hash(temporary)
+        written = _Written(os.stat(temporary).st_size, file_hash(temporary), lost)
         _move(temporary, target)
-    except (OSError, RuntimeError) as error:  # some writers tell of a full disk without its errno
-        if getattr(error, "errno", None) is None and _is_full(job.scratch):
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if _is_nameless(error) and _is_full(job.scratch):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), task.target) from error
         raise
-    finally:
-        temporary.unlink(missing_ok=True)
-    return Result(
-        task,
-        "done",
-        shape=image.pixels.shape,
-        dtype=str(image.pixels.dtype),
-        axes=image.axes,
-        written=written,
-        sha256=sha256,
-        lost=lost,
-        pid=os.getpid(),
-    )
+    return written
+
+
+def _is_same_file(source: str, target: str) -> bool:
+    """Whether a target is the source itself; a link to it would be replaced, and leave it alone."""
+    try:
+        there = os.lstat(target)
+    except OSError:  # as nearly always: nothing is there yet
+        return False
+    return os.path.samestat(there, os.stat(source)) and os.path.realpath(target) == os.path.realpath(source)
+
+
+def _is_nameless(error: BaseException) -> bool:
+    """Whether an error may be that of a full disk, of which some writers tell without its errno."""
+    return isinstance(error, OSError | RuntimeError) and getattr(error, "errno", None) is None
 
 
 def _move(temporary: Path, target: Path) -> None:
