@@ -25,12 +25,15 @@ from imgpool.engines._chunks import Backlog
 from imgpool.engines._claims import SLOTS, Claims
 from imgpool.engines._desk import Desk
 from imgpool.engines._memory_limit import MemoryLimit
-from imgpool.engines._messages import Answers, Batch, Chunk, Numbered, Ticket
+from imgpool.engines._messages import Answers, Batch, Chunk, Numbered, Ticket, Timing
+from imgpool.engines._stopwatch import Stopwatch
+from imgpool.engines._tuning import Dispatch
 from imgpool.engines._watch import TICK, Watch
 from imgpool.engines._worker import Rules, work
 from imgpool.engines.pool import POOL
 
 WORKLOADS = {"no-op": (20_000, 0.0), "1 ms": (5_000, 0.001), "10 ms": (500, 0.01)}
+NO_OP = 10e-6  # seconds that a task takes that does nothing
 DEATHS = 20
 
 Take = Callable[[Result], None]
@@ -53,7 +56,7 @@ def tasks(count: int) -> list[Task]:
 def bare(todo: Sequence[Task], seconds: float, workers: int, take: Take) -> None:
     """`multiprocessing.Pool` as it is, with the chunks that the engine makes."""
     with multiprocessing.get_context("fork").Pool(workers) as pool:
-        for results in pool.imap_unordered(partial(spin_all, seconds), chunks(todo, workers), chunksize=1):
+        for results in pool.imap_unordered(partial(spin_all, seconds), chunks(todo, seconds, workers), chunksize=1):
             for result in results:
                 take(result)
 
@@ -63,10 +66,11 @@ def spin_all(seconds: float, chunk: Chunk) -> list[Result]:
     return [spin(seconds, task, None) for _, task in chunk]
 
 
-def chunks(todo: Sequence[Task], workers: int) -> Iterator[Chunk]:
-    """As the engine cuts them."""
+def chunks(todo: Sequence[Task], seconds: float, workers: int) -> Iterator[Chunk]:
+    """As the engine cuts them when it knows how long a task takes."""
     backlog = Backlog(workers)
-    backlog.add(enumerate(todo))
+    backlog.learn(Timing(1, todo[0].size, seconds + NO_OP), Dispatch().host)
+    backlog.add(tuple(enumerate(todo)))
     backlog.complete = True
     while backlog.ready:
         yield backlog.cut()
@@ -132,7 +136,9 @@ class InPlace:
 
 def set_up_in_place(rules: Rules, seconds: float, claims: Claims) -> None:
     """Make a worker of the process."""
-    _worker._worker = _worker._Worker(rules, spin, seconds, claims, MemoryLimit(None))  # noqa: SLF001 - a prototype
+    _worker._worker = _worker._Worker(  # noqa: SLF001 - a prototype
+        rules, spin, seconds, claims, MemoryLimit(None), Stopwatch()
+    )
 
 
 def in_place(todo: Sequence[Task], seconds: float, workers: int, take: Take) -> None:

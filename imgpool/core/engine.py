@@ -43,7 +43,9 @@ class Pace:
     task_seconds
         Time in tasks, of all workers together.
     cpu_seconds
-        Of it, the time that a processor computed; the rest is waiting for disk or network.
+        Of it, the time that a processor computed.
+    blocked_seconds
+        Of it, the time that they waited for disk or network; what then remains they waited for a processor.
     waited_seconds
         Time that workers spent between chunks: handing over, and having nothing to do.
     dispatch_seconds
@@ -62,6 +64,7 @@ class Pace:
     longest: int = 0
     task_seconds: float = 0.0
     cpu_seconds: float = 0.0
+    blocked_seconds: float = 0.0
     waited_seconds: float = 0.0
     dispatch_seconds: float = 0.0
     setup_seconds: float = 0.0
@@ -86,6 +89,9 @@ class EngineOptions:
     ----------
     workers
         Processes that work at the same time; 1 or more.
+    most_workers
+        None holds the engine to `workers`. Else it may choose: fewer where there is little to do, and up to so many
+        where tasks mostly wait for disk or network.
     chunksize
         Tasks handed to a worker at once, 1 or more; None lets the engine choose.
     timeout, timeout_per_byte
@@ -106,6 +112,7 @@ class EngineOptions:
     """
 
     workers: int = 1
+    most_workers: int | None = None
     chunksize: int | None = None
     timeout: float | None = None
     timeout_per_byte: float = 0.0
@@ -119,6 +126,8 @@ class EngineOptions:
     def __post_init__(self) -> None:
         if self.workers < 1 or (self.chunksize is not None and self.chunksize < 1):
             raise UsageError("there must be at least one worker, and one image in a chunk", "give 1 or more")
+        if self.most_workers is not None and self.most_workers < self.workers:
+            raise UsageError("there may be no fewer workers than there are to be", "give as many or more")
         if self.timeout is not None and self.timeout <= 0:
             raise UsageError("an image must have some time", "give more than 0 s, or no limit")
 

@@ -97,6 +97,16 @@ class Admission(Generic[Item]):
         """Whether anything is under way or waiting."""
         return bool(self._under_way or self._waiting)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a task waits for room."""
+        return bool(self._waiting)
+
+    @property
+    def idle(self) -> int:
+        """Workers for which nothing is under way."""
+        return max(0, self._workers - len(self._under_way))
+
     def place(self, *, fresh: bool) -> Grant[Item] | None:
         """What may start now; None if that is nothing before something is released.
 

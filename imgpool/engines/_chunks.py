@@ -1,42 +1,31 @@
-"""How many tasks are handed to a worker at once.
+"""Tasks that wait to be handed out, cut into chunks."""
 
-Handing a chunk over costs about a fifth of a millisecond, whatever is in it: small tasks go in long chunks.
-A long chunk that is begun last keeps one worker busy while the others have gone home: chunks shrink toward
-the end.
-"""
-
+import math
 from collections import deque
 from collections.abc import Iterable
 
-from imgpool.core.task import Task
-from imgpool.engines._messages import Chunk, Numbered
+from imgpool.engines._messages import Choice, Chunk, Numbered, Timing
+from imgpool.engines._tuning import (
+    LONGEST,
+    Dispatch,
+    Load,
+    TaskTimes,
+    chunk_length,
+    chunk_seconds,
+    longest_seconds,
+)
 
-CHUNK_COST = 512 << 10  # bytes: some 10 ms of work; more is no faster, and a death costs more of its neighbours
-TASK_COST = 16 << 10  # bytes: opening and naming a file of no bytes at all takes as long as working on these
-SHARE = 4  # a chunk is at most the fourth part of what is left for each worker
+PILOT = 4
+"""Chunks of each worker after which it is told what was chosen."""
 
-LONGEST = CHUNK_COST // TASK_COST
-"""Tasks in a chunk, where the length is chosen here."""
-
-
-def cost(task: Task) -> int:
-    """Bytes that a task counts for."""
-    return task.size + TASK_COST
-
-
-def chunk_length(costs: Iterable[int], budget: float) -> int:
-    """How many of the tasks that come next, with these costs, fit into the budget: at least one, if there is one."""
-    length, spent = 0, 0
-    for task_cost in costs:
-        spent += task_cost
-        if length and spent > budget:
-            break
-        length += 1
-    return length
+CHANGE = 3
+"""Times as long, or as short, a chunk must have become to be told again."""
 
 
 class Backlog:
     """Tasks that wait to be handed out, in their order.
+
+    As long as nothing is known of their time they go one by one.
 
     Parameters
     ----------
@@ -49,14 +38,21 @@ class Backlog:
     ----------
     complete
         Whether no further tasks will be added.
+    beyond
+        The tasks that will be added; None if that is not known.
     """
 
     def __init__(self, workers: int, chunksize: int | None = None) -> None:
         self.complete = False
+        self.beyond: Load | None = None
         self._workers = workers
         self._chunksize = chunksize
         self._waiting: deque[Numbered] = deque()
-        self._left = 0
+        self._held = Load()
+        self._times = TaskTimes(workers)
+        self._dispatch = Dispatch()
+        self._learnt = 0
+        self._choice: Choice | None = None
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -66,24 +62,53 @@ class Backlog:
         """Whether there is a chunk to cut."""
         return len(self._waiting) >= (1 if self.complete else self._chunksize or 1)
 
-    def add(self, tasks: Iterable[Numbered]) -> None:
+    def add(self, tasks: Chunk) -> None:
         """Put tasks behind those that wait."""
-        for numbered in tasks:
-            self._waiting.append(numbered)
-            self._left += cost(numbered[1])
+        self._waiting.extend(tasks)
+        self._held += _load(tasks)
 
     def put_back(self, tasks: Chunk) -> None:
         """Put tasks that were cut before those that wait."""
         self._waiting.extendleft(reversed(tasks))
-        self._left += sum(cost(task) for _, task in tasks)
+        self._held += _load(tasks)
 
     def cut(self) -> Chunk:
         """Take the next chunk, which must be `ready`."""
         length = min(self._chunksize, len(self._waiting)) if self._chunksize else self._length()
         chunk = tuple(self._waiting.popleft() for _ in range(length))
-        self._left -= sum(cost(task) for _, task in chunk)
+        self._held -= _load(chunk)
         return chunk
 
+    def learn(self, timing: Timing, host_seconds: float) -> None:
+        """Take note of what a chunk took, and what the host has computed for it."""
+        self._times.learn(timing.load, timing.net_seconds)
+        self._dispatch = self._dispatch.learn(timing.waited, host_seconds)
+        self._learnt += 1
+        if self._learnt >= PILOT * self._workers:
+            self._choose(timing)
+
+    @property
+    def choice(self) -> Choice | None:
+        """What was chosen last; it stays the same object until something else is chosen."""
+        return self._choice
+
+    def _choose(self, timing: Timing) -> None:
+        """Choose a length for tasks like these; what is nearly the same as before is not told."""
+        task_seconds = self._times.seconds(timing.load) / timing.tasks
+        fitting = longest_seconds(self._dispatch, self._workers) / max(task_seconds, 1e-9)
+        length = self._chunksize or max(1, min(LONGEST, int(fitting)))
+        if self._choice is None or not self._choice.length / CHANGE < length < self._choice.length * CHANGE:
+            self._choice = Choice(length, task_seconds, self._dispatch.seconds)
+
     def _length(self) -> int:
-        budget = min(CHUNK_COST, self._left / (SHARE * self._workers)) if self.complete else CHUNK_COST
-        return chunk_length((cost(task) for _, task in self._waiting), budget)
+        if not self._times.known:
+            return 1
+        beyond = Load() if self.complete else self.beyond
+        left = math.inf if beyond is None else self._times.seconds(self._held + beyond)
+        start, slope = self._times.line
+        budget = chunk_seconds(self._dispatch, left, self._workers)
+        return chunk_length((start + slope * task.size for _, task in self._waiting), budget)
+
+
+def _load(tasks: Iterable[Numbered]) -> Load:
+    return Load.of(task for _, task in tasks)

@@ -1,11 +1,20 @@
 """What the workers of a pool are handed next, and when."""
 
+import time
 from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
 
 from imgpool.engines._admission import Admission, Grant
 from imgpool.engines._chunks import Backlog
 from imgpool.engines._claims import SLOTS
-from imgpool.engines._messages import Answers, Batch, Chunk, Command, Numbered, Ticket
+from imgpool.engines._messages import Answers, Batch, Choice, Chunk, Command, Numbered, Ticket
+
+OFTEN = 0.5
+"""The part of the times that there is nothing to hand out, from which on a lack of memory is worth telling."""
+
+PART = 0.1
+"""What the last time counts for in that."""
 
 
 class Desk:
@@ -15,13 +24,22 @@ class Desk:
     ----------
     workers, chunksize, memory
         As in `imgpool.core.engine.EngineOptions`.
+    clock
+        Seconds that this process has computed.
     """
 
-    def __init__(self, workers: int, chunksize: int | None, memory: int | None) -> None:
+    def __init__(
+        self, workers: int, chunksize: int | None, memory: int | None, clock: Callable[[], float] = time.process_time
+    ) -> None:
         self._backlog = Backlog(workers, chunksize)
         self._suspects: deque[Numbered] = deque()
         self._admission: Admission[Numbered] = Admission(memory, workers, SLOTS * workers)
         self._stopped = False
+        self._workers = workers
+        self._shortage = 0.0
+        self._at_once = 0
+        self._clock = clock
+        self._read = clock()
 
     @property
     def finished(self) -> bool:
@@ -29,6 +47,12 @@ class Desk:
         if self._stopped:
             return True
         return self._backlog.complete and not (self._backlog or self._suspects or self._admission.busy)
+
+    @property
+    def choice(self) -> Choice | None:
+        """How chunks are handed out now; None as long as little is known."""
+        choice = self._backlog.choice
+        return replace(choice, at_once=self._at_once) if choice and self._at_once else choice
 
     def take(self, event: Batch | Answers | Command) -> None:
         """Take in tasks, a chunk that is back, or the command to stop."""
@@ -38,9 +62,11 @@ class Desk:
             for loner in event.loners:
                 self._admission.isolate(loner)
             self._backlog.complete = event.last
+            self._backlog.beyond = event.beyond
         elif isinstance(event, Answers):
             self._admission.release(event.slot, event.deferred)
             self._backlog.put_back(event.rest)
+            self._learn(event)
         else:
             self._stopped = True
 
@@ -49,7 +75,26 @@ class Desk:
         if self.finished:
             return None
         grant = self._admission.place(fresh=self._backlog.ready or self._suspects_turn)
+        if grant is None and self._has_work:
+            self._note_idle(self._admission.idle)
         return self._ticket(grant) if grant else None
+
+    def _learn(self, answers: Answers) -> None:
+        """From a chunk that was done; of one that came back for want of memory the time tells little."""
+        before, self._read = self._read, self._clock()
+        if answers.timing.tasks and not answers.deferred:
+            self._backlog.learn(answers.timing, self._read - before)
+
+    def _note_idle(self, idle: int) -> None:
+        """Take note of workers that have nothing to do for want of memory; how many work is told once it is usual."""
+        self._shortage += PART * ((idle > 0) - self._shortage)
+        if idle and self._shortage > OFTEN and not self._at_once:
+            self._at_once = self._workers - idle
+
+    @property
+    def _has_work(self) -> bool:
+        """Whether a worker could do something if there were memory."""
+        return self._backlog.ready or self._admission.waiting
 
     @property
     def _suspects_turn(self) -> bool:

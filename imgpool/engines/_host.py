@@ -40,7 +40,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -48,7 +48,7 @@ from queue import SimpleQueue
 
 from imgpool.engines._claims import SETTING_UP, Claims
 from imgpool.engines._desk import Desk
-from imgpool.engines._messages import Answers, Batch, Command, Death, SetupFailure, Ticket
+from imgpool.engines._messages import Answers, Batch, Choice, Command, Death, SetupFailure, Ticket
 from imgpool.engines._processes import (
     birth_number,
     import_all,
@@ -98,6 +98,7 @@ class Host:
         self._abandoned = False
         self._events: SimpleQueue[Batch | Answers | Command] = SimpleQueue()
         self._desk = Desk(order.rules.workers, order.chunksize, order.rules.memory)
+        self._told: Choice | None = None
         self._claims = claims
         inherited = [parent] if self._forked else []
         pool_context = worker_context(order.start_method)
@@ -131,9 +132,10 @@ class Host:
             except StopIteration:
                 return True
             else:
-                self._parent.send(answers)  # waits for a slow reader, and the feeder with it
                 if isinstance(answers, SetupFailure):
+                    self._parent.send(answers)
                     return False
+                self._parent.send(self._with_choice(answers))  # waits for a slow reader, and the feeder with it
                 self._events.put(answers)
             if self._watch.due() and self._watch.look():
                 self._tell_deaths()
@@ -157,6 +159,14 @@ class Host:
                 yield ticket
             else:
                 self._desk.take(self._events.get())
+
+    def _with_choice(self, answers: Answers) -> Answers:
+        """The answers, and what has been chosen since the last were sent."""
+        choice = self._desk.choice
+        if choice == self._told:
+            return answers
+        self._told = choice
+        return replace(answers, choice=choice)
 
     def _tell_deaths(self) -> None:
         with contextlib.suppress(multiprocessing.TimeoutError, StopIteration):

@@ -2,7 +2,7 @@
 
 import pickle
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -11,6 +11,7 @@ from imgpool.core.errors import WorkerError
 from imgpool.core.task import Result, Task
 from imgpool.engines._charges import failure
 from imgpool.engines._messages import Batch, Collapse, Death, Numbered
+from imgpool.engines._tuning import Load
 
 BARREN_ROUNDS = 20
 """Pools that died one after the other without a single answer, before the run is given up."""
@@ -32,34 +33,46 @@ class Ledger:
         Taken as they are needed.
     window
         Tasks that a pool is given beforehand.
+
+    Attributes
+    ----------
+    window : int
+        As given; it may be changed between two rounds.
     """
 
     def __init__(self, tasks: Iterable[Task], options: EngineOptions, window: int) -> None:
         self._fresh = enumerate(tasks)
+        self._unseen = Load.of(tasks) if isinstance(tasks, Sequence) else None
         self._ahead: deque[Numbered] = deque()  # innocent, and to be given to the next pool first
         self._under_way: dict[int, Task] = {}
         self._suspects: dict[int, Task] = {}
         self._charges: Counter[int] = Counter()
         self._loners: set[int] = set()
         self._options = options
-        self._window = window
+        self.window = window
         self._all_given = False
         self._answered = False
         self._barren = 0
         self._last_death = ""
 
+    @property
+    def left(self) -> Load | None:
+        """All that has no answer yet; None if that is not known."""
+        seen = [*self._under_way.values(), *self._suspects.values(), *(task for _, task in self._ahead)]
+        return None if self._unseen is None else self._unseen + Load.of(seen)
+
     def begin_round(self) -> Batch | None:
         """The first tasks for a new pool; None if there is nothing left to do."""
         self._answered = False
         self._all_given = False
-        batch = self._batch(1 if self._barren >= CAUTIOUS_ROUNDS else self._window)
+        batch = self._batch(1 if self._barren >= CAUTIOUS_ROUNDS else self.window)
         return batch if batch.count else None
 
     def refill(self) -> Batch | None:
         """More tasks for the pool, if it is running short of them."""
-        if self._all_given or len(self._under_way) > self._window // 2:
+        if self._all_given or len(self._under_way) > self.window // 2:
             return None
-        return self._batch(self._window - len(self._under_way))
+        return self._batch(self.window - len(self._under_way))
 
     def enter_results(self, pickled: bytes) -> Iterator[Result]:
         """Take note of what the pool has answered; yield it."""
@@ -122,12 +135,12 @@ class Ledger:
     def _batch(self, count: int) -> Batch:
         """Up to so many innocent tasks; with the last of them, those that are under suspicion."""
         tasks = [self._ahead.popleft() for _ in range(min(count, len(self._ahead)))]
-        tasks += islice(self._fresh, count - len(tasks))
+        tasks += self._take(count - len(tasks))
         self._under_way.update(tasks)
         if len(tasks) == count:
             cautious = self._barren >= CAUTIOUS_ROUNDS
             self._all_given = cautious
-            return Batch(tuple(tasks), last=cautious)
+            return Batch(tuple(tasks), last=cautious, beyond=self._beyond)
         self._all_given = True
         self._under_way.update(self._suspects)
         charged = list(self._suspects.items())
@@ -138,3 +151,15 @@ class Ledger:
             loners=tuple(numbered for numbered in charged if numbered[0] in self._loners),
             last=True,
         )
+
+    def _take(self, count: int) -> list[Numbered]:
+        """Up to so many tasks that no pool has had."""
+        tasks = list(islice(self._fresh, count))
+        if self._unseen is not None:
+            self._unseen -= Load.of(task for _, task in tasks)
+        return tasks
+
+    @property
+    def _beyond(self) -> Load | None:
+        """What the pool has not been given of what it will be given."""
+        return None if self._unseen is None else self._unseen + Load.of(task for _, task in self._ahead)

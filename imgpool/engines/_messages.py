@@ -4,9 +4,11 @@ import enum
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from imgpool.core.errors import ImgpoolError, WorkerError
 from imgpool.core.task import Task
+from imgpool.engines._tuning import Load
 
 Numbered = tuple[int, Task]
 """A task with its index in the run."""
@@ -36,12 +38,15 @@ class Batch:
         Those of them that may have done so for want of memory: each runs while nothing else does.
     last
         Whether no further batch follows.
+    beyond
+        What will follow in further batches; None if that is not known.
     """
 
     tasks: Chunk
     suspects: Chunk = ()
     loners: Chunk = ()
     last: bool = False
+    beyond: Load | None = None
 
     @property
     def count(self) -> int:
@@ -68,6 +73,67 @@ class Ticket:
     chunk: Chunk
 
 
+class Timing(NamedTuple):
+    """What a chunk took.
+
+    Attributes
+    ----------
+    tasks, nbytes
+        That were answered, and the size of their files.
+    seconds
+        From the first task to the last.
+    cpu_seconds, queued_seconds
+        Of it, the time that a processor computed, and the time that it had other things to do.
+    waited
+        From the chunk before, or the worker's start, to this one.
+    peak
+        The most memory that the worker has held, in bytes; 0 if that is not known.
+    """
+
+    tasks: int = 0
+    nbytes: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    queued_seconds: float = 0.0
+    waited: float = 0.0
+    peak: int = 0
+
+    @property
+    def load(self) -> Load:
+        """What was answered."""
+        return Load(self.tasks, self.nbytes)
+
+    @property
+    def net_seconds(self) -> float:
+        """The time that it would have taken had a processor always been free."""
+        return max(0.0, self.seconds - self.queued_seconds)
+
+
+NOTHING_DONE = Timing()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How chunks are handed out now.
+
+    Attributes
+    ----------
+    length
+        Tasks in a chunk, while there is plenty to do.
+    task_seconds
+        What one of them takes.
+    dispatch_seconds
+        What handing a chunk over costs.
+    at_once
+        Chunks that memory lets run at the same time, where workers are idle for it; 0 where none is.
+    """
+
+    length: int
+    task_seconds: float
+    dispatch_seconds: float
+    at_once: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
     """From a worker: a chunk that has come back, done or not.
@@ -82,12 +148,18 @@ class Answers:
         Tasks that need more memory than they were given, with the bytes that they need, as far as that is known.
     rest
         Tasks that were not begun, for the chunk takes long and its answers are wanted.
+    timing
+        What it took.
+    choice
+        What the host has chosen since it last told; added on the way to the parent.
     """
 
     slot: int
     results: bytes
     deferred: list[tuple[Numbered, int | None]]
     rest: Chunk = ()
+    timing: Timing = NOTHING_DONE
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True, slots=True)

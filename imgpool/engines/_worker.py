@@ -4,7 +4,6 @@ import os
 import pickle
 import signal
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import current_process
@@ -17,6 +16,7 @@ from imgpool.engines._claims import SETTING_UP, SLOTS, Claims
 from imgpool.engines._memory_limit import MemoryLimit
 from imgpool.engines._messages import Answers, Numbered, SetupFailure, Ticket
 from imgpool.engines._processes import birth_number, die_with_parent, when_parent_ends
+from imgpool.engines._stopwatch import Stopwatch
 from imgpool.engines._threads import use_one_thread
 
 SLICE = 0.25  # seconds after which a worker hands in what it has done of a chunk
@@ -55,6 +55,7 @@ class _Worker:
     state: object
     claims: Claims
     limit: MemoryLimit
+    watch: Stopwatch
 
 
 _worker: _Worker | SetupFailure
@@ -86,7 +87,7 @@ def set_up(rules: Rules, claims: Claims, inherited: Sequence[Connection]) -> Non
         function, initializer = pickle.loads(rules.payload)  # noqa: S301 - pickled by our own parent
         state = initializer()
         use_one_thread()
-        _worker = _Worker(rules, function, state, claims, MemoryLimit(rules.memory))
+        _worker = _Worker(rules, function, state, claims, MemoryLimit(rules.memory), Stopwatch())
     except BaseException as error:  # noqa: BLE001 - a pool replaces a worker whose initializer raises, for ever
         _worker = SetupFailure.of(error)
     claims.drop(slot)
@@ -99,16 +100,19 @@ def work(ticket: Ticket) -> Answers | SetupFailure:
     results: list[tuple[int, Result]] = []
     deferred: list[tuple[Numbered, int | None]] = []
     _worker.limit.set(ticket.memory)
-    begun, end = 0, time.monotonic() + SLICE
-    while begun < len(ticket.chunk) and time.monotonic() < end and not _worker.claims.stopped:
+    _worker.watch.start()
+    begun, nbytes = 0, 0
+    while begun < len(ticket.chunk) and _worker.watch.seconds < SLICE and not _worker.claims.stopped:
         numbered = ticket.chunk[begun]
         try:
             results.append((numbered[0], _do(_worker, ticket, numbered)))
+            nbytes += numbered[1].size
         except MemoryNeeded as needed:
             deferred.append((numbered, needed.nbytes))
         begun += 1
+    timing = _worker.watch.stop(len(results), nbytes)
     _worker.claims.drop(ticket.slot)
-    return Answers(ticket.slot, pack(results), deferred, ticket.chunk[begun:])
+    return Answers(ticket.slot, pack(results), deferred, ticket.chunk[begun:], timing)
 
 
 def _do(worker: _Worker, ticket: Ticket, numbered: Numbered) -> Result:

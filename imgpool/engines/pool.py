@@ -10,25 +10,30 @@ The heart is `multiprocessing.Pool.imap_unordered`, in a process of its own that
 
 Neither end holds more than a window of tasks: the ledger forgets what is answered, and takes the next when the host
 runs short of them.
+
+Where the engine may choose its workers, it may end a host in good order and go on with another that has more of them:
+that costs a tenth of a second, once or twice in a run, and no task is charged.
 """
 
 import multiprocessing
 import pickle
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 
 from imgpool.core.engine import EngineOptions, Function, Initializer, StartMethod
 from imgpool.core.task import Result, Task
-from imgpool.engines._chunks import LONGEST
 from imgpool.engines._claims import SLOTS
+from imgpool.engines._crew import first_crew
 from imgpool.engines._host import Order
 from imgpool.engines._host_process import HostProcess
 from imgpool.engines._ledger import Ledger
 from imgpool.engines._messages import Answers, Collapse, Command, Death, SetupFailure
+from imgpool.engines._pace import Meter
+from imgpool.engines._tuning import LONGEST, Load
 from imgpool.engines._worker import Rules
 
 __all__ = ["POOL"]
 
-SUPPLY = 4  # times the tasks that can be in chunks under way
+SUPPLY = 3  # times the tasks that can be in chunks under way
 
 
 class PoolEngine:
@@ -56,18 +61,22 @@ class PoolEngine:
             If `initializer` raises, or workers die again and again without finishing anything.
         """
         payload = pickle.dumps((function, initializer))
-        ledger = Ledger(tasks, options, _window(options))
+        meter = Meter(options, first_crew(options, _load(tasks)))
+        ledger = Ledger(tasks, options, _window(options, meter.crew.workers))
         start_method = _known(options.start_method)
         while not options.stopping() and (batch := ledger.begin_round()):
-            order = _order(options, payload, start_method, at_most=batch.count)
+            order = _order(options, payload, start_method, min(meter.crew.workers, batch.count))
             with HostProcess(order, start_method) as host:
                 host.send(batch)
-                yield from _attend(host, ledger, options)
+                yield from _attend(host, ledger, meter, options)
             ledger.end_round()
+            ledger.window = _window(options, meter.crew.workers)
+            meter.begin_round()
+        meter.tell()
 
 
-def _attend(host: HostProcess, ledger: Ledger, options: EngineOptions) -> Generator[Result, None, None]:
-    """Take in what the host tells and give it more to do, to its end."""
+def _attend(host: HostProcess, ledger: Ledger, meter: Meter, options: EngineOptions) -> Generator[Result, None, None]:
+    """Take in what the host tells and give it more to do, to its end, or till other workers are to go on."""
     stopping = False
     for message in host.messages():
         if isinstance(message, SetupFailure):
@@ -77,22 +86,35 @@ def _attend(host: HostProcess, ledger: Ledger, options: EngineOptions) -> Genera
         elif isinstance(message, Collapse):
             yield from ledger.enter_collapse(message)
         elif isinstance(message, Answers):
+            meter.add(message.timing, message.choice)
             yield from ledger.enter_results(message.results)
-        if not stopping and options.stopping():
+        if not stopping and (options.stopping() or _is_replaced(ledger, meter)):
             stopping = True
             host.send(Command.STOP)
         if not stopping and (more := ledger.refill()) is not None:
             host.send(more)
 
 
-def _window(options: EngineOptions) -> int:
-    return SUPPLY * SLOTS * options.workers * (options.chunksize or LONGEST)
+def _is_replaced(ledger: Ledger, meter: Meter) -> bool:
+    """Whether other workers are to go on with what is left."""
+    if not meter.due() or (crew := meter.next_crew(ledger.left)) is None:
+        return False
+    meter.replace(crew)
+    return True
 
 
-def _order(options: EngineOptions, payload: bytes, start_method: StartMethod, at_most: int) -> Order:
+def _load(tasks: Iterable[Task]) -> Load | None:
+    return Load.of(tasks) if isinstance(tasks, Sequence) else None
+
+
+def _window(options: EngineOptions, workers: int) -> int:
+    return SUPPLY * SLOTS * workers * (options.chunksize or LONGEST)
+
+
+def _order(options: EngineOptions, payload: bytes, start_method: StartMethod, workers: int) -> Order:
     return Order(
         rules=Rules(
-            workers=min(options.workers, at_most),
+            workers=workers,
             payload=payload,
             timeout=options.timeout,
             timeout_per_byte=options.timeout_per_byte,

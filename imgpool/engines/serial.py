@@ -1,13 +1,17 @@
 """One task after the other in this process: the reference that every other engine must agree with."""
 
 from collections.abc import Generator, Iterable
+from contextlib import closing
 from itertools import chain
 
 from imgpool.core.engine import EngineOptions, Function, Initializer
 from imgpool.core.task import Result, Task
 from imgpool.engines._answers import answer
+from imgpool.engines._crew import Crew
 from imgpool.engines._messages import SetupFailure
+from imgpool.engines._pace import Meter
 from imgpool.engines._processes import import_all
+from imgpool.engines._stopwatch import Stopwatch
 from imgpool.engines._threads import one_thread
 
 __all__ = ["SERIAL"]
@@ -35,16 +39,21 @@ class SerialEngine:
         first = next(waiting, None)
         if first is None:
             return
+        meter = Meter(options, Crew(1, "one after the other, in this process"))
         import_all(options.preload)
-        with one_thread():
+        with one_thread(), closing(Stopwatch()) as watch:
             try:
                 state = initializer()
             except (Exception, SystemExit) as error:
                 raise SetupFailure.of(error).as_error() from error
             for task in chain([first], waiting):
                 if options.stopping():
-                    return
-                yield answer(function, state, task, passing=KeyboardInterrupt)
+                    break
+                watch.start()
+                result = answer(function, state, task, passing=KeyboardInterrupt)
+                meter.add(watch.stop(1, task.size))
+                yield result
+        meter.tell()
 
 
 SERIAL = SerialEngine()

@@ -17,6 +17,7 @@ REQUIRED = {
     "crop": "crop:top=1,left=2,height=40,width=50",
     "resize": "resize:width=64",
     "rotate": "rotate:angle=10",
+    "select": "select:c=1",
 }
 
 

@@ -98,6 +98,12 @@ def need_memory(_state, task, memory):
     return Result(task, "done", dtype=str(memory))
 
 
+def need_memory_for_a_while(state, task, memory):
+    result = need_memory(state, task, memory)
+    time.sleep(0.03)
+    return result
+
+
 def never_enough(_state, _task, _memory):
     raise MemoryNeeded
 
@@ -170,6 +176,12 @@ def _hold_memory(argument):
     return len(bytearray(int(argument)))
 
 
+def _spin(seconds):
+    end = time.process_time() + float(seconds)
+    while time.process_time() < end:
+        pass
+
+
 def _threads(_):
     import cv2
     import numpy as np
@@ -201,6 +213,7 @@ VERBS = {
     "note-pid-for": _note_pid_for,
     "note-pid-and-sleep-once": _note_pid_once,
     "sleep": lambda seconds: time.sleep(float(seconds)),
+    "spin": _spin,
     "memory": _hold_memory,
     "threads": _threads,
     "modules": lambda name: name in sys.modules,

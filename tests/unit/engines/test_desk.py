@@ -3,7 +3,7 @@ import pytest
 from imgpool.core.task import Task
 from imgpool.engines._claims import SLOTS
 from imgpool.engines._desk import Desk
-from imgpool.engines._messages import Answers, Batch, Command
+from imgpool.engines._messages import Answers, Batch, Command, Timing
 
 
 def numbered(*indices, size=10_000_000):
@@ -95,3 +95,48 @@ def test_the_command_to_stop_ends_it_whatever_waits(batch):
     one.take(Command.STOP)
     assert one.finished
     assert one.next() is None
+
+
+def done(ticket, seconds=0.001):
+    nbytes = sum(task.size for _, task in ticket.chunk)
+    return Answers(ticket.slot, b"", [], timing=Timing(len(ticket.chunk), nbytes, len(ticket.chunk) * seconds))
+
+
+def test_chunks_grow_when_tasks_turn_out_to_be_short():
+    one = desk(Batch(numbered(*range(500), size=1000), last=True), chunksize=None)
+    first = one.next()
+    assert indices(first) == [0]
+    one.take(done(first))
+    assert len(indices(one.next())) > 10
+
+
+def test_the_time_of_a_chunk_that_came_back_for_memory_teaches_nothing():
+    one = desk(Batch(numbered(*range(500), size=1000), last=True), chunksize=None, memory=1000, workers=2)
+    one.next()
+    for _ in range(3):
+        ticket = one.next()
+        one.take(Answers(ticket.slot, b"", [(ticket.chunk[0], 2000)], timing=Timing(1, 1000, 0.001)))
+    assert one.choice is None
+    assert len(indices(one.next())) == 1
+
+
+def test_it_tells_when_memory_keeps_workers_idle():
+    one = desk(Batch(numbered(*range(50)), last=True), memory=1000, workers=4)
+    tickets = [one.next() for _ in range(4)]
+    for ticket in tickets:
+        one.take(back(ticket, (ticket.chunk[0], 600)))
+    for _ in range(30):
+        ticket = one.next()
+        while one.next():
+            pass
+        one.take(done(ticket))
+        if one.choice and one.choice.at_once:
+            break
+    assert one.choice.at_once < 4
+
+
+def test_where_there_is_memory_it_tells_nothing_of_it():
+    one = desk(Batch(numbered(*range(50)), last=True), memory=1000, workers=2)
+    while ticket := one.next():
+        one.take(done(ticket))
+    assert one.choice.at_once == 0

@@ -7,6 +7,7 @@ from imgpool.core.errors import WorkerError
 from imgpool.core.task import Result, Task
 from imgpool.engines._ledger import BARREN_ROUNDS, CAUTIOUS_ROUNDS, Ledger
 from imgpool.engines._messages import Batch, Collapse, Death
+from imgpool.engines._tuning import Load
 
 TASKS = [Task(f"in-{number}", f"out-{number}", 10, 0) for number in range(300)]
 
@@ -17,7 +18,7 @@ def numbered(*indices):
 
 def ledger(count=3, window=100, **options):
     """A ledger over the first tasks, its first round begun."""
-    book = Ledger(TASKS[:count], EngineOptions(**options), window)
+    book = Ledger(iter(TASKS[:count]), EngineOptions(**options), window)
     book.begin_round()
     return book
 
@@ -55,6 +56,34 @@ def test_the_last_batch_says_so_even_if_it_is_empty():
     assert book.refill() is None
     answer(book, 99)
     assert next_round(book) is None
+
+
+def test_a_pool_is_told_what_will_follow_where_it_is_known():
+    book = Ledger(TASKS, EngineOptions(), 100)
+    assert book.begin_round().beyond == Load(200, 2000)
+    answer(book, *range(50))
+    assert book.left == Load(250, 2500)
+    assert book.refill().beyond == Load(150, 1500)
+    assert next_round(book).beyond == Load(150, 1500)
+    assert book.left == Load(250, 2500)
+    book.window = 10
+    assert next_round(book).beyond == Load(240, 2400)
+    assert book.left == Load(250, 2500)
+
+
+def test_what_is_left_holds_suspects_too():
+    book = Ledger(TASKS[:3], EngineOptions(), 100)
+    book.begin_round()
+    die(book, "SIGSEGV", 1)
+    assert book.left == Load(3, 30)
+    next_round(book)
+    answer(book, 0, 1, 2)
+    assert book.left == Load()
+
+
+def test_of_tasks_that_come_from_somewhere_nobody_knows_how_many_are_left():
+    book = ledger(count=200)
+    assert book.left is None
 
 
 def test_tasks_are_taken_no_earlier_than_they_are_needed():

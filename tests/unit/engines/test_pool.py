@@ -91,7 +91,7 @@ def test_any_number_of_tasks_is_taken_as_they_are_needed():
     results = POOL.run(endless(), tasks.do, tasks.no_state, options)
     answered = len(list(itertools.islice(results, 500)))
     results.close()
-    assert len(taken) - answered <= pool._window(options)
+    assert len(taken) - answered <= pool._window(options, workers=2)
 
 
 def test_an_error_of_whoever_makes_the_tasks_is_theirs():
@@ -137,3 +137,60 @@ def test_without_a_limit_every_task_may_take_what_it_needs():
 def test_a_task_that_is_allowed_everything_cannot_ask_for_more():
     [result] = POOL.run(tasks.tasks("pass"), tasks.never_enough, tasks.no_state, tasks.options(memory=100))
     assert (result.status, result.failure.error) == ("failed", "MemoryNeeded")
+
+
+def heard(*verbs, **options):
+    """What a run tells of its pace, and its results."""
+    told = []
+    return told, run(*verbs, notice=told.append, **options)
+
+
+def test_tasks_that_wait_get_more_workers_than_asked_for_at_first():
+    told, results = heard(*["sleep 0.05"] * 200, most_workers=6, start_method="fork")
+    assert len(results) == 200
+    assert {(result.status, result.attempt) for result in results} == {("done", 1)}
+    assert (told[0].workers, told[-1].workers) == (2, 6)
+    assert "disk or network" in told[-1].why
+    assert told[-1].tasks == 200
+    assert told[-1].blocked_seconds > 0.5 * told[-1].task_seconds > 4
+
+
+def test_tasks_that_compute_do_not():
+    told, _ = heard(*["spin 0.02"] * 80, most_workers=6)
+    assert {pace.workers for pace in told} == {2}
+    assert told[-1].why.startswith("2 workers: one for each processor; ")
+    assert told[-1].cpu_seconds > 1.5
+
+
+def test_little_work_is_one_workers():
+    told, results = heard(*["pass"] * 5, most_workers=2)
+    assert len({result.pid for result in results}) == 1
+    assert told[-1].why.startswith("1 worker: starting more would take longer than the work")
+
+
+def test_what_looked_like_little_work_gets_more_workers_when_it_is_not():
+    told, results = heard(*["sleep 0.3"] * 18, most_workers=2, start_method="fork")
+    assert len({result.pid for result in results}) > 1
+    assert [result.attempt for result in results] == [1] * 18
+    assert told[-1].workers == 2
+
+
+def test_the_pace_of_a_run_is_told_at_its_end():
+    told, _ = heard(*["spin 0.002"] * 40, chunksize=4)
+    end = told[-1]
+    assert (end.tasks, end.longest) == (40, 4)
+    assert 10 <= end.chunks <= 40
+    assert 0.07 < end.cpu_seconds <= end.task_seconds
+    assert end.waited_seconds > 0
+    assert end.setup_seconds > 0
+    assert end.peak > 1_000_000
+    assert end.why.startswith("2 workers: as asked")
+
+
+def test_memory_that_keeps_workers_idle_is_told():
+    told = []
+    options = tasks.options(memory=100, workers=4, most_workers=16, notice=told.append)
+    results = list(POOL.run(tasks.tasks(*["60"] * 60), tasks.need_memory_for_a_while, tasks.no_state, options))
+    assert len(results) == 60
+    assert told[-1].why.endswith("there is memory for only 1 worker at once")
+    assert {pace.workers for pace in told} == {4}

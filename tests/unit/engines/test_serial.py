@@ -31,3 +31,14 @@ def test_ctrl_c_ends_the_run():
     next(run)
     with pytest.raises(KeyboardInterrupt):
         next(run)
+
+
+def test_the_pace_is_told_at_the_end():
+    told = []
+    options = tasks.options(notice=told.append, stopping=lambda: False)
+    list(SERIAL.run(tasks.tasks(*["spin 0.01"] * 5, "sleep 0.1"), tasks.do, tasks.no_state, options))
+    [pace] = told
+    assert (pace.workers, pace.tasks, pace.longest) == (1, 6, 1)
+    assert 0.04 < pace.cpu_seconds < pace.task_seconds
+    assert pace.blocked_seconds > 0.05
+    assert pace.why == "1 worker: one after the other, in this process"
