@@ -100,7 +100,8 @@ class Format(ABC):
             guard(properties)
             part = choose(properties)
 
-        return part.cut(self.read(path, look))
+        image = self.read(path, look)
+        return part.cut(image)
 
     @abstractmethod
     def write(self, image: Image, path: Path) -> tuple[str, ...]:

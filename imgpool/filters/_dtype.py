@@ -51,19 +51,21 @@ def to_float(pixels: Pixels) -> Floats:
     return floats
 
 
-def restore(values: Pixels, dtype: np.dtype[Any]) -> Pixels:
+def restore(values: Pixels, dtype: np.dtype[Any], *, reuse: bool = False) -> Pixels:
     """Bring computed values back to `dtype`: rounded (halves to even) and clipped for integers, never wrapped.
 
     NaN has no place among integers: callers keep it out (see `imgpool.filters._planes`). A float16 that
-    overflows becomes infinite.
+    overflows becomes infinite. With `reuse`, the values may be overwritten, which takes less memory and time.
     """
+    if values.dtype == dtype:
+        return values
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
             return values.astype(dtype, copy=False)
     limits = np.iinfo(dtype)
     if values.dtype.kind != "f":
         return np.clip(values, limits.min, limits.max).astype(dtype, copy=False)
-    rounded = np.rint(values)
+    rounded = np.rint(values, out=values if reuse else None)
     return np.clip(rounded, limits.min, _highest(limits.max, values.dtype), out=rounded).astype(dtype)
 
 

@@ -16,6 +16,9 @@ Index = tuple[Any, ...]
 GroupFunction = Callable[[Pixels, Pixels], Pixels]
 Levels = tuple[float, float]
 
+ASCENDING = np.concatenate([np.arange(2**16 - 1, 2**15 - 1, -1), np.arange(2**15)])
+"""The leading 16 bits of floats, from the least float to the greatest."""
+
 
 def group_indices(axes: str, shape: tuple[int, ...], per: Per) -> Iterator[Index]:
     """Yield the index of each group of pixels that share their statistics."""
@@ -74,10 +77,13 @@ def level_range(values: Pixels, levels: Range | None = None) -> Levels:
         return np.nan, np.nan
     if levels is None:
         return float(values.min()), float(values.max())
+    percents = (levels.low, levels.high)
     if values.dtype.kind in "ui" and values.dtype.itemsize <= 2:  # noqa: PLR2004 - few enough levels to count
-        low, high = _percentiles(*histogram(values), (levels.low, levels.high))
+        low, high = _percentiles(*histogram(values), percents)
+    elif values.dtype.kind == "f":
+        low, high = _percentiles_of_floats(values, percents)
     else:
-        low, high = np.percentile(values.astype(working_dtype(values.dtype), copy=False), [levels.low, levels.high])
+        low, high = np.percentile(values.astype(working_dtype(values.dtype), copy=False), percents)
     return float(low), float(high)
 
 
@@ -145,5 +151,25 @@ def _percentiles(counts: Pixels, levels: Pixels, percents: Levels) -> Pixels:
     positions = np.asarray(percents) / 100 * (cumulative[-1] - 1)
     below = levels[np.searchsorted(cumulative, np.floor(positions), side="right")]
     above = levels[np.searchsorted(cumulative, np.ceil(positions), side="right")]
+    percentiles: Pixels = below + (above - below) * (positions % 1)
+    return percentiles
+
+
+def _percentiles_of_floats(values: Pixels, percents: Levels) -> Pixels:
+    """What ``numpy.percentile`` gives for floats, of which only those with a percentile's leading bits are sorted."""
+    values = np.ascontiguousarray(values).reshape(-1)
+    patterns = values.view(f"u{values.dtype.itemsize}")
+    leading = (patterns >> patterns.dtype.type(8 * values.dtype.itemsize - 16)).astype(np.uint16)
+    counts = _count(leading, 2**16)[ASCENDING]
+    ends = np.cumsum(counts)
+    positions = np.asarray(percents) / 100 * (values.size - 1)
+    ranks = np.concatenate([np.floor(positions), np.ceil(positions)]).astype(np.intp)
+    places = np.searchsorted(ends, ranks, side="right")
+    found = np.empty(len(ranks))
+    for place in np.unique(places):
+        here, before = places == place, ends[place] - counts[place]
+        near = values[leading == ASCENDING[place]]
+        found[here] = np.partition(near, ranks[here] - before)[ranks[here] - before]
+    below, above = found[:2], found[2:]
     percentiles: Pixels = below + (above - below) * (positions % 1)
     return percentiles

@@ -5,11 +5,14 @@ import numpy as np
 from imgpool.core.axes import Pixels
 from imgpool.filters._dtype import Floats, to_float
 from imgpool.filters._footprint import Footprint
+from imgpool.filters._median_levels import median_by_levels
 from imgpool.filters._planes import Bools, each_sample
 
 STRIP = 2**15  # pixels worked on at once: what a selection holds then stays in the cache
 LARGEST_SELECTION = 300  # pixels of a neighbourhood; beyond, scipy is as fast
-LARGEST_8BIT_SELECTION = 150  # beyond, a histogram is faster
+LARGEST_8BIT_SELECTION = 60  # beyond, a histogram is faster
+LARGEST_SQUARE_SELECTION = 49  # of other dtypes; beyond, medians of bytes are faster where levels are few
+LARGEST_DISK_SELECTION = 120  # likewise
 GATHERED = 2**22  # values looked up at once around missing pixels
 OPENCV_SIZES = {"uint8": range(3, 256, 2), "uint16": (3, 5), "float32": (3, 5)}
 
@@ -44,19 +47,45 @@ def _median(colour: Pixels, footprint: Footprint) -> Pixels:
         return blurred
     if colour.dtype == np.uint8 and footprint.sum() > LARGEST_8BIT_SELECTION:
         return each_sample(lambda plane: _by_histogram(plane, footprint), colour)
+    largest = LARGEST_SQUARE_SELECTION if footprint.all() else LARGEST_DISK_SELECTION
+    if colour.dtype != np.uint8 and footprint.sum() > largest:
+        return each_sample(lambda plane: _by_levels(plane, footprint), colour)
+    return each_sample(lambda plane: _one_by_one(plane, footprint), colour)
+
+
+def _one_by_one(plane: Pixels, footprint: Footprint) -> Pixels:
+    """Look at every value of every neighbourhood, whatever the dtype."""
     if footprint.sum() <= LARGEST_SELECTION:
-        return each_sample(lambda plane: _by_selection(plane, footprint), colour)
+        return _by_selection(plane, footprint)
     from scipy.ndimage import median_filter
 
-    return each_sample(lambda plane: median_filter(plane, footprint=footprint, mode="nearest"), colour)
+    median_of_plane: Pixels = median_filter(plane, footprint=footprint, mode="nearest")
+    return median_of_plane
+
+
+def _by_levels(plane: Pixels, footprint: Footprint) -> Pixels:
+    """Medians of bytes; one costs as much as looking at 8 values one by one in a square, and at 20 in a disk."""
+    pixels, square = int(footprint.sum()), footprint.all() and len(footprint) in OPENCV_SIZES["uint8"]
+    return median_by_levels(
+        plane,
+        len(footprint) // 2,
+        lambda values: _median(values, footprint) if square else _within(values, footprint),
+        pixels // 8 if square else pixels // 20,
+        lambda values: _one_by_one(values, footprint),
+    )
 
 
 def _by_histogram(plane: Pixels, footprint: Footprint) -> Pixels:
+    reach = len(footprint) // 2
+    return _within(np.pad(plane, reach, mode="edge"), footprint)[reach:-reach, reach:-reach]
+
+
+def _within(plane: Pixels, footprint: Footprint) -> Pixels:
+    """The median of bytes that are there: near the border, of fewer."""
     from skimage.filters.rank import median as rank_median
 
-    reach = len(footprint) // 2
-    median_of_padded: Pixels = rank_median(np.pad(plane, reach, mode="edge"), footprint)
-    return median_of_padded[reach:-reach, reach:-reach]
+    median_of_plane: Pixels = rank_median(plane, footprint)
+    return median_of_plane
 
 
 def _by_selection(plane: Pixels, footprint: Footprint) -> Pixels:

@@ -63,7 +63,7 @@ def local_mean(grey: Pixels, counted: Bools, size: int) -> Floats:
     """
     sigma = (size - 1) / 6
 
-    def blur(values: Floats) -> Floats:
+    def blur(values: Pixels) -> Floats:
         return gaussian_blur(values, (sigma, sigma), 4.0, "reflect")
 
     values = np.where(counted, grey, 0).astype(np.float64)

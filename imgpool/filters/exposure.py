@@ -121,7 +121,7 @@ def adjust_gamma(
         return curved
 
     def adjust(colour: Pixels, _counted: Pixels) -> Pixels:
-        if np.any(np.less(colour, 0)):
+        if colour.dtype.kind != "u" and np.any(np.less(colour, 0)):
             hint = f"add -f rescale_intensity:out_range=0..{scale:.0f} before it"
             raise FilterError("adjust_gamma cannot raise negative grey levels to a power", hint)
         return map_values(power, colour, dtype)
@@ -165,7 +165,7 @@ def _as_uint8(properties: Properties, _parameters: Parameters) -> Properties:
     return replace(properties, dtype=UINT8)
 
 
-@image_filter(tiles="no", outcome=_as_uint8)
+@image_filter(tiles="no", outcome=_as_uint8, libraries=("cv2",))
 def to_uint8(
     image: Image,
     *,

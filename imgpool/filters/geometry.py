@@ -10,6 +10,7 @@ from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.exif import UPRIGHT, orientation, with_orientation
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, PixelSize, Properties
+from imgpool.core.part import Part, Span
 from imgpool.core.quantity import Length
 from imgpool.filters._plane_size import plane_size, swap_sides, with_plane_size
 
@@ -83,7 +84,12 @@ def _cropped(properties: Properties, parameters: Parameters) -> Properties:
     return with_plane_size(properties, size, rescale=False)
 
 
-@image_filter(tiles="no", outcome=_cropped, check=_check_window)
+def _cut(properties: Properties, parameters: Parameters) -> Part:
+    rows, columns = _windows(properties, parameters)
+    return Part(Span(rows.start, rows.stop), Span(columns.start, columns.stop))
+
+
+@image_filter(tiles="no", outcome=_cropped, check=_check_window, cut=_cut)
 def crop(
     image: Image,
     *,
@@ -128,7 +134,7 @@ def crop(
     return image.with_pixels(image.pixels[(slice(None),) * y + window].copy())
 
 
-@image_filter(tiles="no")
+@image_filter(tiles="no", turns=True)
 def auto_orient(image: Image) -> Image:
     """Turn and mirror a photo as its EXIF orientation says, so that it is upright without it.
 

@@ -7,6 +7,7 @@ from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, PixelSize
 from imgpool.core.quantity import Length
 from imgpool.filters._dtype import OPENCV_DTYPES, Floats, full_scale, restore
+from imgpool.filters._extremes import dilate, erode
 from imgpool.filters._footprint import Footprint, Neighbourhood, Radius, Size
 from imgpool.filters._planes import map_colour
 
@@ -71,14 +72,7 @@ def _height(colour: Pixels, weight: Floats | None, footprint: Footprint) -> Pixe
 
 def _open(values: Pixels, missing: Pixels | None, footprint: Footprint) -> Pixels:
     """The greatest over a neighbourhood of the least over theirs; what is missing constrains neither."""
-    import cv2
-
-    kernel = footprint.astype(np.uint8)
-    if missing is None:
-        eroded = cv2.erode(values, kernel, borderType=cv2.BORDER_REFLECT)
-    else:
+    if missing is not None:
         highest = np.inf if values.dtype.kind == "f" else full_scale(values.dtype)
-        filled = np.where(missing, values.dtype.type(highest), values)
-        eroded = cv2.erode(filled, kernel, borderType=cv2.BORDER_REFLECT)
-    opened: Pixels = cv2.dilate(eroded, kernel, borderType=cv2.BORDER_REFLECT)
-    return opened
+        values = np.where(missing, values.dtype.type(highest), values)
+    return dilate(erode(values, footprint), footprint)

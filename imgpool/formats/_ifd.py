@@ -4,6 +4,8 @@ A directory lists tags; a value that does not fit into its entry lies elsewhere 
 knows what a tag means, save for the three that point to a directory of their own.
 """
 
+import errno
+import functools
 import io
 import struct
 from collections.abc import Collection
@@ -21,6 +23,7 @@ _ALWAYS_AFFORDABLE = 1 << 16  # bytes: beyond, a read is checked against the fil
 _MOST_ENTRIES = 4096  # more than any directory has: what a damaged count can cost is bounded
 
 ByteOrder = Literal["<", ">"]
+_struct = functools.cache(struct.Struct)
 
 
 class DirectoryError(ValueError):
@@ -48,17 +51,17 @@ class Layout(NamedTuple):
     @property
     def count_format(self) -> struct.Struct:
         """The number of entries in a directory."""
-        return struct.Struct(self.order + ("Q" if self.big else "H"))
+        return _struct(self.order + ("Q" if self.big else "H"))
 
     @property
     def offset_format(self) -> struct.Struct:
         """A position in the file."""
-        return struct.Struct(self.order + ("Q" if self.big else "I"))
+        return _struct(self.order + ("Q" if self.big else "I"))
 
     @property
     def entry_format(self) -> struct.Struct:
         """Tag, type, count, and the value or its offset."""
-        return struct.Struct(self.order + ("HHQ8s" if self.big else "HHI4s"))
+        return _struct(self.order + ("HHQ8s" if self.big else "HHI4s"))
 
 
 class Entry(NamedTuple):
@@ -109,13 +112,13 @@ def read_header(file: BinaryIO) -> tuple[Layout, int]:
 
 def read_directory(file: BinaryIO, layout: Layout, offset: int) -> tuple[list[Entry], int]:
     """The entries of the directory at `offset`, and where the next one is (0 for none)."""
-    _seek(file, offset)
-    count = layout.count_format.unpack(_read(file, layout.count_format.size))[0]
+    counting, entry_format, last = layout.count_format, layout.entry_format, layout.offset_format
+    (count,) = counting.unpack(_read(file, offset, counting.size))
     if not 0 < count <= _MOST_ENTRIES:
         raise DirectoryError(f"a directory of {count} tags")
-    data = _read(file, count * layout.entry_format.size + layout.offset_format.size)
-    entries = [Entry(*fields) for fields in layout.entry_format.iter_unpack(data[: -layout.offset_format.size])]
-    return entries, layout.offset_format.unpack(data[-layout.offset_format.size :])[0]
+    data = _read(file, offset + counting.size, count * entry_format.size + last.size)
+    entries = [Entry(*fields) for fields in entry_format.iter_unpack(data[: -last.size])]
+    return entries, last.unpack(data[-last.size :])[0]
 
 
 def location(layout: Layout, entry: Entry) -> int:
@@ -127,8 +130,7 @@ def read_value(file: BinaryIO, layout: Layout, entry: Entry) -> bytes:
     """The bytes of a value, as they stand in the file."""
     if entry.inline:
         return entry.field[: entry.size]
-    _seek(file, location(layout, entry))
-    return _read(file, entry.size)
+    return _read(file, location(layout, entry), entry.size)
 
 
 def read_tags(
@@ -226,17 +228,15 @@ def _swapped(value: Value, old: ByteOrder, new: ByteOrder) -> Value:
     return value._replace(data=b"".join(words))
 
 
-def _seek(file: BinaryIO, offset: int) -> None:
-    if offset > file.seek(0, io.SEEK_END):
-        raise DirectoryError("it points beyond its end", offset + 1)
-    file.seek(offset)
-
-
-def _read(file: BinaryIO, size: int) -> bytes:
-    start = file.tell()
+def _read(file: BinaryIO, start: int, size: int) -> bytes:
     if size > _ALWAYS_AFFORDABLE and start + size > file.seek(0, io.SEEK_END):
         raise DirectoryError("a value is cut off", start + size)
-    file.seek(start)
+    try:
+        file.seek(start)
+    except (OSError, OverflowError, ValueError) as error:
+        if getattr(error, "errno", errno.EINVAL) != errno.EINVAL:  # of the disk; that one is farther than any file goes
+            raise
+        raise DirectoryError("it points beyond its end", start + 1) from None
     data = file.read(size)
     if len(data) < size:
         raise DirectoryError("a directory is cut off", start + size)

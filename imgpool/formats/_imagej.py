@@ -21,6 +21,7 @@ _LAYOUT = {"ImageJ", "SCIFIO", "order", "unit", "spacing", *_COUNTS}
 _TAGGED = ("Info", "Labels", "Ranges", "LUTs", "Plot", "ROI", "Overlays", "Properties")
 _OF_VALUES = {"min", "max", "Ranges"}  # display ranges: stale where the dtype changed
 _OF_PLACES = {"ROI", "Overlays", "xorigin", "yorigin"}  # stale where the shape changed
+_OF_TIME = {"finterval", "fps"}
 _MICRON = "micron"
 
 Said = Mapping[str, Any]
@@ -121,8 +122,11 @@ def _still_true(image: Image) -> dict[str, Any]:
     said = {key: value for key, value in said.items() if key not in stale}
     if "C" in image.axes:
         said.setdefault("mode", "grayscale")
-    if "T" in image.axes and metadata.extra.get("frame_interval"):
-        said["finterval"] = metadata.extra["frame_interval"]
+    interval = metadata.extra.get("frame_interval")
+    if interval != (said.get("finterval") or None):
+        said = {key: value for key, value in said.items() if key not in _OF_TIME}
+    if "T" in image.axes and interval:
+        said["finterval"] = interval
     if names_fit(image):
         said["Labels"] = list(metadata.channel_names) * (image.properties.pages // len(metadata.channel_names))
     if metadata.description:

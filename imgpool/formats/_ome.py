@@ -4,7 +4,7 @@ The whole XML of a source is kept and only brought up to date on writing, so tha
 objective, the exposure times and whatever else is in there come out as they went in.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element
 
@@ -93,11 +93,7 @@ def description(root: Element) -> str:
 def frame_interval(root: Element) -> float | None:
     """Seconds between two frames."""
     pixels = _pixels(root)
-    value = _number(pixels.get("TimeIncrement")) if pixels is not None else None
-    if pixels is None or value is None:
-        return None
-    scale = _SECONDS.get(pixels.get("TimeIncrementUnit", "s"))
-    return value * scale if scale else None
+    return _interval(pixels) if pixels is not None else None
 
 
 def describe(image: Image) -> bytes:
@@ -110,8 +106,10 @@ def describe(image: Image) -> bytes:
     root.attrib.pop("UUID", None)  # it names the source file, not this one
     pixels = _pixels(root)
     assert pixels is not None  # parse() has seen to it
+    picked = image.metadata.extra.get("picked", {})
+    _pick(pixels, picked)
     resized = _update_sizes(pixels, image)
-    if resized:
+    if resized or picked:
         _drop(_image(root), "ROIRef")
         _drop(root, "ROI")
     _update_type(pixels, image)
@@ -131,6 +129,26 @@ def _new() -> Element:
     image = ET.SubElement(root, f"{{{_SCHEMA}}}Image", {"ID": "Image:0"})
     ET.SubElement(image, f"{{{_SCHEMA}}}Pixels", {"ID": "Pixels:0"})
     return root
+
+
+def _pick(pixels: Element, picked: Mapping[str, tuple[int, ...]]) -> None:
+    """Leave of what is told of each channel and plane what is told of those that were picked."""
+    channels = list(_children(pixels, "Channel"))
+    if "C" in picked and len(channels) > max(picked["C"]):
+        first = list(pixels).index(channels[0])
+        _drop(pixels, "Channel")
+        for number, channel in enumerate(picked["C"]):
+            pixels.insert(first + number, channels[channel])
+        pixels.set("SizeC", str(int(pixels.get("SizeC", "1")) // len(channels) * len(picked["C"])))
+    for axis in picked.keys() & set("ZT"):
+        pixels.set(f"Size{axis}", str(len(picked[axis])))
+    for axis, indices in picked.items():
+        for plane in list(_children(pixels, "Plane")):
+            number = int(_number(plane.get(f"The{axis}")) or 0)
+            if number in indices:
+                plane.set(f"The{axis}", str(indices.index(number)))
+            else:
+                pixels.remove(plane)
 
 
 def _update_sizes(pixels: Element, image: Image) -> bool:
@@ -177,7 +195,11 @@ def _update_pixel_size(pixels: Element, size: PixelSize | None) -> None:
 
 def _update_interval(pixels: Element, image: Image) -> None:
     seconds = image.metadata.extra.get("frame_interval")
-    if seconds and pixels.get("TimeIncrement") is None:
+    if seconds == _interval(pixels):
+        return
+    for name in ("TimeIncrement", "TimeIncrementUnit"):
+        pixels.attrib.pop(name, None)
+    if seconds:
         pixels.set("TimeIncrement", repr(float(seconds)))
         pixels.set("TimeIncrementUnit", "s")
 
@@ -215,6 +237,12 @@ def _update_description(image: Element, text: str) -> None:
         element = Element(_sibling(image, "Description"))
         image.insert(sum(_name(child) in _BEFORE_DESCRIPTION for child in image), element)
     element.text = text
+
+
+def _interval(pixels: Element) -> float | None:
+    value = _number(pixels.get("TimeIncrement"))
+    scale = _SECONDS.get(pixels.get("TimeIncrementUnit", "s"))
+    return value * scale if value and scale else None
 
 
 def _length(root: Element, name: str) -> float | None:

@@ -3,11 +3,11 @@
 PNG specification, third edition: https://www.w3.org/TR/png-3/
 """
 
-import os
 import struct
 import zlib
 from collections.abc import Iterable
-from typing import BinaryIO, NamedTuple
+from io import RawIOBase
+from typing import NamedTuple
 
 from imgpool.core.errors import ReadError
 from imgpool.formats._chunk import Chunk
@@ -18,8 +18,13 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PALETTE = 3  # the colour type
 INFLATED_LIMIT = 64 << 20  # bytes: no text or profile is that long; a forged one may be
 
+_FIRST_READ = 1 << 16  # bytes: all of a small file, and the header of most large ones
+_FRAME = struct.Struct(">I4s")  # the length of a chunk's body, and its kind
+_NUMBER = struct.Struct(">I")
+
 _SAMPLES = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by colour type
 _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
+_PIXELS = {b"IDAT", b"IEND"}
 _TRANSPARENT_SIZES = {0: {2}, 2: {6}, 3: range(1, 257)}  # bytes of a tRNS chunk, by colour type
 
 
@@ -38,6 +43,8 @@ class Header(NamedTuple):
         Per pixel as decoded: a palette's index is three, and a tRNS chunk gives one more.
     chunks
         Every chunk before the first IDAT.
+    end
+        Where that begins in the file.
     """
 
     width: int
@@ -46,6 +53,7 @@ class Header(NamedTuple):
     colour: int
     samples: int
     chunks: list[Chunk]
+    end: int
 
     @property
     def raw_size(self) -> int:
@@ -61,55 +69,88 @@ class Header(NamedTuple):
         return [first[b"IHDR"], *palette, *([first[b"tRNS"]] if b"tRNS" in first else [])]
 
 
-def read_header(file: BinaryIO) -> Header:
-    """Read up to the first IDAT chunk; the file is left there.
+class Picture(NamedTuple):
+    """What follows the header.
+
+    Attributes
+    ----------
+    packed
+        The PNG file that holds the picture and nothing beside it: of other chunks, libpng would complain.
+    packed_size
+        The bytes of compressed pixels in it.
+    chunks
+        Every chunk from the first IDAT on that belongs not to the picture.
+    """
+
+    packed: bytes
+    packed_size: int
+    chunks: list[Chunk]
+
+
+def read_start(file: RawIOBase) -> bytes:
+    """The first bytes of a file: all of a small one."""
+    return file.read(_FIRST_READ) or b""
+
+
+def read_header(file: RawIOBase, start: bytes) -> tuple[Header, bytes]:
+    """Read up to the first IDAT chunk, from an unbuffered file of which `start` has been read.
+
+    Returns
+    -------
+    header, start
+        And all that has been read by now.
 
     Raises
     ------
     ReadError
         If the file is damaged, truncated, or an animation.
     """
-    file.seek(len(SIGNATURE))
-    chunks = list[Chunk]()
     while True:
-        length, kind = _read_frame(file)
-        if kind == b"IDAT":
-            break
-        chunks.append(_read_body(file, length, kind))
-        if kind == b"IEND":
-            raise ReadError("the PNG holds no picture", COPY_AGAIN)
-    file.seek(-8, os.SEEK_CUR)
-    header = _parse_header(chunks)
-    frames = next((int.from_bytes(body[:4]) for kind, body in chunks if kind == b"acTL"), 1)
-    if frames > 1:
-        raise ReadError(f"this PNG is an animation of {frames} frames", "save its frames as pictures of their own")
-    return header
+        try:
+            return _split_header(start), start
+        except _TruncatedError:
+            more = file.read(len(start))
+            if not more:
+                raise
+            start += more
 
 
-def read_rest(file: BinaryIO, header: Header) -> list[Chunk]:
-    """Read from the first IDAT chunk to the end.
+def split_rest(data: bytes, header: Header) -> Picture:
+    """Take apart a whole file from the first IDAT chunk on.
 
     Raises
     ------
     ReadError
         If the file is damaged or truncated; in the latter case it says how much of the picture is there.
     """
-    chunks = list[Chunk]()
-    while not chunks or chunks[-1].kind != b"IEND":
+    view, position, kind = memoryview(data), header.end, b""
+    pixels = list[memoryview]()  # whole chunks
+    others = list[Chunk]()
+    while kind != b"IEND":
         try:
-            chunks.append(_read_body(file, *_read_frame(file)))
-        except _TruncatedError as error:
-            bodies = [*(body for kind, body in chunks if kind == b"IDAT"), error.remainder]
+            kind, end = _check_chunk(data, position)
+        except _TruncatedError:
+            bodies = [*(chunk[8:-4] for chunk in pixels), view[position + 8 :]]
             raise truncated(_inflated_size(bodies) / header.raw_size) from None
-    return chunks
+        if kind in _PIXELS:
+            pixels.append(view[position:end])
+        else:
+            others.append(Chunk(kind, data[position + 8 : end - 4]))
+        position = end
+    tables = header.tables
+    bare = not others and tables == header.chunks
+    packed = data if bare else b"".join((SIGNATURE, join(tables), *pixels))
+    return Picture(packed, sum(len(chunk) - 12 for chunk in pixels), others)
 
 
 def join(chunks: Iterable[Chunk]) -> bytes:
     """The bytes of these chunks, with their lengths and checksums."""
-    return b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
-        for kind, body in chunks
-    )
+    return b"".join(piece for chunk in chunks for piece in pieces(*chunk))
+
+
+def pieces(kind: bytes, body: bytes | memoryview) -> tuple[bytes, bytes | memoryview, bytes]:
+    """A chunk as it stands in a file, its body not copied."""
+    return _FRAME.pack(len(body), kind), body, _NUMBER.pack(zlib.crc32(body, zlib.crc32(kind)))
 
 
 def inflate(body: bytes) -> bytes:
@@ -125,38 +166,51 @@ def inflate(body: bytes) -> bytes:
 
 
 class _TruncatedError(ReadError):
-    """The file ends within a chunk, of whose body `remainder` is there."""
+    """The file ends within a chunk."""
 
-    def __init__(self, remainder: bytes) -> None:
+    def __init__(self) -> None:
         super().__init__("truncated: the file ends within its header", COPY_AGAIN)
-        self.remainder = remainder
 
 
-def _read_frame(file: BinaryIO) -> tuple[int, bytes]:
-    frame = file.read(8)
-    if len(frame) < 8:  # noqa: PLR2004 - length and kind
-        raise _TruncatedError(b"")
-    length, kind = struct.unpack(">I4s", frame)
+def _split_header(data: bytes) -> Header:
+    position, chunks = len(SIGNATURE), list[Chunk]()
+    while True:
+        length, kind = _frame(data, position)
+        if kind == b"IDAT":
+            return _parse_header(chunks, position)
+        _, end = _check_chunk(data, position)
+        if kind == b"IEND":
+            raise ReadError("the PNG holds no picture", COPY_AGAIN)
+        chunks.append(Chunk(kind, data[position + 8 : position + 8 + length]))
+        position = end
+
+
+def _frame(data: bytes, position: int) -> tuple[int, bytes]:
+    """The length and the kind of the chunk that begins here."""
+    if position + 8 > len(data):
+        raise _TruncatedError
+    length, kind = _FRAME.unpack_from(data, position)
     if not kind.isalpha():
         raise _damaged()
     return length, kind
 
 
-def _read_body(file: BinaryIO, length: int, kind: bytes) -> Chunk:
-    there = os.fstat(file.fileno()).st_size - file.tell()
-    if length + 4 > there:  # asked before reading, for a forged length would allocate gigabytes
-        raise _TruncatedError(file.read(min(length, max(there, 0))) if kind == b"IDAT" else b"")
-    body = file.read(length)
-    if zlib.crc32(body, zlib.crc32(kind)) != int.from_bytes(file.read(4)):
+def _check_chunk(data: bytes, position: int) -> tuple[bytes, int]:
+    """The kind of the chunk that begins here, and where it ends; its checksum is tested."""
+    length, kind = _frame(data, position)
+    end = position + 8 + length
+    if end + 4 > len(data):
+        raise _TruncatedError
+    if zlib.crc32(memoryview(data)[position + 4 : end]) != _NUMBER.unpack_from(data, end)[0]:
         raise _damaged()
-    return Chunk(kind, body)
+    return kind, end + 4
 
 
 def _damaged() -> ReadError:
     return ReadError("the PNG is damaged: a checksum is wrong", COPY_AGAIN)
 
 
-def _parse_header(chunks: list[Chunk]) -> Header:
+def _parse_header(chunks: list[Chunk], end: int) -> Header:
     kind, body = chunks[0] if chunks else (b"", b"")
     if kind != b"IHDR" or len(body) != 13:  # noqa: PLR2004 - bytes, says the specification
         raise ReadError("the PNG is damaged: its header is missing", COPY_AGAIN)
@@ -166,15 +220,18 @@ def _parse_header(chunks: list[Chunk]) -> Header:
     transparent = next((chunk for chunk in chunks if chunk.kind == b"tRNS"), None)
     if transparent and len(transparent.body) not in _TRANSPARENT_SIZES.get(colour, ()):
         raise ReadError("the PNG is damaged: its transparency makes no sense", COPY_AGAIN)
-    return Header(width, height, depth, colour, _SAMPLES[colour] + bool(transparent), chunks)
+    frames = next((int.from_bytes(body[:4]) for kind, body in chunks if kind == b"acTL"), 1)
+    if frames > 1:
+        raise ReadError(f"this PNG is an animation of {frames} frames", "save its frames as pictures of their own")
+    return Header(width, height, depth, colour, _SAMPLES[colour] + bool(transparent), chunks, end)
 
 
-def _inflated_size(bodies: Iterable[bytes]) -> int:
+def _inflated_size(bodies: Iterable[memoryview]) -> int:
     """How many bytes of pixels there are in an incomplete stream."""
     inflater, size = zlib.decompressobj(), 0
     try:
         for body in bodies:
-            rest = body
+            rest: bytes | memoryview = body
             while rest:
                 size += len(inflater.decompress(rest, 1 << 20))
                 rest = inflater.unconsumed_tail

@@ -4,9 +4,10 @@ tifffile reads a truncated stack as a shorter one, and skips a tag whose value i
 """
 
 import io
+import math
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -44,6 +45,22 @@ def check_whole(file: BinaryIO) -> None:
         raise damaged("a directory makes no sense") from None
 
 
+def check_planes(file: BinaryIO, series: Any) -> None:  # noqa: ANN401
+    """Look whether every plane that is declared is in the file, and every plane has all its strips."""
+    page = series.keyframe
+    pages = [each for each in series._pages if each is not None]  # noqa: SLF001 - as stored
+    elements = math.prod(series.get_shape(squeeze=False))
+    declared = elements // math.prod(page.shape)
+    if len(pages) != declared and (len(pages) > 1 or series.dataoffset is None):
+        raise ReadError(f"it declares {declared} planes, and holds {len(pages)}", COPY_AGAIN)
+    if len(pages) != declared:  # planes behind each other under one directory, as ImageJ writes them
+        size, needed = file.seek(0, io.SEEK_END), series.dataoffset + elements * series.dtype.itemsize
+        if needed > size:
+            raise truncated(size, needed)
+    for each in pages:
+        _check_strips(each, page)
+
+
 def truncated(size: int, needed: int, pages: int = 0) -> ReadError:
     """The error for a file of `size` bytes that ought to have `needed`, or more, of which `pages` are whole."""
     if needed > 1000 * size:  # no cut explains that: the number itself is wrong
@@ -56,6 +73,19 @@ def truncated(size: int, needed: int, pages: int = 0) -> ReadError:
 def damaged(what: str) -> ReadError:
     """The error for a file that contradicts itself."""
     return ReadError(f"the TIFF is damaged: {what}", COPY_AGAIN)
+
+
+def _check_strips(page: Any, key: Any) -> None:  # noqa: ANN401
+    """Look whether a page has all its strips or tiles; `key` is the page that describes it."""
+    expected, found = math.prod(key.chunked), len(page.dataoffsets)
+    if found != expected:
+        raise damaged(f"a plane has {found} of the {expected} strips or tiles that its size asks for")
+    if (
+        key.compression == 1
+        and key.bitspersample in {8, 16, 32, 64}
+        and (there := sum(page.databytecounts)) < key.nbytes
+    ):
+        raise damaged(f"a plane has {there} bytes of the {key.nbytes} that its size asks for")
 
 
 def _directories(file: BinaryIO, layout: Layout, offset: int) -> Iterator[list[Entry]]:

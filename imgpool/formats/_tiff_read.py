@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import io
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,15 +16,17 @@ from imgpool.core.axes import check_axes
 from imgpool.core.errors import ImageError, ReadError
 from imgpool.core.format import Guard
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
+from imgpool.core.part import Choose, Part, whole
 from imgpool.formats import _imagej as imagej
 from imgpool.formats import _ome as ome
 from imgpool.formats._ifd import DirectoryError
 from imgpool.formats._quiet import quiet
 from imgpool.formats._resolution import Dpi, pixel_size_or_dpi, tidy
 from imgpool.formats._sniff import COPY_AGAIN, HEAD_SIZE, check_kind
-from imgpool.formats._tiff_check import check_whole, damaged, truncated
+from imgpool.formats._tiff_check import check_planes, check_whole, damaged
 from imgpool.formats._tiff_exif import read_exif
 from imgpool.formats._tiff_layout import TiffLayout, find_layout, has_unspecified_sample, is_premultiplied
+from imgpool.formats._tiff_part import can_decode_part, decode_part
 
 _ICC, _XMP, _IPTC = 34675, 700, 33723
 _INCH, _CENTIMETRE = 2, 3
@@ -54,8 +55,14 @@ class Opened:
     properties: Properties
     dpi: Dpi | None
 
-    def decode(self) -> Image:
-        """Read the pixels and all the metadata."""
+    def decode(self, part: Part) -> Image:
+        """Read a part of the pixels, and all the metadata."""
+        if part.is_whole or not can_decode_part(self.series, self.layout):
+            return part.cut(self._decode_whole())
+        pixels = decode_part(self.file, self.series, self.layout, part)
+        return part.settle(Image(pixels, self.layout.axes, self.properties.pixel_size, self._metadata()))
+
+    def _decode_whole(self) -> Image:
         stored = self.series.asarray(maxworkers=1)
         if stored.shape != self.series.shape:
             raise damaged(f"it declares pixels of shape {self.series.shape}, and holds {stored.shape}")
@@ -109,13 +116,14 @@ def read_properties(path: Path) -> Properties:
         return _open(file, path).properties
 
 
-def read_image(path: Path, guard: Guard) -> Image:
-    """See `Format.read`."""
+def read_image(path: Path, guard: Guard, choose: Choose = whole) -> Image:
+    """See `Format.read_part`."""
     with path.open("rb") as file, quiet():
         opened = _open(file, path)
         guard(opened.properties)
+        part = choose(opened.properties)
         with _explained():
-            return opened.decode()
+            return opened.decode(part)
 
 
 def _open(file: BinaryIO, path: Path) -> Opened:
@@ -168,7 +176,7 @@ def _understand(file: BinaryIO) -> Opened:
     layout = find_layout(series, plain=flavour == "plain")
     if 0 in layout.shape:
         raise damaged("it is an image of no pixels")
-    _check_planes(file, series)
+    check_planes(file, series)
     try:
         check_axes(layout.axes, layout.shape)
     except ValueError as error:
@@ -250,35 +258,6 @@ def _check_promise(tiff: Any, series: Any) -> None:  # noqa: ANN401
 def _broken_promise(tiff: Any) -> ReadError:  # noqa: ANN401
     images = (tiff.imagej_metadata or {}).get("images", "several")
     return ReadError(f"truncated: ImageJ's description promises {images} images, which are not all there", COPY_AGAIN)
-
-
-def _check_planes(file: BinaryIO, series: Any) -> None:  # noqa: ANN401
-    """Look whether every plane that is declared is in the file, and every plane has all its strips."""
-    page = series.keyframe
-    pages = [each for each in series._pages if each is not None]  # noqa: SLF001 - as stored
-    elements = math.prod(series.get_shape(squeeze=False))
-    declared = elements // math.prod(page.shape)
-    if len(pages) != declared and (len(pages) > 1 or series.dataoffset is None):
-        raise ReadError(f"it declares {declared} planes, and holds {len(pages)}", COPY_AGAIN)
-    if len(pages) != declared:  # planes behind each other under one directory, as ImageJ writes them
-        size, needed = file.seek(0, io.SEEK_END), series.dataoffset + elements * series.dtype.itemsize
-        if needed > size:
-            raise truncated(size, needed)
-    for each in pages:
-        _check_strips(each, page)
-
-
-def _check_strips(page: Any, key: Any) -> None:  # noqa: ANN401
-    """Look whether a page has all its strips or tiles; `key` is the page that describes it."""
-    expected, found = math.prod(key.chunked), len(page.dataoffsets)
-    if found != expected:
-        raise damaged(f"a plane has {found} of the {expected} strips or tiles that its size asks for")
-    if (
-        key.compression == 1
-        and key.bitspersample in {8, 16, 32, 64}
-        and (there := sum(page.databytecounts)) < key.nbytes
-    ):
-        raise damaged(f"a plane has {there} bytes of the {key.nbytes} that its size asks for")
 
 
 def _scale(tiff: Any, page: Any, root: Element | None, flavour: str) -> tuple[PixelSize | None, Dpi | None]:  # noqa: ANN401

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from imgpool.core.format import Format, Guard, no_guard
 from imgpool.core.image import Image, Properties
+from imgpool.core.part import Choose
 from imgpool.core.refusal import refuse
 from imgpool.formats._tiff_read import read_image, read_properties
 from imgpool.formats._tiff_write import write_image
@@ -48,6 +49,10 @@ class Tiff(Format):
     def read(self, path: Path, guard: Guard = no_guard) -> Image:
         """See `Format.read`."""
         return read_image(path, guard)
+
+    def read_part(self, path: Path, choose: Choose, guard: Guard = no_guard) -> Image:
+        """See `Format.read_part`: only the planes, strips and tiles that are wanted are decoded."""
+        return read_image(path, guard, choose)
 
     def write(
         self,

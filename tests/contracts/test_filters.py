@@ -20,6 +20,7 @@ CASES = {
     "resize": [{"longest": 5}, {"scale": 2.5}, {"width": 3, "interpolation": "area"},
                {"height": 4, "interpolation": "nearest"}],
     "rotate": [{"angle": 90}, {"angle": 30}, {"angle": -33.3, "resize": True, "mode": "edge"}],
+    "select": [{"z": 0}, {"c": 0, "t": "0..0"}],
     "threshold": [{}, {"method": "local", "size": 5}, {"value": 100, "background": "bright", "per": "image"}],
     "to_uint8": [{}, {"in": "dtype", "nan": 0}],
 }  # fmt: skip
@@ -276,6 +277,21 @@ def test_a_tile_with_its_halo_is_exact_where_declared(filter_, parameters):
             tile = apply(filter_, parameters, image.with_pixels(surroundings)).pixels
             tile = tile[top - y0 :, left - x0 :][:size, :size]
             assert equal(tile, whole.pixels[top : top + size, left : left + size], tolerance=0.1)
+
+
+@every_case
+def test_a_filter_that_asks_for_a_smaller_picture_makes_of_it_what_the_whole_becomes(filter_, parameters):
+    if filter_.shrink is None:
+        return
+    values, whole = filter_.validate(parameters), samples("YXS", (24, 48, 3), "uint8")
+    factor = filter_.shrink(whole.properties, values)
+    assert factor >= 1
+    if factor < 2:
+        return
+    smaller = replace(whole, pixels=whole.pixels[::2, ::2], metadata=Metadata(full_size=(24, 48)))
+    result = apply(filter_, parameters, smaller)
+    assert result.properties == apply(filter_, parameters, whole).properties
+    assert result.metadata.full_size is None
 
 
 @every_filter

@@ -3,6 +3,7 @@
 import itertools
 import os
 import tracemalloc
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -13,6 +14,7 @@ from imgpool.core.errors import ReadError, RecipeError, WriteError
 from imgpool.core.exif import orientation
 from imgpool.core.format import Format
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
+from imgpool.core.part import Part, Span
 
 DTYPES = ["bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
           "float16", "float32", "float64", "complex64"]  # fmt: skip
@@ -312,3 +314,48 @@ def test_a_format_describes_itself(target):
 def test_no_two_formats_share_an_extension():
     extensions = [extension for each in EVERY for extension in each.extensions]
     assert len(extensions) == len(set(extensions))
+
+
+@pytest.mark.parametrize("target", NAMES)
+@pytest.mark.parametrize("axes", ["YX", "YXS", "CZYX", "IYX"])
+def test_a_part_is_what_it_is_in_the_whole(target, axes, tmp_path):
+    shape = {"YX": (40, 53), "YXS": (40, 53, 3), "CZYX": (2, 3, 40, 53), "IYX": (4, 40, 53)}[axes]
+    image = Image(noise("uint8", shape) // 64 * 64, axes)
+    if not target.can_hold(image.properties):
+        pytest.skip("holds no such image")
+    path, _ = write(target, image, tmp_path)
+    back, leading = target.read(path), axes[: axes.index("Y")]
+    for window in ({}, {"rows": Span(3, 20)}, {"rows": Span(39, 40), "columns": Span(0, 52)}):
+        part = Part(**window, pages=((leading[0], (1,)),) if leading and leading in back.axes else ())
+        found, expected = target.read_part(path, lambda _, part=part: part), part.cut(back)
+        np.testing.assert_array_equal(found.pixels, expected.pixels)
+        assert found.properties == expected.properties
+
+
+@pytest.mark.parametrize("target", NAMES)
+@pytest.mark.parametrize("axes", ["YX", "YXS"])
+def test_a_picture_that_may_come_smaller_is_whole_or_tells_its_size(target, axes, tmp_path):
+    y, x = np.mgrid[:512, :768]
+    soft = np.stack([y / 4 + 60, x / 5 + 40, 200 - y / 8], axis=-1).astype(np.uint8)
+    image = Image(soft[..., 0] if axes == "YX" else soft // 64 * 64, axes)
+    if not target.can_hold(image.properties):
+        pytest.skip("holds no such image")
+    path, _ = write(target, image, tmp_path)
+    back, asked = target.read(path), list[Properties]()
+
+    def choose(properties):
+        asked.append(properties)
+        return Part(shrink=9)
+
+    found = target.read_part(path, choose)
+    assert asked == [back.properties]
+    assert (found.axes, found.pixel_size, found.pixels.dtype) == (back.axes, back.pixel_size, back.pixels.dtype)
+    if found.metadata.full_size is None:
+        np.testing.assert_array_equal(found.pixels, back.pixels)
+        return
+    assert found.metadata.full_size == (512, 768)
+    assert replace(found.metadata, full_size=None) == back.metadata
+    height, width = found.pixels.shape[:2]
+    assert 512 / 9 <= height < 512
+    assert 512 / height == 768 / width
+    assert abs(found.pixels.mean() - back.pixels.mean()) < 0.5

@@ -39,7 +39,7 @@ EVERY_FORMAT = [pytest.param(each, id=each.name) for each in FORMATS]
 DEEP = Image(np.zeros((8, 9), np.uint16), "YX").properties
 HOLD_16_BITS = [pytest.param(each, id=each.name) for each in FORMATS if each.can_hold(DEEP)]
 PILLOWS = {"png": "PNG", "gif": "GIF", "bmp": "BMP", "tif": "TIFF"}
-REQUIRED = {"crop": {"margin": 1}, "resize": {"width": 9}}
+REQUIRED = {"crop": {"margin": 1}, "resize": {"width": 9}, "select": {"z": 0}}
 
 
 def rng():
@@ -324,7 +324,7 @@ def test_a_write_that_fails_leaves_nothing_behind(target, tmp_path, monkeypatch)
     image = Image(np.zeros((9, 9, 3), np.uint8), "YXS")
     path = tmp_path / f"a{target.extensions[0]}"
 
-    def fail(_self, _image, path):
+    def fail(_self, _image, path, **_options):
         path.write_bytes(b"half")
         raise OSError
 

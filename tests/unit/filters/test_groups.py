@@ -36,6 +36,23 @@ def test_percentiles_are_numpys(dtype, ends):
         assert np.allclose(level_range(values, Range(*ends, percent=True)), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("scene", ["normal", "steps", "one", "tiny", "zeros of both signs"])
+def test_percentiles_of_many_floats(dtype, scene):
+    values = {
+        "normal": rng().standard_normal((300, 200)),
+        "steps": np.round(rng().standard_normal((300, 200)) * 3),
+        "one": np.full((300, 200), -0.3),
+        "tiny": rng().standard_normal((300, 200)) * 1e-7,
+        "zeros of both signs": np.where(rng().random((300, 200)) < 0.5, -0.0, 0.0),
+    }[scene].astype(dtype)
+    for ends in ((0, 100), (0.35, 99.65), (50, 50.1)):
+        expected = np.percentile(values.astype(np.float64), ends)
+        assert np.allclose(level_range(values, Range(*ends, percent=True)), expected, rtol=1e-12, atol=0)
+        assert np.allclose(level_range(values[::2, ::-3], Range(*ends, percent=True)),
+                           np.percentile(values[::2, ::-3].astype(np.float64), ends), rtol=1e-12, atol=0)  # fmt: skip
+
+
 def test_only_finite_values_count():
     values = np.array([np.nan, 1, np.inf, 3, -np.inf])
     assert level_range(values) == (1, 3)

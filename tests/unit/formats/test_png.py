@@ -14,6 +14,7 @@ from tools import run_tool
 from imgpool.core.errors import ReadError, WriteError
 from imgpool.core.exif import orientation
 from imgpool.core.image import Image, Metadata, PixelSize
+from imgpool.formats import _png_encode
 from imgpool.formats.png import PNG
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -347,3 +348,70 @@ def test_pillow_reads_the_metadata_we_write(tmp_path):
         assert picture.info["icc_profile"] == ICC
         assert picture.info["exif"].removeprefix(b"Exif\0\0") == exif(6)
         assert picture.info["dpi"] == pytest.approx((300, 300), rel=1e-4)
+
+
+def test_a_header_of_any_length_is_read(tmp_path):
+    """A profile of a printer may be longer than what is read at once."""
+    profile = np.random.default_rng(1).bytes(300_000)
+    source = image(noise((50, 40, 3)), icc=profile, description="x" * 70_000)
+    assert PNG.write(source, tmp_path / "a.png") == ()
+    back = PNG.read(tmp_path / "a.png")
+    assert PNG.properties(tmp_path / "a.png") == back.properties == source.properties
+    assert (back.metadata.icc, back.metadata.description) == (profile, "x" * 70_000)
+    assert np.array_equal(back.pixels, source.pixels)
+
+
+def test_what_stands_between_and_behind_the_pixels_is_read_and_left_out_of_the_picture(tmp_path):
+    pixels = zlib.compress(b"".join(b"\0" + bytes(range(5)) for _ in range(4)))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 5, 4, 8, 0, 0, 0, 0))
+    comment, description = chunk(b"tEXt", b"Comment\0dusk"), chunk(b"tEXt", b"Description\0cell")
+    body = [chunk(b"IDAT", pixels[:7]), comment, chunk(b"IDAT", pixels[7:]), description, chunk(b"IEND", b"")]
+    back = read(tmp_path / "a.png", SIGNATURE + header + b"".join(body) + b"what is behind the end is not the PNG's")
+    assert np.array_equal(back.pixels, np.tile(np.arange(5, dtype=np.uint8), (4, 1)))
+    assert back.metadata.description == "cell"
+    assert back.metadata.extra["png_texts"] == ((b"tEXt", b"Comment\0dusk"),)
+
+
+@pytest.mark.parametrize("place", [20, 31, 45, 60, -6, -20])
+def test_a_byte_that_is_wrong_is_noticed(tmp_path, place):
+    PNG.write(image(noise((20, 20))), tmp_path / "a.png")
+    data = bytearray((tmp_path / "a.png").read_bytes())
+    data[place] ^= 1
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(ReadError, match="damaged"):
+        PNG.read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("level", [0, 1, 6])
+def test_larger_pictures_come_back(tmp_path, dtype, kind, level):
+    pixels = np.tile(noise(SHAPES[kind], dtype), (40, 41, 1)[: len(SHAPES[kind])])
+    assert PNG.write(image(pixels), tmp_path / "a.png", level=level) == ()
+    assert np.array_equal(PNG.read(tmp_path / "a.png").pixels, pixels)
+    by_pillow = np.asarray(PillowImage.open(tmp_path / "a.png"))
+    assert dtype == np.uint16 or np.array_equal(by_pillow, pixels)
+
+
+@pytest.mark.parametrize("limits", [(0, 50), (10**6, 10**9)], ids=["too large", "too small"])
+@pytest.mark.parametrize("kind", SHAPES)
+def test_a_picture_not_worth_compressing_as_a_whole_is_the_same(tmp_path, monkeypatch, kind, limits):
+    pixels = noise(SHAPES[kind], np.uint16)
+    monkeypatch.setattr(_png_encode, "_SMALLEST", limits[0])
+    monkeypatch.setattr(_png_encode, "_LARGEST", limits[1])
+    assert PNG.write(image(pixels), tmp_path / "a.png") == ()
+    assert (tmp_path / "a.png").read_bytes() == imagecodecs.png_encode(pixels, level=1, strategy=3, filter=0x20)
+    assert np.array_equal(PNG.read(tmp_path / "a.png").pixels, pixels)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_masks_and_pictures_are_small(tmp_path, dtype):
+    """Where rows repeat, runs of zeros are shorter than what the faster compressor makes of them."""
+    y, x = np.mgrid[:600, :600]
+    disks = ((y % 150 - 75) ** 2 + (x % 150 - 75) ** 2 < 2000) * np.iinfo(dtype).max
+    waves = 100 + 20 * np.sin(y / 50) + 20 * np.cos(x / 30)
+    for pixels in (disks.astype(dtype), waves.astype(dtype)):
+        PNG.write(image(pixels), tmp_path / "a.png")
+        by_libpng = imagecodecs.png_encode(pixels, level=1, strategy=3, filter=0x20)
+        assert (tmp_path / "a.png").stat().st_size <= 1.05 * len(by_libpng)
+        assert np.array_equal(PNG.read(tmp_path / "a.png").pixels, pixels)
