@@ -1,0 +1,161 @@
+"""``imgpool compare``: serial and pool on the same images."""
+
+import hashlib
+import json
+import shutil
+import signal
+
+import pytest
+from runs import POISON, Running, command, seconds_until
+
+NAMES = ("icon.png", "pollen.jpg", "nuclei.tif", "still_life.webp")
+
+MOODY = '''
+import os
+from imgpool.core.filter import image_filter
+from imgpool.core.image import Image
+
+@image_filter(tiles="exact")
+def moody(image: Image) -> Image:
+    """Another result in every process."""
+    return Image((image.pixels + os.getpid() % 199 + 1).astype(image.pixels.dtype), image.axes)
+'''
+
+
+@pytest.fixture
+def photos(sample_images, tmp_path):
+    """Some images in a folder of their own, with nothing beside it."""
+    folder = tmp_path / "here" / "photos"
+    folder.mkdir(parents=True)
+    for name in NAMES:
+        shutil.copy(sample_images / name, folder)
+    return folder
+
+
+def all_bytes(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def beside(photos):
+    return sorted(path.name for path in photos.parent.iterdir())
+
+
+def test_all_figures_and_nothing_left_behind(imgpool, photos):
+    before = all_bytes(photos)
+    done = imgpool("compare", photos, "-r", "thumbnail", "-j", 2, "--json")
+    assert done.code == 0, done.stderr
+    told = done.json
+    assert (told["same"], told["found"], told["sample"]) == (True, 4, 4)
+    assert (told["failures"], told["differences"], told["left_out"]) == ([], [], [])
+    for each in (*told["workers"], *told["chunksizes"]):
+        assert sum(stage["seconds"] for stage in each["stages"]) == pytest.approx(
+            each["workers"] * each["seconds"], abs=0.01
+        )
+    assert [each["workers"] for each in told["workers"]] == [1, 1, 2]
+    assert {each["method"] for each in told["methods"]} == {"map", "imap", "imap_unordered", "apply_async"}
+    assert all(each["seconds"] for each in told["methods"])
+    assert told["workers"][-1]["peak_bytes"] > 10_000_000
+    assert told["bound"]["by"] in {"start", "memory", "tail", "disk", "dispatch", "cpu"}
+    assert beside(photos) == ["photos"]
+    assert all_bytes(photos) == before
+
+
+def test_tables_for_people_and_a_picture(imgpool, photos, tmp_path):
+    pytest.importorskip("matplotlib")
+    sample = ("--sample", 2, "-j", 2, "-v")
+    done = imgpool("compare", photos, "-f", "gaussian:sigma=1", *sample, "--plot", tmp_path / "curves.png")
+    assert done.code == 0, done.stderr
+    for title in ("Workers", "Where the time", "Chunk sizes", "The methods", "In short"):
+        assert f"\n{title}" in done.stdout
+    assert "2 images, the same bytes in all" in done.stdout
+    assert "  Pool.map · " in done.stderr
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert beside(photos) == ["photos"]
+
+
+def test_results_are_kept_where_they_are_wanted(imgpool, photos, tmp_path):
+    kept = tmp_path / "kept"
+    done = imgpool("compare", photos, "-f", "invert", "--all", "-j", 1, "-o", kept, "--json")
+    assert (done.code, done.json["sample"]) == (0, 4)
+    found = {
+        tuple(
+            (path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+            for path in sorted(folder.iterdir())
+            if path.is_file()
+        )
+        for folder in kept.iterdir()
+    }
+    assert len(list(kept.iterdir())) == done.json["runs"]
+    (same,) = found
+    assert [name for name, _ in same] == sorted(NAMES)
+    again = imgpool("compare", photos, "-f", "invert", "-o", kept)
+    assert again.code == 2
+    assert "is not empty" in again.stderr
+
+
+def test_bad_images_are_named_and_no_difference(imgpool, photos, broken_images):
+    shutil.copy(broken_images / "truncated.jpg", photos)
+    (photos / "bad.poison").write_text("exit 9")
+    environment = {"PYTHONPATH": str(POISON)}
+    done = imgpool("compare", photos, "-f", "invert", "--all", "-j", 1, env=environment)
+    assert done.code == 0, done.stderr
+    assert "✓ 5 images, the same bytes" in done.stdout
+    assert "✗ truncated.jpg · read · " in done.stdout
+    assert "1 image left out: a pool outlives it, a serial run would not:\n✗ bad.poison · worker" in done.stdout
+    assert beside(photos) == ["photos"]
+
+
+def test_images_that_come_out_otherwise_are_named(imgpool, photos, tmp_path):
+    plugin = tmp_path / "plugin"
+    (plugin / "moody-1.0.dist-info").mkdir(parents=True)
+    (plugin / "moody-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: moody\nVersion: 1.0\n")
+    (plugin / "moody-1.0.dist-info" / "entry_points.txt").write_text("[imgpool.filters]\nmoody = moody_filter:moody\n")
+    (plugin / "moody_filter.py").write_text(MOODY)
+    options = ("--to", "npy", "--sample", 1, "-j", 1)
+    done = imgpool("compare", photos / "icon.png", "-f", "moody", *options, env={"PYTHONPATH": str(plugin)})
+    assert done.code == 1, done.stderr
+    assert "icon.png · 1 worker · other bytes" in done.stdout
+    assert "✗ 1 image of 1 not the same in all" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_nothing_behind(photos, tmp_path, number):
+    for index in range(20):
+        (photos / f"{index}.poison").write_text("nap 1")
+    words = ("compare", photos, "-f", "invert", "--all", "-j", "2")
+    running = Running(command(*words), tmp_path, PYTHONPATH=str(POISON))
+    try:
+        assert running.until(lambda: any(path.suffix for path in photos.parent.glob("photos-compare-*/01-*/*")))
+        running.send(number, group=True)
+        done = running.wait()
+        assert done.code == 128 + number, done.stderr
+        assert done.stdout == ""
+        assert beside(photos) == ["photos"]
+        assert seconds_until(lambda: not running.processes(), 10) is not None
+    finally:
+        running.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--sample", "2", "--all"], "both given"),
+        (["--sample", "0"], "greater than or equal to 1"),
+        (["-j", "none"], "not a whole number from 1 up"),
+        (["-f", "gausian"], "no filter is called 'gausian'"),
+        (["--plot", "curves.tar"], "writes no such file"),
+        (["-o", "photos/inside"], "lies inside the input"),
+    ],
+)
+def test_bad_usage_starts_nothing(imgpool, photos, words, message):
+    done = imgpool("compare", "photos", *words, cwd=photos.parent)
+    assert (done.code, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert beside(photos) == ["photos"]
+
+
+def test_no_image_is_bad_usage(imgpool, tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = imgpool("compare", tmp_path / "empty")
+    assert done.code == 2
+    assert json.dumps([path.name for path in tmp_path.iterdir()]) == '["empty"]'

@@ -1,0 +1,46 @@
+"""Comparisons made by hand: what was measured is said, not measured."""
+
+from dataclasses import replace
+
+from imgpool.batch.compare import SERIAL, Comparison
+from imgpool.batch.measure import Measurement, Setup
+from imgpool.batch.methods import Method, MethodTime
+from imgpool.batch.timeline import StageTime
+from imgpool.core.engine import Pace
+from imgpool.core.task import Failure, Result
+
+STAGES = ("start", "read", "gaussian", "other", "write", "dispatch", "idle", "end")
+SHARES = (0.04, 0.2, 0.5, 0.001, 0.2, 0.019, 0.03, 0.01)
+
+
+def failing(result, stage="read", error="ReadError"):
+    return replace(result, status="failed", sha256="", failure=Failure(stage, error, "it is cut off", "copy it again"))
+
+
+def measured(setup, seconds, results, **changes):
+    stages = tuple(StageTime(name, share * seconds * setup.workers) for name, share in zip(STAGES, SHARES, strict=True))
+    pace = Pace(workers=setup.workers, longest=16, why="as asked")
+    whole = Measurement(setup, seconds, 0.25, results, stages, 0.1, 3, 0.95, 0.02, 90_000_000, 150_000_000, pace)
+    return replace(whole, **changes)
+
+
+def comparison_of(run, place, change=lambda _setup, results: results):
+    """A comparison of all images of a run, on 1, 2 and 4 workers, in which `change` may alter what was found."""
+    comparison = Comparison(run, place)
+    comparison.cores = 4
+    comparison.tasks = list(run.to_do)
+    comparison.reading = 0.5
+    results = {
+        task.source: Result(task, "done", seconds={"read": 0.1, "filter": 0.2, "write": 0.1}, sha256="00")
+        for task in run.to_do
+    }
+    seconds = {SERIAL: 12.0, Setup("pool", 1): 12.5, Setup("pool", 2): 6.4, Setup("pool", 4): 3.5}
+    seconds |= {Setup("pool", 4, 1): 4.5, Setup("pool", 4, 4): 3.6, Setup("pool", 4, 16): 3.4}
+    comparison._measured = {setup: [measured(setup, each, change(setup, results))] for setup, each in seconds.items()}
+    comparison._warm_up = comparison._measured[Setup("pool", 4)][0]
+    comparison._timed = {
+        Method("map"): [MethodTime(Method("map"), 3.6, 3.6, 12, tuple(results.values()))],
+        Method("imap_unordered", 1): [MethodTime(Method("imap_unordered", 1), 3.7, 0.3, 2, tuple(results.values()))],
+        Method("imap_unordered", 16): [None],
+    }
+    return comparison
