@@ -40,8 +40,12 @@ format: $(VENV)/installed-check ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/installed-check ## Measure speed against bare processes
-	$(BIN)/python benchmarks/bench.py
+$(VENV)/installed-bench: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@touch $@
+
+bench: $(VENV)/installed-bench ## Measure speed against peers (40 minutes; ARGS=--quick for a try)
+	$(BIN)/python benchmarks/bench.py --disk $(ARGS)
 
 bench-supervision: $(VENV)/installed-check ## Measure what supervision costs against a bare pool
 	$(BIN)/python benchmarks/supervision.py

@@ -1,135 +1,113 @@
-"""How fast imgpool is, as ratios within one run: ``make bench``.
+"""How fast imgpool is beside its peers, as ratios within one run: ``make bench``.
 
-Three ways to do the same work are taken in turn, several rounds, each into a fresh folder:
+The same images are processed by turns, several rounds, each time into a fresh folder, start-up included, by
 
-- ``bare``: as many bare processes as there are processors, each looping over its share of the files with the
-  same kernels, with no journal, no bar and no safety: the bound;
-- ``serial`` and ``pool``: ``imgpool process`` with either engine, as a subprocess, start-up included.
+- ``bound``: as many bare processes as there are processors, each looping over its share of the files with the best
+  kernels there are, with no journal, no bar and no safety;
+- ``imgpool process``, with the pool and serially;
+- a textbook script around scikit-image and Pillow, its worker function dealt out by ``Pool.map``,
+  ``Pool.imap_unordered`` (file by file), ProcessPoolExecutor, joblib, mpire and dask.bag;
+- ImageMagick, GraphicsMagick and libvips by ``xargs -P``, and ImageJ, as far as they are installed.
 
-The corpora are made from a seed. Medians and ratios are printed; a ratio above 1 is faster than what it is
-compared with.
+Before that each method's result for one image is compared with the bound's. The images are made from a seed and kept
+in a cache folder. Medians and ratios are printed; a ratio above 1 says that imgpool is faster.
 """
 
 import argparse
+import json
 import os
-import platform
-import statistics
-import subprocess
+import shutil
+import signal
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from multiprocessing import get_context
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from imgpool import Image, Recipe, __version__, read, write
+import machine
+import table
 from imgpool.batch.resources import available_cpus
+from methods import POOL, SERIAL, methods
+from peers.imagej import display
+from peers.method import Method
+from rounds import Place, Record, measure
+from workloads import WORKLOADS, Workload
 
-
-@dataclass(frozen=True)
-class Workload:
-    """A corpus and what is done to it."""
-
-    name: str
-    count: int
-    shape: tuple[int, ...]
-    dtype: str
-    extension: str
-    filters: tuple[str, ...]
-
-
-WORKLOADS = (
-    Workload("uint16 TIFF 2048², gaussian", 24, (2048, 2048), "uint16", ".tif", ("gaussian:sigma=2",)),
-    Workload("12 MP JPEG, to 1024 px", 12, (3000, 4000, 3), "uint8", ".jpg", ("resize:longest=1024", "unsharp_mask")),
-    Workload("PNG 64², gaussian", 2000, (64, 64), "uint8", ".png", ("gaussian:sigma=1",)),
-)
-
-
-def make_corpus(workload: Workload, folder: Path) -> None:
-    """Smooth shapes with noise: neither as easy nor as hard to compress as no picture ever is."""
-    rng = np.random.default_rng(20)
-    top = np.iinfo(workload.dtype).max
-    y, x = np.mgrid[: workload.shape[0], : workload.shape[1]] / max(workload.shape[:2])
-    for number in range(workload.count):
-        phase = rng.uniform(0, 6, 3)
-        waves = np.stack([np.sin(9 * x + p) * np.cos(7 * y - p) for p in phase[: (workload.shape[2:] or (1,))[0]]], -1)
-        noisy = 0.5 + 0.35 * waves + rng.normal(0, 0.02, waves.shape)
-        pixels = (np.clip(noisy, 0, 1) * top).astype(workload.dtype).reshape(workload.shape)
-        write(Image.from_array(pixels), folder / f"{number:05}{workload.extension}")
-
-
-def bare_share(sources: list[Path], output: Path, filters: tuple[str, ...]) -> None:
-    """What one bare process does."""
-    import cv2
-
-    cv2.setNumThreads(1)
-    loaded = Recipe.from_specs(filters).load_filters()
-    for source in sources:
-        image = read(source)
-        for filter_ in loaded:
-            image = filter_(image)
-        write(image, output / source.name)
-
-
-def bare(folder: Path, output: Path, workload: Workload) -> None:
-    """The bound: the files dealt out beforehand."""
-    output.mkdir()
-    sources = sorted(folder.iterdir())
-    count = available_cpus()
-    context = get_context("spawn")
-    shares = [(sources[start::count], output, workload.filters) for start in range(count)]
-    processes = [context.Process(target=bare_share, args=share) for share in shares]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-        assert process.exitcode == 0
-
-
-def command(engine: str) -> Callable[[Path, Path, Workload], None]:
-    """``imgpool process`` with an engine."""
-
-    def run(folder: Path, output: Path, workload: Workload) -> None:
-        steps = [word for spec in workload.filters for word in ("-f", spec)]
-        arguments = ["process", os.fspath(folder), "-o", os.fspath(output), "--engine", engine, "-q", *steps]
-        subprocess.run([sys.executable, "-m", "imgpool", *arguments], check=True)  # noqa: S603 - our own command
-
-    return run
-
-
-METHODS = {"bare": bare, "serial": command("serial"), "pool": command("pool")}
-
-
-def measure(workload: Workload, rounds: int, root: Path) -> dict[str, float]:
-    """The median seconds of each method; one round more is run first and not counted."""
-    folder = root / "corpus"
-    folder.mkdir()
-    make_corpus(workload, folder)
-    seconds: dict[str, list[float]] = {name: [] for name in METHODS}
-    for number in range(rounds + 1):
-        for name, method in METHODS.items():
-            started = time.perf_counter()
-            method(folder, root / f"{name}-{number}", workload)
-            if number:
-                seconds[name].append(time.perf_counter() - started)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+ROOM = 6e9  # bytes
+ON_DISK, DISK_PEERS = "tiny", ("imap_unordered", "GraphicsMagick")
 
 
 def main() -> None:
-    """Measure every workload and print a table."""
-    parser = argparse.ArgumentParser(description="How fast imgpool is, as ratios within one run.")
-    parser.add_argument("--rounds", type=int, default=3)
-    rounds = parser.parse_args().rounds
-    print(f"imgpool {__version__}, Python {platform.python_version()}, {available_cpus()} processors, {rounds} rounds")
-    print(f"{'workload':32} {'bare s':>8} {'serial s':>9} {'pool s':>8} {'pool : serial':>14} {'pool : bare':>12}")
-    for workload in WORKLOADS:
-        with tempfile.TemporaryDirectory() as root:
-            took = measure(workload, rounds, Path(root))
-        ratios = f"{took['serial'] / took['pool']:14.2f} {took['bare'] / took['pool']:12.2f}"
-        print(f"{workload.name:32} {took['bare']:8.2f} {took['serial']:9.2f} {took['pool']:8.2f} {ratios}")
+    """Measure, print what was measured, and the README's table at the end."""
+    options = _options()
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # lest processes and files stay
+    results: Record = {
+        "machine": machine.describe(options.folder), "rounds": options.rounds, "quick": options.quick, "workloads": {},
+    }  # fmt: skip
+    print(json.dumps(results["machine"], indent=2, ensure_ascii=False), flush=True)
+    with display():
+        for workload in WORKLOADS:
+            if not options.workload or workload.name in options.workload:
+                _measure(workload, options.folder, options, results)
+        if options.disk and (not options.workload or ON_DISK in options.workload):
+            tiny = next(workload for workload in WORKLOADS if workload.name == ON_DISK)
+            disk = replace(tiny, name=f"{tiny.name} on disk", title=f"{tiny.title}, on disk", work=tiny.name)
+            options.peers = DISK_PEERS if options.peers is None else options.peers
+            _measure(disk, options.disk, options, results)
+    print(table.readme(results))
+
+
+def _measure(workload: Workload, folder: Path, options: argparse.Namespace, results: Record) -> None:
+    """Measure one workload, print it and save what has been measured so far."""
+    count, workers = workload.quick if options.quick else workload.count, available_cpus()
+    system = machine.file_system(folder)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="imgpool-bench-", ignore_cleanup_errors=True) as root:
+        place = Place(Path(root), options.cache, keep=system != "tmpfs")
+        record = measure(
+            workload, _wanted(methods(workload), options.peers), place, count=count, rounds=options.rounds,
+            workers=workers,
+        )  # fmt: skip
+    results["workloads"][workload.name] = record | {"name": workload.name, "workers": workers, "file system": system}
+    print(table.plain(results["workloads"][workload.name]), end="\n\n", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+
+
+def _wanted(found: Sequence[Method], words: Sequence[str] | None) -> list[Method]:
+    """The bound and imgpool always, and of the peers those whose names hold one of the words."""
+    own = {"bound", POOL, SERIAL}
+    return [
+        method
+        for method in found
+        if words is None or method.name in own or any(word.lower() in method.name.lower() for word in words)
+    ]
+
+
+def _options() -> argparse.Namespace:
+    names = [workload.name for workload in WORKLOADS]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "imgpool-bench")
+    parser = argparse.ArgumentParser(description="How fast imgpool is beside its peers, as ratios within one run.")
+    parser.add_argument("--rounds", type=int, help="default: 5, or 2 with --quick")
+    parser.add_argument("--workload", nargs="+", choices=names, help="only these")
+    parser.add_argument("--peers", nargs="*", metavar="WORD", help="only peers with such a word in their name; or none")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where to save what was measured")
+    parser.add_argument("--folder", type=Path, default=_roomy(), help="for images and results; default: %(default)s")
+    parser.add_argument("--disk", type=Path, nargs="?", const=cache, metavar="DIR",
+                        help="measure the tiny images on a disk too; default: %(const)s")  # fmt: skip
+    parser.add_argument("--cache", type=Path, default=cache, help="where the images are kept; default: %(default)s")
+    parser.add_argument("--quick", action="store_true", help="few images and rounds: a smoke test, no measurement")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (2 if options.quick else 5)
+    options.folder, options.cache = options.folder.resolve(), options.cache.resolve()
+    for folder in filter(None, (options.cache, options.disk)):
+        folder.mkdir(parents=True, exist_ok=True)
+    return options
+
+
+def _roomy() -> Path:
+    """A file system in memory if there is one with room, for there the disk does not drown the rest."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > ROOM else Path(tempfile.gettempdir())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,129 @@
+"""The images that are measured on, made from a seed: the same pixels on every machine, kept between invocations.
+
+- ``photos``: JPEGs of 12 megapixels, as a camera writes them: quality 90, 4:2:0, 3 to 4 MB;
+- ``cells``: uint16 TIFFs of 2048 × 2048, uncompressed, as most microscopes save them: a dark background of some
+  hundred counts, bright blobs, the noise of counted photons;
+- ``tiny``: 8-bit PNGs of 64 × 64;
+- ``mixed``: the cells again, three files of 12288 × 12288 and many of 512 × 512.
+
+Each image has a seed of its own, so it does not matter how many there are or which process makes it:
+``python corpora.py NAME COUNT FOLDER`` makes one corpus.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Pixels = np.ndarray[Any, np.dtype[Any]]
+    Random = np.random.Generator
+
+VERSION = 1
+"""Raised when the same seed makes other images."""
+
+SEED = 20
+PHOTO = (3000, 4000)  # pixels
+GRAIN = 6.0  # grey levels of 255
+BACKGROUND, BRIGHTEST, OFFSET = 180.0, 2500.0, 100.0  # counts
+HUGE, SMALL, HUGE_ONES = 12288, 512, range(21, 24)
+
+
+def make_corpus(name: str, count: int, folder: Path) -> None:
+    """Make the first `count` images of a corpus in a new folder, on every core."""
+    partial_folder = folder.with_name(f"{folder.name}.part")
+    partial_folder.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor() as executor:
+        for _ in executor.map(partial(CORPORA[name], partial_folder), range(count), chunksize=max(1, count // 100)):
+            pass
+    os.replace(partial_folder, folder)
+
+
+def photo(folder: Path, number: int) -> None:
+    """Smooth light, shapes with sharp edges, fine texture and a sensor's noise."""
+    import cv2
+    import numpy as np
+    import simplejpeg
+
+    cv2.setNumThreads(1)
+    random, (height, width) = _random(number), PHOTO
+    light = random.standard_normal((6, 8, 3), dtype=np.float32)
+    pixels = cv2.resize(light, (width, height), interpolation=cv2.INTER_CUBIC) * 45 + 120
+    for _ in range(60):
+        colour = [float(level) for level in random.integers(0, 256, 3)]
+        centre = (int(random.integers(width)), int(random.integers(height)))
+        axes = (int(random.integers(height // 60, height // 6)), int(random.integers(height // 60, height // 6)))
+        cv2.ellipse(pixels, centre, axes, float(random.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA)
+    texture = cv2.GaussianBlur(random.standard_normal((height, width), dtype=np.float32), (0, 0), 1.0)
+    noise = random.standard_normal((height, width), dtype=np.float32)
+    pixels = cv2.GaussianBlur(pixels, (0, 0), 1.2) + (GRAIN * (2 * texture + noise))[..., np.newaxis]
+    encoded = simplejpeg.encode_jpeg(
+        np.clip(pixels, 0, 255).astype(np.uint8), quality=90, colorspace="RGB", colorsubsampling="420"
+    )
+    Path(folder, f"photo-{number:03}.jpg").write_bytes(encoded)
+
+
+def cells(folder: Path, number: int, side: int = 2048) -> None:
+    """Blobs in the dark, and the noise of photons: its variance is the number counted."""
+    import cv2
+    import numpy as np
+    import tifffile
+
+    cv2.setNumThreads(1)
+    random = _random(number, side)
+    signal = np.full((side, side), BACKGROUND, np.float32)
+    for _ in range(max(4, side * side // 20_000)):
+        _add_blob(signal, random)
+    signal = cv2.GaussianBlur(signal, (0, 0), 1.5)
+    counts = signal + np.sqrt(signal) * random.standard_normal(signal.shape, dtype=np.float32)
+    pixels = np.clip(np.rint(counts + OFFSET), 0, 65535).astype(np.uint16)
+    tifffile.imwrite(Path(folder, f"cells-{side:05}-{number:03}.tif"), pixels, photometric="minisblack")
+
+
+def tiny(folder: Path, number: int) -> None:
+    """A corner of such a picture in 8 bits."""
+    import imagecodecs
+    import numpy as np
+
+    random, side = _random(number), 64
+    signal = np.full((side, side), BACKGROUND, np.float32)
+    for _ in range(4):
+        _add_blob(signal, random)
+    noise = np.sqrt(signal) * random.standard_normal(signal.shape, dtype=np.float32)
+    pixels = np.clip((signal + noise) / 12, 0, 255).astype(np.uint8)
+    Path(folder, f"tiny-{number:05}.png").write_bytes(imagecodecs.png_encode(pixels, level=6))
+
+
+def mixed(folder: Path, number: int) -> None:
+    """Three huge files in the middle of many small ones."""
+    cells(folder, number, HUGE if number in HUGE_ONES else SMALL)
+
+
+CORPORA: dict[str, Callable[[Path, int], None]] = {"photos": photo, "cells": cells, "tiny": tiny, "mixed": mixed}
+
+
+def _random(*seed: int) -> "Random":
+    import numpy as np
+
+    return np.random.default_rng([SEED, *seed])
+
+
+def _add_blob(signal: "Pixels", random: "Random") -> None:
+    """Brighten a disk of 6 to 20 pixels, wherever it lies."""
+    import numpy as np
+
+    radius, brightness = random.uniform(6, 20), random.uniform(0.1, 1) ** 2 * BRIGHTEST
+    y, x = random.uniform(0, signal.shape[0]), random.uniform(0, signal.shape[1])
+    top, left = max(0, int(y - radius)), max(0, int(x - radius))
+    part = signal[top : int(y + radius) + 1, left : int(x + radius) + 1]
+    rows, columns = np.ogrid[: part.shape[0], : part.shape[1]]
+    part[(rows + top - y) ** 2 + (columns + left - x) ** 2 < radius**2] += brightness
+
+
+if __name__ == "__main__":
+    make_corpus(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

@@ -1,0 +1,45 @@
+"""ImageJ: a Java machine for each processor, each running a macro over its share of the files."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from measuring import Command
+from peers.method import HERE, Job, Method
+
+JAR = Path("/usr/share/java/ij.jar")  # where Debian puts it
+MACRO = HERE / "imagej.ijm"
+
+
+def methods() -> list[Method]:
+    """ImageJ, for the median."""
+    return [Method("ImageJ", _commands, each_round=False, note="by a disk; uncompressed", missing=_missing())]
+
+
+def _missing() -> str:
+    absent = [name for name in ("java", "Xvfb") if not shutil.which(name)] + ["ij.jar"] * (not JAR.exists())
+    return f"{', '.join(absent)} not installed" if absent else ""
+
+
+def _commands(job: Job) -> list[Command]:
+    java = ["java", "-XX:ActiveProcessorCount=1", "-Xmx2g", "-cp", os.fspath(JAR), "ij.ImageJ", "-batch", str(MACRO)]
+    return [Command([*java, f"{job.folder}/|{job.output}/|{number}|{job.workers}"]) for number in range(job.workers)]
+
+
+@contextlib.contextmanager
+def display() -> Iterator[None]:
+    """A screen in memory, which ImageJ asks for; nothing where there is no Xvfb."""
+    if not shutil.which("Xvfb"):
+        yield
+        return
+    command = ["Xvfb", "-displayfd", "1", "-screen", "0", "800x600x24", "-nolisten", "tcp"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:  # noqa: S603 - ours
+        assert server.stdout
+        os.environ["DISPLAY"] = f":{server.stdout.readline().decode().strip()}"
+        try:
+            yield
+        finally:
+            server.terminate()
