@@ -1,6 +1,7 @@
 """The command line: Typer only; what is done is done below."""
 
 import os
+import sys
 
 __all__ = ["main"]
 
@@ -14,9 +15,16 @@ def main() -> None:
     except KeyboardInterrupt:
         os.write(2, b"interrupted\n")
         os._exit(130)
+    from imgpool.cli._garbage import look_for_none_at_the_exit
     from imgpool.report.stream import open_standard_streams
 
+    look_for_none_at_the_exit()
     open_standard_streams()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # nobody watches, and it takes long to see that
+    if sys.argv[1:2] == ["process"]:
+        from imgpool.cli._early import begin_to_process
+
+        begin_to_process(sys.argv[2:])
     from imgpool.cli._app import main as run
 
     run()

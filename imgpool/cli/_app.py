@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from imgpool._version import __version__
+from imgpool.cli.compare import compare
 from imgpool.cli.filters import filters
 from imgpool.cli.formats import formats
 from imgpool.cli.process import process
@@ -15,10 +16,11 @@ from imgpool.cli.verify import verify
 app = typer.Typer(
     name="imgpool",
     no_args_is_help=True,
+    rich_markup_mode=None,  # rich takes longer to import than all the rest
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for command in (process, status, verify, filters, recipes, formats):
+for command in (process, compare, status, verify, filters, recipes, formats):
     app.command()(command)
 
 

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from imgpool.cli._count import count
 from imgpool.cli._exit import exit_codes, print_json, say_interrupted
+from imgpool.cli._garbage import look_as_usual
 from imgpool.cli._interrupts import Interrupted, Interrupts, ignore_hang_up
 from imgpool.cli._signals import end_at_once
 
@@ -92,8 +94,8 @@ def process(  # noqa: PLR0913 - one parameter for each option of the command lin
                 recipe=choose_recipe(recipe, filters or (), to, pixel_size),
                 output=output,
                 engine=_engine(engine, serial=serial),
-                workers=_count(workers, "--workers"),
-                chunksize=_count(chunksize, "--chunksize"),
+                workers=count(workers, "--workers"),
+                chunksize=count(chunksize, "--chunksize"),
                 timeout=timeout,
                 retries=retries,
                 max_memory=memory_size(max_memory),
@@ -101,6 +103,7 @@ def process(  # noqa: PLR0913 - one parameter for each option of the command lin
                 fresh=fresh,
             )
         )
+        look_as_usual()
         if dry_run:
             _print_plan(run, as_json=as_json)
         else:
@@ -113,16 +116,6 @@ def _engine(name: str | None, *, serial: bool) -> str:
     if serial and name not in {None, "serial"}:
         raise UsageError(f"--serial and --engine {name} were both given", "give one of them")
     return "serial" if serial else name or "pool"
-
-
-def _count(text: str, option: str) -> int | None:
-    from imgpool.core.errors import UsageError
-
-    if text == "auto":
-        return None
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise UsageError(f"{option} {text}: not a whole number from 1 up", f"{option} 4, or {option} auto")
-    return int(text)
 
 
 def _run(run: "Run", *, as_json: bool, verbosity: int) -> NoReturn:
@@ -146,7 +139,12 @@ def _run(run: "Run", *, as_json: bool, verbosity: int) -> NoReturn:
         reporter.say(line)
     with Interrupts(run.stop, reporter.notice, last_words) as interrupts:
         try:
-            with suppress(Interrupted), reporter, interrupts.cutting(), closing(run.results()) as results:
+            with (
+                suppress(Interrupted),
+                reporter,
+                interrupts.cutting(),
+                closing(run.results(reporter.explain)) as results,
+            ):
                 for result in results:
                     reporter.show(result)
         finally:

@@ -9,6 +9,7 @@ import contextlib
 import functools
 import importlib
 import pkgutil
+import sys
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any, Generic, Protocol, TypeVar
@@ -59,7 +60,7 @@ class Catalogue(Generic[Plugin]):
 
     @functools.cached_property
     def _installed(self) -> dict[str, Any]:
-        return {point.name: point for point in entry_points(group=self.package)}
+        return {point.name: point for point in _entry_points(tuple(sys.path)).select(group=self.package)}
 
     def __getitem__(self, name: str) -> Plugin:
         """The plug-in of this name.
@@ -87,6 +88,10 @@ class Catalogue(Generic[Plugin]):
             with contextlib.suppress(RecipeError):  # one broken package costs nobody else their plug-ins
                 yield self[name]
 
+    def built_in(self) -> Iterator[Plugin]:
+        """The plug-ins of the package itself."""
+        yield from self._built_in.values()
+
     def names(self) -> list[str]:
         """Every name, sorted."""
         return sorted({*self._built_in, *self._installed})
@@ -102,6 +107,12 @@ class Catalogue(Generic[Plugin]):
         return plugin
 
 
+@functools.cache
+def _entry_points(_path: tuple[str, ...]) -> Any:  # noqa: ANN401 - of another type in every version of Python
+    """All there are below this `sys.path`: looking takes long, and every catalogue asks."""
+    return entry_points()
+
+
 FILTERS: Catalogue[Filter] = Catalogue("filter", "imgpool.filters", {"skimage": "imgpool.filters._skimage"})
 FORMATS: Catalogue[Format] = Catalogue("format", "imgpool.formats")
 ENGINES: Catalogue[Engine] = Catalogue("engine", "imgpool.engines")
@@ -114,9 +125,10 @@ def split_extension(name: str) -> tuple[str, Format | None]:
     extension the name comes back whole, with None.
     """
     for length in _extension_lengths():
-        format_ = _formats_by_extension().get(name[-length:].lower())
-        if format_ and len(name) > length:
-            return name[:-length], format_
+        if len(name) > length and name[-length] == ".":
+            format_ = _formats_by_extension().get(name[-length:].lower())
+            if format_:
+                return name[:-length], format_
     return name, None
 
 

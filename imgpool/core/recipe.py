@@ -25,7 +25,7 @@ from imgpool.core.part import Part
 from imgpool.core.quantity import Length
 from imgpool.core.spec import parse_spec
 
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 """Raised whenever a release of imgpool gives other pixels or other bytes for the same recipe."""
 
 KEYS = {"name", "description", "steps", "output", "pixel_size"}
@@ -37,6 +37,18 @@ class Step:
 
     filter: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    _values: Mapping[str, Any] | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The parameters as the filter takes them; converted once, for they are asked for with every image."""
+        if self._values is None:
+            object.__setattr__(self, "_values", FILTERS[self.filter].validate(self.parameters))
+        assert self._values is not None
+        return self._values
+
+    def __reduce__(self) -> tuple[type["Step"], tuple[str, Mapping[str, Any]]]:
+        return type(self), (self.filter, self.parameters)  # what they are converted to need not travel
 
     @classmethod
     def checked(cls, name: str, parameters: Mapping[str, Any]) -> Self:
@@ -211,9 +223,9 @@ class Recipe:
         for number, step in enumerate(self.steps):
             filter_ = FILTERS[step.filter]
             if filter_.cut and number == 0:
-                return filter_.cut(properties, filter_.validate(step.parameters)), 1
+                return filter_.cut(properties, step.values), 1
             if filter_.shrink:
-                return Part(shrink=filter_.shrink(properties, filter_.validate(step.parameters))), 0
+                return Part(shrink=filter_.shrink(properties, step.values)), 0
             if not filter_.turns:
                 break
         return Part(), 0
@@ -243,7 +255,7 @@ class Recipe:
         properties = self._completed(properties)
         for step in self.steps:
             filter_ = FILTERS[step.filter]
-            properties = filter_.outcome(properties, filter_.validate(step.parameters))
+            properties = filter_.outcome(properties, step.values)
         return properties
 
     def _completed(self, properties: Properties) -> Properties:

@@ -1,10 +1,14 @@
 """A bound on what one process can allocate: one image that takes all memory is one failure, and no more."""
 
 import contextlib
+import os
 import sys
+from pathlib import Path
 
 MAPPED = 128 << 20
 """Bytes of addresses beside a task's data: libraries loaded late, and what is mapped but never touched."""
+
+_SELF = Path("/proc/self/statm")
 
 
 class MemoryLimit:
@@ -30,6 +34,8 @@ class MemoryLimit:
 
 
 def _address_space() -> int:
+    with contextlib.suppress(OSError):  # a worker's first task need not wait for psutil
+        return os.sysconf("SC_PAGE_SIZE") * int(_SELF.read_bytes().split()[0])
     import psutil
 
     return int(psutil.Process().memory_info().vms)

@@ -1,7 +1,6 @@
 """Processes started cleanly, and ended whole."""
 
 import contextlib
-import ctypes
 import importlib
 import os
 import signal
@@ -14,9 +13,12 @@ from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from imgpool.core.engine import StartMethod
 from imgpool.engines._threads import one_thread, one_thread_environment
+
+if TYPE_CHECKING:
+    from imgpool.core.engine import StartMethod
 
 TICK = 0.01  # seconds
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
@@ -41,22 +43,27 @@ def clean_start(*, forked: bool) -> Iterator[None]:
             sys.modules["__main__"] = main
 
 
-def start(process: BaseProcess, start_method: StartMethod) -> None:
+def start(process: BaseProcess, start_method: "StartMethod") -> None:
     """Start a process, and the fork server if it takes one that is not running yet; both deaf to Ctrl-C and SIGTERM.
 
     A signal that is sent to the whole group is for this process to heed. A fork server would die of it, and its
     processes be lost with it.
     """
     if start_method == "forkserver":
-        from multiprocessing import forkserver, resource_tracker
-
-        resource_tracker.ensure_running()  # deaf by itself
-        with _deaf():
-            forkserver.ensure_running()
+        start_fork_server()
         process.start()
     else:
         with _deaf():
             process.start()
+
+
+def start_fork_server() -> None:
+    """Start the fork server if it is not running yet, deaf to Ctrl-C and SIGTERM."""
+    from multiprocessing import forkserver, resource_tracker
+
+    resource_tracker.ensure_running()  # deaf by itself
+    with _deaf():
+        forkserver.ensure_running()
 
 
 @contextlib.contextmanager
@@ -158,6 +165,8 @@ def when_parent_ends(action: Callable[[], object]) -> None:
 def die_with_parent() -> None:
     """Have the kernel kill this process when its parent ends, where it can: no thread runs while C code hangs."""
     if sys.platform == "linux":
+        import ctypes
+
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from typing import cast
 
 ONE_THREAD = dict.fromkeys(
     (
@@ -19,11 +20,27 @@ ONE_THREAD = dict.fromkeys(
 )
 
 
+def _is_limited() -> bool:
+    return ONE_THREAD.items() <= os.environ.items() and sys.modules.keys().isdisjoint({"cv2", "numpy", "scipy"})
+
+
+_limited = _is_limited()
+"""Whether the environment has limited every library from the first on; true of what is forked from here as well."""
+
+
+def use_one_thread_from_now_on() -> None:
+    """Limit libraries that are not loaded yet, in this process and in those that it starts, for good."""
+    global _limited  # noqa: PLW0603 - it is the process that is limited
+    os.environ.update(ONE_THREAD)
+    _limited = _is_limited()
+
+
 def use_one_thread() -> None:
     """Limit libraries that are loaded already, in this process for good."""
-    from threadpoolctl import threadpool_limits
+    if not _limited:
+        from threadpoolctl import threadpool_limits
 
-    threadpool_limits(1)
+        threadpool_limits(1)
     if cv2 := sys.modules.get("cv2"):
         cv2.setNumThreads(1)
 
@@ -35,11 +52,9 @@ def one_thread() -> Iterator[None]:
     OpenCV ends its other threads when it is limited. Before a fork that is a must: a child would wait for ever
     for threads that it does not have.
     """
-    from threadpoolctl import threadpool_limits
-
     cv2 = sys.modules.get("cv2")
     threads = cv2.getNumThreads() if cv2 else 0
-    with one_thread_environment(), threadpool_limits(1):
+    with one_thread_environment(), _loaded_limited():
         if cv2:
             cv2.setNumThreads(1)
         try:
@@ -47,6 +62,14 @@ def one_thread() -> Iterator[None]:
         finally:
             if cv2:
                 cv2.setNumThreads(threads)
+
+
+def _loaded_limited() -> contextlib.AbstractContextManager[object]:
+    if _limited:
+        return contextlib.nullcontext()
+    from threadpoolctl import threadpool_limits
+
+    return cast("contextlib.AbstractContextManager[object]", threadpool_limits(1))
 
 
 @contextlib.contextmanager

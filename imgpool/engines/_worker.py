@@ -13,6 +13,7 @@ from imgpool.core.engine import Function, MemoryNeeded
 from imgpool.core.task import Result, Task
 from imgpool.engines._answers import answer, pack
 from imgpool.engines._claims import SETTING_UP, SLOTS, Claims
+from imgpool.engines._heap import keep_freed_memory
 from imgpool.engines._memory_limit import MemoryLimit
 from imgpool.engines._messages import Answers, Numbered, SetupFailure, Ticket
 from imgpool.engines._processes import birth_number, die_with_parent, when_parent_ends
@@ -87,6 +88,7 @@ def set_up(rules: Rules, claims: Claims, inherited: Sequence[Connection]) -> Non
         function, initializer = pickle.loads(rules.payload)  # noqa: S301 - pickled by our own parent
         state = initializer()
         use_one_thread()
+        keep_freed_memory()
         _worker = _Worker(rules, function, state, claims, MemoryLimit(rules.memory), Stopwatch())
     except BaseException as error:  # noqa: BLE001 - a pool replaces a worker whose initializer raises, for ever
         _worker = SetupFailure.of(error)

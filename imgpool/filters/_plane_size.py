@@ -13,6 +13,12 @@ def plane_size(properties: Properties) -> tuple[int, int]:
     return properties.shape[y], properties.shape[y + 1]
 
 
+def whole_properties(image: Image) -> Properties:
+    """What the header said of an image that may have been read smaller than it is."""
+    full_size = image.metadata.full_size
+    return with_plane_size(image.properties, full_size, rescale=False) if full_size else image.properties
+
+
 def with_plane_size(properties: Properties, size: tuple[int, int], *, rescale: bool = True) -> Properties:
     """The properties of an image of another height and width.
 
@@ -46,9 +52,12 @@ def quarter_turn(image: Image, times: int) -> Image:
 
 
 def swap_sides(image: Image) -> Image:
-    """Let what belongs to Y and to X change places: pixel size and resolution for print."""
-    dpi = image.metadata.dpi and (image.metadata.dpi[1], image.metadata.dpi[0])
-    return replace(image, pixel_size=_turned_pixel(image.pixel_size), metadata=replace(image.metadata, dpi=dpi))
+    """Let what belongs to Y and to X change places: pixel size, resolution for print, size of the whole."""
+    dpi, full_size = image.metadata.dpi, image.metadata.full_size
+    metadata = replace(
+        image.metadata, dpi=dpi and (dpi[1], dpi[0]), full_size=full_size and (full_size[1], full_size[0])
+    )
+    return replace(image, pixel_size=_turned_pixel(image.pixel_size), metadata=metadata)
 
 
 def _turned_pixel(pixel: PixelSize | None) -> PixelSize | None:

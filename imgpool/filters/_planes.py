@@ -57,13 +57,13 @@ def each_sample(function: Callable[[Pixels], Pixels], colour: Pixels) -> Pixels:
     return np.stack([function(np.ascontiguousarray(colour[..., s])) for s in range(colour.shape[-1])], axis=-1)
 
 
-def weighted_mean(blur: Callable[[Floats], Floats], colour: Pixels, weight: Floats | None) -> Floats:
+def weighted_mean(blur: Callable[[Pixels], Floats], colour: Pixels, weight: Floats | None) -> Floats:
     """A linear blur in which each pixel counts by its weight (normalised convolution).
 
     Parameters
     ----------
     blur
-        Takes floats (Y, X) or (Y, X, 3), and keeps a constant image constant.
+        Takes (Y, X) or (Y, X, 3) of any number type, and returns floats; keeps a constant image constant.
     colour, weight
         As `map_colour` gives them.
 
@@ -72,10 +72,9 @@ def weighted_mean(blur: Callable[[Floats], Floats], colour: Pixels, weight: Floa
     ndarray
         Of the working dtype; 0 where nothing within reach has any weight.
     """
-    values = to_float(colour)
     if weight is None:
-        return blur(values)
-    total = blur(weight)
+        return blur(colour)
+    values, total = to_float(colour), blur(weight)
     reached = total > np.finfo(total.dtype).tiny
     return np.divide(blur(values * weight), total, out=np.zeros_like(values), where=reached)
 

@@ -17,6 +17,8 @@ __all__ = ["unsharp_mask"]
 
 ONE_PIXEL = Length(1)
 TRUNCATE = 4.0  # standard deviations, as in scikit-image
+SATURATED = {np.dtype(np.uint8), np.dtype(np.uint16)}  # types that OpenCV clips to as it rounds
+MODERATE = 10  # an amount with which rounding to float32 does not show
 
 
 def _halo(parameters: Parameters, pixel_size: PixelSize | None) -> int:
@@ -60,17 +62,32 @@ def unsharp_mask(
     limits = _limits(image)
 
     def sharpen(colour: Pixels, weight: Floats | None) -> Pixels:
+        blurred = weighted_mean(lambda values: gaussian_blur(values, sigma, TRUNCATE, "reflect"), colour, weight)
+        if colour.dtype in SATURATED and abs(amount) <= MODERATE:
+            return _mix(colour, blurred, amount)
         values = to_float(colour)
-        blurred = weighted_mean(lambda floats: gaussian_blur(floats, sigma, TRUNCATE, "reflect"), colour, weight)
         with np.errstate(invalid="ignore"):  # infinity - infinity
-            sharp = values + (values - blurred) * amount
-        return restore(sharp if limits is None else np.clip(sharp, *limits), colour.dtype)
+            sharp = np.subtract(values, blurred, out=blurred)
+            sharp *= amount
+            sharp += values
+        return restore(sharp if limits is None else np.clip(sharp, *limits, out=sharp), colour.dtype, reuse=True)
 
     return map_colour(image, "unsharp_mask", sharpen)
 
 
+def _mix(colour: Pixels, blurred: Floats, amount: float) -> Pixels:
+    """``colour + amount × (colour - blurred)``, rounded and clipped to the type of `colour`, in one pass."""
+    import cv2
+
+    depth = {"uint8": cv2.CV_8U, "uint16": cv2.CV_16U}[colour.dtype.name]
+    sharp = cv2.addWeighted(colour, 1 + amount, blurred, -amount, 0, dtype=depth)
+    return np.asarray(sharp, colour.dtype).reshape(colour.shape)
+
+
 def _limits(image: Image) -> tuple[float, float] | None:
     """From where to where the result may go, or None where there is no telling."""
+    if image.pixels.dtype.kind == "u":
+        return 0.0, full_scale(image.pixels.dtype)
     colour = image.pixels[np.greater(image.pixels[..., -1], 0)][:, :-1] if image.has_alpha else image.pixels
     white = full_scale(colour.dtype)
     low = float(np.fmin.reduce(colour, axis=None, initial=0))

@@ -4,11 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from imgpool.core.axes import Pixels
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, PixelSize
 from imgpool.core.quantity import Length
-from imgpool.filters._convolve import gaussian_blur, gaussian_reach
-from imgpool.filters._dtype import restore
+from imgpool.filters._convolve import gaussian_blur, gaussian_blur_rounded, gaussian_reach
+from imgpool.filters._dtype import Floats, restore
 from imgpool.filters._footprint import Neighbourhood, Radius, Size
 from imgpool.filters._median import median as median_of_plane
 from imgpool.filters._planes import map_colour, weighted_mean
@@ -56,14 +57,14 @@ def gaussian(
            [ 1,  8,  1]], dtype=uint8)
     """
     sigma_pixels = sigma.in_pixels(image.pixel_size)
-    return map_colour(
-        image,
-        "gaussian",
-        lambda colour, weight: restore(
-            weighted_mean(lambda values: gaussian_blur(values, sigma_pixels, truncate, "nearest"), colour, weight),
-            colour.dtype,
-        ),
-    )
+
+    def blur(colour: Pixels, weight: Floats | None) -> Pixels:
+        if weight is None:
+            return gaussian_blur_rounded(colour, sigma_pixels, truncate, "nearest")
+        mean = weighted_mean(lambda values: gaussian_blur(values, sigma_pixels, truncate, "nearest"), colour, weight)
+        return restore(mean, colour.dtype)
+
+    return map_colour(image, "gaussian", blur)
 
 
 def _median_neighbourhood(parameters: Parameters) -> Neighbourhood:
@@ -92,7 +93,8 @@ def median(image: Image, *, size: Size | None = None, radius: Radius | None = No
     Parameters
     ----------
     size
-        Side of a square in pixels, odd. OpenCV is very fast on 8-bit images, and on 16-bit ones up to 5.
+        Side of a square in pixels, odd. OpenCV is very fast on 8-bit images, and on 16-bit ones up to 5; larger
+        ones take longer the more grey levels there are in one part of an image.
     radius
         Of a disk, in pixels or with a unit (1.3um), instead of a size; below one pixel nothing changes.
 

@@ -13,10 +13,13 @@ from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
 from imgpool.core.quantity import Length
 from imgpool.filters._dtype import Floats
-from imgpool.filters._plane_size import plane_size, quarter_turn, turned, with_plane_size
-from imgpool.filters._resample import mean_of_area, nearest_pixel, resample, smooth_and_interpolate
+from imgpool.filters._plane_size import plane_size, quarter_turn, turned, whole_properties, with_plane_size
+from imgpool.filters._resample import nearest_pixel, resample
+from imgpool.filters._rescale import Axis, mean_of_area, rescale, smooth_and_interpolate
 
 __all__ = ["resize", "rotate"]
+
+SHARP_EDGES = 2  # an area ends abruptly: pixels that were merged before must be that much smaller to make it up
 
 Pixel = Annotated[int, Field(ge=1)]
 Interpolation = Literal["linear", "area", "nearest"]
@@ -53,7 +56,20 @@ def _resized(properties: Properties, parameters: Parameters) -> Properties:
     return with_plane_size(properties, _new_size(plane_size(properties), parameters))
 
 
-@image_filter(tiles="no", outcome=_resized, check=_check_size, libraries=("cv2", "scipy.ndimage", "skimage.transform"))
+def _shrink(properties: Properties, parameters: Parameters) -> float:
+    """How many times smaller an image may be read, whichever way it is turned yet."""
+    if parameters["interpolation"] == "nearest":
+        return 1.0
+    height, width = plane_size(properties)
+    factors = [
+        old / new
+        for size in ((height, width), (width, height))
+        for old, new in zip(size, _new_size(size, parameters), strict=True)
+    ]
+    return max(1.0, min(factors) / (SHARP_EDGES if parameters["interpolation"] == "area" else 1))
+
+
+@image_filter(tiles="no", outcome=_resized, check=_check_size, libraries=("cv2",), shrink=_shrink)
 def resize(
     image: Image,
     *,
@@ -79,7 +95,7 @@ def resize(
         The longer side at most, in pixels, from 1; smaller images are not enlarged.
     interpolation
         "linear", after a gaussian that prevents aliasing; "area", the mean of the area that a pixel covers
-        (binning; the fastest for small thumbnails); or "nearest", which invents no values: for labels.
+        (binning); or "nearest", which invents no values: for labels.
 
     Notes
     -----
@@ -87,22 +103,29 @@ def resize(
     what it is made of is NaN. "linear" agrees with ``skimage.transform.resize(order=1, anti_aliasing=True)``,
     "area" with ``skimage.transform.resize_local_mean``, "nearest" with ``resize(order=0)``.
 
+    A JPEG that shrinks to less than two sevenths in a recipe's first step is decoded at a half or a quarter of
+    its size, and smoothed by as much less. Of a photo, a grey level then differs by less than 1 at the mean;
+    "area" does it from a seventh on, "nearest" never.
+
     Examples
     --------
     >>> resize(Image.from_array(np.zeros((30, 40), np.uint8)), longest=20).pixels.shape
     (15, 20)
     """
     sizes = {"height": height, "width": width, "scale": scale, "longest": longest}
-    properties = _resized(image.properties, sizes)
+    whole = whole_properties(image)
+    properties = _resized(whole, sizes)
     size = plane_size(properties)
-    if size == plane_size(image.properties):
+    if size == plane_size(whole) == plane_size(image.properties):
         return image
     if interpolation == "nearest":
         pixels = map_planes(lambda plane: nearest_pixel(plane, size), image.pixels, image.axes)
     else:
-        kernel = smooth_and_interpolate if interpolation == "linear" else mean_of_area
-        pixels = resample(image, "resize", lambda plane, _outside: kernel(plane, size))
-    return replace(image, pixels=pixels, pixel_size=properties.pixel_size)
+        weigh = smooth_and_interpolate if interpolation == "linear" else mean_of_area
+        rows, columns = map(Axis, plane_size(image.properties), size, plane_size(whole))
+        pixels = resample(image, "resize", lambda plane, _outside: rescale(plane, rows, columns, weigh))
+    metadata = replace(image.metadata, full_size=None)
+    return replace(image, pixels=pixels, pixel_size=properties.pixel_size, metadata=metadata)
 
 
 def _rotated(properties: Properties, parameters: Parameters) -> Properties:

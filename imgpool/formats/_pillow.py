@@ -10,6 +10,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
@@ -19,6 +20,7 @@ from imgpool.core.axes import Pixels
 from imgpool.core.errors import ImgpoolError, ReadError
 from imgpool.core.format import Format, Guard, no_guard
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
+from imgpool.core.part import Choose, Part, whole
 from imgpool.formats._sniff import COPY_AGAIN, HEAD_SIZE, check_kind
 
 if TYPE_CHECKING:
@@ -56,8 +58,12 @@ class PillowFormat(Format):
         """The mode to decode to."""
         return self.modes[picture.mode]
 
-    def _decode(self, picture: "ImageFile", _file: BinaryIO) -> Pixels:
-        """The pixels of an open picture; `_file` is what it was opened from."""
+    def _reduction(self, _properties: Properties, _part: Part) -> int:
+        """How many times smaller along each side to decode, for the part that is wanted."""
+        return 1
+
+    def _decode(self, picture: "ImageFile", _file: BinaryIO, _reduction: int) -> Pixels:
+        """The pixels of an open picture, reduced or whole; `_file` is what it was opened from."""
         mode = self._mode(picture)
         picture.load()
         return np.array(picture if picture.mode == mode else picture.convert(mode))
@@ -73,16 +79,26 @@ class PillowFormat(Format):
 
     def read(self, path: Path, guard: Guard = no_guard) -> Image:
         """See `Format.read`."""
+        return self.read_part(path, whole, guard)
+
+    def read_part(self, path: Path, choose: Choose, guard: Guard = no_guard) -> Image:
+        """See `Format.read_part`."""
         with path.open("rb") as file:
             picture = self._parse(path, file)
             properties = self._properties(picture)
             guard(properties)
+            part = choose(properties)
+            reduction = self._reduction(properties, part)
             with self._reading(picture):
-                pixels = self._decode(picture, file)
-        if pixels.shape != properties.shape:
+                pixels = self._decode(picture, file, reduction)
+        size, full_size = pixels.shape[:2], (picture.height, picture.width)
+        reduced = picture.height // reduction, picture.width // reduction
+        if size not in {full_size, reduced} or pixels.shape[2:] != properties.shape[2:]:
             raise ReadError(f"the {self.kind} is damaged: its picture is not as large as its header says", COPY_AGAIN)
         _, metadata = self._describe(picture)
-        return Image(pixels, properties.axes, properties.pixel_size, metadata)
+        if size != full_size:
+            metadata = replace(metadata, full_size=full_size)
+        return part.cut(Image(pixels, properties.axes, properties.pixel_size, metadata))
 
     def _parse(self, path: Path, file: BinaryIO) -> "ImageFile":
         check_kind(path, file.read(HEAD_SIZE), self.kind)

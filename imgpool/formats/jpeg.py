@@ -1,16 +1,19 @@
-"""JPEG: headers and writing through Pillow, decoding through simplejpeg (both libjpeg-turbo)."""
+"""JPEG: headers through Pillow, decoding through simplejpeg, encoding through imagecodecs: all by libjpeg-turbo."""
 
 import re
 import struct
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal, cast
 
+import numpy as np
 from pydantic import Field
 
 from imgpool.core.axes import Pixels
 from imgpool.core.errors import ReadError
 from imgpool.core.exif import PREFIX
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
+from imgpool.core.part import Part
 from imgpool.core.refusal import refuse
 from imgpool.formats._lost import fitting_icc, lost
 from imgpool.formats._pillow import PillowFormat, comment_bytes, comment_text, encode, is_grey_or_rgb
@@ -26,11 +29,13 @@ __all__ = ["JPEG"]
 
 SIDE_LIMIT = 65_500  # pixels; libjpeg goes no further
 SEGMENT_LIMIT = 65_533  # bytes
+MOST_PIECES = 255  # of a profile, one to a segment
+REDUCTIONS = (2, 4)  # at 8, colour that is subsampled along one side only would come out coarse
+MARGIN = 1.75  # how many times larger than the result a reduced picture is at least; with less, details differ
+SMALLEST = 64  # pixels along a side of a reduced picture
 MOST_STRAY = 16  # bytes before the end mark, as some cameras leave
-XMP_PREFIX = 29  # bytes that stand before the XMP packet in its segment
 
 END = b"\xff\xd9"
-IPTC_MARKER = b"\xff\xed"
 
 Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]
 
@@ -39,6 +44,16 @@ _UNITS: dict[int, Unit] = {1: "inch", 2: "cm"}  # as a JFIF header numbers them
 _MADE_UP = re.compile("premature end|bad Huffman code|found marker|before marker 0xd[0-7]", re.IGNORECASE)
 _STRAY = re.compile("([0-9]+) extraneous bytes before marker 0xd9")
 _DENSITY = slice(13, 18)  # bytes of a file that begins with a JFIF header: unit, horizontal, vertical
+_JFIF_END = 20  # where that header ends
+_MARKERS = {
+    "exif": b"\xff\xe1",
+    "xmp": b"\xff\xe1",
+    "icc": b"\xff\xe2",
+    "iptc": b"\xff\xed",
+    "description": b"\xff\xfe",
+}
+_XMP, _ICC = b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"  # before what stands in these segments
+_ICC_PIECE = SEGMENT_LIMIT - len(_ICC) - 2  # bytes, behind its number and that of all pieces
 
 
 class Jpeg(PillowFormat):
@@ -46,13 +61,14 @@ class Jpeg(PillowFormat):
 
     EXIF (with the orientation), colour profile, XMP, IPTC, comment and resolution are kept, and so is the way the
     colour was subsampled. Of a phone's file with several pictures (MPO, HDR gain map) the first is read; CMYK is
-    refused, for only its profile could tell what its colours are.
+    refused, for only its profile could tell what its colours are. What a recipe makes much smaller in its first step
+    is decoded at a half or a quarter of its size (see resize).
     """
 
     name = "jpeg"
     extensions = (".jpg", ".jpeg", ".jpe", ".jfif")
     holds = "one page of 8-bit grey or RGB, at most 65,500 pixels wide and high"
-    libraries = ("PIL.JpegImagePlugin", "simplejpeg")
+    libraries = ("PIL.JpegImagePlugin", "imagecodecs._jpeg8", "simplejpeg")
     lossy = True
     kind = "JPEG"
     modes = {"L": "L", "RGB": "RGB", "CMYK": ""}  # noqa: RUF012 - read-only by its declared type
@@ -84,15 +100,19 @@ class Jpeg(PillowFormat):
         """
         if not self.can_hold(image.properties):
             raise refuse(self, image.properties)
-        beside = _beside(image)
-        iptc = ("iptc",) if image.metadata.extra.get("jpeg_iptc") else ()
-        losses = lost(image, *beside, *iptc, *(kept_by_density(image) if _jfif_density(image) else ()))
+        beside, resolution = _beside(image), _jfif_density(image)
+        losses = lost(image, *beside, *(kept_by_density(image) if resolution else ()))
         if subsampling == "keep":
             subsampling = image.metadata.extra.get("jpeg_subsampling", "4:4:4")
-        options = {"quality": quality, "subsampling": subsampling, "progressive": progressive}
-        encoded = bytearray(encode(image.pixels, "JPEG", **options, **_pillow_options(beside, image)))
-        encoded[_DENSITY] = _jfif_density(image) or encoded[_DENSITY]
-        path.write_bytes(encoded)
+        encoded = (
+            encode(image.pixels, "JPEG", quality=quality, subsampling=subsampling, progressive=True)
+            if progressive
+            else _encode(image.pixels, quality, subsampling)
+        )
+        header = bytearray(encoded[:_JFIF_END])
+        header[_DENSITY] = resolution or header[_DENSITY]
+        with path.open("wb") as file:
+            file.writelines((header, *_segments(beside), memoryview(encoded)[_JFIF_END:]))
         return losses
 
     def _open(self, file: BinaryIO) -> "ImageFile":
@@ -104,7 +124,20 @@ class Jpeg(PillowFormat):
         if picture.mode == "CMYK":
             raise ReadError("this JPEG is CMYK, made for print", "convert it to RGB first, with its colour profile")
 
-    def _decode(self, picture: "ImageFile", file: BinaryIO) -> Pixels:
+    def _reduction(self, properties: Properties, part: Part) -> int:
+        """A half or a quarter of a picture costs little more than to find its bits.
+
+        Only where it comes out even: else what belongs to the last pixels would lie beyond the edge.
+        """
+        sides = properties.shape[:2]
+        fitting = [
+            each
+            for each in REDUCTIONS
+            if each * MARGIN <= part.shrink and all(side % each == 0 and side >= each * SMALLEST for side in sides)
+        ]
+        return max(fitting) if part.is_whole and fitting else 1
+
+    def _decode(self, picture: "ImageFile", file: BinaryIO, reduction: int) -> Pixels:
         """Decode in less than half of Pillow's time, unless the end is missing: only Pillow can tell how much is there.
 
         Behind the start of the picture, where the header's parser stopped, FF D9 cannot be anything but the end mark.
@@ -112,9 +145,10 @@ class Jpeg(PillowFormat):
         start = file.tell()
         file.seek(0)
         data = file.read()
-        if data.find(END, start) < 0:
-            return super()._decode(picture, file)
-        return _decode_whole(data, "GRAY" if picture.mode == "L" else "RGB")
+        if data.rfind(END, start) < 0:
+            return super()._decode(picture, file, reduction)
+        colours = "GRAY" if picture.mode == "L" else "RGB"
+        return _decode_complete(data, colours, picture.height // reduction, picture.width // reduction)
 
     def _truncated(self, picture: "ImageFile") -> ReadError:
         """Rows come one after another from the top, unless the file is progressive."""
@@ -144,12 +178,18 @@ class Jpeg(PillowFormat):
         )
 
 
-def _decode_whole(data: bytes, colours: str) -> Pixels:
-    """Decode a file with an end mark; an error where libjpeg makes up pixels, or loses its place, and merely warns."""
+def _decode_complete(data: bytes, colours: str, height: int, width: int) -> Pixels:
+    """Decode a file with an end mark; an error where libjpeg makes up pixels, or loses its place, and merely warns.
+
+    Parameters
+    ----------
+    height, width
+        Of the result: the picture's own, or a half or a quarter of them.
+    """
     import simplejpeg
 
     try:
-        pixels: Pixels = simplejpeg.decode_jpeg(data, colours, strict=True)
+        pixels: Pixels = simplejpeg.decode_jpeg(data, colours, min_height=height, min_width=width, strict=True)
     except ValueError as error:
         if _is_harm(str(error), data):
             raise ReadError("the JPEG is damaged: a part of the picture is missing or garbled", COPY_AGAIN) from None
@@ -173,25 +213,41 @@ def _decode_leniently(data: bytes) -> Pixels:
     return pixels
 
 
-def _beside(image: Image) -> dict[str, bytes]:
-    """What can be written beside the pixels, by the names that `lost` knows."""
-    metadata = image.metadata
-    comment = comment_bytes(metadata.description)
-    said = {
-        "icc": (fitting_icc(image), 255 * (SEGMENT_LIMIT - 14)),  # split into at most 255 segments
-        "exif": (metadata.exif, SEGMENT_LIMIT - len(PREFIX)),
-        "description": (comment, SEGMENT_LIMIT),
-        "xmp": (metadata.extra.get("xmp"), SEGMENT_LIMIT - XMP_PREFIX),
+def _encode(pixels: Pixels, quality: int, subsampling: str) -> bytes:
+    """The bytes that Pillow would give, without its copies."""
+    import imagecodecs
+
+    colours = np.ascontiguousarray(pixels)
+    return bytes(imagecodecs.jpeg8_encode(colours, quality, subsampling=subsampling.replace(":", "")))
+
+
+def _beside(image: Image) -> dict[str, tuple[bytes, ...]]:
+    """What can be written beside the pixels: the bodies of its segments, by the names that `lost` knows."""
+    extra = image.metadata.extra
+    exif, xmp, comment = image.metadata.exif, extra.get("xmp"), comment_bytes(image.metadata.description)
+    bodies = {
+        "exif": (PREFIX + exif,) if exif else (),
+        "xmp": (_XMP + xmp,) if xmp else (),
+        "icc": _icc_bodies(fitting_icc(image) or b""),
+        "iptc": extra.get("jpeg_iptc", ()),
+        "description": (comment,) if comment else (),
     }
-    return {name: value for name, (value, most) in said.items() if value and len(value) <= most}
+    return {name: each for name, each in bodies.items() if each and max(map(len, each)) <= SEGMENT_LIMIT}
 
 
-def _pillow_options(beside: dict[str, bytes], image: Image) -> dict[str, Any]:
-    """What is written beside the pixels, as Pillow's save takes it."""
-    names = {"icc": "icc_profile", "exif": "exif", "description": "comment", "xmp": "xmp"}
-    options = {names[name]: PREFIX * (name == "exif") + value for name, value in beside.items()}
-    iptc = image.metadata.extra.get("jpeg_iptc", ())
-    return options | {"extra": b"".join(IPTC_MARKER + struct.pack(">H", len(body) + 2) + body for body in iptc)}
+def _icc_bodies(profile: bytes) -> tuple[bytes, ...]:
+    """A profile in numbered pieces; none where they would be too many to number."""
+    pieces = [profile[start : start + _ICC_PIECE] for start in range(0, len(profile), _ICC_PIECE)]
+    if len(pieces) > MOST_PIECES:
+        return ()
+    return tuple(_ICC + bytes((number, len(pieces))) + piece for number, piece in enumerate(pieces, 1))
+
+
+def _segments(beside: dict[str, tuple[bytes, ...]]) -> Iterator[bytes]:
+    """Markers, lengths and bodies, as they stand behind the JFIF header."""
+    for name, bodies in beside.items():
+        for body in bodies:
+            yield _MARKERS[name] + struct.pack(">H", len(body) + 2) + body
 
 
 def _jfif_density(image: Image) -> bytes | None:

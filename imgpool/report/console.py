@@ -5,12 +5,11 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from rich.text import Text
-
+from imgpool.core.engine import Pace
 from imgpool.core.task import Result
 from imgpool.report.progress import choose_progress, progress_line, stderr_console
 from imgpool.report.tally import Counts, Tally
-from imgpool.report.text import duration, plural, printable, short
+from imgpool.report.text import Line, duration, plural, printable, short
 
 
 class Reporter:
@@ -33,6 +32,7 @@ class Reporter:
         self._tally = tally
         self._root = root
         self._verbosity = verbosity
+        self._explained = ""
         quiet = verbosity < 0 or not to_do
         self._progress = choose_progress(self._console, partial(progress_line, tally), to_do, quiet=quiet)
 
@@ -48,11 +48,17 @@ class Reporter:
     def say(self, text: str, style: str = "") -> None:
         """Print a line, unless only failures are wanted."""
         if self._verbosity >= 0:
-            self._console.print(Text(text, style))
+            self._console.print(Line(text, style))
+
+    def explain(self, pace: Pace) -> None:
+        """Say with ``-v`` what the engine has chosen, and why; once, until it chooses anew."""
+        if self._verbosity > 0 and pace.why != self._explained:
+            self._explained = pace.why
+            self._console.print(Line(f"  {pace.why}", "dim"))
 
     def notice(self, text: str) -> None:
         """Print a line that answers a person, whatever is wanted else."""
-        self._console.print(Text(text))
+        self._console.print(Line(text))
 
     def show(self, result: Result) -> None:
         """Count a result and tell of it."""
@@ -68,40 +74,40 @@ class Reporter:
         """Print what the run did, and what to do about what it did not; progress is shown no more."""
         self._progress.stop()
         if self._verbosity >= 0:
-            for text in (*summary_lines(self._tally), *(Text(f"  {line}") for line in advice)):
+            for text in (*summary_lines(self._tally), *(Line(f"  {line}") for line in advice)):
                 self._console.print(text)
 
     def _show_failure(self, result: Result) -> None:
         for text in failure_lines(result, self._root, traceback=self._verbosity > 0):
             self._console.print(text)
 
-    def _success(self, result: Result) -> Text:
+    def _success(self, result: Result) -> Line:
         name = short(result.task.source, self._root)
         if result.status == "skipped":
-            return Text(f"- {name} · done before", "dim")
+            return Line(f"- {name} · done before", "dim")
         stages = " · ".join(f"{stage} {seconds * 1000:.0f} ms" for stage, seconds in result.seconds.items())
         pixels = "×".join(map(str, result.shape))
         lost = f" · could not keep: {', '.join(result.lost).replace('_', ' ')}" if result.lost else ""
-        return Text(f"✓ {name} · {result.dtype} {result.axes} {pixels} · {stages}{lost}")
+        return Line(f"✓ {name} · {result.dtype} {result.axes} {pixels} · {stages}{lost}")
 
 
-def summary_lines(counts: Counts, *, running: bool = False) -> Iterator[Text]:
+def summary_lines(counts: Counts, *, running: bool = False) -> Iterator[Line]:
     """What a run did, or has done so far, in numbers."""
     numbers = f"{counts.done:,} done · {counts.failed:,} failed · {counts.skipped:,} skipped"
     numbers += f" · {counts.left:,} left" if counts.left else ""
     speed = f" · {duration(counts.seconds)} · {counts.rate:.1f} images/s" if counts.rate else ""
     mark, style = ("✗", "red") if counts.failed or counts.left else ("✓", "green")
-    yield Text(f"  {numbers}{speed}") if running else Text(f"{mark} {numbers}{speed}", style)
+    yield Line(f"  {numbers}{speed}") if running else Line(f"{mark} {numbers}{speed}", style)
     for kind, count in sorted(counts.lost.items()):
-        yield Text(f"  {plural(count, 'output')} could not keep: {kind.replace('_', ' ')}")
+        yield Line(f"  {plural(count, 'output')} could not keep: {kind.replace('_', ' ')}")
 
 
-def failure_lines(result: Result, root: str, *, traceback: bool = False) -> Iterator[Text]:
+def failure_lines(result: Result, root: str, *, traceback: bool = False) -> Iterator[Line]:
     """An image that failed: its name as seen from `root`, the stage, the reason and the remedy."""
     failure = result.failure
     assert failure is not None
     parts = [short(result.task.source, root), failure.stage, printable(failure.message)]
     parts += [printable(failure.hint)] * bool(failure.hint)
-    yield Text("✗ " + " · ".join(parts), "red")
+    yield Line("✗ " + " · ".join(parts), "red")
     if traceback and failure.traceback:
-        yield Text(failure.traceback.rstrip(), "dim")
+        yield Line(failure.traceback.rstrip(), "dim")

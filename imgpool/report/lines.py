@@ -1,14 +1,18 @@
 """Lines of text on stdout: what a command was asked for, as against what it says meanwhile on stderr."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.text import Text
 
 from imgpool.report.stream import print_text
+from imgpool.report.text import Line
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
-def print_lines(lines: Iterable[Text]) -> None:
+def print_lines(lines: "Iterable[Line | Text]") -> None:
     """Print lines on stdout, coloured on a terminal; what its encoding lacks is written as escapes."""
     console = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
     text = _styled(console, lines) if console.is_terminal else "\n".join(line.plain for line in lines)
@@ -16,7 +20,7 @@ def print_lines(lines: Iterable[Text]) -> None:
         print_text(text.encode(console.encoding, "backslashreplace").decode(console.encoding))
 
 
-def _styled(console: Console, lines: Iterable[Text]) -> str:
+def _styled(console: Console, lines: "Iterable[Line | Text]") -> str:
     with console.capture() as capture:
         for line in lines:
             console.print(line)

@@ -2,10 +2,37 @@
 
 import os
 import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """These turn the direction of writing: with them a name can look like another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of text and its style; rich is not imported where nothing is styled, for that takes longer than an image.
+
+    Attributes
+    ----------
+    plain
+        The text alone.
+    style
+        In rich's words: "red".
+    """
+
+    plain: str
+    style: str = ""
+
+    def __rich__(self) -> "Text":
+        """As rich prints it."""
+        from rich.text import Text
+
+        return Text(self.plain, self.style)
 
 
 def printable(name: str) -> str:
@@ -16,6 +43,8 @@ def printable(name: str) -> str:
     >>> printable("a\nb.tif")
     'a\\nb.tif'
     """
+    if name.isprintable():
+        return name
     return "".join(
         character
         if unicodedata.category(character) not in UNPRINTABLE and character not in TURNING

@@ -204,17 +204,17 @@ def _read_unchanged(task: Task, admit: Callable[[int, Properties], None], choose
 
 
 def _write_in_place(job: Job, task: Task, image: Image) -> _Written:
-    target = Path(task.target)
     if _is_same_file(task.source, task.target):
         raise WriteError("the result would replace its own source", "choose another folder with -o")
-    temporary = temporary_name(Path(job.scratch), target.name)
+    temporary = temporary_name(Path(job.scratch), os.path.basename(task.target))
     try:
-        lost = write_with(format_of(target), image, temporary, job.recipe.output.options)
+        lost = write_with(format_of(task.target), image, temporary, job.recipe.output.options)
         written = _Written(os.stat(temporary).st_size, file_hash(temporary), lost)
-        _move(temporary, target)
+        _move(temporary, task.target)
     except BaseException as error:
+        full = _is_nameless(error) and _is_full(job.scratch)  # asked while what is half-written takes its room
         temporary.unlink(missing_ok=True)
-        if _is_nameless(error) and _is_full(job.scratch):
+        if full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), task.target) from error
         raise
     return written
@@ -234,14 +234,14 @@ def _is_nameless(error: BaseException) -> bool:
     return isinstance(error, OSError | RuntimeError) and getattr(error, "errno", None) is None
 
 
-def _move(temporary: Path, target: Path) -> None:
+def _move(temporary: Path, target: str) -> None:
     try:
-        temporary.replace(target)
+        os.replace(temporary, target)
     except FileNotFoundError:
         if not temporary.exists():  # the output is gone: no tree is made in its stead where it was mounted
             raise
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.replace(target)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.replace(temporary, target)
 
 
 def _is_full(folder: str) -> bool:

@@ -6,12 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import imgpool
 
 HEAVY = {"numpy", "skimage", "scipy", "cv2", "PIL", "tifffile", "imagecodecs", "pydantic", "psutil", "yaml"}
 SLOW_FOR_HELP = {"numpy", "skimage", "scipy", "cv2", "PIL", "tifffile", "imagecodecs"}
+FOR_WORKERS = {"skimage", "scipy", "cv2", "imagecodecs", "tifffile", "threadpoolctl"}
+ON_A_TERMINAL = {"rich"}
 
 WHAT_IT_COSTS = """
 import json, os, sys, threading
@@ -95,6 +98,15 @@ def test_help_loads_nothing_heavy(tmp_path, arguments):
     assert "imgpool" in done.stdout
     assert done.stderr == ""
     assert not top_level(told["modules"]) & SLOW_FOR_HELP
+
+
+@pytest.mark.parametrize("recipe", [["-f", "gaussian:sigma=2"], ["-r", "enhance"], ["-f", "median:size=3", "-q"]])
+def test_a_run_leaves_to_its_workers_what_only_they_need(tmp_path, recipe):
+    (tmp_path / "in").mkdir()
+    imgpool.write(imgpool.Image.from_array(np.zeros((9, 9), np.uint16)), tmp_path / "in" / "a.tif")
+    _, told = run(tmp_path, COMMAND, "process", str(tmp_path / "in"), *recipe)
+    assert (tmp_path / "in-processed" / "a.tif").exists()
+    assert not top_level(told["modules"]) & (FOR_WORKERS | ON_A_TERMINAL)
 
 
 def test_the_version_is_one_and_the_same(tmp_path):

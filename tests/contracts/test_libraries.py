@@ -18,7 +18,7 @@ from imgpool.core.errors import ImgpoolError
 from imgpool.core.image import Image
 
 HEAVY = {"PIL", "cv2", "imagecodecs", "scipy", "skimage", "tifffile"}
-REQUIRED = {"crop": {"margin": 2}, "resize": {"width": 9}, "rotate": {"angle": 10}}
+REQUIRED = {"crop": {"margin": 2}, "select": {"z": 0}, "resize": {"width": 9}, "rotate": {"angle": 10}}
 rng = np.random.default_rng(0)
 images = [
     Image.from_array(rng.integers(0, 200, shape).astype(dtype))

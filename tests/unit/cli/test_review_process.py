@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 import typer
+from past_runs import read_journal
 
-from imgpool.batch.journal import read_journal
 from imgpool.batch.run import Run, Settings
 from imgpool.cli.process import _run
 from imgpool.core.image import Image

@@ -1,8 +1,10 @@
 """What a recipe makes of an image, and the fingerprint that changes with it."""
 
 import os
+import pickle
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from imgpool.core import recipe as recipe_module
 from imgpool.core.errors import FilterError
 from imgpool.core.image import Image, PixelSize
+from imgpool.core.quantity import Length
 from imgpool.core.recipe import Output, Recipe, parse_pixel_size
 
 RAMP = np.arange(64, dtype=np.uint16).reshape(8, 8) * 100
@@ -106,3 +109,12 @@ def test_the_outcome_is_told_from_the_header_alone():
     assert (outcome.shape, outcome.dtype, outcome.axes) == (RAMP.shape, np.uint8, "YX")
     assert outcome.pixel_size == PixelSize(0.5, 0.5)
     assert properties.pixel_size is None
+
+
+def test_parameters_are_converted_once_also_for_a_worker():
+    step = Recipe.from_specs(["gaussian:sigma=0.65um"]).steps[0]
+    assert step.values["sigma"] == Length(0.65, "um")
+    assert step.values is step.values
+    copy = pickle.loads(pickle.dumps(step))
+    assert (copy, copy.values) == (step, step.values)
+    assert replace(step, parameters={"sigma": "2px"}).values["sigma"] == Length(2.0)

@@ -1,6 +1,9 @@
 """One thread in every library, and the threads given back afterwards."""
 
+import json
 import os
+import subprocess
+import sys
 
 import cv2
 import pytest
@@ -35,3 +38,28 @@ def test_threads_are_given_back_after_an_error():
     with pytest.raises(KeyError), one_thread():
         raise KeyError
     assert cv2.getNumThreads() == 3
+
+
+FROM_NOW_ON = """
+import json, os, sys
+{before}
+from imgpool.engines._threads import one_thread, use_one_thread, use_one_thread_from_now_on
+use_one_thread_from_now_on()
+import cv2, numpy
+use_one_thread()
+with one_thread():
+    pass
+looked_for = "threadpoolctl" in sys.modules
+from threadpoolctl import threadpool_info
+print(json.dumps([looked_for, cv2.getNumThreads(), *(pool["num_threads"] for pool in threadpool_info())]))
+"""
+
+
+@pytest.mark.parametrize(("before", "looked_for"), [("", False), ("import numpy", True)])
+def test_libraries_that_are_limited_from_the_first_on_need_not_be_looked_for(before, looked_for):
+    program = FROM_NOW_ON.format(before=before)
+    environment = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, env=environment)
+    found, *threads = json.loads(done.stdout)
+    assert found == looked_for
+    assert set(threads) == {1}

@@ -155,3 +155,12 @@ def test_metadata_and_pixel_size_stay(blur):
 @pytest.mark.parametrize("name", ["gaussian", "median"])
 def test_they_are_in_the_catalogue(name):
     assert FILTERS[name].tiles == "exact"
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32"])
+@pytest.mark.parametrize(("height", "sigma"), [(256, 2), (257, 2), (700, 2), (900, 40), (300, 200)])
+def test_a_tall_image_is_blurred_as_in_one_piece(dtype, height, sigma):
+    pixels = np.random.default_rng(4).integers(0, 200, (height, 9)).astype(dtype)
+    result = gaussian(Image(pixels, "YX"), sigma=sigma).pixels
+    expected = gaussian(Image(pixels.astype("f8"), "YX"), sigma=sigma).pixels
+    assert np.abs(result - expected).max() <= 0.501

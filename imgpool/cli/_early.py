@@ -1,0 +1,31 @@
+"""What is begun before the command line is understood: the workers' imports take as long as this process's own."""
+
+from imgpool.cli._garbage import look_for_none
+from imgpool.cli._interrupts import ignore_hang_up
+from imgpool.engines._fork_server import prepare
+from imgpool.engines._heap import keep_freed_memory
+from imgpool.engines._threads import use_one_thread_from_now_on
+
+PRELOAD = ("imgpool.engines._host", "imgpool.work.warm", "cv2", "tifffile", "imagecodecs")
+"""What workers need for most images."""
+
+WITHOUT_WORKERS = {"--serial", "--engine=serial", "serial", "-n", "--dry-run", "-h", "--help"}
+
+
+def begin_to_process(words: list[str]) -> None:
+    """Start the process that workers come from, if it looks as if they were needed; being wrong costs only time.
+
+    Like they, it goes on without a terminal. This process computes nothing, but for ``--serial``, and then as they
+    do: threads of its libraries would only be in the way.
+
+    Parameters
+    ----------
+    words
+        The command line, less the name of the program and of the command.
+    """
+    ignore_hang_up()
+    look_for_none()
+    use_one_thread_from_now_on()
+    keep_freed_memory()
+    if WITHOUT_WORKERS.isdisjoint(words):
+        prepare(PRELOAD)
