@@ -74,7 +74,7 @@ SERIAL = Target(("imgpool serial",), 1.9)  # on two processors
 WORKLOADS = (
     Workload(
         "photos", "{count} JPEGs of 12 MP → 1024 px, unsharp, JPEG quality 90", "photos", 40, 12, ".jpg",
-        ("-f", "resize:longest=1024,interpolation=area", "-f", "unsharp_mask", "--to", "jpeg:quality=90"),
+        ("-f", "resize:longest=1024", "-f", "unsharp_mask", "--to", "jpeg:quality=90"),
         Target(BOUND, 0.90), Target(TEXTBOOK, 1.4), Target(("vipsthumbnail",), 1.3), SERIAL,
     ),
     Workload(

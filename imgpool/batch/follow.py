@@ -3,10 +3,10 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Literal
+from typing import Generic, Literal
 
 from imgpool.batch import runfile
-from imgpool.batch.journal import journal_path, parse_line
+from imgpool.batch.journal import Kind, journal_path, parse_line
 from imgpool.batch.plan import default_output
 from imgpool.batch.runfile import RunInfo
 from imgpool.core.errors import RunError, UsageError
@@ -44,19 +44,22 @@ def last_run(output: str) -> tuple[RunInfo | None, State]:
     return run, ENDINGS.get(run.how or "", "stopped")
 
 
-class Follower:
+class Follower(Generic[Kind]):
     """Reads what a journal holds, and later what has been added since: a long one costs once.
 
     Parameters
     ----------
     output
         The folder of the results.
+    kind
+        What to make of a line.
     start
         The bytes at the journal's beginning that are passed over.
     """
 
-    def __init__(self, output: str, start: int = 0) -> None:
+    def __init__(self, output: str, kind: type[Kind], start: int = 0) -> None:
         self._path = str(journal_path(output))
+        self._kind = kind
         self._place = start
 
     def is_cut_off(self) -> bool:
@@ -66,7 +69,7 @@ class Follower:
         except OSError:
             return False
 
-    def entries(self) -> Iterator[dict[str, Any]]:
+    def entries(self) -> Iterator[Kind]:
         """What has been written since the last call; a last line that is still being written is left for the next.
 
         Raises
@@ -77,7 +80,7 @@ class Follower:
         with suppress(*ABSENT), _readable(self._path), open(self._path, "rb") as file:
             file.seek(self._place)
             for line in file:
-                entry = parse_line(line, self._path)
+                entry = parse_line(line, self._path, self._kind)
                 if entry:
                     yield entry
                 elif not line.endswith(b"\n"):

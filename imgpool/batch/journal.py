@@ -7,16 +7,19 @@ system is synced, then the lines are appended and synced. A line torn by a crash
 
 import contextlib
 import ctypes
+import functools
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, TypeVar
+
+import msgspec
 
 from imgpool.batch.scan import FOLDER
 from imgpool.core.errors import UsageError
@@ -24,10 +27,22 @@ from imgpool.core.task import Result, Task
 from imgpool.work.files import file_hash
 
 VERSION = 1
+ANSWERS = [name for name in Result.__slots__ if name not in {"task", "failure"}]
+"""What of a result stands in its line under the same name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Entry(msgspec.Struct, gc=False):
+    """A line of the journal, with as many of its fields as a reader declares: the others are not decoded."""
+
+    v: int
+    target: str
+    status: str
+
+
+Kind = TypeVar("Kind", bound=Entry)
+
+
+class Record(Entry, gc=False):
     """What the journal remembers of a target: the fields that decide whether it has to be made again."""
 
     source: str
@@ -35,7 +50,6 @@ class Record:
     mtime_ns: int
     source_sha256: str
     fingerprint: str
-    status: str
     written: int
 
 
@@ -44,31 +58,53 @@ def journal_path(output: str) -> Path:
     return Path(output, FOLDER, "journal.jsonl")
 
 
-def read_journal(output: str) -> dict[str, Record]:
-    """The last record of every target, by its path relative to the output folder; empty without a journal.
+def records(output: str) -> Iterator[Record]:
+    """What every line tells, in their order; nothing without a journal.
 
     Raises
     ------
     UsageError
         If a newer imgpool wrote it.
     """
-    records: dict[str, Record] = {}
     with contextlib.suppress(FileNotFoundError), journal_path(output).open("rb") as file:
-        for entry in _entries(file):
-            with contextlib.suppress(KeyError, TypeError):  # garbage: its task runs again
-                for name in ("fingerprint", "status"):
-                    entry[name] = sys.intern(entry[name])  # one text for all records
-                records[str(entry["target"])] = Record(**{name: entry[name] for name in Record.__slots__})
-    return records
+        for line in file:
+            if record := parse_line(line, file.name, Record):
+                yield record
 
 
-def _entries(file: BinaryIO) -> Iterator[dict[str, Any]]:
-    for line in file:
-        if entry := parse_line(line, file.name):
-            yield entry
+def records_of(tasks: Sequence[Task], output: str) -> list[Record | None]:
+    """The last record of each task, in the order of the tasks; None where the journal knows none.
+
+    What a record and its task have in common is held once: there may be millions.
+
+    Raises
+    ------
+    UsageError
+        If a newer imgpool wrote it.
+    """
+    numbers = {task.target: number for number, task in enumerate(tasks)}
+    inside = os.path.join(output, "")
+    known: list[Record | None] = [None] * len(tasks)
+    for record in records(output):
+        number = numbers.get(inside + record.target)
+        if number is not None:
+            _share(record, tasks[number])
+            known[number] = record
+    return known
 
 
-def parse_line(line: bytes, name: str) -> dict[str, Any] | None:
+def _share(record: Record, task: Task) -> None:
+    record.target = task.target
+    record.fingerprint = sys.intern(record.fingerprint)
+    record.status = sys.intern(record.status)
+    if record.source == task.source:
+        record.source = task.source
+    if record.mtime_ns == task.mtime_ns:
+        record.mtime_ns = task.mtime_ns
+        record.source_sha256 = ""  # needed only where the times differ
+
+
+def parse_line(line: bytes, name: str, kind: type[Kind]) -> Kind | None:
     """What a line of the journal called `name` says; None where a crash has torn it: its task runs again.
 
     Raises
@@ -77,16 +113,30 @@ def parse_line(line: bytes, name: str) -> dict[str, Any] | None:
         If a newer imgpool wrote it.
     """
     try:
-        entry: dict[str, Any] = json.loads(line)
-        version = int(entry["v"])
+        entry = msgspec.json.decode(line, type=kind)
+    except msgspec.DecodeError:
+        return _parse_odd_line(line, name, kind)
+    if entry.v > VERSION:
+        raise _newer(entry.v, name)
+    return entry
+
+
+def _parse_odd_line(line: bytes, name: str, kind: type[Kind]) -> Kind | None:
+    """As `parse_line`, for names that are not UTF-8, the lines of a newer version, and garbage."""
+    try:
+        fields: dict[str, Any] = json.loads(line)
+        if (version := int(fields["v"])) > VERSION:
+            raise _newer(version, name)
+        return msgspec.convert(fields, kind)
     except (ValueError, KeyError, TypeError, OverflowError):
         return None
-    if version > VERSION:
-        raise UsageError(
-            f"{name} was written by a newer imgpool (version {version} of the journal)",
-            "upgrade imgpool, or choose another folder with -o",
-        )
-    return entry
+
+
+def _newer(version: int, name: str) -> UsageError:
+    return UsageError(
+        f"{name} was written by a newer imgpool (version {version} of the journal)",
+        "upgrade imgpool, or choose another folder with -o",
+    )
 
 
 def why_run(task: Task, record: Record | None, fingerprint: str) -> str:
@@ -136,7 +186,7 @@ class Journal:
     """
 
     def __init__(self, output: str, fingerprint: str, check: Callable[[], object] = lambda: None) -> None:
-        self._output = output
+        self._inside = os.path.join(output, "")
         self._fingerprint = fingerprint
         self._check = check
         self._adding, self._committing = Lock(), Lock()
@@ -147,7 +197,7 @@ class Journal:
 
     def append(self, result: Result) -> None:
         """Take a result; it is durable at the next commit."""
-        line = json.dumps(self._entry(result)).encode() + b"\n"
+        line = _encoded(self._entry(result)) + b"\n"
         with self._adding:
             self._waiting.append(line)
 
@@ -178,19 +228,18 @@ class Journal:
                 os.ftruncate(descriptor, size)  # no half a line, and no more than is sure to be durable
             raise
 
-    def _entry(self, result: Result) -> Mapping[str, Any]:
+    def _entry(self, result: Result) -> dict[str, Any]:
         task = result.task
-        fields = {name: getattr(result, name) for name in Result.__slots__ if name not in {"task", "failure"}}
         return {
             "v": VERSION,
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "target": os.path.relpath(task.target, self._output),
+            "time": _instant(int(time.time())),
+            "target": task.target.removeprefix(self._inside),
             "source": task.source,
             "size": task.size,
             "mtime_ns": task.mtime_ns,
             "fingerprint": self._fingerprint,
-            **fields,
-            "failure": asdict(result.failure) if result.failure else None,
+            **{name: getattr(result, name) for name in ANSWERS},
+            "failure": result.failure,
         }
 
     def __enter__(self) -> Self:
@@ -203,6 +252,19 @@ class Journal:
             self.commit()
         finally:
             self._file.close()
+
+
+@functools.lru_cache(1)
+def _instant(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
+
+
+def _encoded(entry: Mapping[str, Any]) -> bytes:
+    """As JSON; bytes of names that are not UTF-8 are escaped as the surrogates that stand for them."""
+    try:
+        return msgspec.json.encode(entry)
+    except (UnicodeEncodeError, TypeError):  # TypeError: a kind of float that only the slower encoder takes for one
+        return json.dumps(entry, default=asdict).encode()
 
 
 def _ends_whole(file: BinaryIO) -> bool:

@@ -5,6 +5,7 @@ import os
 import stat
 import unicodedata
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,35 +72,55 @@ def plan(images: Iterable[Found], output: str, recipe: Recipe) -> list[Task]:
         case, or a result would replace an input.
     """
     format_ = FORMATS[recipe.output.format] if recipe.output.format else None
-    tasks = [
-        Task(found.source, os.path.join(output, target_name(found.relative, format_)), found.size, found.mtime_ns)
-        for found in images
-    ]
-    _refuse_collisions(tasks)
+    inside = os.path.join(output, "")
+    tasks = []
+    links = set()
+    for found in images:
+        target = inside + target_name(found.relative, format_)
+        tasks.append(Task(found.source, target, found.size, found.mtime_ns))
+        if found.linked:
+            links.add(found.source)
+    folders = {os.path.dirname(task.target) for task in tasks}
+    _refuse_collisions(tasks, folders)
     if os.path.isdir(output):
-        _refuse_overwriting(tasks)
+        _refuse_overwriting(tasks, folders, links)
     return tasks
 
 
 def target_name(relative: str, format_: Format | None) -> str:
     """Where a result stands below the output: its own name, or with the extension of another format."""
+    if format_ is None:
+        return relative
     folder, name = os.path.split(relative)
     stem, own = split_extension(name)
-    if format_ is None or format_ is own:
+    if format_ is own:
         return relative
     return os.path.join(folder, stem + format_.extensions[0])
 
 
-def _refuse_collisions(tasks: Iterable[Task]) -> None:
+def _refuse_collisions(tasks: Sequence[Task], folders: Iterable[str]) -> None:
+    folders = _with_parents(folders)
+    places = {hash(_place(task.target)) for task in tasks}  # of millions of names, a number each
+    if len(places) == len(tasks) and places.isdisjoint(hash(_place(folder)) for folder in folders):
+        return
     taken: dict[str, Task] = {}
     collisions = [(other, task) for task in tasks if (other := taken.setdefault(_place(task.target), task)) is not task]
     if collisions:
         more = f", and {len(collisions) - 1:,} more like it" if len(collisions) > 1 else ""
         raise UsageError(_collision(*collisions[0]) + more, RENAME)
-    folders = {os.path.dirname(task.target) for task in taken.values()}
-    for folder in {str(above) for path in folders for above in (path, *Path(path).parents)}:
+    for folder in folders:
         if file := taken.get(_place(folder)):
             raise UsageError(f"{file.source} would become {file.target}, which is also a folder of results", RENAME)
+
+
+def _with_parents(folders: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for folder in folders:
+        above = folder
+        while above not in found:
+            found.add(above)
+            above = os.path.dirname(above)
+    return found
 
 
 def _collision(one: Task, other: Task) -> str:
@@ -110,21 +131,41 @@ def _collision(one: Task, other: Task) -> str:
 
 def _place(path: str) -> str:
     """What is left of a path where neither case nor the way letters are composed is told apart."""
+    if path.isascii():
+        return path.lower()
     return unicodedata.normalize("NFD", unicodedata.normalize("NFC", path).casefold())
 
 
-def _refuse_overwriting(tasks: Sequence[Task]) -> None:
+def _refuse_overwriting(tasks: Sequence[Task], folders: Iterable[str], source_links: AbstractSet[str]) -> None:
     """An input is never replaced: not where inputs lie in the output, nor where a link in the output leads to them."""
+    target_links = {link for folder in folders for link in _links(folder)}
+    homes = {os.path.dirname(task.source) for task in tasks}
+    if _real_folders(homes, source_links).isdisjoint(_real_folders(folders, target_links)):
+        return
     real_folder = functools.cache(os.path.realpath)
 
-    def real(path: str) -> str:
+    def real(path: str, links: AbstractSet[str]) -> str:
         folder, name = os.path.split(path)
-        return os.path.realpath(path) if os.path.islink(path) else os.path.join(real_folder(folder), name)
+        return os.path.realpath(path) if path in links else os.path.join(real_folder(folder), name)
 
-    sources = {real(task.source) for task in tasks}
+    sources = {real(task.source, source_links) for task in tasks}
     for task in tasks:
-        if real(task.target) in sources:
+        if real(task.target, target_links) in sources:
             raise UsageError(f"{task.target} would replace an input", "choose another folder with -o")
+
+
+def _links(folder: str) -> list[str]:
+    """The links in a folder; none where it cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.path for entry in entries if entry.is_symlink()]
+    except OSError:
+        return []
+
+
+def _real_folders(folders: Iterable[str], links: Iterable[str]) -> set[str]:
+    """Where folders really are, and those that the links in them lead into."""
+    return {*map(os.path.realpath, folders), *(os.path.dirname(os.path.realpath(link)) for link in links)}
 
 
 class ForeignFileError(UsageError):
@@ -160,6 +201,8 @@ def refuse_unholdable(tasks: Sequence[Task], recipe: Recipe) -> None:
     Headers are read only where that can happen; one that cannot be read is left for its own task to report.
     """
     everywhere = _changes_kind(recipe)
+    if not everywhere and recipe.output.format is None:
+        return
     suspects = (task for task in tasks if everywhere or _changes_format(task))
     refusals = [refusal for task in suspects if (refusal := _refusal(task, recipe))]
     if not refusals:

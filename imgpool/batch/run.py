@@ -1,22 +1,25 @@
 """A run, from the inputs to the last result: scan, plan, drop what is done, run the rest, journal each result."""
 
+import gc
 import hashlib
 import json
 import os
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
+import msgspec
+
 from imgpool.batch import runfile
-from imgpool.batch.journal import Record, read_journal, why_run
+from imgpool.batch.journal import Record, records_of, why_run
 from imgpool.batch.plan import ForeignFileError, check_output, default_output, plan, refuse_foreign, refuse_unholdable
 from imgpool.batch.resources import available_cpus, available_memory
 from imgpool.batch.runfile import RunInfo
 from imgpool.batch.scan import Found, Scan, scan
 from imgpool.batch.session import Session, storage_errors
 from imgpool.core.catalogue import ENGINES, FILTERS, FORMATS, split_extension
-from imgpool.core.engine import EngineOptions, StartMethod
+from imgpool.core.engine import EngineOptions, Pace, StartMethod, unheard
 from imgpool.core.errors import UsageError
 from imgpool.core.filter import Filter
 from imgpool.core.format import Format
@@ -25,6 +28,9 @@ from imgpool.core.task import Result, Task
 from imgpool.work.failures import explain
 from imgpool.work.files import MAX_PIXELS
 from imgpool.work.process import Job, process, set_up
+
+CROWD = 4
+"""Times the processors: the most workers that a run takes by itself, where images wait for disk or network."""
 
 TIMEOUT = 900.0
 TIMEOUT_PER_BYTE = 20e-6
@@ -75,8 +81,7 @@ class Settings:
     start_method: StartMethod = "forkserver"
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(msgspec.Struct, frozen=True, gc=False):
     """A task, and why it has to run; no reason where it is done already."""
 
     task: Task
@@ -100,6 +105,8 @@ class Run:
         What was found in the inputs.
     planned : list of Planned
         Every image's task, sorted by source.
+    pace : Pace
+        How it goes by, as far as the engine has told.
 
     Raises
     ------
@@ -113,9 +120,11 @@ class Run:
         self.output = os.path.abspath(settings.output or default_output(settings.inputs[0]))
         check_output(self.output, settings.inputs)
         ENGINES[settings.engine]  # raises for one that there is not
-        self.scan = _scan(settings.inputs, self.output)
-        self.planned = self._plan()
+        with _collector_at_rest():
+            self.scan = _scan(settings.inputs, self.output)
+            self.planned = self._plan()
         refuse_unholdable(self.to_do, settings.recipe)
+        self.pace = Pace()
         self._stopping = False
 
     def stop(self) -> None:
@@ -147,9 +156,10 @@ class Run:
     def options(self) -> EngineOptions:
         """What the engine is told."""
         settings = self.settings
-        workers = 1 if settings.engine == "serial" else settings.workers or available_cpus()
+        serial = settings.engine == "serial"
         return EngineOptions(
-            workers=workers,
+            workers=1 if serial else settings.workers or available_cpus(),
+            most_workers=None if serial or settings.workers else CROWD * available_cpus(),
             chunksize=settings.chunksize,
             timeout=TIMEOUT if settings.timeout is None else settings.timeout or None,
             timeout_per_byte=TIMEOUT_PER_BYTE if settings.timeout is None else 0.0,
@@ -160,8 +170,13 @@ class Run:
             stopping=lambda: self._stopping,
         )
 
-    def results(self) -> Generator[Result, None, None]:
+    def results(self, notice: Callable[[Pace], None] = unheard) -> Generator[Result, None, None]:
         """Run, and yield what becomes of every image: what is skipped first, the rest as it is finished.
+
+        Parameters
+        ----------
+        notice
+            As in `imgpool.core.engine.EngineOptions`.
 
         Raises
         ------
@@ -172,14 +187,20 @@ class Run:
         for folder, error in self.scan.unreadable:
             yield Result(Task(folder, "", 0, 0), "failed", explain(error, "read"))
         if self.to_do or self._follows_a_killed_run():
-            yield from self._run()
+            yield from self._run(notice)
 
-    def _run(self) -> Iterator[Result]:
+    def _run(self, notice: Callable[[Pace], None]) -> Iterator[Result]:
         settings = self.settings
+
+        def note(pace: Pace) -> None:
+            self.pace = pace
+            notice(pace)
+
+        options = replace(self.options, notice=note)
         with Session(self.output, self._info(), self._key, self.scan.folders, self.stop) as session:
             job = Job(settings.recipe, session.scratch, settings.max_pixels)
             engine = ENGINES[settings.engine]
-            with closing(engine.run(self.to_do, process, partial(set_up, job), self.options)) as results:
+            with closing(engine.run(self.to_do, process, partial(set_up, job), options)) as results:
                 for result in map(_mention_older_output, results):
                     session.take(result)
                     yield result
@@ -216,19 +237,34 @@ class Run:
         while True:
             with storage_errors(self.output):
                 self._last_run = runfile.read(self.output)  # before the journal, which then has all of a run that ended
-                records = read_journal(self.output)
-                since = self._last_run.unsettled_since_ns if self._last_run else None
+                records = records_of(tasks, self.output)
                 try:
-                    return [self._planned(task, records, since) for task in tasks]
+                    if os.path.isdir(self.output):
+                        self._refuse_foreign(task for task, record in zip(tasks, records, strict=True) if not record)
+                    return [self._planned(task, record) for task, record in zip(tasks, records, strict=True)]
                 except ForeignFileError:
                     if runfile.read(self.output) == self._last_run:  # else a run has begun or ended meanwhile
                         raise
 
-    def _planned(self, task: Task, records: Mapping[str, Record], unsettled_since_ns: int | None) -> Planned:
-        record = records.get(task.target.removeprefix(os.path.join(self.output, "")))
-        if record is None:
-            refuse_foreign(task, unsettled_since_ns)
+    def _refuse_foreign(self, tasks: Iterable[Task]) -> None:
+        since = self._last_run.unsettled_since_ns if self._last_run else None
+        for task in tasks:
+            refuse_foreign(task, since)
+
+    def _planned(self, task: Task, record: Record | None) -> Planned:
         return Planned(task, why_run(task, None if self.settings.fresh else record, self.fingerprint))
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Look for no garbage meanwhile: of millions of files there are millions of objects, and all of them are kept."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _check(settings: Settings) -> None:
@@ -270,9 +306,9 @@ def _mention_older_output(result: Result) -> Result:
 def _modules(recipe: Recipe, tasks: list[Task]) -> tuple[str, ...]:
     """The modules that workers need: of the recipe's filters, and of the formats that are read and written."""
     filters = [FILTERS[step.filter] for step in recipe.steps]
-    extensions = {os.path.splitext(path)[1] for task in tasks for path in (task.source, task.target)}
-    formats = {format_ for extension in extensions if (format_ := split_extension(f"_{extension}")[1])}
+    extensions = {path.rpartition(".")[2] for task in tasks for path in (task.source, task.target)}
+    formats = {format_ for extension in extensions if (format_ := split_extension(f"_.{extension}")[1])}
     plugins: tuple[Filter | Format, ...] = (*filters, *sorted(formats, key=lambda format_: format_.name))
     libraries = (library for plugin in plugins for library in plugin.libraries)
     homes = (filter_.function.__module__ for filter_ in filters)
-    return tuple(dict.fromkeys(("imgpool.work.process", *homes, *libraries)))
+    return tuple(dict.fromkeys(("imgpool.work.warm", *homes, *libraries)))

@@ -21,6 +21,8 @@ VERSION = 1
 FRESH = 60.0
 """Seconds after its last sign of life in which a run on another machine counts as alive."""
 
+_PROC = Path("/proc")
+
 
 def _utc_now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -32,6 +34,8 @@ def _own_start() -> float:
 
 def _process_started(pid: int) -> float | None:
     """When a process started, in seconds after the boot; None if there is none, or only its remains."""
+    if (_PROC / "self" / "stat").exists():
+        return _process_started_by_proc(pid)
     import psutil
 
     try:
@@ -42,6 +46,15 @@ def _process_started(pid: int) -> float | None:
         return round(process.create_time() - boot, 2)
     except psutil.Error:
         return None
+
+
+def _process_started_by_proc(pid: int) -> float | None:
+    """As psutil tells it, which takes longer to import than many an image to process."""
+    try:
+        state, *numbers = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if state in {b"Z", b"X"} else round(int(numbers[18]) / os.sysconf("SC_CLK_TCK"), 2)
 
 
 def _boot() -> str:

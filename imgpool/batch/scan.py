@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from imgpool.core.catalogue import split_extension
 from imgpool.core.errors import UsageError
 
@@ -26,8 +28,7 @@ Place = tuple[int, int]
 """A file system and a folder in it: what a path leads to, whatever its name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True, gc=False):
     """One image file.
 
     Attributes
@@ -38,12 +39,15 @@ class Found:
         Where it stands below its input, with the input's own name in front when there are several.
     size, mtime_ns
         0 where the file could not be asked; reading it will tell why.
+    linked
+        Whether the path itself is a link.
     """
 
     source: str
     relative: str
     size: int
     mtime_ns: int
+    linked: bool = False
 
 
 @dataclass(slots=True)
@@ -121,7 +125,7 @@ class _Walk:
         self.result = Scan()
         self.roots = roots
         self.seen: set[tuple[int, int]] = set()
-        self.output = os.path.realpath(output)
+        self.output = place_of(output)
 
     def single(self, path: str) -> None:
         """Take an input that is named itself: it has to be an image."""
@@ -129,7 +133,7 @@ class _Walk:
             raise UsageError(f"{path} does not exist", "check the spelling")
         if split_extension(os.path.basename(path))[1] is None:
             raise UsageError(f"{path}: no format has this extension", "`imgpool formats` lists those that are known")
-        self._file(path, os.path.basename(path))
+        self._file(path, os.path.basename(path), linked=os.path.islink(path))
 
     def folders(self) -> None:
         """Walk the input folders: real ones first, so that what is also linked keeps its real place."""
@@ -143,8 +147,9 @@ class _Walk:
         pending = [(path, relative)]
         while pending:
             path, relative = pending.pop()
+            above = os.path.join(relative, "")
             for entry in self._entries(path):
-                inside = os.path.join(relative, entry.name)
+                inside = above + entry.name
                 if not _is_folder(entry):
                     self._entry(entry, inside)
                 elif entry.is_symlink():
@@ -159,7 +164,7 @@ class _Walk:
             place = status.st_dev, status.st_ino
             if path in self.roots:
                 self.result.folders[path] = place
-            if place in self.seen or os.path.realpath(path) == self.output:
+            if place in self.seen or place == self.output:
                 return []
             self.seen.add(place)
             with os.scandir(path) as scanned:
@@ -178,16 +183,16 @@ class _Walk:
             extension = os.path.splitext(entry.name)[1].lower()
             self.result.unread.update({extension} & OTHER_IMAGES)
         else:
-            self._file(entry.path, relative)
+            self._file(entry.path, relative, linked=entry.is_symlink())
 
-    def _file(self, path: str, relative: str) -> None:
+    def _file(self, path: str, relative: str, *, linked: bool) -> None:
         try:
             status = os.stat(path)
         except OSError:  # a broken link, or gone since: reading it will say so, by name
-            self.result.images.append(Found(path, relative, 0, 0))
+            self.result.images.append(Found(path, relative, 0, 0, linked))
             return
         if stat.S_ISREG(status.st_mode):
-            self.result.images.append(Found(path, relative, status.st_size, status.st_mtime_ns))
+            self.result.images.append(Found(path, relative, status.st_size, status.st_mtime_ns, linked))
         else:
             self.result.left_out.append((path, _kind(status.st_mode)))
 

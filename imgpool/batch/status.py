@@ -2,15 +2,28 @@
 
 import os
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from imgpool.batch.follow import Follower, State, last_run, not_an_output
-from imgpool.batch.journal import journal_path
+from imgpool.batch.journal import Entry, journal_path
 from imgpool.batch.runfile import RunInfo, run_path
 from imgpool.core.task import Failure, Result, Task
+
+
+class Outcome(Entry, gc=False):
+    """A line of the journal, as far as it counts here."""
+
+    source: str
+    size: int
+    mtime_ns: int
+    time: datetime
+    lost: tuple[str, ...]
+    failure: Failure | None
+
+    def __post_init__(self) -> None:
+        if (self.status == "done") is not (self.failure is None):
+            raise ValueError(self.status)
 
 
 class Status:
@@ -60,8 +73,7 @@ class Status:
             self._forget(run.journal if run else 0)
         self.run, self.state = run, state
         for entry in self._follower.entries():
-            with suppress(KeyError, TypeError, ValueError):  # garbage: its task runs again
-                self._add(entry)
+            self._add(entry)
 
     @property
     def done(self) -> int:
@@ -125,31 +137,29 @@ class Status:
 
     def _forget(self, start: int) -> None:
         """Begin anew with another run, whose lines stand in the journal from `start` on."""
-        self._follower = Follower(self.output, start)
+        self._follower = Follower(self.output, Outcome, start)
         self._done: set[str] = set()
         self._failed: dict[str, Result] = {}
         self._lost: dict[str, tuple[str, ...]] = {}
         self._last: datetime | None = None
 
-    def _add(self, entry: Mapping[str, Any]) -> None:
+    def _add(self, entry: Outcome) -> None:
         """Take a line of the journal; of several about one target the last counts."""
-        target, lost, last = str(entry["target"]), tuple(entry["lost"]), datetime.fromisoformat(entry["time"])
-        failed = None if entry["status"] == "done" else self._result(entry)
-        self._done.discard(target)
+        target = entry.target
         self._failed.pop(target, None)
         self._lost.pop(target, None)
-        if failed:
-            self._failed[target] = failed
+        if entry.failure:
+            self._done.discard(target)
+            self._failed[target] = self._result(entry, entry.failure)
         else:
             self._done.add(target)
-        if lost:
-            self._lost[target] = lost
-        self._last = last
+        if entry.lost:
+            self._lost[target] = entry.lost
+        self._last = entry.time
 
-    def _result(self, entry: Mapping[str, Any]) -> Result:
-        failure = Failure(**entry["failure"] if self._tracebacks else {**entry["failure"], "traceback": ""})
-        target = os.path.join(self.output, entry["target"])
-        return Result(Task(entry["source"], target, entry["size"], entry["mtime_ns"]), "failed", failure)
+    def _result(self, entry: Outcome, failure: Failure) -> Result:
+        task = Task(entry.source, os.path.join(self.output, entry.target), entry.size, entry.mtime_ns)
+        return Result(task, "failed", failure if self._tracebacks else replace(failure, traceback=""))
 
 
 def _token(run: RunInfo | None) -> str:

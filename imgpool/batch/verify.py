@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+import msgspec
+
 from imgpool.batch.follow import Follower, last_run, not_an_output
-from imgpool.batch.journal import journal_path
+from imgpool.batch.journal import Entry, journal_path
 from imgpool.batch.resources import available_cpus
 from imgpool.batch.runfile import who
 from imgpool.batch.scan import FOLDER, SYSTEM_FOLDERS
@@ -56,8 +58,7 @@ class Finding:
     made_again: bool = False
 
 
-@dataclass(slots=True)
-class Known:
+class Known(msgspec.Struct, gc=False):
     """What the journal tells of a target.
 
     Attributes
@@ -71,6 +72,13 @@ class Known:
     written: int = 0
     sha256: bytes = b""
     failed: bool = False
+
+
+class Written(Entry, gc=False):
+    """A line of the journal, as far as it counts here."""
+
+    written: int
+    sha256: str
 
 
 class Verification:
@@ -189,12 +197,12 @@ class Verification:
 def _known(output: str) -> dict[str, Known]:
     """What the journal tells of every target: whether the last run made it, and what was written last."""
     known: dict[str, Known] = {}
-    for entry in Follower(output).entries():
-        with suppress(KeyError, TypeError, ValueError):  # garbage: its task runs again
-            if entry["status"] == "done":
-                known[str(entry["target"])] = Known(int(entry["written"]), bytes.fromhex(entry["sha256"]))
-            else:
-                known.setdefault(str(entry["target"]), Known()).failed = True
+    for entry in Follower(output, Written).entries():
+        if entry.status == "done":
+            with suppress(ValueError):  # garbage: its task runs again
+                known[entry.target] = Known(entry.written, bytes.fromhex(entry.sha256))
+        else:
+            known.setdefault(entry.target, Known()).failed = True
     return known
 
 

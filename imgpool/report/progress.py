@@ -1,18 +1,14 @@
 """How far a run has come: a bar on a terminal, a line now and then in a log file."""
 
-import sys
 import time
 from collections.abc import Callable
-from typing import Protocol, TextIO, cast
+from typing import Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn
-from rich.progress import Progress as RichProgress
-from rich.text import Text
-
-from imgpool.report.stream import Unfailing
+from imgpool.report.screen import Screen, stderr_console
 from imgpool.report.tally import Counts
-from imgpool.report.text import duration
+from imgpool.report.text import Line, duration
+
+__all__ = ["Progress", "choose_progress", "progress_line", "stderr_console"]
 
 LINE_SECONDS = 10.0
 """Between two lines of progress where there is no terminal."""
@@ -54,46 +50,10 @@ class Silent:
         """Show nothing."""
 
 
-class Bar:
-    """A bar on a terminal, with a line beside it that tells more, such as `progress_line`.
-
-    Parameters
-    ----------
-    line
-        Called with the number of images that are left.
-    """
-
-    def __init__(self, console: Console, line: Callable[[int], str], to_do: int) -> None:
-        columns = (TextColumn(" "), BarColumn(32), MofNCompleteColumn(), TextColumn("·"), _Line(line))
-        self._progress = RichProgress(*columns, console=console, transient=True, refresh_per_second=5)
-        self._task = self._progress.add_task("", total=to_do)
-
-    def start(self) -> None:
-        """Draw the bar."""
-        self._progress.start()
-
-    def advance(self, images: int = 1) -> None:
-        """Move the bar."""
-        self._progress.advance(self._task, images)
-
-    def stop(self) -> None:
-        """Take the bar away."""
-        self._progress.stop()
-
-
-class _Line(ProgressColumn):
-    def __init__(self, line: Callable[[int], str]) -> None:
-        super().__init__()
-        self._line = line
-
-    def render(self, task: Task) -> Text:
-        return Text(self._line(int((task.total or 0) - task.completed)))
-
-
 class Lines:
     """A line every few seconds, where stderr is no terminal."""
 
-    def __init__(self, console: Console, line: Callable[[int], str], to_do: int) -> None:
+    def __init__(self, console: Screen, line: Callable[[int], str], to_do: int) -> None:
         self._console = console
         self._line = line
         self._to_do = to_do
@@ -110,20 +70,18 @@ class Lines:
         if time.monotonic() - self._said >= LINE_SECONDS:
             self._said = time.monotonic()
             line = self._line(self._to_do - self._finished)
-            self._console.print(Text(f"  {self._finished:,}/{self._to_do:,} · {line}"))
+            self._console.print(Line(f"  {self._finished:,}/{self._to_do:,} · {line}"))
 
     def stop(self) -> None:
         """Leave nothing open."""
 
 
-def choose_progress(console: Console, line: Callable[[int], str], to_do: int, *, quiet: bool = False) -> Progress:
+def choose_progress(console: Screen, line: Callable[[int], str], to_do: int, *, quiet: bool = False) -> Progress:
     """What suits a console: a bar on a terminal, else lines; nothing where nothing is wanted."""
     if quiet:
         return Silent()
-    return (Bar if console.is_terminal else Lines)(console, line, to_do)
+    if not console.is_terminal:
+        return Lines(console, line, to_do)
+    from imgpool.report.bar import Bar
 
-
-def stderr_console() -> Console:
-    """Stderr as rich sees it; it takes names as they are, and goes on without an audience."""
-    stderr = cast("TextIO", Unfailing(sys.stderr)) if sys.stderr else None
-    return Console(file=stderr, stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
+    return Bar(console, line, to_do)

@@ -7,21 +7,19 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from rich.text import Text
-
 from imgpool.batch.runfile import RunInfo, instant, who
 from imgpool.batch.status import Status
 from imgpool.report.console import failure_lines, summary_lines
 from imgpool.report.overview import root_of
 from imgpool.report.progress import choose_progress, progress_line, stderr_console
 from imgpool.report.tally import failure_json
-from imgpool.report.text import duration, plural, printable, short
+from imgpool.report.text import Line, duration, plural, printable, short
 
 REFRESH_SECONDS = 1.0
 """Between two looks at a run that is being followed."""
 
 
-def status_lines(status: Status, verbosity: int = 0) -> Iterator[Text]:
+def status_lines(status: Status, verbosity: int = 0) -> Iterator[Line]:
     """What a run did, or does: where it stands, its numbers, its failures by cause and by name, how to go on.
 
     Parameters
@@ -37,23 +35,23 @@ def status_lines(status: Status, verbosity: int = 0) -> Iterator[Text]:
     for result in status.failures:
         yield from failure_lines(result, below, traceback=verbosity > 0)
     if verbosity >= 0:
-        yield from (Text(f"  {line}") for line in _advice(status))
+        yield from (Line(f"  {line}") for line in _advice(status))
 
 
-def _overview(status: Status) -> Iterator[Text]:
+def _overview(status: Status) -> Iterator[Line]:
     target = short(status.output, os.getcwd())
     if status.run is None:
-        yield Text(f"{target} · no run file: this is what its journal holds in all")
+        yield Line(f"{target} · no run file: this is what its journal holds in all")
     else:
         images = plural(status.run.found - status.unlisted, "image")
         workers = "serial" if status.run.engine == "serial" else plural(status.run.workers, "worker")
-        yield Text(f"{printable(status.run.recipe)} · {images} · {workers} → {target}")
-        yield Text(f"  {_where_it_stands(status, status.run)}")
+        yield Line(f"{printable(status.run.recipe)} · {images} · {workers} → {target}")
+        yield Line(f"  {_where_it_stands(status, status.run)}")
     yield from summary_lines(status, running=status.state == "running")
     if status.unlisted:
-        yield Text(f"  {plural(status.unlisted, 'folder')} could not be listed")
+        yield Line(f"  {plural(status.unlisted, 'folder')} could not be listed")
     for stage, error, count in status.causes:
-        yield Text(f"  {count:,} × {stage} · {printable(error)}")
+        yield Line(f"  {count:,} × {stage} · {printable(error)}")
 
 
 def _where_it_stands(status: Status, run: RunInfo) -> str:

@@ -7,11 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from rich.text import Text
-
 from imgpool.batch.verify import Finding, Verification
 from imgpool.report.progress import choose_progress, stderr_console
-from imgpool.report.text import duration, plural, printable, short
+from imgpool.report.text import Line, duration, plural, printable, short
 
 WRONG = ("missing", "changed", "outdated", "extra", "unreadable")
 """The kinds of findings that are told one by one."""
@@ -86,7 +84,7 @@ class Verdict:
         return " · ".join(parts)
 
 
-def verdict_lines(verdict: Verdict, verbosity: int = 0) -> Iterator[Text]:
+def verdict_lines(verdict: Verdict, verbosity: int = 0) -> Iterator[Line]:
     """Each file that is not as it ought to be, the numbers, and what to do.
 
     Parameters
@@ -103,28 +101,28 @@ def verdict_lines(verdict: Verdict, verbosity: int = 0) -> Iterator[Text]:
     yield _numbers(verdict)
     see = f"see `imgpool status {shlex.quote(short(verdict.verification.output, os.getcwd()))}`"
     if verdict.counts["absent"]:
-        yield Text(f"  {plural(verdict.counts['absent'], 'image')} failed without an output: {see}")
+        yield Line(f"  {plural(verdict.counts['absent'], 'image')} failed without an output: {see}")
     if verdict.verification.state in UNFINISHED:
-        yield Text(f"  the last run was {verdict.verification.state}: {see}")
+        yield Line(f"  the last run was {verdict.verification.state}: {see}")
     for folder in verdict.verification.left_out:
-        yield Text(f"  {printable(folder)} left out: results of another run of imgpool")
+        yield Line(f"  {printable(folder)} left out: results of another run of imgpool")
     for line in _advice(verdict):
-        yield Text(f"  {line}")
+        yield Line(f"  {line}")
 
 
-def _finding_line(finding: Finding) -> Text:
+def _finding_line(finding: Finding) -> Line:
     name = printable(finding.path) or "."
     if finding.kind == "intact":
-        return Text(f"✓ {name} · intact")
-    return Text(f"✗ {name} · {finding.kind} · {finding.reason}", "red")
+        return Line(f"✓ {name} · intact")
+    return Line(f"✗ {name} · {finding.kind} · {finding.reason}", "red")
 
 
-def _numbers(verdict: Verdict) -> Text:
+def _numbers(verdict: Verdict) -> Line:
     counts = verdict.counts
     parts = [f"{plural(verdict.checked, 'output')} checked", f"{counts['intact']:,} intact"]
     parts += [f"{counts[kind]:,} {kind}" for kind in WRONG if counts[kind]]
     mark, style = ("✗", "red") if verdict.wrong else ("✓", "green")
-    return Text(f"{mark} {' · '.join(parts)} · {duration(verdict.seconds)}", style)
+    return Line(f"{mark} {' · '.join(parts)} · {duration(verdict.seconds)}", style)
 
 
 def _advice(verdict: Verdict) -> Iterator[str]:

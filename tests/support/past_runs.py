@@ -6,7 +6,7 @@ from dataclasses import replace
 from run_files import run_of
 
 from imgpool.batch import runfile
-from imgpool.batch.journal import Journal, journal_path
+from imgpool.batch.journal import Journal, journal_path, records
 from imgpool.core.task import Failure, Result, Task
 
 SINCE = "2026-11-22T21:03:11Z"
@@ -28,6 +28,11 @@ def write_journal(output, *results):
     with Journal(output, "f" * 64) as journal:
         for result in results:
             journal.append(result)
+
+
+def read_journal(output):
+    """The last record of every target, by its path relative to the output folder."""
+    return {record.target: record for record in records(output)}
 
 
 def write_run(output, **changes):

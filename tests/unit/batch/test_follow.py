@@ -8,7 +8,7 @@ from run_files import write_elsewhere
 
 from imgpool.batch import follow, runfile
 from imgpool.batch.follow import Follower, last_run, not_an_output
-from imgpool.batch.journal import journal_path
+from imgpool.batch.journal import Entry, journal_path
 from imgpool.batch.runfile import instant, who
 from imgpool.core.errors import RunError, UsageError
 
@@ -19,7 +19,7 @@ def output(tmp_path):
 
 
 def targets(follower):
-    return [entry["target"] for entry in follower.entries()]
+    return [entry.target for entry in follower.entries()]
 
 
 def add(output, data):
@@ -29,7 +29,7 @@ def add(output, data):
 
 def test_what_was_read_is_not_read_again(output):
     write_journal(output, done(output))
-    follower = Follower(output)
+    follower = Follower(output, Entry)
     assert targets(follower) == ["a.png"]
     assert targets(follower) == []
     write_journal(output, done(output, "b.png"))
@@ -40,7 +40,7 @@ def test_a_run_can_be_read_without_those_before_it(output):
     write_journal(output, done(output))
     start = journal_path(output).stat().st_size
     write_journal(output, done(output, "b.png"))
-    assert targets(Follower(output, start)) == ["b.png"]
+    assert targets(Follower(output, Entry, start)) == ["b.png"]
 
 
 def test_a_line_is_read_once_it_is_whole_wherever_it_was_cut(output):
@@ -48,7 +48,7 @@ def test_a_line_is_read_once_it_is_whole_wherever_it_was_cut(output):
     line = journal_path(output).read_bytes()
     for cut in range(len(line)):
         journal_path(output).write_bytes(line + line[:cut])
-        follower = Follower(output)
+        follower = Follower(output, Entry)
         first = targets(follower)
         add(output, line[cut:])
         assert first + targets(follower) == ["a.png", "a.png"]
@@ -57,14 +57,14 @@ def test_a_line_is_read_once_it_is_whole_wherever_it_was_cut(output):
 def test_a_torn_line_costs_none_of_those_after_it(output):
     write_journal(output, done(output))
     add(output, b'{"v": 1, "targ')
-    follower = Follower(output)
+    follower = Follower(output, Entry)
     assert targets(follower) == ["a.png"]
     write_journal(output, done(output, "b.png"))
     assert targets(follower) == ["b.png"]
 
 
 def test_without_a_journal_there_is_nothing_to_read(output):
-    follower = Follower(output)
+    follower = Follower(output, Entry)
     assert targets(follower) == []
     assert not follower.is_cut_off()
     write_journal(output, done(output))
@@ -73,7 +73,7 @@ def test_without_a_journal_there_is_nothing_to_read(output):
 
 def test_a_journal_that_became_shorter_is_noticed(output):
     write_journal(output, done(output), done(output, "b.png"))
-    follower = Follower(output)
+    follower = Follower(output, Entry)
     list(follower.entries())
     assert not follower.is_cut_off()
     os.truncate(journal_path(output), 10)
@@ -84,13 +84,13 @@ def test_a_newer_journal_is_refused(output):
     write_journal(output, done(output))
     add(output, b'{"v": 2}\n')
     with pytest.raises(UsageError, match="newer imgpool"):
-        list(Follower(output).entries())
+        list(Follower(output, Entry).entries())
 
 
 def test_a_journal_that_cannot_be_read_is_a_sentence(output):
     journal_path(output).mkdir(parents=True)
     with pytest.raises(RunError, match=r"journal\.jsonl: is a directory"):
-        list(Follower(output).entries())
+        list(Follower(output, Entry).entries())
 
 
 @pytest.mark.parametrize(

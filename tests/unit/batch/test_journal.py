@@ -5,11 +5,13 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from disks import file_size_limit
+from past_runs import read_journal
 
 from imgpool.batch import journal as journal_module
-from imgpool.batch.journal import Journal, journal_path, read_journal, sync_file_system, why_run
+from imgpool.batch.journal import Journal, journal_path, records_of, sync_file_system, why_run
 from imgpool.core.errors import RunError, UsageError
 from imgpool.core.task import Failure, Result, Task
 from imgpool.work.files import file_hash
@@ -63,12 +65,21 @@ def test_a_result_is_one_json_line_that_says_everything(output):
     assert (entry["pid"], entry["attempt"]) == (7, 2)
 
 
-def test_a_failure_is_written_with_its_reason(output):
-    write(output, failed(output))
+@pytest.mark.parametrize("name", ["a.png", "\udcff.png"])
+def test_a_failure_is_written_with_its_reason(output, name):
+    write(output, failed(output, name))
     entry = json.loads(lines(output)[0])
     assert entry["status"] == "failed"
     assert (entry["failure"]["stage"], entry["failure"]["message"]) == ("read", "cut off")
-    assert read_journal(output)["a.png"].status == "failed"
+    assert read_journal(output)[name].status == "failed"
+
+
+def test_numbers_of_any_size_and_kind_come_back(output):
+    task = replace(done(output).task, size=2**70, mtime_ns=-(2**70))
+    write(output, replace(done(output), task=task, seconds={"read": np.float64(0.5)}))
+    assert json.loads(lines(output)[0])["seconds"] == {"read": 0.5}
+    record = read_journal(output)["a.png"]
+    assert (record.size, record.mtime_ns) == (2**70, -(2**70))
 
 
 def test_the_latest_record_wins_and_the_file_only_grows(output):
@@ -89,6 +100,27 @@ def test_odd_names_come_back_as_they_were(output, name):
     (target,) = read_journal(output)
     assert target == name
     assert read_journal(output)[name].source == f"/photos/{name}"
+
+
+def test_of_the_journal_only_the_records_of_the_tasks_are_held_and_no_text_twice(output):
+    write(output, failed(output), done(output), done(output, "\udcff.png"), done(output, "b.png"))
+    tasks = [done(output, name).task for name in ("a.png", "\udcff.png", "new.png")]
+    records = records_of(tasks, output)
+    assert records[2] is None
+    for task, record in zip(tasks[:2], records, strict=False):
+        assert (record.status, record.written, record.size, record.mtime_ns) == ("done", 3, 10, 20)
+        assert record.source is task.source
+
+
+def test_a_line_as_any_other_tool_writes_it_is_read(output):
+    write(output, done(output, "µ.png"))
+    (line,) = lines(output)
+    entry = json.loads(line)
+    journal_path(output).write_text(
+        "".join(json.dumps(entry, indent=indent).replace("\n", "") + "\n" for indent in (None, 1))
+    )
+    (record,) = read_journal(output).values()
+    assert (record.target, record.source, record.written) == ("µ.png", "/photos/µ.png", 3)
 
 
 def test_nothing_on_disk_claims_done_before_the_commit_and_the_outputs_are_synced_first(output, monkeypatch):
@@ -272,8 +304,7 @@ def finished(tmp_path, output):
 
 
 def reason(task, output, fingerprint=FINGERPRINT):
-    record = read_journal(output).get(os.path.relpath(task.target, output))
-    return why_run(task, record, fingerprint)
+    return why_run(task, records_of([task], output)[0], fingerprint)
 
 
 def rescanned(task):

@@ -189,6 +189,27 @@ def test_a_link_in_the_output_that_leads_to_the_input_does_not_overwrite_it(tmp_
         tasks_for(tmp_path / "photos", KEEP, tmp_path / "out")
 
 
+@pytest.mark.parametrize("input_is_link", [True, False])
+def test_a_link_from_input_to_output_or_back_does_not_overwrite_what_it_leads_to(tmp_path, input_is_link):
+    ends = [tmp_path / "photos/trip/a.png", tmp_path / "out/trip/a.png"]
+    link, file = ends if input_is_link else ends[::-1]
+    write_png(file, GREY_8)
+    link.parent.mkdir(parents=True)
+    link.symlink_to(file)
+    with pytest.raises(UsageError, match="would replace an input"):
+        tasks_for(tmp_path / "photos", KEEP, tmp_path / "out")
+
+
+def test_links_that_lead_elsewhere_are_in_nobodys_way(tmp_path):
+    write_png(tmp_path / "photos/a.png", GREY_8)
+    write_png(tmp_path / "elsewhere/b.png", GREY_8)
+    (tmp_path / "photos/b.png").symlink_to(tmp_path / "elsewhere/b.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/other").symlink_to(tmp_path / "photos/a.png")
+    tasks = tasks_for(tmp_path / "photos", KEEP, tmp_path / "out")
+    assert [task.target for task in tasks] == [str(tmp_path / "out" / name) for name in ("a.png", "b.png")]
+
+
 def test_a_file_that_no_run_can_have_left_is_refused_by_name(tmp_path):
     one, two = plan(found("a/1.png", "b.png"), str(tmp_path), KEEP)
     for task in (one, two):

@@ -5,6 +5,7 @@ import os
 import psutil
 import pytest
 
+from imgpool.batch import resources
 from imgpool.batch.resources import available_cpus, available_memory, cpu_quota, memory_left
 
 MIB = 1024**2
@@ -148,6 +149,13 @@ def test_a_groups_name_may_hold_anything(groups):
 def test_this_machine_has_at_least_one_processor_and_some_memory():
     assert 1 <= available_cpus() <= os.cpu_count()
     assert 0 < available_memory() < psutil.virtual_memory().total
+
+
+def test_the_memory_that_is_left_is_told_by_the_system_or_by_psutil(tmp_path):
+    table = tmp_path / "meminfo"
+    assert resources._free_memory(table) == pytest.approx(psutil.virtual_memory().available, rel=0.5)
+    table.write_text("MemTotal: 8000 kB\nMemAvailable:    1000 kB\n")
+    assert resources._free_memory(table) == 1024 * 1000
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")

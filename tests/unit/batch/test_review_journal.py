@@ -1,8 +1,9 @@
 """What the last review of the journal found."""
 
 import pytest
+from past_runs import read_journal
 
-from imgpool.batch.journal import journal_path, read_journal
+from imgpool.batch.journal import journal_path
 
 
 @pytest.mark.parametrize("line", [b'{"v": Infinity}', b'{"v": NaN}', b"[1]", b'"v"', b"1", b"null"])

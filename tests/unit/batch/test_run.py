@@ -11,6 +11,7 @@ from small_runs import BLUR, close_folder, outputs, prepare, run, statuses, writ
 import imgpool
 from imgpool.batch import runfile
 from imgpool.batch.journal import journal_path
+from imgpool.batch.resources import available_cpus
 from imgpool.batch.run import Run, Settings
 from imgpool.core.catalogue import FILTERS
 from imgpool.core.errors import ReadError, RunError
@@ -278,3 +279,20 @@ def test_a_folder_in_the_place_of_a_target_fails_that_image_alone(photos, tmp_pa
     (failed,) = [result for result in results if result.status == "failed"]
     assert failed.failure.stage == "write"
     assert statuses(results).count("skipped") == 2
+
+
+def test_the_engine_may_take_more_workers_only_where_their_number_is_left_to_it(photos):
+    settings = Settings((str(photos),), BLUR)
+    assert Run(settings).options.most_workers == 4 * available_cpus()
+    assert Run(replace(settings, workers=2)).options.most_workers is None
+    assert Run(replace(settings, engine="serial")).options.most_workers is None
+
+
+@pytest.mark.parametrize("engine", ["serial", "pool"])
+def test_a_run_tells_its_pace(photos, engine):
+    told = []
+    run = Run(Settings((str(photos),), BLUR, engine=engine))
+    results = list(run.results(told.append))
+    assert run.pace == told[-1]
+    assert run.pace.tasks == len(results)
+    assert run.pace.why

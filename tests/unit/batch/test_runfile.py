@@ -106,6 +106,22 @@ def test_a_number_that_another_process_has_now_is_not_the_run(output, changes):
     assert not is_alive(output, replace(run_of(), **changes))
 
 
+@pytest.fixture(params=["by the system itself", "by psutil"])
+def _told(request, monkeypatch, tmp_path):
+    if request.param == "by psutil":
+        monkeypatch.setattr(runfile, "_PROC", tmp_path)
+
+
+@pytest.mark.usefixtures("_told")
+def test_when_a_process_started_is_told_alike():
+    import psutil
+
+    process = psutil.Process()
+    assert runfile._process_started(process.pid) == pytest.approx(process.create_time() - psutil.boot_time(), abs=0.02)
+    assert runfile._process_started(2**22 + 1) is None
+
+
+@pytest.mark.usefixtures("_told")
 def test_a_clock_that_was_set_does_not_make_it_another_process(output, monkeypatch):
     """The boot, and with it the start of every process, is then told for another time."""
     import psutil
@@ -117,6 +133,7 @@ def test_a_clock_that_was_set_does_not_make_it_another_process(output, monkeypat
     assert is_alive(output, info)
 
 
+@pytest.mark.usefixtures("_told")
 def test_a_process_that_is_gone_or_of_which_only_the_remains_are_there_is_not_alive(output):
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     info = replace(run_of(), pid=process.pid, process_started=runfile._process_started(process.pid))

@@ -56,6 +56,19 @@ def test_tells_where_the_input_folders_led(folder, tmp_path):
     assert place_of(str(tmp_path / "absent")) is None
 
 
+def test_tells_links_from_files(folder, tmp_path):
+    fill(tmp_path / "more", "2.png", "3.png")
+    fill(folder, "1.png")
+    (folder / "2.png").symlink_to(tmp_path / "more/2.png")
+    (tmp_path / "named.png").symlink_to(tmp_path / "more/3.png")
+    images = walk(folder, tmp_path / "named.png").images
+    assert [(os.path.basename(image.source), image.linked) for image in images] == [
+        ("named.png", True),
+        ("1.png", False),
+        ("2.png", True),
+    ]
+
+
 def test_tells_size_and_time_of_every_image(folder):
     fill(folder, "a.png")
     os.utime(folder / "a.png", ns=(1, 1_700_000_000_123_456_789))

@@ -7,13 +7,13 @@ import threading
 import time
 
 import pytest
+from past_runs import read_journal
 from run_files import run_of, write_elsewhere
 from small_runs import prepare, statuses
 
 import imgpool
 from imgpool.batch import journal as journal_module
 from imgpool.batch import runfile, session
-from imgpool.batch.journal import read_journal
 from imgpool.batch.session import Session
 from imgpool.core.catalogue import FILTERS
 from imgpool.core.errors import RunError

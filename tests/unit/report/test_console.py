@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from imgpool.core.engine import Pace
 from imgpool.core.task import Failure, Result, Task
 from imgpool.report import progress
 from imgpool.report.console import Reporter
@@ -153,3 +154,11 @@ def test_the_progress_line_tells_rate_time_left_and_failures():
     tally.add(failed())
     assert progress.progress_line(tally, 0).endswith("images/s · 1 failed")
     assert progress.progress_line(Tally(found=10), 10) == "0.0 images/s"
+
+
+def test_why_the_engine_chose_as_it_did_is_told_once_and_only_when_asked_for(capsys):
+    verbose, usual = (Reporter(Tally(found=1), 1, "/photos", verbosity) for verbosity in (1, 0))
+    for pace in (Pace(why="1 worker: as asked"), Pace(tasks=1, why="1 worker: as asked")):
+        verbose.explain(pace)
+        usual.explain(pace)
+    assert capsys.readouterr().err == "  1 worker: as asked\n"

@@ -1,0 +1,147 @@
+"""What a run costs before its first image, in a folder of very many files of which all or half are done.
+
+``python benchmarks/million.py FOLDER --files 1000000`` makes the files in FOLDER, or takes those that an earlier call
+made, and measures each step in a fresh process: ``find`` over the inputs, ``Run`` up to knowing what there is to do
+(scan, plan, journal), and ``Status``. The images are empty: nothing opens them.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing import get_context
+from pathlib import Path
+
+from imgpool.batch.journal import Journal
+from imgpool.batch.run import Run, Settings
+from imgpool.batch.runfile import RunInfo, run_path, write
+from imgpool.batch.status import Status
+from imgpool.core.recipe import Recipe
+from imgpool.core.task import Result, Task
+
+IN_FOLDER = 1000
+FILTERS = ("gaussian:sigma=2",)
+HASH = "5d41402abc4b2a76b9719d911017c592ae7e1f0c3b8d64925f1e0a7cb3d84e96"
+
+
+def names(files: int) -> Iterator[str]:
+    """As a plate reader calls them."""
+    for number in range(files):
+        yield f"plate_{number // IN_FOLDER:04}/exp_2026-11-22_{number // IN_FOLDER:04}_s{number % IN_FOLDER:04}_w1.tif"
+
+
+def make_images(folder: Path, files: int) -> None:
+    """Empty files, a thousand to a folder."""
+    for name in names(files):
+        path = folder / name
+        if name.endswith("_s0000_w1.tif"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def make_output(photos: Path, output: Path, files: int) -> None:
+    """As a run leaves it that has done so many images."""
+    make_images(output, files)
+    recipe = Recipe.from_specs(FILTERS)
+    with Journal(str(output), recipe.fingerprint()) as journal:
+        for number, name in enumerate(names(files)):
+            task = Task(str(photos / name), str(output / name), 0, (photos / name).stat().st_mtime_ns)
+            journal.append(_result(task, number))
+            if number % IN_FOLDER == 0:
+                journal.commit()
+    run = RunInfo(
+        inputs=(str(photos),),
+        recipe=recipe.name,
+        fingerprint=recipe.fingerprint(),
+        engine="pool",
+        workers=2,
+        found=files,
+        skipped=0,
+        to_do=files,
+    )
+    write(str(output), run.ending("finished", ()))
+
+
+def _result(task: Task, number: int) -> Result:
+    return Result(
+        task,
+        "done",
+        seconds={"read": 0.0213 + number * 1e-9, "filter": 0.0187, "write": 0.0712},
+        step_seconds=(0.0187,),
+        shape=(2048, 2048),
+        dtype="uint16",
+        axes="YX",
+        sha256=HASH,
+        source_sha256=HASH[::-1],
+        pid=4711,
+    )
+
+
+def find(photos: str) -> str:
+    """What the system's own tool takes to list and ask every file."""
+    command = ["find", photos, "-type", "f", "-printf", "%p %s %T@\\n"]
+    listed = subprocess.run(command, check=True, capture_output=True).stdout  # noqa: S603 - no shell, own arguments
+    return f"{len(listed.splitlines()):,} files"
+
+
+def plan_run(photos: str, output: str) -> str:
+    """A run up to its first image."""
+    run = Run(Settings((photos,), Recipe.from_specs(FILTERS), output))
+    return f"{run.found:,} found, {len(run.to_do):,} to do"
+
+
+def read_status(output: str) -> str:
+    """What the status command reads."""
+    status = Status(output)
+    return f"{status.done:,} done"
+
+
+def measured(function: Callable[..., str], *arguments: str) -> tuple[float, float, int, str]:
+    """Seconds by the clock and on the processor, peak bytes and outcome of a call."""
+    who = resource.RUSAGE_CHILDREN if function is find else resource.RUSAGE_SELF
+    started, before = time.perf_counter(), resource.getrusage(who)
+    outcome = function(*arguments)
+    seconds, after = time.perf_counter() - started, resource.getrusage(who)
+    computed = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return seconds, computed, after.ru_maxrss * (1 if sys.platform == "darwin" else 1024), outcome
+
+
+def main() -> None:
+    """Make what is missing, then measure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--files", type=int, default=100_000)
+    arguments = parser.parse_args()
+    files = arguments.files
+    base = arguments.folder.absolute() / str(files)
+    made_by = Recipe.from_specs(FILTERS).fingerprint()[:8]  # outputs of another version would all be made again
+    photos, whole, half = base / "photos", base / f"whole-{made_by}", base / f"half-{made_by}"
+    if not photos.exists():
+        make_images(photos, files)
+    for output, done in ((whole, files), (half, files // 2)):
+        if not run_path(str(output)).exists():
+            make_output(photos, output, done)
+    steps: list[tuple[str, Callable[..., str], tuple[Path, ...]]] = [
+        ("find", find, (photos,)),
+        ("run, nothing done", plan_run, (photos, base / "none")),
+        ("run, half done", plan_run, (photos, half)),
+        ("run, all done", plan_run, (photos, whole)),
+        ("status", read_status, (whole,)),
+    ]
+    print(f"{files:,} files on {os.cpu_count()} processors, Python {sys.version.split()[0]}")
+    bound = 0.0
+    for name, function, paths in steps:
+        with get_context("spawn").Pool(1) as fresh:
+            seconds, computed, peak, outcome = fresh.apply(measured, (function, *map(str, paths)))
+        bound = bound or seconds
+        print(
+            f"  {name:18} {seconds:7.2f} s ({computed:6.2f} s computing)  {seconds / bound:5.1f} × find"
+            f"  {peak / 1e6:6.0f} MB  {outcome}"
+        )
+
+
+if __name__ == "__main__":
+    main()
