@@ -75,7 +75,7 @@ def _result(task: Task, number: int) -> Result:
         dtype="uint16",
         axes="YX",
         sha256=HASH,
-        source_sha256=HASH[::-1],
+        source_hash=HASH[::-1],
         pid=4711,
     )
 

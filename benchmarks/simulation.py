@@ -213,7 +213,7 @@ def print_table(name: str, jobs: Sequence[Job], costs: Costs) -> None:
 def no_op(_state: object, task: Task, _memory: int | None) -> Result:
     """A task that takes no time, and tells as much as an image does."""
     seconds = {"read": 0.000123, "filter": 0.000034, "write": 0.000099}
-    hashed = {"sha256": f"{task.mtime_ns:064x}", "source_sha256": f"{task.mtime_ns + 1:064x}"}
+    hashed = {"sha256": f"{task.mtime_ns:064x}", "source_hash": f"{task.mtime_ns + 1:064x}"}
     return Result(task, "done", None, seconds, (0.00003,), (64, 64), "uint8", "YX", 4000, **hashed)
 
 

@@ -24,7 +24,7 @@ import msgspec
 from imgpool.batch.scan import FOLDER
 from imgpool.core.errors import UsageError
 from imgpool.core.task import Result, Task
-from imgpool.work.files import file_hash
+from imgpool.work.files import source_hash
 
 VERSION = 1
 ANSWERS = [name for name in Result.__slots__ if name not in {"task", "failure"}]
@@ -48,7 +48,7 @@ class Record(Entry, gc=False):
     source: str
     size: int
     mtime_ns: int
-    source_sha256: str
+    source_hash: str
     fingerprint: str
     written: int
 
@@ -101,7 +101,7 @@ def _share(record: Record, task: Task) -> None:
         record.source = task.source
     if record.mtime_ns == task.mtime_ns:
         record.mtime_ns = task.mtime_ns
-        record.source_sha256 = ""  # needed only where the times differ
+        record.source_hash = ""  # needed only where the times differ
 
 
 def parse_line(line: bytes, name: str, kind: type[Kind]) -> Kind | None:
@@ -158,7 +158,7 @@ def _why_source_changed(task: Task, record: Record) -> str:
     if record.mtime_ns == task.mtime_ns:
         return ""
     try:
-        same = file_hash(task.source) == record.source_sha256
+        same = source_hash(task.source) == record.source_hash
     except OSError:
         return "the source cannot be read"
     return "" if same else "the source changed"

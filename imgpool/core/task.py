@@ -76,8 +76,10 @@ class Result:
         Of the output's pixels.
     written
         The output's size in bytes.
-    sha256, source_sha256
-        Of the output file and of the source file.
+    sha256
+        Of the output file, in hexadecimal.
+    source_hash
+        What the source's bytes are known by (XXH3).
     lost
         What the output format could not keep ("pixel_size", "exif", …).
     pid
@@ -96,7 +98,7 @@ class Result:
     axes: str = ""
     written: int = 0
     sha256: str = ""
-    source_sha256: str = ""
+    source_hash: str = ""
     lost: tuple[str, ...] = ()
     pid: int = 0
     attempt: int = 1

@@ -190,7 +190,7 @@ def _resident_elsewhere() -> tuple[int, int]:
 
 def _kind(properties: Properties) -> str:
     """Images of one type and the same axes take about as many copies."""
-    return f"{properties.dtype} {properties.axes}"
+    return f"{properties.dtype.str} {properties.axes}"
 
 
 def _in_floats(properties: Properties) -> int:

@@ -20,7 +20,16 @@ from imgpool.core.part import Choose, Part
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Result, Stage, Task
 from imgpool.work.failures import explain, lacks_memory
-from imgpool.work.files import MAX_PIXELS, check_limits, file_hash, format_of, read, temporary_name, write_with
+from imgpool.work.files import (
+    MAX_PIXELS,
+    check_limits,
+    format_of,
+    read,
+    size_and_hash,
+    source_hash,
+    temporary_name,
+    write_with,
+)
 from imgpool.work.footprint import Footprint
 
 NEARLY_FULL = 64 * 1024
@@ -159,7 +168,7 @@ def _process(workshop: Workshop, task: Task, progress: _Progress) -> Result:
 
     with progress.measuring:
         with progress.enter("read"):
-            task, image, source_hash = _read_unchanged(task, partial(_admit, workshop, progress), choose)
+            task, image, content = _read_unchanged(task, partial(_admit, workshop, progress), choose)
         with progress.enter("filter"):
             progress.step_seconds = [0.0] * progress.skipped
             image = recipe.run(
@@ -177,7 +186,7 @@ def _process(workshop: Workshop, task: Task, progress: _Progress) -> Result:
         axes=image.axes,
         written=written.size,
         sha256=written.sha256,
-        source_sha256=source_hash,
+        source_hash=content,
         lost=written.lost,
         pid=os.getpid(),
     )
@@ -194,13 +203,13 @@ def _read_unchanged(task: Task, admit: Callable[[int, Properties], None], choose
     """Read a file that nobody writes to meanwhile; the task comes back with the size and time it has now."""
     before = os.stat(task.source)
     image = read(task.source, partial(admit, before.st_size), choose)
-    source_hash = file_hash(task.source)
+    content = source_hash(task.source)
     after = os.stat(task.source)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise ReadError("it changed while it was read", "run the same command again when it is complete")
     if (before.st_size, before.st_mtime_ns) != (task.size, task.mtime_ns):
         task = replace(task, size=before.st_size, mtime_ns=before.st_mtime_ns)
-    return task, image, source_hash
+    return task, image, content
 
 
 def _write_in_place(job: Job, task: Task, image: Image) -> _Written:
@@ -209,7 +218,7 @@ def _write_in_place(job: Job, task: Task, image: Image) -> _Written:
     temporary = temporary_name(Path(job.scratch), os.path.basename(task.target))
     try:
         lost = write_with(format_of(task.target), image, temporary, job.recipe.output.options)
-        written = _Written(os.stat(temporary).st_size, file_hash(temporary), lost)
+        written = _Written(*size_and_hash(temporary), lost)
         _move(temporary, task.target)
     except BaseException as error:
         full = _is_nameless(error) and _is_full(job.scratch)  # asked while what is half-written takes its room

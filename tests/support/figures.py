@@ -114,7 +114,7 @@ def _torn(there, expected):
 
 def _done_twice(output):
     """What was done again although it was done, by the journal, from the same source and with the same recipe."""
-    same = ("target", "source", "size", "source_sha256", "fingerprint")
+    same = ("target", "source", "size", "source_hash", "fingerprint")
     done = Counter(tuple(record[key] for key in same) for record in records(output) if record["status"] == "done")
     return [key[0] for key, times in done.items() if times > 1]
 

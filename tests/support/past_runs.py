@@ -16,7 +16,7 @@ KILLED = {"process_started": -10.0}  # a process of this number there is, but it
 
 def done(output, name="a.png", **changes):
     task = Task(f"/photos/{name}", os.path.join(output, name), 10, 20)
-    return replace(Result(task, "done", written=3, sha256="00" * 32, source_sha256="s"), **changes)
+    return replace(Result(task, "done", written=3, sha256="00" * 32, source_hash="s"), **changes)
 
 
 def failed(output, name="a.png", error="ReadError", message="cut off"):

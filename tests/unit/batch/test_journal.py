@@ -14,7 +14,7 @@ from imgpool.batch import journal as journal_module
 from imgpool.batch.journal import Journal, journal_path, records_of, sync_file_system, why_run
 from imgpool.core.errors import RunError, UsageError
 from imgpool.core.task import Failure, Result, Task
-from imgpool.work.files import file_hash
+from imgpool.work.files import source_hash
 
 FINGERPRINT = "f" * 64
 
@@ -28,9 +28,7 @@ def output(tmp_path):
 
 def done(output, name="a.png", **changes):
     task = Task(f"/photos/{name}", os.path.join(output, name), 10, 20)
-    return replace(
-        Result(task, "done", shape=(5, 4), dtype="uint8", axes="YX", written=3, source_sha256="s"), **changes
-    )
+    return replace(Result(task, "done", shape=(5, 4), dtype="uint8", axes="YX", written=3, source_hash="s"), **changes)
 
 
 def failed(output, name="a.png"):
@@ -299,7 +297,7 @@ def finished(tmp_path, output):
         file.write(b"result")
     status = source.stat()
     task = Task(str(source), target, status.st_size, status.st_mtime_ns)
-    write(output, Result(task, "done", written=6, source_sha256=file_hash(source)))
+    write(output, Result(task, "done", written=6, source_hash=source_hash(source)))
     return task
 
 

@@ -18,7 +18,7 @@ from imgpool.core.errors import ReadError, RunError
 from imgpool.core.filter import image_filter
 from imgpool.core.image import Image
 from imgpool.core.recipe import Output, Recipe
-from imgpool.work.files import file_hash
+from imgpool.work.files import file_hash, source_hash
 
 
 def reasons(planned):
@@ -34,7 +34,7 @@ def test_every_image_is_processed_into_the_mirrored_tree(photos, tmp_path):
         expected = BLUR.apply(imgpool.read(result.task.source).pixels)
         assert np.array_equal(imgpool.read(result.task.target).pixels, expected)
         assert result.sha256 == file_hash(result.task.target)
-        assert result.source_sha256 == file_hash(result.task.source)
+        assert result.source_hash == source_hash(result.task.source)
         assert result.written == os.path.getsize(result.task.target)
 
 

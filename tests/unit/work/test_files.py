@@ -21,6 +21,8 @@ from imgpool.work.files import (
     format_of,
     megapixels,
     read,
+    size_and_hash,
+    source_hash,
     temporary_name,
     write,
 )
@@ -183,6 +185,15 @@ def test_a_header_that_promises_everything_is_refused_before_memory_is_taken(tmp
 def test_a_files_hash(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert file_hash(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert size_and_hash(tmp_path / "a") == (3, file_hash(tmp_path / "a"))
+
+
+def test_a_source_is_known_by_its_bytes(tmp_path):
+    for name, content in (("a", b"abc"), ("b", b"abc"), ("c", b"abd"), ("long", b"abc" * 100_000)):
+        (tmp_path / name).write_bytes(content)
+    known = {name: source_hash(tmp_path / name) for name in ("a", "b", "c", "long")}
+    assert known["a"] == known["b"] == "06b05ab6733a618578af5f94892f3950"  # XXH3's own, for 128 bits of "abc"
+    assert len(set(known.values())) == 3
 
 
 def test_megapixels_are_told_from_the_header_and_nothing_where_there_is_none(tmp_path):
