@@ -61,7 +61,8 @@ def test_an_error_of_the_disk_is_told_as_such(target, tmp_path, monkeypatch):
     path = tmp_path / f"a{target.extensions[0]}"
     target.write(PICTURE, path)
     assert path.stat().st_size > 700
-    monkeypatch.setattr(Path, "open", lambda self, _mode: Failing(self))
+    monkeypatch.setattr("builtins.open", lambda name, *_, **__: Failing(name))
+    monkeypatch.setattr(Path, "open", lambda self, *_, **__: Failing(self))
     with pytest.raises(OSError, match="Input/output") as caught:
         target.read(path)
     assert caught.value.errno == errno.EIO
