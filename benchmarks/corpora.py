@@ -4,7 +4,7 @@
 - ``cells``: uint16 TIFFs of 2048 × 2048, uncompressed, as most microscopes save them: a dark background of some
   hundred counts, bright blobs, the noise of counted photons;
 - ``tiny``: 8-bit PNGs of 64 × 64;
-- ``mixed``: the cells again, three files of 12288 × 12288 and many of 512 × 512.
+- ``mixed``: the cells again, three files of 12288 × 12288 and many of 2048 × 2048.
 
 Each image has a seed of its own, so it does not matter how many there are or which process makes it:
 ``python corpora.py NAME COUNT FOLDER`` makes one corpus.
@@ -31,7 +31,7 @@ SEED = 20
 PHOTO = (3000, 4000)  # pixels
 GRAIN = 6.0  # grey levels of 255
 BACKGROUND, BRIGHTEST, OFFSET = 180.0, 2500.0, 100.0  # counts
-HUGE, SMALL, HUGE_ONES = 12288, 512, range(21, 24)
+HUGE, SMALL, HUGE_ONES = 12288, 2048, range(21, 24)
 
 
 def make_corpus(name: str, count: int, folder: Path) -> None:

@@ -102,7 +102,7 @@ WORKLOADS = (
         slow={"ImageMagick": 5},
     ),
     Workload(
-        "mixed", "{count} TIFFs, 3 of 12288² and the rest of 512² → gaussian σ 2 → deflate", "mixed", 123, 60, ".tif",
+        "mixed", "{count} TIFFs, 3 of 12288² and the rest of 2048² → gaussian σ 2 → deflate", "mixed", 123, 60, ".tif",
         ("-f", "gaussian:sigma=2"),
         work="gaussian",
     ),
