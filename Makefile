@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-all torture check format bench bench-supervision clean
+.PHONY: help demo test test-all torture check format bench bench-startup bench-million bench-supervision simulate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,15 @@ $(VENV)/installed-bench: $(VENV)/installed
 
 bench: $(VENV)/installed-bench ## Measure speed against peers (40 minutes; ARGS=--quick for a try)
 	$(BIN)/python benchmarks/bench.py --disk $(ARGS)
+
+bench-startup: $(VENV)/installed-check ## Measure what a start takes
+	$(BIN)/python benchmarks/startup.py
+
+bench-million: $(VENV)/installed-check ## Measure scan, plan and journal of a million files
+	$(BIN)/python benchmarks/million.py $(or $(FOLDER),/tmp/imgpool-million) --files 1000000
+
+simulate: $(VENV)/installed-check ## Compute where 4 to 128 workers would be bound
+	$(BIN)/python benchmarks/simulation.py $(ARGS)
 
 bench-supervision: $(VENV)/installed-check ## Measure what supervision costs against a bare pool
 	$(BIN)/python benchmarks/supervision.py
