@@ -15,6 +15,7 @@ from imgpool.batch.moments import FINISHED, process_and_note
 from imgpool.batch.timeline import most_waiting
 from imgpool.core.engine import EngineOptions
 from imgpool.core.task import Result, Task
+from imgpool.engines._heap import keep_freed_memory
 from imgpool.engines._processes import (
     clean_start,
     import_all,
@@ -75,6 +76,7 @@ _workshop: Workshop
 def _set_up(job: Job) -> None:
     global _workshop  # noqa: PLW0603 - a pool's initializer can leave its work nowhere else
     use_one_thread()
+    keep_freed_memory()
     _workshop = set_up(job)
 
 

@@ -12,28 +12,18 @@ import typer
 from imgpool.cli._count import count
 from imgpool.cli._exit import exit_codes, print_json
 from imgpool.cli._interrupts import Interrupted, ignore_hang_up
+from imgpool.cli._options import FilterSteps, Inputs, PixelLength, RecipeName, ToFormat
 from imgpool.cli._signals import end_at_once, restore_handlers, set_handlers
+from imgpool.engines._heap import keep_freed_memory
 
 
 def compare(  # noqa: PLR0913 - one parameter for each option of the command line
     *,
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Folders and image files.")],
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            "-r", "--recipe", metavar="NAME|FILE", help="A built-in recipe, or a YAML file. Default: enhance."
-        ),
-    ] = None,
-    filters: Annotated[
-        list[str] | None,
-        typer.Option("-f", "--filter", metavar="STEP", help="Instead of -r, repeatable: gaussian:sigma=2,truncate=3"),
-    ] = None,
-    to: Annotated[
-        str | None, typer.Option("--to", metavar="FORMAT", help="Output format: tiff, or jpeg:quality=90.")
-    ] = None,
-    pixel_size: Annotated[
-        str | None, typer.Option(metavar="LENGTH", help="For images that do not tell theirs: 0.325um")
-    ] = None,
+    inputs: Inputs,
+    recipe: RecipeName = None,
+    filters: FilterSteps = None,
+    to: ToFormat = None,
+    pixel_size: PixelLength = None,
     sample: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Images to compare on. Default: so many that they take about 10 s."),
@@ -69,6 +59,7 @@ def compare(  # noqa: PLR0913 - one parameter for each option of the command lin
     with exit_codes(verbose=verbose):
         end_at_once()
         ignore_hang_up()
+        keep_freed_memory()  # as workers do: serially and in the pool, images run alike
         from imgpool.api import choose_recipe, memory_size
         from imgpool.batch.compare import Comparison, place_beside
         from imgpool.batch.run import Run, Settings

@@ -9,6 +9,7 @@ from imgpool.cli._count import count
 from imgpool.cli._exit import exit_codes, print_json, say_interrupted
 from imgpool.cli._garbage import look_as_usual
 from imgpool.cli._interrupts import Interrupted, Interrupts, ignore_hang_up
+from imgpool.cli._options import FilterSteps, Inputs, PixelLength, RecipeName, ToFormat
 from imgpool.cli._signals import end_at_once
 
 if TYPE_CHECKING:
@@ -20,26 +21,14 @@ ALL_DONE = "nothing is left to do"
 
 def process(  # noqa: PLR0913 - one parameter for each option of the command line
     *,
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Folders and image files.")],
+    inputs: Inputs,
     output: Annotated[
         str | None, typer.Option("-o", "--output", metavar="DIR", help="Default: INPUT-processed, beside the first.")
     ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            "-r", "--recipe", metavar="NAME|FILE", help="A built-in recipe, or a YAML file. Default: enhance."
-        ),
-    ] = None,
-    filters: Annotated[
-        list[str] | None,
-        typer.Option("-f", "--filter", metavar="STEP", help="Instead of -r, repeatable: gaussian:sigma=2,truncate=3"),
-    ] = None,
-    to: Annotated[
-        str | None, typer.Option("--to", metavar="FORMAT", help="Output format: tiff, or jpeg:quality=90.")
-    ] = None,
-    pixel_size: Annotated[
-        str | None, typer.Option(metavar="LENGTH", help="For images that do not tell theirs: 0.325um")
-    ] = None,
+    recipe: RecipeName = None,
+    filters: FilterSteps = None,
+    to: ToFormat = None,
+    pixel_size: PixelLength = None,
     workers: Annotated[str, typer.Option("-j", "--workers", metavar="N|auto", help="Processes.")] = "auto",
     chunksize: Annotated[str, typer.Option(metavar="N|auto", help="Images handed to a worker at once.")] = "auto",
     serial: Annotated[bool, typer.Option("--serial", help="No pool: one image after the other.")] = False,

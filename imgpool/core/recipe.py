@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, Self, overload
+from typing import Any, Self, TypeVar, overload
 
 from imgpool.core.axes import Pixels
 from imgpool.core.catalogue import FILTERS, FORMATS, split_extension
@@ -27,6 +27,8 @@ from imgpool.core.spec import parse_spec
 
 RESULTS_VERSION = 2
 """Raised whenever a release of imgpool gives other pixels or other bytes for the same recipe."""
+
+Described = TypeVar("Described", Image, Properties)
 
 KEYS = {"name", "description", "steps", "output", "pixel_size"}
 
@@ -213,13 +215,13 @@ class Recipe:
         """Every filter, its heavy parts loaded, in order."""
         return tuple(step.load() for step in self.steps)
 
-    def complete(self, image: Image) -> Image:
-        """The image, with the recipe's pixel size where it does not tell its own."""
-        return image if image.pixel_size else replace(image, pixel_size=self.pixel_size)
+    def complete(self, described: Described) -> Described:
+        """An image, or its header, with the recipe's pixel size where it does not tell its own."""
+        return described if described.pixel_size else replace(described, pixel_size=self.pixel_size)
 
     def wanted(self, properties: Properties) -> tuple[Part, int]:
         """The part of an image that the recipe needs, and how many of its first steps are done by reading just that."""
-        properties = self._completed(properties)
+        properties = self.complete(properties)
         for number, step in enumerate(self.steps):
             filter_ = FILTERS[step.filter]
             if filter_.cut and number == 0:
@@ -252,14 +254,11 @@ class Recipe:
 
     def outcome(self, properties: Properties) -> Properties:
         """What the header of a result will say, given that of its source; raises `FilterError`."""
-        properties = self._completed(properties)
+        properties = self.complete(properties)
         for step in self.steps:
             filter_ = FILTERS[step.filter]
             properties = filter_.outcome(properties, step.values)
         return properties
-
-    def _completed(self, properties: Properties) -> Properties:
-        return properties if properties.pixel_size else replace(properties, pixel_size=self.pixel_size)
 
     @overload
     def apply(self, image: Image) -> Image: ...

@@ -188,3 +188,13 @@ def exit_reason(exitcode: int | None) -> str:
             return signal.Signals(-exitcode).name
         return f"signal {-exitcode}"
     return f"exit code {exitcode}"
+
+
+def peak_memory(*, of_children: bool = False) -> int:
+    """The most bytes that this process has held, or any child of it that has ended; 0 where that is not known."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_CHILDREN if of_children else resource.RUSAGE_SELF).ru_maxrss

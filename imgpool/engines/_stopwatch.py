@@ -1,10 +1,10 @@
 """What a worker's chunks take: time that passes, time that a processor computes, memory."""
 
 import os
-import sys
 import time
 
 from imgpool.engines._messages import Timing
+from imgpool.engines._processes import peak_memory
 
 
 class Stopwatch:
@@ -31,7 +31,7 @@ class Stopwatch:
         cpu_seconds = time.process_time() - self._cpu
         waited, self._stopped = self._started - self._stopped, time.monotonic()
         seconds = self._stopped - self._started
-        return Timing(tasks, nbytes, seconds, cpu_seconds, self._in_queue() - self._queued, waited, _peak())
+        return Timing(tasks, nbytes, seconds, cpu_seconds, self._in_queue() - self._queued, waited, peak_memory())
 
     def close(self) -> None:
         """Let go of what is open."""
@@ -50,12 +50,3 @@ def _open_schedule() -> int | None:
         return os.open("/proc/self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
-
-
-def _peak() -> int:
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

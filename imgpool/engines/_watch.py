@@ -1,14 +1,13 @@
 """Who died, and who is over its time."""
 
 import contextlib
-import sys
 import time
 from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 
 from imgpool.engines._claims import Claim, Claims
 from imgpool.engines._messages import Death
-from imgpool.engines._processes import exit_reason
+from imgpool.engines._processes import exit_reason, peak_memory
 
 TICK = 0.05  # seconds between two looks
 LONGEST_TICK = 0.5  # seconds: what is beyond that, this process was away itself
@@ -64,7 +63,7 @@ class Watch:
     def _death(self, worker: BaseProcess, claim: Claim | None) -> Death:
         late = self._late.get(worker.pid or 0)
         if late is None:
-            return Death(exit_reason(worker.exitcode), claim.index if claim else None, _peak_of_the_dead())
+            return Death(exit_reason(worker.exitcode), claim.index if claim else None, peak_memory(of_children=True))
         return Death("TimeoutError", late.index if claim == late else None)  # else done just before the kill
 
     def _kill(self, claim: Claim) -> None:
@@ -81,13 +80,3 @@ def _is_stopped(pid: int) -> bool:
     with contextlib.suppress(psutil.Error):
         return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
     return False
-
-
-def _peak_of_the_dead() -> int:
-    """The most memory that any child held that has ended: a pool is thrown away with the first that dies."""
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss

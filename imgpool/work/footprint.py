@@ -62,8 +62,7 @@ class Footprint:
     """
 
     def __init__(self, recipe: Recipe, shared: Path) -> None:
-        filters = [(FILTERS[step.filter], step.parameters) for step in recipe.steps]
-        self._steps = [(filter_.outcome, filter_.validate(parameters)) for filter_, parameters in filters]
+        self._steps = [(FILTERS[step.filter].outcome, step.values) for step in recipe.steps]
         self._pixel_size = recipe.pixel_size
         self._copy = lru_cache(maxsize=64)(self._largest)  # most images of a folder are alike
         self._seen: defaultdict[str, _Seen] = defaultdict(_Seen)
