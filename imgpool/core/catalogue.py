@@ -1,4 +1,4 @@
-"""Plug-ins by name: filters, formats and engines.
+"""Plug-ins by name: filters, formats, engines and model runtimes.
 
 A module of the catalogue's package whose name has no leading underscore is a plug-in module, and what its
 ``__all__`` lists are plug-ins. Other packages add theirs by an entry point in the group of the same name
@@ -18,6 +18,7 @@ from imgpool.core.engine import Engine
 from imgpool.core.errors import RecipeError
 from imgpool.core.filter import Filter
 from imgpool.core.format import Format
+from imgpool.core.model import Runtime
 from imgpool.core.parameters import near_miss
 
 
@@ -116,6 +117,7 @@ def _entry_points(_path: tuple[str, ...]) -> Any:  # noqa: ANN401 - of another t
 FILTERS: Catalogue[Filter] = Catalogue("filter", "imgpool.filters", {"skimage": "imgpool.filters._skimage"})
 FORMATS: Catalogue[Format] = Catalogue("format", "imgpool.formats")
 ENGINES: Catalogue[Engine] = Catalogue("engine", "imgpool.engines")
+RUNTIMES: Catalogue[Runtime] = Catalogue("model runtime", "imgpool.models")
 
 
 def split_extension(name: str) -> tuple[str, Format | None]:

@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 from imgpool.core.image import Image, PixelSize, Properties
 from imgpool.core.parameters import canonical, describe, validate
 from imgpool.core.part import Part
+from imgpool.core.reference import Reference
 
 Parameters = Mapping[str, Any]
 Tiles = Literal["exact", "near", "no"]
@@ -21,6 +22,7 @@ Outcome = Callable[[Properties, Parameters], Properties]
 Check = Callable[[Parameters], None]
 Cut = Callable[[Properties, Parameters], Part]
 Shrink = Callable[[Properties, Parameters], float]
+Provenance = Callable[[Parameters], Mapping[str, Any]]
 LoadedFilter = Callable[[Image], Image]
 
 
@@ -34,6 +36,11 @@ def _unchanged(properties: Properties, _parameters: Parameters) -> Properties:
 
 def _no_check(_parameters: Parameters) -> None:
     pass
+
+
+def digests(parameters: Parameters) -> dict[str, Any]:
+    """The sha256 of every file among the parameters, by the parameter's name."""
+    return {name: value.digest() for name, value in parameters.items() if isinstance(value, Reference)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,12 @@ class Filter:
         For a filter that makes an image smaller: how many times smaller along each side it may be read.
     turns
         Whether it only turns or mirrors the image: what comes after may be asked for `shrink` in its stead.
+    heavy
+        Whether loading it takes seconds or much memory: it is tried in a process of its own before a run starts.
+    provenance
+        What of the world outside the recipe decides the result, as JSON values by the name of the parameter that
+        refers to it: a file's bytes, a model and what computes it. It stands in the journal, and in the fingerprint
+        in the parameter's stead.
     """
 
     name: str
@@ -77,6 +90,8 @@ class Filter:
     cut: Cut | None = None
     shrink: Shrink | None = None
     turns: bool = False
+    heavy: bool = False
+    provenance: Provenance = digests
 
     def __call__(self, image: Image, /, **parameters: object) -> Image:
         """Filter one image.
@@ -133,16 +148,31 @@ def image_filter(  # noqa: PLR0913 - one keyword for each thing that a filter ca
     cut: Cut | None = None,
     shrink: Shrink | None = None,
     turns: bool = False,
+    heavy: bool = False,
+    provenance: Provenance = digests,
 ) -> Callable[[Callable[..., Any]], Filter]:
     """Declare a function or class to be a filter.
 
     Parameters
     ----------
-    tiles, halo, outcome, check, libraries, cut, shrink, turns
+    tiles, halo, outcome, check, libraries, cut, shrink, turns, heavy, provenance
         See `Filter`. `halo`, `outcome` and `check` get every parameter, converted.
     """
 
     def declare(function: Callable[..., Any]) -> Filter:
-        return Filter(function.__name__, function, tiles, halo, outcome, check, libraries, cut, shrink, turns)
+        return Filter(
+            function.__name__,
+            function,
+            tiles,
+            halo,
+            outcome,
+            check,
+            libraries,
+            cut,
+            shrink,
+            turns,
+            heavy,
+            provenance,
+        )
 
     return declare

@@ -23,6 +23,7 @@ from imgpool.core.image import Image, PixelSize, Properties
 from imgpool.core.parameters import near_miss
 from imgpool.core.part import Part
 from imgpool.core.quantity import Length
+from imgpool.core.reference import relative_to
 from imgpool.core.spec import parse_spec
 
 RESULTS_VERSION = 2
@@ -48,6 +49,11 @@ class Step:
             object.__setattr__(self, "_values", FILTERS[self.filter].validate(self.parameters))
         assert self._values is not None
         return self._values
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """What its files and models are, by parameter; see `imgpool.core.filter.Filter`."""
+        return FILTERS[self.filter].provenance(self.values)
 
     def __reduce__(self) -> tuple[type["Step"], tuple[str, Mapping[str, Any]]]:
         return type(self), (self.filter, self.parameters)  # what they are converted to need not travel
@@ -143,11 +149,12 @@ class Recipe:
             return source
         text = os.fspath(source)
         if text in built_in_recipes():
-            return _read(text, (resources.files("imgpool.recipes") / f"{text}.yaml").read_text("utf-8"))
+            file = resources.files("imgpool.recipes") / f"{text}.yaml"
+            return _read(text, file.read_text("utf-8"), str(file))
         path = Path(source)
         if path.suffix.lower() in {".yaml", ".yml"} or path.is_file():
             try:
-                return _read(str(path), path.read_text("utf-8"))
+                return _read(text, path.read_text("utf-8"), text)
             except (OSError, UnicodeDecodeError) as error:
                 reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
                 raise RecipeError(f"the recipe {text!r} cannot be read: {reason}") from error
@@ -202,10 +209,10 @@ class Recipe:
         return replace(self, pixel_size=pixel_size)
 
     def fingerprint(self) -> str:
-        """A hash of all that can change a result: filters, parameters, output, pixel size, imgpool's results."""
+        """A hash of all that can change a result: filters, parameters, files, output, pixel size, imgpool's results."""
         parts = [
             RESULTS_VERSION,
-            [[step.filter, dict(step.parameters)] for step in self.steps],
+            [[step.filter, {**step.parameters, **step.provenance}] for step in self.steps],
             [self.output.format, dict(self.output.options)],
             self.pixel_size,
         ]
@@ -316,10 +323,11 @@ def built_in_recipes() -> tuple[str, ...]:
     return tuple(sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")))
 
 
-def _read(name: str, text: str) -> Recipe:
+def _read(name: str, text: str, path: str) -> Recipe:
     from imgpool.core._yaml import load_yaml
 
     try:
-        return Recipe.parse(load_yaml(text), Path(name).stem)
+        with relative_to(os.path.dirname(path)):
+            return Recipe.parse(load_yaml(text), Path(name).stem)
     except RecipeError as error:
         raise RecipeError(f"the recipe {name!r}: {error.message}", error.hint) from error
