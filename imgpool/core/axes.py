@@ -5,6 +5,7 @@ Axes are named by OME's letters, one per dimension of the pixels, in the order i
 alpha of one pixel), and ``I`` for pages whose meaning the file does not tell.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 
@@ -15,6 +16,7 @@ Pixels = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 LETTERS = "TCZIYXS"
 
 
+@functools.lru_cache(maxsize=64)  # most images of a folder are alike
 def check_axes(axes: str, shape: tuple[int, ...]) -> None:
     """Raise ``ValueError`` unless `axes` names each dimension of `shape` once and ends in YX or YXS."""
     if len(axes) != len(shape):

@@ -1,15 +1,16 @@
 """What a format is: bytes to `Image` and back."""
 
 import inspect
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 from imgpool.core.image import Image, Properties
 from imgpool.core.parameters import canonical, describe, validate
 from imgpool.core.part import Choose, Part
 
+FilePath = str | os.PathLike[str]
 Guard = Callable[[Properties], None]
 
 
@@ -48,7 +49,7 @@ class Format(ABC):
         """
 
     @abstractmethod
-    def properties(self, path: Path) -> Properties:
+    def properties(self, path: FilePath) -> Properties:
         """What the header tells; nothing is decoded.
 
         Raises
@@ -58,7 +59,7 @@ class Format(ABC):
         """
 
     @abstractmethod
-    def read(self, path: Path, guard: Guard = no_guard) -> Image:
+    def read(self, path: FilePath, guard: Guard = no_guard) -> Image:
         """Read the whole file.
 
         Parameters
@@ -74,7 +75,7 @@ class Format(ABC):
             If the file is not of this format, damaged or truncated, or the guard refuses it.
         """
 
-    def read_part(self, path: Path, choose: Choose, guard: Guard = no_guard) -> Image:
+    def read_part(self, path: FilePath, choose: Choose, guard: Guard = no_guard) -> Image:
         """Read the part of a file that is wanted.
 
         A format that can decode less than the whole does so, in a method of its own.
@@ -104,7 +105,7 @@ class Format(ABC):
         return part.cut(image)
 
     @abstractmethod
-    def write(self, image: Image, path: Path) -> tuple[str, ...]:
+    def write(self, image: Image, path: FilePath) -> tuple[str, ...]:
         """Write the image; a format adds its options as keyword-only parameters, whose types are the schema.
 
         Returns

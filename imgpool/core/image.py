@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -140,7 +140,7 @@ class Image:
 
     def with_pixels(self, pixels: Pixels, axes: str | None = None) -> "Image":
         """The same image with other pixels, and other axes where they changed."""
-        return replace(self, pixels=pixels, axes=self.axes if axes is None else axes)
+        return Image(pixels, self.axes if axes is None else axes, self.pixel_size, self.metadata)
 
 
 def guess_axes(shape: tuple[int, ...]) -> str:

@@ -11,14 +11,13 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import numpy as np
 
 from imgpool.core.axes import Pixels
 from imgpool.core.errors import ImgpoolError, ReadError
-from imgpool.core.format import Format, Guard, no_guard
+from imgpool.core.format import FilePath, Format, Guard, no_guard
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.part import Choose, Part, whole
 from imgpool.formats._sniff import COPY_AGAIN, HEAD_SIZE, check_kind
@@ -72,18 +71,18 @@ class PillowFormat(Format):
         """What to say of a file that ended while `picture` was decoded."""
         return ReadError(f"truncated: a part of the {picture.width} × {picture.height} pixels is missing", COPY_AGAIN)
 
-    def properties(self, path: Path) -> Properties:
+    def properties(self, path: FilePath) -> Properties:
         """See `Format.properties`."""
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             return self._properties(self._parse(path, file))
 
-    def read(self, path: Path, guard: Guard = no_guard) -> Image:
+    def read(self, path: FilePath, guard: Guard = no_guard) -> Image:
         """See `Format.read`."""
         return self.read_part(path, whole, guard)
 
-    def read_part(self, path: Path, choose: Choose, guard: Guard = no_guard) -> Image:
+    def read_part(self, path: FilePath, choose: Choose, guard: Guard = no_guard) -> Image:
         """See `Format.read_part`."""
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             picture = self._parse(path, file)
             properties = self._properties(picture)
             guard(properties)
@@ -100,7 +99,7 @@ class PillowFormat(Format):
             metadata = replace(metadata, full_size=full_size)
         return part.cut(Image(pixels, properties.axes, properties.pixel_size, metadata))
 
-    def _parse(self, path: Path, file: BinaryIO) -> "ImageFile":
+    def _parse(self, path: FilePath, file: BinaryIO) -> "ImageFile":
         check_kind(path, file.read(HEAD_SIZE), self.kind)
         file.seek(0)
         with self._reading():

@@ -15,12 +15,14 @@ from imgpool.formats._sniff import COPY_AGAIN
 from imgpool.formats._truncated import truncated
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+END = b"\0\0\0\0IEND\xae\x42\x60\x82"
 PALETTE = 3  # the colour type
 INFLATED_LIMIT = 64 << 20  # bytes: no text or profile is that long; a forged one may be
 
 _FIRST_READ = 1 << 16  # bytes: all of a small file, and the header of most large ones
 _FRAME = struct.Struct(">I4s")  # the length of a chunk's body, and its kind
 _NUMBER = struct.Struct(">I")
+_FRAMED = 12  # bytes of a chunk beside its body
 
 _SAMPLES = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by colour type
 _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
@@ -126,6 +128,7 @@ def split_rest(data: bytes, header: Header) -> Picture:
     view, position, kind = memoryview(data), header.end, b""
     pixels = list[memoryview]()  # whole chunks
     others = list[Chunk]()
+    packed_size = 0
     while kind != b"IEND":
         try:
             kind, end = _check_chunk(data, position)
@@ -134,13 +137,13 @@ def split_rest(data: bytes, header: Header) -> Picture:
             raise truncated(_inflated_size(bodies) / header.raw_size) from None
         if kind in _PIXELS:
             pixels.append(view[position:end])
+            packed_size += end - position - _FRAMED
         else:
             others.append(Chunk(kind, data[position + 8 : end - 4]))
         position = end
-    tables = header.tables
-    bare = not others and tables == header.chunks
-    packed = data if bare else b"".join((SIGNATURE, join(tables), *pixels))
-    return Picture(packed, sum(len(chunk) - 12 for chunk in pixels), others)
+    bare = not others and (len(header.chunks) == 1 or header.tables == header.chunks)
+    packed = data if bare else b"".join((SIGNATURE, join(header.tables), *pixels))
+    return Picture(packed, packed_size, others)
 
 
 def join(chunks: Iterable[Chunk]) -> bytes:
@@ -201,7 +204,7 @@ def _check_chunk(data: bytes, position: int) -> tuple[bytes, int]:
     end = position + 8 + length
     if end + 4 > len(data):
         raise _TruncatedError
-    if zlib.crc32(memoryview(data)[position + 4 : end]) != _NUMBER.unpack_from(data, end)[0]:
+    if zlib.crc32(memoryview(data)[position + 4 : end]).to_bytes(4) != data[end : end + 4]:
         raise _damaged()
     return kind, end + 4
 

@@ -12,7 +12,7 @@ _HEADER_END = 33  # bytes: the signature and the IHDR chunk
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by samples
 _UP = 2  # the filter that stores a row as differences from the one above
 _FLAT = 1 / 8  # share of a picture's bytes that differ from the one above, in masks and drawings
-_SMALLEST = 2**13  # bytes of a picture; with fewer, libdeflate's larger tables cost more time than they save
+_SMALLEST = 2**10  # bytes of a picture; with fewer, libdeflate's larger tables cost more time than they save
 _LARGEST = 2**30  # bytes of a picture that is compressed as a whole; libpng holds no second copy of a larger one
 
 Encoded = tuple[bytes, list[bytes | memoryview]]
@@ -35,7 +35,7 @@ def encode_fast(pixels: Pixels) -> Encoded:
     """
     import imagecodecs
 
-    if not _SMALLEST < pixels.nbytes <= _LARGEST:
+    if not _SMALLEST <= pixels.nbytes <= _LARGEST:
         return encode(pixels, 1)
     differences = _differences(pixels)
     if np.count_nonzero(differences) < differences.size * _FLAT:

@@ -13,6 +13,8 @@ from imgpool.formats._lost import fitting_icc
 from imgpool.formats._png_chunks import inflate
 from imgpool.formats._resolution import Dpi, kept_by_density, pixel_size_or_dpi, whole_density
 
+_NOTHING = Metadata()
+
 XMP = b"XML:com.adobe.xmp"
 
 _PER_METRE = 1  # the unit of a pHYs chunk; 0 would be a mere aspect ratio
@@ -33,7 +35,9 @@ def parse_resolution(chunks: Iterable[Chunk]) -> tuple[PixelSize | None, Dpi | N
 
 def parse_metadata(chunks: Iterable[Chunk]) -> tuple[PixelSize | None, Metadata]:
     """The pixel size and the metadata; texts that imgpool has no word for go into ``extra`` as they are."""
-    chunks = list(chunks)
+    chunks = [chunk for chunk in chunks if chunk.kind != b"IHDR"]
+    if not chunks:
+        return None, _NOTHING
     pixel_size, dpi = parse_resolution(chunks)
     found: dict[str, Any] = {}
     others = list[Chunk]()

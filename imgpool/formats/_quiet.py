@@ -1,17 +1,19 @@
 """Keeping the remarks of tifffile and imagecodecs off the terminal."""
 
-import contextlib
 import logging
-from collections.abc import Iterator
+from typing import Self
 
 
-@contextlib.contextmanager
-def quiet(library: str = "tifffile") -> Iterator[None]:
-    """Silence a library's log; what matters of it is found out by looking at the file."""
-    logger = logging.getLogger(library)
-    before = logger.disabled
-    logger.disabled = True
-    try:
-        yield
-    finally:
-        logger.disabled = before
+class quiet:  # noqa: N801 - it reads as a word, as those of contextlib
+    """A context that silences a library's log; what matters of it is found out by looking at the file."""
+
+    def __init__(self, library: str = "tifffile") -> None:
+        self._logger = logging.getLogger(library)
+        self._before = self._logger.disabled
+
+    def __enter__(self) -> Self:
+        self._logger.disabled = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._logger.disabled = self._before

@@ -1,9 +1,10 @@
 """What a file is, from its first bytes: so that an error can say "this is a PNG named .jpg"."""
 
-from pathlib import Path
+import os
 from typing import NamedTuple
 
 from imgpool.core.errors import ReadError
+from imgpool.core.format import FilePath
 
 HEAD_SIZE = 512  # bytes that `kind_of` wants to see
 
@@ -73,7 +74,7 @@ def kind_of(head: bytes) -> Kind | None:
     return next((kind for signature, kind in _SIGNATURES if head.startswith(signature)), None)
 
 
-def check_kind(path: Path, head: bytes, name: str) -> None:
+def check_kind(path: FilePath, head: bytes, name: str) -> None:
     """Raise a `ReadError` that says what the file is instead, unless it begins as a file of kind `name` does.
 
     Parameters
@@ -96,8 +97,9 @@ def check_kind(path: Path, head: bytes, name: str) -> None:
     if kind.name == name:
         return
     article = "an" if kind.name[0] in "AEIOU" or kind.name.startswith("HDF") else "a"
-    suffix = f"named {path.suffix.lower()}" if path.suffix else "without an extension"
-    if path.suffix.lower() in kind.extensions:  # asked for by a name that does not come from the path
+    extension = os.path.splitext(path)[1].lower()
+    suffix = f"named {extension}" if extension else "without an extension"
+    if extension in kind.extensions:  # asked for by a name that does not come from the path
         suffix = f"where {name} was expected"
     raise ReadError(f"this is {article} {kind.name} {suffix}", f"rename it so that it ends in {kind.extensions[0]}")
 

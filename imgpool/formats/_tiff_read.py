@@ -5,7 +5,6 @@ import errno
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
 from xml.etree.ElementTree import Element
@@ -14,7 +13,7 @@ import numpy as np
 
 from imgpool.core.axes import check_axes
 from imgpool.core.errors import ImageError, ReadError
-from imgpool.core.format import Guard
+from imgpool.core.format import FilePath, Guard
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.part import Choose, Part, whole
 from imgpool.formats import _imagej as imagej
@@ -110,15 +109,15 @@ class Opened:
         return Words(str(said.get("Info", "")), names, extra)
 
 
-def read_properties(path: Path) -> Properties:
+def read_properties(path: FilePath) -> Properties:
     """See `Format.properties`."""
-    with path.open("rb") as file, quiet():
+    with open(path, "rb") as file, quiet():
         return _open(file, path).properties
 
 
-def read_image(path: Path, guard: Guard, choose: Choose = whole) -> Image:
+def read_image(path: FilePath, guard: Guard, choose: Choose = whole) -> Image:
     """See `Format.read_part`."""
-    with path.open("rb") as file, quiet():
+    with open(path, "rb") as file, quiet():
         opened = _open(file, path)
         guard(opened.properties)
         part = choose(opened.properties)
@@ -126,7 +125,7 @@ def read_image(path: Path, guard: Guard, choose: Choose = whole) -> Image:
             return opened.decode(part)
 
 
-def _open(file: BinaryIO, path: Path) -> Opened:
+def _open(file: BinaryIO, path: FilePath) -> Opened:
     check_kind(path, file.read(HEAD_SIZE), "TIFF")
     check_whole(file)
     with _explained():

@@ -4,10 +4,10 @@ import math
 import re
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from imgpool.core.axes import page_shape
+from imgpool.core.format import FilePath
 from imgpool.core.image import Image
 from imgpool.formats import _imagej as imagej
 from imgpool.formats import _ome as ome
@@ -47,7 +47,7 @@ class Description:
 
 
 def write_image(
-    image: Image, path: Path, *, compression: str, level: int, tile: int | None, bigtiff: bool
+    image: Image, path: FilePath, *, compression: str, level: int, tile: int | None, bigtiff: bool
 ) -> tuple[str, ...]:
     """See `Tiff.write`."""
     import tifffile
@@ -60,7 +60,7 @@ def write_image(
     if profile:
         arguments["iccprofile"] = profile
         kept.append("icc")
-    with path.open("w+b") as file, quiet():
+    with open(path, "w+b") as file, quiet():
         tifffile.imwrite(
             file, _planes(image, arguments), byteorder="<", bigtiff=bigtiff or None, ome=False, imagej=False,
             description=described.text, software=False, maxworkers=1,

@@ -1,14 +1,15 @@
 """BMP, through Pillow."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from imgpool.core.format import FilePath
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.refusal import refuse
 from imgpool.formats._lost import lost
 from imgpool.formats._pillow import PillowFormat, encode, is_grey_or_rgb
 from imgpool.formats._resolution import kept_by_density, pixel_size_or_dpi, whole_density
 from imgpool.formats._truncated import truncated
+from imgpool.formats._write import write_pieces
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -39,7 +40,7 @@ class Bmp(PillowFormat):
         """See `Format.can_hold`."""
         return is_grey_or_rgb(properties) and properties.nbytes <= MOST_BYTES
 
-    def write(self, image: Image, path: Path) -> tuple[str, ...]:
+    def write(self, image: Image, path: FilePath) -> tuple[str, ...]:
         """Write a BMP."""
         if not self.can_hold(image.properties):
             raise refuse(self, image.properties)
@@ -47,7 +48,7 @@ class Bmp(PillowFormat):
         losses = lost(image, *(kept_by_density(image) if resolution else ()))
         encoded = bytearray(encode(image.pixels, "BMP"))
         encoded[_DENSITY] = b"".join(value.to_bytes(4, "little") for value in resolution or (0, 0))
-        path.write_bytes(encoded)
+        write_pieces(path, [encoded])
         return losses
 
     def _open(self, file: BinaryIO) -> "ImageFile":

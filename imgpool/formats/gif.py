@@ -1,6 +1,5 @@
 """GIF, one still picture, through Pillow."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import numpy as np
@@ -8,6 +7,7 @@ from pydantic import Field
 
 from imgpool.core.axes import Pixels
 from imgpool.core.errors import ReadError, WriteError
+from imgpool.core.format import FilePath
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.refusal import refuse
 from imgpool.formats._lost import lost
@@ -44,7 +44,7 @@ class Gif(PillowFormat):
     def write(
         self,
         image: Image,
-        path: Path,
+        path: FilePath,
         *,
         colors: Annotated[int, Field(ge=2, le=MOST_COLOURS)] | None = None,
         dither: bool = False,
@@ -64,7 +64,7 @@ class Gif(PillowFormat):
         options: dict[str, Any] = {"comment": comment} if comment else {}
         losses = lost(image, *(["description"] if comment else []))
         picture = _still(image.pixels, colors, dither=dither)
-        with path.open("wb") as file:
+        with open(path, "wb") as file:
             picture.save(file, "GIF", optimize=False, **options)
         return losses
 

@@ -3,7 +3,6 @@
 import re
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal, cast
 
 import numpy as np
@@ -12,6 +11,7 @@ from pydantic import Field
 from imgpool.core.axes import Pixels
 from imgpool.core.errors import ReadError
 from imgpool.core.exif import PREFIX
+from imgpool.core.format import FilePath
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.part import Part
 from imgpool.core.refusal import refuse
@@ -80,7 +80,7 @@ class Jpeg(PillowFormat):
     def write(
         self,
         image: Image,
-        path: Path,
+        path: FilePath,
         *,
         quality: Annotated[int, Field(ge=1, le=100)] = 95,
         subsampling: Subsampling | Literal["keep"] = "keep",
@@ -111,7 +111,7 @@ class Jpeg(PillowFormat):
         )
         header = bytearray(encoded[:_JFIF_END])
         header[_DENSITY] = resolution or header[_DENSITY]
-        with path.open("wb") as file:
+        with open(path, "wb") as file:
             file.writelines((header, *_segments(beside), memoryview(encoded)[_JFIF_END:]))
         return losses
 

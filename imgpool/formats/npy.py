@@ -2,14 +2,13 @@
 
 import os
 import warnings
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from imgpool.core.axes import Pixels
 from imgpool.core.errors import ReadError
-from imgpool.core.format import Format, Guard, no_guard
+from imgpool.core.format import FilePath, Format, Guard, no_guard
 from imgpool.core.image import Image, Properties, guess_axes
 from imgpool.core.refusal import refuse
 from imgpool.formats._lost import lost
@@ -43,30 +42,30 @@ class Npy(Format):
             return False
         return dtype.kind in KINDS and dtype.itemsize <= WIDEST and guessed == properties.axes
 
-    def properties(self, path: Path) -> Properties:
+    def properties(self, path: FilePath) -> Properties:
         """See `Format.properties`."""
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             return self._parse(path, file)
 
-    def read(self, path: Path, guard: Guard = no_guard) -> Image:
+    def read(self, path: FilePath, guard: Guard = no_guard) -> Image:
         """See `Format.read`."""
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             properties = self._parse(path, file)
             guard(properties)
             file.seek(0)
             pixels: Pixels = np.lib.format.read_array(file, allow_pickle=False)
         return Image(np.ascontiguousarray(pixels), properties.axes)
 
-    def write(self, image: Image, path: Path) -> tuple[str, ...]:
+    def write(self, image: Image, path: FilePath) -> tuple[str, ...]:
         """Write an array."""
         if not self.can_hold(image.properties):
             raise refuse(self, image.properties)
         losses = lost(image)
-        with path.open("wb") as file:
+        with open(path, "wb") as file:
             np.lib.format.write_array(file, np.ascontiguousarray(image.pixels), allow_pickle=False)
         return losses
 
-    def _parse(self, path: Path, file: BinaryIO) -> Properties:
+    def _parse(self, path: FilePath, file: BinaryIO) -> Properties:
         check_kind(path, file.read(HEAD_SIZE), "NPY")
         shape, dtype = _header(file)
         if dtype.kind not in KINDS or dtype.itemsize > WIDEST:

@@ -1,6 +1,5 @@
 """PNG: through libpng (imagecodecs) for 8 and 16 bits, with our own look at every chunk."""
 
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -8,7 +7,7 @@ from pydantic import Field
 
 from imgpool.core.axes import Pixels
 from imgpool.core.errors import ReadError
-from imgpool.core.format import Format, Guard, no_guard
+from imgpool.core.format import FilePath, Format, Guard, no_guard
 from imgpool.core.image import Image, Properties
 from imgpool.core.refusal import refuse
 from imgpool.formats import _png_chunks as chunks
@@ -17,6 +16,7 @@ from imgpool.formats._png_encode import encode, encode_fast
 from imgpool.formats._png_metadata import metadata_chunks, parse_metadata, parse_resolution
 from imgpool.formats._quiet import quiet
 from imgpool.formats._sniff import COPY_AGAIN, HEAD_SIZE, check_kind
+from imgpool.formats._write import write_pieces
 
 __all__ = ["PNG"]
 
@@ -47,7 +47,7 @@ class Png(Format):
             and max(properties.shape[:2]) <= SIDE_LIMIT
         )
 
-    def properties(self, path: Path) -> Properties:
+    def properties(self, path: FilePath) -> Properties:
         """See `Format.properties`."""
         with open(path, "rb", buffering=0) as file:
             start = chunks.read_start(file)
@@ -55,7 +55,7 @@ class Png(Format):
             header, _ = chunks.read_header(file, start)
             return _properties(header)
 
-    def read(self, path: Path, guard: Guard = no_guard) -> Image:
+    def read(self, path: FilePath, guard: Guard = no_guard) -> Image:
         """See `Format.read`."""
         with open(path, "rb", buffering=0) as file:
             start = chunks.read_start(file)
@@ -63,7 +63,7 @@ class Png(Format):
             header, start = chunks.read_header(file, start)
             properties = _properties(header)
             guard(properties)
-            data = start + file.readall()
+            data = start if start.endswith(chunks.END) else start + file.readall()
         picture = chunks.split_rest(data, header)
         pixels = _decode(header, picture)
         if (pixels.shape, pixels.dtype) != (properties.shape, properties.dtype):
@@ -71,7 +71,7 @@ class Png(Format):
         pixel_size, metadata = parse_metadata(header.chunks + picture.chunks)
         return Image(pixels, properties.axes, pixel_size, metadata)
 
-    def write(self, image: Image, path: Path, *, level: Annotated[int, Field(ge=0, le=9)] = 1) -> tuple[str, ...]:
+    def write(self, image: Image, path: FilePath, *, level: Annotated[int, Field(ge=0, le=9)] = 1) -> tuple[str, ...]:
         """Write a PNG.
 
         Parameters
@@ -84,8 +84,7 @@ class Png(Format):
         refuse_premultiplied(image, "PNG")
         beside, kept = metadata_chunks(image)
         header, picture = encode_fast(image.pixels) if level == 1 else encode(image.pixels, level)
-        with open(path, "wb") as file:
-            file.writelines([header, chunks.join(beside), *picture])
+        write_pieces(path, [header, chunks.join(beside), *picture])
         return lost(image, *kept)
 
 

@@ -1,11 +1,10 @@
 """TIFF as labs and cameras write it: plain, OME-TIFF and ImageJ."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from imgpool.core.format import Format, Guard, no_guard
+from imgpool.core.format import FilePath, Format, Guard, no_guard
 from imgpool.core.image import Image, Properties
 from imgpool.core.part import Choose
 from imgpool.core.refusal import refuse
@@ -42,22 +41,22 @@ class Tiff(Format):
         """See `Format.can_hold`."""
         return properties.dtype.name in _DTYPES
 
-    def properties(self, path: Path) -> Properties:
+    def properties(self, path: FilePath) -> Properties:
         """See `Format.properties`."""
         return read_properties(path)
 
-    def read(self, path: Path, guard: Guard = no_guard) -> Image:
+    def read(self, path: FilePath, guard: Guard = no_guard) -> Image:
         """See `Format.read`."""
         return read_image(path, guard)
 
-    def read_part(self, path: Path, choose: Choose, guard: Guard = no_guard) -> Image:
+    def read_part(self, path: FilePath, choose: Choose, guard: Guard = no_guard) -> Image:
         """See `Format.read_part`: only the planes, strips and tiles that are wanted are decoded."""
         return read_image(path, guard, choose)
 
     def write(
         self,
         image: Image,
-        path: Path,
+        path: FilePath,
         *,
         compression: Literal["deflate", "lzw", "zstd", "packbits", "none"] = "deflate",
         level: Annotated[int, Field(ge=1, le=9)] = 1,

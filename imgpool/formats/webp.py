@@ -1,6 +1,5 @@
 """WebP: read through imagecodecs, encoded by Pillow (both libwebp), with our own look at its chunks."""
 
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -8,13 +7,14 @@ from pydantic import Field
 
 from imgpool.core.errors import ReadError
 from imgpool.core.exif import PREFIX
-from imgpool.core.format import Format, Guard, no_guard
+from imgpool.core.format import FilePath, Format, Guard, no_guard
 from imgpool.core.image import Image, Metadata, Properties
 from imgpool.core.refusal import refuse
 from imgpool.formats import _webp_chunks as chunks
 from imgpool.formats._lost import fitting_icc, lost, refuse_premultiplied
 from imgpool.formats._pillow import encode
 from imgpool.formats._sniff import COPY_AGAIN, HEAD_SIZE, check_kind
+from imgpool.formats._write import write_pieces
 
 __all__ = ["WEBP"]
 
@@ -43,17 +43,17 @@ class Webp(Format):
             and max(properties.shape[:2]) <= SIDE_LIMIT
         )
 
-    def properties(self, path: Path) -> Properties:
+    def properties(self, path: FilePath) -> Properties:
         """See `Format.properties`."""
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             check_kind(path, file.read(HEAD_SIZE), "WebP")
             return _properties(chunks.read_header(file))
 
-    def read(self, path: Path, guard: Guard = no_guard) -> Image:
+    def read(self, path: FilePath, guard: Guard = no_guard) -> Image:
         """See `Format.read`."""
         import imagecodecs
 
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             check_kind(path, file.read(HEAD_SIZE), "WebP")
             header = chunks.read_header(file)
             properties = _properties(header)
@@ -71,7 +71,7 @@ class Webp(Format):
     def write(
         self,
         image: Image,
-        path: Path,
+        path: FilePath,
         *,
         lossless: bool | None = None,
         quality: Annotated[int, Field(ge=1, le=100)] | None = None,
@@ -103,7 +103,7 @@ class Webp(Format):
         }
         losses = lost(image, *(name for name, body in beside.items() if body))
         header = chunks.Header(image.pixels.shape[1], image.pixels.shape[0], image.has_alpha)
-        path.write_bytes(chunks.join(picture, header, **beside))
+        write_pieces(path, [chunks.join(picture, header, **beside)])
         return losses
 
 

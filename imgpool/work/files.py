@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from imgpool.core.catalogue import FORMATS, split_extension
 from imgpool.core.errors import ReadError, UsageError
-from imgpool.core.format import Format, Guard
+from imgpool.core.format import FilePath, Format, Guard
 from imgpool.core.image import Image, Properties
 from imgpool.core.part import Choose, whole
 
@@ -31,7 +31,7 @@ PIECE = 64 * 1024
 _serial_numbers = itertools.count()
 
 
-def read(path: str | os.PathLike[str], guard: Guard | None = None, choose: Choose = whole) -> Image:
+def read(path: FilePath, guard: Guard | None = None, choose: Choose = whole) -> Image:
     """Read an image file.
 
     Parameters
@@ -60,13 +60,18 @@ def read(path: str | os.PathLike[str], guard: Guard | None = None, choose: Choos
     """
     format_ = format_of(path)
     status = os.stat(path)
+    guard = guard or partial(check_limits, file_size=status.st_size, max_pixels=MAX_PIXELS)
+    return read_with(format_, path, status, guard, choose)
+
+
+def read_with(format_: Format, path: FilePath, status: os.stat_result, guard: Guard, choose: Choose) -> Image:
+    """As `read`, with the format and the file's status known."""
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):  # a pipe would be waited for without end
         raise ReadError("it is a pipe, a socket or a device", "save what comes out of it as a file first")
-    guard = guard or partial(check_limits, file_size=status.st_size, max_pixels=MAX_PIXELS)
-    return format_.read(Path(path), guard) if choose is whole else format_.read_part(Path(path), choose, guard)
+    return format_.read(path, guard) if choose is whole else format_.read_part(path, choose, guard)
 
 
-def write(image: Image, path: str | os.PathLike[str], **options: object) -> tuple[str, ...]:
+def write(image: Image, path: FilePath, **options: object) -> tuple[str, ...]:
     """Write an image file, whole or not at all.
 
     Parameters
@@ -92,17 +97,17 @@ def write(image: Image, path: str | os.PathLike[str], **options: object) -> tupl
     OSError
         If the file cannot be written.
     """
-    target = Path(path)
-    temporary = temporary_name(target.parent, target.name)
+    folder, name = os.path.split(path)
+    temporary = temporary_name(folder, name)
     try:
         lost = write_with(format_of(path), image, temporary, options)
-        temporary.replace(target)
+        os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        Path(temporary).unlink(missing_ok=True)
     return lost
 
 
-def format_of(path: str | os.PathLike[str]) -> Format:
+def format_of(path: FilePath) -> Format:
     """The format that a path's extension means; raises `UsageError` where there is none."""
     _, format_ = split_extension(os.path.basename(path))
     if format_ is None:
@@ -111,7 +116,7 @@ def format_of(path: str | os.PathLike[str]) -> Format:
     return format_
 
 
-def write_with(format_: Format, image: Image, path: Path, options: Mapping[str, Any]) -> tuple[str, ...]:
+def write_with(format_: Format, image: Image, path: str, options: Mapping[str, Any]) -> tuple[str, ...]:
     """Write with the writer's options checked and its defaults filled in."""
     return format_.write(image, path, **_checked(format_, tuple(options.items())))
 
@@ -121,10 +126,10 @@ def _checked(format_: Format, options: tuple[tuple[str, Any], ...]) -> Mapping[s
     return format_.validate(dict(options))
 
 
-def temporary_name(folder: Path, name: str) -> Path:
-    """A name in `folder` that no other process or call uses, with the extension of `name`."""
+def temporary_name(folder: str, name: str) -> str:
+    """A path in `folder` that no other process or call uses, with the extension of `name`."""
     stem, _ = split_extension(name)
-    return folder / f".imgpool-{os.getpid()}-{next(_serial_numbers)}{name[len(stem) :]}"
+    return os.path.join(folder, f".imgpool-{os.getpid()}-{next(_serial_numbers)}{name[len(stem) :]}")
 
 
 def check_limits(properties: Properties, file_size: int, max_pixels: int) -> None:
@@ -141,44 +146,52 @@ def check_limits(properties: Properties, file_size: int, max_pixels: int) -> Non
         )
 
 
-def file_hash(path: str | os.PathLike[str]) -> str:
+def file_hash(path: FilePath) -> str:
     """The sha256 of a file's bytes, in hexadecimal."""
     return size_and_hash(path)[1]
 
 
-def size_and_hash(path: str | os.PathLike[str]) -> tuple[int, str]:
+def size_and_hash(path: FilePath) -> tuple[int, str]:
     """The number of a file's bytes, and their sha256 in hexadecimal."""
     digest = hashlib.sha256()
-    return _feed(digest, path), digest.hexdigest()
+    return _feed(digest, path).st_size, digest.hexdigest()
 
 
-def source_hash(path: str | os.PathLike[str]) -> str:
-    """What a source's bytes are known by when its time has moved: 128 bits of XXH3, ten times as fast as sha256."""
+def source_hash(path: FilePath) -> str:
+    """What a source's bytes are known by when its time has moved; see `hash_source`."""
+    return hash_source(path)[0]
+
+
+def hash_source(path: FilePath) -> tuple[str, os.stat_result]:
+    """128 bits of XXH3, which is ten times as fast as sha256, and the file's status when all was read."""
     import xxhash
 
     digest = xxhash.xxh3_128()
-    _feed(digest, path)
-    return digest.hexdigest()
+    status = _feed(digest, path)
+    return digest.hexdigest(), status
 
 
 class _Digest(Protocol):
     def update(self, piece: bytes, /) -> None: ...
 
 
-def _feed(digest: _Digest, path: str | os.PathLike[str]) -> int:
-    descriptor, size = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)), 0
+def _feed(digest: _Digest, path: FilePath) -> os.stat_result:
+    """Read a file to its end; its status then."""
+    descriptor, read = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)), 0
     try:
         while piece := os.read(descriptor, PIECE):
             digest.update(piece)
-            size += len(piece)
+            read += len(piece)
+            if len(piece) < PIECE and (status := os.fstat(descriptor)).st_size == read:  # as is usual: no need to ask
+                return status
+        return os.fstat(descriptor)
     finally:
         os.close(descriptor)
-    return size
 
 
-def megapixels(path: str | os.PathLike[str]) -> float:
+def megapixels(path: FilePath) -> float:
     """Millions of pixels that a file's header promises; 0 where it cannot be read."""
     try:
-        return format_of(path).properties(Path(path)).pixel_count / 1e6
+        return format_of(path).properties(path).pixel_count / 1e6
     except (ReadError, OSError):
         return 0.0

@@ -22,13 +22,13 @@ enough to show; and before one sends an image back, it looks up what the others 
 """
 
 import contextlib
+import functools
 import json
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 from imgpool.core.catalogue import FILTERS
@@ -46,8 +46,14 @@ MARGIN = 1.25
 LEAST = 64 << 20
 """Bytes of a copy from which on an image is measured: beside a smaller one, what libraries take would show."""
 
+Learn = Callable[[bool], None]
+
 _FLOAT = 4  # bytes
 _SELF = Path("/proc/self")
+
+
+def learn_nothing(_done: bool) -> None:  # noqa: FBT001 - a `Learn`
+    """Of an image that is too small to show."""
 
 
 class Footprint:
@@ -64,7 +70,7 @@ class Footprint:
     def __init__(self, recipe: Recipe, shared: Path) -> None:
         self._steps = [(FILTERS[step.filter].outcome, step.values) for step in recipe.steps]
         self._pixel_size = recipe.pixel_size
-        self._copy = lru_cache(maxsize=64)(self._largest)  # most images of a folder are alike
+        self._copy = functools.lru_cache(maxsize=64)(self._largest)  # most images of a folder are alike
         self._seen: defaultdict[str, _Seen] = defaultdict(_Seen)
         self._shared = shared
         self._at_first, _ = resident()
@@ -95,29 +101,24 @@ class Footprint:
             raise MemoryNeeded(need)
         return need
 
-    @contextlib.contextmanager
-    def measuring(self, properties: Properties) -> Iterator[None]:
-        """Learn from what an image takes meanwhile, unless it is too small; an exception says that it has failed.
+    def watch(self, properties: Properties) -> Learn:
+        """Begin to learn from what an image takes, unless it is too small; say at its end whether it was done.
 
         What counts is all that the process holds more than at first: memory that is free again, but was not given
         back, may serve this image, and would not the next. Linux can forget what a process held at its highest;
         elsewhere, only an image that takes more than all before it shows.
         """
-        seen, copy = self._seen[_kind(properties)], self._copy(properties)
+        copy = self._copy(properties)
         if copy < LEAST:
-            yield
-            return
-        with contextlib.suppress(OSError):
-            (_SELF / "clear_refs").write_text("5")
+            return learn_nothing
+        forget_peak()
         _, record = resident()
-        done = False
-        try:
-            yield
-            done = True
-        finally:
-            _, peak = resident()
-            if peak > record and seen.learn((peak - self._at_first) / copy, done=done) and seen.done:
-                self._tell_others()
+        return functools.partial(self._learn, self._seen[_kind(properties)], copy, record)
+
+    def _learn(self, seen: "_Seen", copy: int, record: int, done: bool) -> None:  # noqa: FBT001 - a `Learn`
+        _, peak = resident()
+        if peak > record and seen.learn((peak - self._at_first) / copy, done=done) and seen.done:
+            self._tell_others()
 
     def _need(self, properties: Properties, file_size: int) -> int:
         return int(self._seen[_kind(properties)].copies * self._copy(properties)) + file_size
@@ -173,6 +174,12 @@ def resident() -> tuple[int, int]:
     lines = (_SELF / "status").read_text("utf-8").splitlines()
     sizes = {line.partition(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.startswith("Vm")}
     return sizes["VmRSS"], sizes["VmHWM"]
+
+
+def forget_peak() -> None:
+    """Let the most that this process has held begin anew, where the system can: on Linux."""
+    with contextlib.suppress(OSError):
+        (_SELF / "clear_refs").write_text("5")
 
 
 def _resident_elsewhere() -> tuple[int, int]:

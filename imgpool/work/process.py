@@ -6,14 +6,14 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from imgpool.core.engine import MemoryNeeded
-from imgpool.core.errors import ReadError, WriteError
+from imgpool.core.errors import FilterError, ReadError, WriteError
 from imgpool.core.filter import LoadedFilter
 from imgpool.core.image import Image, Properties
 from imgpool.core.part import Choose, Part
@@ -24,13 +24,14 @@ from imgpool.work.files import (
     MAX_PIXELS,
     check_limits,
     format_of,
-    read,
+    hash_source,
+    read_with,
     size_and_hash,
-    source_hash,
     temporary_name,
     write_with,
 )
-from imgpool.work.footprint import Footprint
+from imgpool.work.footprint import Footprint, Learn, learn_nothing
+from imgpool.work.loading import Notes, check_unchanged, load_filters
 
 NEARLY_FULL = 64 * 1024
 """Bytes left on a disk that is full for any image."""
@@ -48,11 +49,15 @@ class Job:
         A folder on the output's file system, where files are written before they are renamed into place.
     max_pixels
         Refuse files with more.
+    provenance
+        What the files and models of each step have to be, as `imgpool.core.recipe.Step.provenance` tells; None for
+        whatever they are.
     """
 
     recipe: Recipe
     scratch: str
     max_pixels: int = MAX_PIXELS
+    provenance: tuple[Mapping[str, Any], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,28 +81,33 @@ class _Progress:
         Bytes that it will take by estimate; 0 before the header is read.
     skipped
         The first steps of the recipe that are done by reading a part of the file.
-    stage, seconds, step_seconds
-        The stage it is in, what each one took, and each of the recipe's steps.
-    measuring
-        Left when the image is done or has failed.
+    stage, started
+        The stage it is in, and since when.
+    seconds, step_seconds
+        What each stage took, and each of the recipe's steps.
+    learn
+        Told whether it was done, when it is or has failed.
     """
 
     memory: int | None
     need: int = 0
     skipped: int = 0
     stage: Stage = "read"
+    started: float = field(default_factory=time.perf_counter)
     seconds: dict[str, float] = field(default_factory=dict)
     step_seconds: list[float] = field(default_factory=list)
-    measuring: ExitStack = field(default_factory=ExitStack)
+    learn: Learn = learn_nothing
 
-    @contextmanager
-    def enter(self, stage: Stage) -> Iterator[None]:
+    def enter(self, stage: Stage) -> None:
+        """Leave one stage for the next."""
+        self.leave()
         self.stage = stage
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] = round(time.perf_counter() - started, 6)
+
+    def leave(self) -> None:
+        """Note what the stage took."""
+        now = time.perf_counter()
+        self.seconds[self.stage] = round(now - self.started, 6)
+        self.started = now
 
     def timed(self, filter_: LoadedFilter) -> LoadedFilter:
         """The filter, noting the time it takes."""
@@ -124,7 +134,9 @@ def set_up(job: Job) -> Workshop:
     """Load every heavy part of the recipe: a worker's initializer."""
     if multiprocessing.parent_process():
         _silence_c_libraries()
-    return Workshop(job, job.recipe.load_filters(), Footprint(job.recipe, Path(job.scratch, "footprint.json")))
+    filters = load_filters(job.recipe, Notes(job.scratch).add)
+    check_unchanged(job.recipe, job.provenance)  # after loading: what is read later is not what was loaded
+    return Workshop(job, filters, Footprint(job.recipe, Path(job.scratch, "footprint.json")))
 
 
 def _silence_c_libraries() -> None:
@@ -148,15 +160,22 @@ def process(workshop: Workshop, task: Task, memory: int | None = None) -> Result
         If it takes more than `memory`; it has left nothing behind.
     """
     progress = _Progress(memory)
+    done = False
     try:
-        return _process(workshop, task, progress)
+        result = _process(workshop, task, progress)
+        done = True
     except MemoryNeeded:
         raise
     except Exception as error:  # noqa: BLE001 - one bad file never costs its neighbours
         if memory is not None and lacks_memory(error):
             raise MemoryNeeded from None
-        failure = explain(error, progress.stage, progress.need)
-        return Result(task, "failed", failure, progress.seconds, pid=os.getpid())
+        progress.leave()
+        stage = "filter" if isinstance(error, FilterError) else progress.stage  # reading a part is a filter's work
+        failure = explain(error, stage, progress.need)
+        result = Result(task, "failed", failure, progress.seconds, pid=os.getpid())
+    finally:
+        progress.learn(done)
+    return result
 
 
 def _process(workshop: Workshop, task: Task, progress: _Progress) -> Result:
@@ -166,23 +185,20 @@ def _process(workshop: Workshop, task: Task, progress: _Progress) -> Result:
         part, progress.skipped = recipe.wanted(properties)
         return part
 
-    with progress.measuring:
-        with progress.enter("read"):
-            task, image, content = _read_unchanged(task, partial(_admit, workshop, progress), choose)
-        with progress.enter("filter"):
-            progress.step_seconds = [0.0] * progress.skipped
-            image = recipe.run(
-                image, map(progress.timed, workshop.filters[progress.skipped :]), cut=progress.skipped > 0
-            )
-        with progress.enter("write"):
-            written = _write_in_place(workshop.job, task, image)
+    task, image, content = _read_unchanged(task, partial(_admit, workshop, progress), choose)
+    progress.enter("filter")
+    progress.step_seconds = [0.0] * progress.skipped
+    image = recipe.run(image, map(progress.timed, workshop.filters[progress.skipped :]), cut=progress.skipped > 0)
+    progress.enter("write")
+    written = _write_in_place(workshop.job, task, image)
+    progress.leave()
     return Result(
         task,
         "done",
         seconds=progress.seconds,
         step_seconds=tuple(progress.step_seconds),
         shape=image.pixels.shape,
-        dtype=str(image.pixels.dtype),
+        dtype=_name(image.pixels.dtype),
         axes=image.axes,
         written=written.size,
         sha256=written.sha256,
@@ -196,15 +212,17 @@ def _admit(workshop: Workshop, progress: _Progress, file_size: int, properties: 
     """Let an image pass whose header is within the limits, and for which there is memory."""
     check_limits(properties, file_size, workshop.job.max_pixels)
     progress.need = workshop.footprint.expect(properties, file_size, progress.memory)
-    progress.measuring.enter_context(workshop.footprint.measuring(properties))
+    progress.learn = workshop.footprint.watch(properties)
+
+
+_name = cache(str)  # of a dtype: NumPy puts it together each time
 
 
 def _read_unchanged(task: Task, admit: Callable[[int, Properties], None], choose: Choose) -> tuple[Task, Image, str]:
     """Read a file that nobody writes to meanwhile; the task comes back with the size and time it has now."""
     before = os.stat(task.source)
-    image = read(task.source, partial(admit, before.st_size), choose)
-    content = source_hash(task.source)
-    after = os.stat(task.source)
+    image = read_with(format_of(task.source), task.source, before, partial(admit, before.st_size), choose)
+    content, after = hash_source(task.source)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise ReadError("it changed while it was read", "run the same command again when it is complete")
     if (before.st_size, before.st_mtime_ns) != (task.size, task.mtime_ns):
@@ -215,14 +233,14 @@ def _read_unchanged(task: Task, admit: Callable[[int, Properties], None], choose
 def _write_in_place(job: Job, task: Task, image: Image) -> _Written:
     if _is_same_file(task.source, task.target):
         raise WriteError("the result would replace its own source", "choose another folder with -o")
-    temporary = temporary_name(Path(job.scratch), os.path.basename(task.target))
+    temporary = temporary_name(job.scratch, os.path.basename(task.target))
     try:
         lost = write_with(format_of(task.target), image, temporary, job.recipe.output.options)
         written = _Written(*size_and_hash(temporary), lost)
         _move(temporary, task.target)
     except BaseException as error:
         full = _is_nameless(error) and _is_full(job.scratch)  # asked while what is half-written takes its room
-        temporary.unlink(missing_ok=True)
+        Path(temporary).unlink(missing_ok=True)
         if full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), task.target) from error
         raise
@@ -243,11 +261,11 @@ def _is_nameless(error: BaseException) -> bool:
     return isinstance(error, OSError | RuntimeError) and getattr(error, "errno", None) is None
 
 
-def _move(temporary: Path, target: str) -> None:
+def _move(temporary: str, target: str) -> None:
     try:
         os.replace(temporary, target)
     except FileNotFoundError:
-        if not temporary.exists():  # the output is gone: no tree is made in its stead where it was mounted
+        if not os.path.exists(temporary):  # the output is gone: no tree is made in its stead where it was mounted
             raise
         os.makedirs(os.path.dirname(target), exist_ok=True)
         os.replace(temporary, target)

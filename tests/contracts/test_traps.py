@@ -18,12 +18,14 @@ import struct
 import threading
 import tracemalloc
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image as PillowImage
 from PIL import ImageCms, ImageOps
+from references import reference
 
 import imgpool
 from imgpool import Image, Metadata, Recipe
@@ -39,7 +41,18 @@ EVERY_FORMAT = [pytest.param(each, id=each.name) for each in FORMATS]
 DEEP = Image(np.zeros((8, 9), np.uint16), "YX").properties
 HOLD_16_BITS = [pytest.param(each, id=each.name) for each in FORMATS if each.can_hold(DEEP)]
 PILLOWS = {"png": "PNG", "gif": "GIF", "bmp": "BMP", "tif": "TIFF"}
-REQUIRED = {"crop": {"margin": 1}, "resize": {"width": 9}, "select": {"z": 0}}
+MODEL = Path(__file__).parents[1] / "data" / "models" / "box3.onnx"
+REQUIRED = {
+    "crop": {"margin": 1},
+    "flat_field": {"flat": reference("flat_24.npy")},
+    "match_histograms": {"reference": reference("grey.npy")},
+    "model": {"path": str(MODEL)},
+    "resize": {"width": 9},
+    "richardson_lucy": {"sigma": 1},
+    "select": {"z": 0},
+}
+KINDS = {"combine_stains": ((3, 24, 24), "CYX"), "separate_stains": ((24, 24, 3), "YXS")}
+"""Shape and axes of what a filter takes that is not for grey images."""
 
 
 def rng():
@@ -290,9 +303,10 @@ def test_big_endian_numbers_are_written_as_what_they_are(target, tmp_path):
 def test_big_endian_gives_what_little_endian_gives(filter_):
     """skimage's nl_means raises, and its rank filters return uint8."""
     required = {entry["name"]: 1 for entry in filter_.describe() if entry["required"]}
-    numbers = rng().integers(0, 60000, (24, 24)).astype("<u2")
+    shape, axes = KINDS.get(filter_.name, ((24, 24), "YX"))
+    numbers = rng().integers(0, 60000, shape).astype("<u2")
     recipe = Recipe("one", (Step.checked(filter_.name, REQUIRED.get(filter_.name, required)),))
-    little, big = recipe.apply(numbers), recipe.apply(numbers.astype(">u2"))
+    little, big = recipe.apply(numbers, axes), recipe.apply(numbers.astype(">u2"), axes)
     assert (little.dtype, little.dtype.isnative) == (big.dtype, big.dtype.isnative)
     assert little.tobytes() == big.tobytes()
 
@@ -325,7 +339,7 @@ def test_a_write_that_fails_leaves_nothing_behind(target, tmp_path, monkeypatch)
     path = tmp_path / f"a{target.extensions[0]}"
 
     def fail(_self, _image, path, **_options):
-        path.write_bytes(b"half")
+        Path(path).write_bytes(b"half")
         raise OSError
 
     monkeypatch.setattr(type(target), "write", fail)

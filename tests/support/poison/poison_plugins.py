@@ -98,12 +98,12 @@ class Poison(Format):
 
     def read(self, path, guard=no_guard):
         guard(HEADER)
-        text = path.read_bytes()
+        text = Path(path).read_bytes()
         act(text.decode())
         return Image(np.full(HEADER.shape, zlib.crc32(text) % 256, HEADER.dtype), HEADER.axes)
 
     def write(self, image, path):
-        path.write_bytes(image.pixels.tobytes())
+        Path(path).write_bytes(image.pixels.tobytes())
         return ()
 
 

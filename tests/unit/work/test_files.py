@@ -4,6 +4,7 @@ import os
 import resource
 import struct
 import zlib
+from pathlib import Path
 
 import imagecodecs
 import numpy as np
@@ -130,9 +131,9 @@ def test_the_guard_is_asked_before_anything_is_decoded(tmp_path):
 
 
 def test_temporary_names_are_hidden_unique_and_keep_the_extension(tmp_path):
-    names = {temporary_name(tmp_path, "a b.ome.TIF") for _ in range(100)}
+    names = {temporary_name(str(tmp_path), "a b.ome.TIF") for _ in range(100)}
     assert len(names) == 100
-    for path in names:
+    for path in map(Path, names):
         assert path.parent == tmp_path
         assert path.name.startswith(".imgpool-")
         assert str(os.getpid()) in path.name

@@ -16,7 +16,7 @@ from imgpool.core.image import Image, PixelSize
 from imgpool.core.recipe import Output, Recipe
 from imgpool.core.task import Task
 from imgpool.work import process as process_module
-from imgpool.work.files import file_hash, read, source_hash
+from imgpool.work.files import file_hash, read, read_with, source_hash
 from imgpool.work.process import Job, process, set_up
 
 PIXELS = np.random.default_rng(1).integers(0, 8, (40, 50), np.uint8)
@@ -133,6 +133,10 @@ def test_a_missing_file_fails_in_reading(task):
     assert result.failure.error == "FileNotFoundError"
 
 
+def test_a_part_that_is_not_there_fails_in_its_filter(task):
+    assert_failed(process(workshop(task, "select:z=3"), task), task, "filter")
+
+
 def test_a_folder_named_like_an_image_fails_in_reading(task):
     os.unlink(task.source)
     os.mkdir(task.source)
@@ -148,8 +152,8 @@ def test_more_pixels_than_allowed_fail_in_reading(task):
 
 @pytest.mark.parametrize("change", ["longer", "rewritten", "gone"])
 def test_a_source_that_changes_while_it_is_read_is_not_done(task, monkeypatch, change):
-    def read_and_change(path, guard, choose):
-        image = read(path, guard, choose)
+    def read_and_change(format_, path, *known):
+        image = read_with(format_, path, *known)
         if change == "longer":
             Path(path).write_bytes(Path(path).read_bytes() + b"more")
         elif change == "rewritten":
@@ -158,7 +162,7 @@ def test_a_source_that_changes_while_it_is_read_is_not_done(task, monkeypatch, c
             os.unlink(path)
         return image
 
-    monkeypatch.setattr(process_module, "read", read_and_change)
+    monkeypatch.setattr(process_module, "read_with", read_and_change)
     result = process(workshop(task), task)
     assert_failed(result, task, "read")
     assert not os.path.exists(task.target)
@@ -240,7 +244,7 @@ def test_want_of_memory_is_a_failure_only_where_there_was_all_of_it(task, monkey
         raise error
 
     def starve_writer(_format, _image, path, _options):
-        path.write_bytes(b"begun")
+        Path(path).write_bytes(b"begun")
         raise error
 
     if stage == "filter":
