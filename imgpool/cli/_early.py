@@ -1,13 +1,23 @@
-"""What is begun before the command line is understood: the workers' imports take as long as this process's own."""
+"""What is begun before the command line is understood: workers get ready while this process reads and plans."""
+
+import gc
 
 from imgpool.cli._garbage import look_for_none
 from imgpool.cli._interrupts import ignore_hang_up
-from imgpool.engines._fork_server import prepare
 from imgpool.engines._heap import keep_freed_memory
 from imgpool.engines._threads import use_one_thread_from_now_on
 
-PRELOAD = ("imgpool.engines._host", "imgpool.work.warm", "cv2", "tifffile", "imagecodecs")
-"""What workers need for most images."""
+WARM = (
+    "multiprocessing.queues",
+    "multiprocessing.pool",
+    "imgpool.work.warm",
+    "cv2",
+    "tifffile",
+    *(f"imagecodecs.{codec}" for codec in ("_deflate", "_zlib", "_png")),
+    "simplejpeg",
+    "PIL.JpegImagePlugin",
+)
+"""What workers need for most images; for the fewest last."""
 
 WITHOUT_WORKERS = {"--serial", "--engine=serial", "serial", "-n", "--dry-run", "-h", "--help"}
 
@@ -24,8 +34,13 @@ def begin_to_process(words: list[str]) -> None:
         The command line, less the name of the program and of the command.
     """
     ignore_hang_up()
-    look_for_none()
     use_one_thread_from_now_on()
     keep_freed_memory()
+    gc.disable()
     if WITHOUT_WORKERS.isdisjoint(words):
-        prepare(PRELOAD)
+        import imgpool.work.shared  # noqa: F401 - before the fork: once for both
+        from imgpool.engines._early_host import prepare
+
+        prepare(WARM)
+    gc.enable()
+    look_for_none()

@@ -8,6 +8,7 @@ as the package (``imgpool.filters``, …).
 import contextlib
 import functools
 import importlib
+import importlib.util
 import pkgutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -52,12 +53,25 @@ class Catalogue(Generic[Plugin]):
         self.families = families or {}
 
     @functools.cached_property
-    def _built_in(self) -> dict[str, Plugin]:
+    def _modules(self) -> list[str]:
         package = importlib.import_module(self.package)
-        names = [module.name for module in pkgutil.iter_modules(package.__path__) if module.name[0] != "_"]
-        modules = [importlib.import_module(f"{self.package}.{name}") for name in names]
-        plugins: list[Plugin] = [getattr(module, name) for module in modules for name in module.__all__]
-        return {plugin.name: plugin for plugin in plugins}
+        names = (module.name for module in pkgutil.iter_modules(package.__path__))
+        return [f"{self.package}.{name}" for name in names if name[0] != "_"]
+
+    @functools.cached_property
+    def _built_in(self) -> dict[str, Plugin]:
+        return {plugin.name: plugin for module in self._modules for plugin in _plugins_of(module)}
+
+    @functools.cache  # noqa: B019 - there are four catalogues, and they stay
+    def _at_first_sight(self, name: str) -> Plugin | None:
+        """The built-in plug-in of this name, if it is in a likely module: to import all of them takes long."""
+        plugins: Iterator[Plugin] = (plugin for module in self._likely(name) for plugin in _plugins_of(module))
+        return next((plugin for plugin in plugins if plugin.name == name), None)
+
+    def _likely(self, name: str) -> Iterator[str]:
+        """The modules that are imported already, then those whose text tells of the name."""
+        yield from (module for module in self._modules if module in sys.modules)
+        yield from (module for module in self._modules if f'"{name}"' in _source(module))
 
     @functools.cached_property
     def _installed(self) -> dict[str, Any]:
@@ -71,8 +85,8 @@ class Catalogue(Generic[Plugin]):
         RecipeError
             If there is none, with the nearest name; or if it is installed but does not import.
         """
-        if name in self._built_in:
-            return self._built_in[name]
+        if plugin := self._at_first_sight(name) or self._built_in.get(name):
+            return plugin
         if name in self._installed:
             return self._load(name)
         family, dot, _ = name.partition(".")
@@ -106,6 +120,21 @@ class Catalogue(Generic[Plugin]):
             hint = f"pip install {missing}" if missing else f"reinstall or remove the package of {point.value}"
             raise RecipeError(f"the {self.kind} {name!r} of {point.value} does not import: {error}", hint) from error
         return plugin
+
+
+def _plugins_of(module: str) -> list[Any]:
+    home = importlib.import_module(module)
+    return [getattr(home, name) for name in home.__all__]
+
+
+def _source(module: str) -> str:
+    """The text of a module; empty where there is none."""
+    spec = importlib.util.find_spec(module)
+    read = getattr(spec.loader, "get_source", None) if spec else None
+    try:
+        return (read and read(module)) or ""
+    except (ImportError, OSError):
+        return ""
 
 
 @functools.cache

@@ -34,12 +34,14 @@ the workers; one listens to the parent; and the pool's own feeder asks the desk 
 """
 
 import contextlib
+import gc
+import itertools
 import multiprocessing
 import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
@@ -203,6 +205,27 @@ def main(
         Where the parent has its sockets; a parent that is killed cannot remove it.
     """
     _become_host(parents_end)
+    _serve(order, claims, connection, parents_folder)
+
+
+def await_order(
+    modules: Sequence[str], claims: Claims, parents_end: Connection, connection: Connection, parents_folder: str
+) -> None:
+    """Be a host that imports `modules` until it is told its order; else as `main`."""
+    _become_host(parents_end)
+    import_all(itertools.takewhile(lambda _: not connection.poll(), modules))
+    gc.freeze()
+    gc.enable()
+    try:
+        order = connection.recv()
+    except (EOFError, OSError):
+        if parent_ends(FAREWELL):
+            _follow_parent(parents_folder)
+        return
+    _serve(order, claims, connection, parents_folder)
+
+
+def _serve(order: Order, claims: Claims, connection: Connection, parents_folder: str | None) -> None:
     host, whole = None, False
     try:
         import_all(order.preload)

@@ -13,6 +13,7 @@ from typing import Self
 from imgpool.core.engine import StartMethod
 from imgpool.core.errors import WorkerError
 from imgpool.engines._claims import SETTING_UP, SLOTS, Claims
+from imgpool.engines._early_host import take
 from imgpool.engines._host import Order, main
 from imgpool.engines._messages import Answers, Batch, Collapse, Command, Death, SetupFailure
 from imgpool.engines._processes import clean_start, exit_reason, kill_group, start
@@ -47,27 +48,34 @@ class HostProcess:
             If the system lets no more processes start.
         """
         try:
-            self._make()
-            self._start()
+            if not self._take_early():
+                self._start()
         except (OSError, EOFError) as error:
             hint = "set TMPDIR to a shorter path" if "AF_UNIX" in str(error) else "use fewer workers (-j)"
             raise WorkerError(f"no worker process can be started: {error}", hint) from error
         atexit.register(self.close)  # runs before multiprocessing's own, which would wait for the host for ever
         return self
 
-    def _make(self) -> None:
+    def _take_early(self) -> bool:
+        """Give the order to the host that waits for one; tell whether there is any."""
+        early = take(self._order.rules.workers) if self._start_method == "forkserver" else None
+        if early is None:
+            return False
+        self._process, self._connection, self._claims = early.process, early.connection, early.claims
+        self.send(self._order)
+        return True
+
+    def _start(self) -> None:
         context = multiprocessing.get_context(self._start_method)
         parents_folder = None
         if self._start_method == "forkserver":
             context.set_forkserver_preload([main.__module__, *self._order.preload])
             parents_folder = get_temp_dir()
         self._claims = Claims(context, (SLOTS + 1) * self._order.rules.workers)
-        self._connection, self._hosts_end = context.Pipe()
-        arguments = (self._order, self._claims, self._connection, self._hosts_end, parents_folder)
+        self._connection, hosts_end = context.Pipe()
+        arguments = (self._order, self._claims, self._connection, hosts_end, parents_folder)
         self._process = context.Process(target=main, args=arguments)  # type: ignore[attr-defined]
-
-    def _start(self) -> None:
-        with self._hosts_end:
+        with hosts_end:
             try:
                 if self._start_method == "forkserver":
                     self._start_from_server()
@@ -94,7 +102,7 @@ class HostProcess:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def send(self, message: Batch | Command) -> None:
+    def send(self, message: Order | Batch | Command) -> None:
         """Tell the host something; what it does not hear any more, for it is dead, `messages` will say."""
         with contextlib.suppress(OSError):
             self._connection.send(message)

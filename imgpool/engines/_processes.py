@@ -50,14 +50,14 @@ def start(process: BaseProcess, start_method: "StartMethod") -> None:
     processes be lost with it.
     """
     if start_method == "forkserver":
-        start_fork_server()
+        _start_fork_server()
         process.start()
     else:
         with _deaf():
             process.start()
 
 
-def start_fork_server() -> None:
+def _start_fork_server() -> None:
     """Start the fork server if it is not running yet, deaf to Ctrl-C and SIGTERM."""
     from multiprocessing import forkserver, resource_tracker
 

@@ -41,7 +41,8 @@ class PoolEngine:
 
     The workers are set up once each, use one thread each, leave signals to this process and never outlive it. With
     ``start_method="forkserver"`` the host comes from the fork server and its workers are forked from the host,
-    which has one thread and has imported ``preload``; with "spawn" all are fresh interpreters.
+    which has one thread and has imported ``preload``; the first host may have been waiting since before there was
+    anything to run (`imgpool.engines._early_host`). With "spawn" all are fresh interpreters.
 
     A task's ``attempt`` counts how often it was charged with a worker's end; a run cut short because another
     task took the pool with it does not count.

@@ -2,10 +2,8 @@
 
 import xxhash  # noqa: F401 - sources are hashed with it
 
-import imgpool.work.process  # noqa: F401 - what workers do
-from imgpool.core.catalogue import FILTERS, FORMATS
+import imgpool.work.shared  # noqa: F401
+from imgpool.core.catalogue import FORMATS
 
-FILTERS.names()
-FORMATS.names()
 for _format in FORMATS.built_in():
     _format.validate({})  # makes the schema

@@ -219,6 +219,7 @@ VERBS = {
     "modules": lambda name: name in sys.modules,
     "interrupt-from-terminal": lambda _: os.kill(os.getpid(), signal.SIGINT),
     "environment": os.environ.get,
+    "parent": lambda _: os.getppid(),
 }
 
 

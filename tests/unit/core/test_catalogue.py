@@ -1,5 +1,6 @@
 """Plug-ins by name."""
 
+import py_compile
 import sys
 import uuid
 
@@ -48,6 +49,28 @@ def test_finds_what_the_modules_list_and_no_helper(package):
     assert [plugin.name for plugin in catalogue] == ["blur", "sharpen"]
     assert "blur" in catalogue
     assert "helper" not in catalogue
+
+
+def test_only_the_module_that_has_a_plugin_is_imported(package):
+    assert Catalogue("thing", package)["sharpen"].home == "built in"
+    assert f"{package}.second" in sys.modules
+    assert f"{package}.first" not in sys.modules
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_name_that_no_source_tells_of_is_found_as_well(package, tmp_path, compiled):
+    folder = tmp_path / "site" / package
+    source = "from types import SimpleNamespace\nplugin = SimpleNamespace(name='s' 'h')\n__all__ = ['plugin']\n"
+    (folder / "third.py").write_text(source)
+    if compiled:
+        py_compile.compile(str(folder / "third.py"), cfile=str(folder / "third.pyc"))
+        (folder / "third.py").unlink()
+    assert Catalogue("thing", package)["sh"].name == "sh"
+
+
+def test_a_text_that_only_mentions_a_name_is_not_taken_for_it(package, tmp_path):
+    (tmp_path / "site" / package / "another.py").write_text('word = "sharpen"\n__all__ = []\n')
+    assert Catalogue("thing", package)["sharpen"].home == "built in"
 
 
 def test_an_unknown_name_meets_its_nearest(package):
