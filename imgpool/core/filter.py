@@ -74,6 +74,8 @@ class Filter:
         Whether it only turns or mirrors the image: what comes after may be asked for `shrink` in its stead.
     heavy
         Whether loading it takes seconds or much memory: it is tried in a process of its own before a run starts.
+        What is loaded may have a method ``rehearse()``, which takes the memory that its work takes beside an image's
+        own pixels: it counts for every worker.
     provenance
         What of the world outside the recipe decides the result, as JSON values by the name of the parameter that
         refers to it: a file's bytes, a model and what computes it. It stands in the journal, and in the fingerprint

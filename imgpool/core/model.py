@@ -4,13 +4,48 @@ The words are those of the bioimage.io specification (https://github.com/bioimag
 OME's letters, and ``B`` for the batch.
 """
 
+import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
+from imgpool.core.reference import Reference
+
 Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
+
+BOX = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "models", "box")
+
+
+def box() -> dict[str, str]:
+    """The models that come with imgpool: the folder of each package, by its name, sorted."""
+    if not os.path.isdir(BOX):
+        return {}
+    with os.scandir(BOX) as entries:
+        names = sorted(entry.name for entry in entries if entry.is_dir() and entry.name[0] not in "._")
+    return {name: os.path.join(BOX, name) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReference(Reference):
+    """A model by its path, or by the name it has in the box; written ``./denoise``, a name is always a path."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Read a name or path; raise ``ValueError`` where nothing is there."""
+        models = box()
+        if isinstance(value, str) and value in models:
+            return cls(models[value])
+        try:
+            return super(ModelReference, cls).parse(value)
+        except ValueError as error:
+            raise ValueError(f"{error} (the box holds {', '.join(models) or 'no model'})") from None
+
+    def __str__(self) -> str:
+        folder, name = os.path.split(self.path)
+        return name if folder == BOX else self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +55,28 @@ class Size:
     least: int
     step: int = 0
 
+    def fits(self, length: int) -> bool:
+        """Whether an axis may be this long."""
+        if self.step == 0:
+            return length == self.least
+        return length >= self.least and (length - self.least) % self.step == 0
+
 
 @dataclass(frozen=True, slots=True)
 class SizeOf:
-    """A length that follows another axis: ``length × scale + offset``, of axis `letter` of tensor `tensor`."""
+    """A length that follows another axis: ``length × scale + offset``, of axis `letter` of tensor `tensor`.
+
+    What is left of a pixel does not count.
+    """
 
     tensor: str
     letter: str
     scale: float = 1.0
     offset: float = 0.0
+
+    def length(self, reference: int) -> int:
+        """How long the axis is where the other one is `reference` long."""
+        return math.floor(reference * self.scale + self.offset + 1e-6)  # 49 × (1 / 49) is less than 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +167,8 @@ class Model:
         sha256 over the weights and all of the description that changes a result.
     inputs, outputs
         The tensors, in the graph's order.
+    external
+        Files that hold further weights, by name, each with its sha256.
     tolerance
         Largest difference from the published test output that its author allows; None without a word on it.
     """
@@ -136,6 +186,7 @@ class Model:
     description: str = ""
     license: str = ""
     authors: tuple[str, ...] = ()
+    external: tuple[tuple[str, str], ...] = ()
     tolerance: float | None = None
 
 

@@ -52,8 +52,16 @@ class Step:
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """What its files and models are, by parameter; see `imgpool.core.filter.Filter`."""
-        return FILTERS[self.filter].provenance(self.values)
+        """What its files and models are, by parameter; raises `RecipeError` where one cannot be read."""
+        try:
+            return FILTERS[self.filter].provenance(self.values)
+        except OSError as error:
+            raise RecipeError(f"{self.filter}: {error.filename} cannot be read: {error.strerror}") from error
+
+    @property
+    def heavy(self) -> bool:
+        """Whether loading it takes seconds or much memory."""
+        return FILTERS[self.filter].heavy
 
     def __reduce__(self) -> tuple[type["Step"], tuple[str, Mapping[str, Any]]]:
         return type(self), (self.filter, self.parameters)  # what they are converted to need not travel
@@ -224,7 +232,9 @@ class Recipe:
 
     def complete(self, described: Described) -> Described:
         """An image, or its header, with the recipe's pixel size where it does not tell its own."""
-        return described if described.pixel_size else replace(described, pixel_size=self.pixel_size)
+        if described.pixel_size or not self.pixel_size:
+            return described
+        return replace(described, pixel_size=self.pixel_size)
 
     def wanted(self, properties: Properties) -> tuple[Part, int]:
         """The part of an image that the recipe needs, and how many of its first steps are done by reading just that."""

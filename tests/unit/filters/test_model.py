@@ -1,0 +1,398 @@
+"""The filter `model`: which images go through which models, and what comes out."""
+
+from dataclasses import replace
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+from onnx_files import expected, onnx_bytes, write_onnx, write_package
+
+from imgpool import Image, Metadata
+from imgpool.core.catalogue import FILTERS
+from imgpool.core.errors import FilterError, RecipeError
+from imgpool.core.image import PixelSize
+from imgpool.core.recipe import Recipe, Step
+from imgpool.filters._model_axes import outcome
+from imgpool.filters._model_plan import largest_tile, make_plan
+
+DATA = Path(__file__).parents[2] / "data" / "models"
+MODEL = FILTERS["model"]
+ENSURE = {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Writes a package, and gives what filters images with it."""
+
+    def write(kind, parameters=None, **about):
+        path = write_package(tmp_path / f"{kind}{len(list(tmp_path.iterdir()))}", kind, **about)
+        return lambda image, **more: MODEL(image, path=str(path), **(parameters or {}), **more)
+
+    return write
+
+
+def pixels(*shape, dtype="float32", seed=0):
+    return (np.random.default_rng(seed).random(shape) * 200).astype(dtype)
+
+
+def refusal_of(filtered, image):
+    with pytest.raises(FilterError) as refusal:
+        filtered(image)
+    assert refusal.value.hint
+    return refusal.value
+
+
+def header(filtered, image, **parameters):
+    """What the filter declares for an image."""
+    return MODEL.outcome(image.properties, MODEL.validate({**filtered, **parameters}))
+
+
+def test_the_models_kept_with_the_tests_are_what_the_writer_writes():
+    assert (DATA / "box3.onnx").read_bytes() == onnx_bytes("box3")
+    with ZipFile(DATA / "classes.zip") as archive:
+        assert archive.read("weights.onnx") == onnx_bytes("classes")
+
+
+# which axis is which
+
+
+@pytest.mark.parametrize(("shape", "axes"), [
+    ((9, 8), "YX"), ((3, 9, 8), "ZYX"), ((2, 9, 8), "CYX"), ((2, 3, 9, 8), "TCYX"), ((4, 9, 8), "IYX"),
+    ((1, 9, 8), "CYX"),
+])  # fmt: skip
+def test_a_model_of_one_channel_takes_every_plane_by_itself(make, shape, axes):
+    given = pixels(*shape)
+    result = make("double")(Image(given, axes))
+    assert (result.axes, result.pixels.dtype) == (axes, np.float32)
+    assert np.array_equal(result.pixels, given * 3)
+
+
+@pytest.mark.parametrize("axes", ["BYX", "YX", "YXC", "XY"])
+def test_the_order_of_the_models_axes_does_not_matter(make, axes):
+    given = pixels(9, 8)
+    assert np.array_equal(make("double", axes=axes)(Image(given, "YX")).pixels, given * 3)
+
+
+def test_channels_of_the_image_become_those_of_the_model(make):
+    given = pixels(2, 3, 9, 8)
+    names = Metadata(channel_names=("DAPI", "GFP"))
+    result = make("mean", channels=2)(Image(given, "CZYX", metadata=names))
+    assert (result.axes, result.metadata.channel_names) == ("ZYX", ())
+    assert np.allclose(result.pixels, given.mean(0))
+    after = make("mean", channels=2)(Image(given.swapaxes(0, 1), "ZCYX"))
+    assert after.axes == "ZYX"
+    assert np.array_equal(after.pixels, result.pixels)
+
+
+def test_channels_that_a_model_makes_get_their_names(make):
+    model = make("classes", channel_names=["nucleus", "background"])
+    flat = model(Image(pixels(9, 8), "YX"))
+    assert (flat.axes, flat.metadata.channel_names) == ("CYX", ("nucleus", "background"))
+    assert np.array_equal(flat.pixels[0], -flat.pixels[1])
+    stack = model(Image(pixels(3, 2, 9, 8), "TZYX"))
+    assert (stack.axes, stack.pixels.shape) == ("TCZYX", (3, 2, 2, 9, 8))
+    assert np.array_equal(stack.pixels[:, 0], pixels(3, 2, 9, 8))
+
+
+def test_a_model_for_each_channel_that_makes_several_gives_them_all_in_order(make):
+    given = pixels(2, 9, 8)
+    model = make("classes", channel_names=["in", "out"])
+    result = model(Image(given, "CYX", metadata=Metadata(channel_names=("DAPI", "GFP"))))
+    assert result.metadata.channel_names == ("DAPI in", "DAPI out", "GFP in", "GFP out")
+    assert np.array_equal(result.pixels, [given[0], -given[0], given[1], -given[1]])
+    assert model(Image(given, "CYX")).metadata.channel_names == ()
+
+
+def test_colours_are_channels_for_a_model_of_three(make):
+    given = pixels(9, 8, 3, dtype="uint8")
+    rgb = Image(given, "YXS")
+    model = make("double", channels=3, scale=0.5)
+    result = model(rgb)
+    assert (result.axes, result.pixels.shape) == ("CYX", (3, 9, 8))
+    assert np.array_equal(result.pixels, np.moveaxis(given, -1, 0) / 2)
+    back = model(rgb, dtype="image")
+    assert (back.axes, back.pixels.dtype) == ("YXS", np.uint8)
+    assert np.array_equal(back.pixels, np.rint(given / 2))
+    grey = make("mean", channels=3)(replace(rgb, metadata=Metadata(icc=b"colours")))
+    assert (grey.axes, grey.metadata.icc) == ("YX", None)
+
+
+def test_a_stack_goes_into_a_model_of_volumes_at_once(make):
+    given = pixels(2, 5, 9, 8)
+    result = make("box3", axes="BCZYX", halo=1)(Image(given, "TZYX"))
+    volumes = expected("box3", given[:, None, None], "TBCZYX")[:, 0, 0]
+    assert np.allclose(result.pixels, volumes, atol=1e-4)
+
+
+def test_a_plane_goes_through_a_model_of_volumes_that_takes_one(make):
+    given = pixels(9, 8)
+    assert np.array_equal(make("double", axes="BCZYX")(Image(given, "YX")).pixels, given * 3)
+
+
+def test_a_file_that_takes_any_number_of_channels_takes_them_all(tmp_path):
+    """As the file does not say how many it makes, they are as many; others are not taken for them."""
+    given = pixels(4, 32, 32)
+    path = write_onnx(tmp_path / "m.onnx", "double", channels="any")
+    result = MODEL(Image(given, "CYX"), path=str(path))
+    assert (result.axes, result.pixels.shape) == ("CYX", given.shape)
+    assert np.array_equal(result.pixels, given * 3)
+    other = write_onnx(tmp_path / "other.onnx", "classes", channels="any")
+    for image in (Image(given, "CYX"), Image(given[0], "YX")):
+        assert "the model makes" in refusal_of(lambda each: MODEL(each, path=str(other)), image).message
+
+
+@pytest.mark.parametrize(("about", "shape", "axes", "words", "remedy"), [
+    ({}, (9, 8, 3), "YXS", "grey", "rgb2gray"),
+    ({}, (9, 8, 4), "YXS", "grey", "rgb2gray"),
+    ({"channels": 3}, (9, 8), "YX", "3 channels", "images"),
+    ({"channels": 2}, (4, 9, 8), "CYX", "2 channels (channel0, channel1), and the image has 4", "select:c=0..1"),
+    ({"channels": 2}, (9, 8, 3), "YXS", "three colours", "images"),
+    ({"axes": "BCZYX", "least": 4}, (9, 8), "YX", "slices", "axis Z"),
+    ({"axes": "BCZYX", "least": 4}, (5, 9, 8), "IYX", "does not tell what its pages are", "OME-TIFF"),
+    ({"axes": "BTCYX", "least": 4}, (9, 8), "YX", "time series", "axis T"),
+])  # fmt: skip
+def test_what_does_not_fit_is_refused_by_header_and_by_filter(tmp_path, about, shape, axes, words, remedy):
+    parameters = {"path": str(write_package(tmp_path / "m", "identity", **about))}
+    image = Image(pixels(*shape), axes)
+    if shape[-1] == 4 and axes == "YXS":
+        image.pixels[..., 3] = 1
+    for refused in (lambda given: MODEL(given, **parameters), lambda given: header(parameters, given)):
+        refusal = refusal_of(refused, image)
+        assert words in refusal.message
+        assert remedy in refusal.hint
+
+
+# sizes
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (31, 33), (64, 64)])
+@pytest.mark.parametrize(("kind", "scale"), [("up2", 2), ("down2", 0.5)])
+def test_size_and_pixel_size_follow_a_model_that_changes_them(make, kind, scale, shape):
+    given = pixels(*shape)
+    result = make(kind, {"tile": 16, "overlap": 2})(Image(given, "YX", PixelSize(0.5, 0.25)))
+    assert result.pixel_size == (0.5 / scale, 0.25 / scale, None)
+    padded = np.pad(given, [(0, length % 2 if kind == "down2" else 0) for length in shape], mode="symmetric")
+    whole = expected(kind, padded, "YX")
+    assert result.pixels.shape == whole.shape
+    assert np.allclose(result.pixels, whole)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 40), (64, 64)])
+@pytest.mark.parametrize("tile", [None, 16])
+def test_what_a_model_loses_at_its_edges_is_mirrored(make, tile, shape):
+    given = pixels(*shape)
+    result = make("valid7", {"tile": tile}, least=7, step=1)(Image(given, "YX")).pixels
+    whole = expected("valid7", np.pad(given, 3, mode="symmetric"), "YX")
+    assert np.allclose(result, whole, atol=1e-4)
+
+
+def test_of_a_fixed_size_every_image_is_taken(make):
+    model = make("box3", size=32, halo=1)
+    for shape in ((1, 1), (32, 32), (33, 31), (100, 64)):
+        given = pixels(*shape)
+        inside = np.s_[1:-1, 1:-1]
+        result = model(Image(given, "YX")).pixels
+        assert result.shape == shape
+        assert np.allclose(result[inside], expected("box3", given, "YX")[inside], atol=1e-4)
+
+
+@pytest.mark.parametrize(("parameters", "about", "words"), [
+    ({"tile": 100}, {"size": 64}, "it takes 64 pixels along Y, not a tile of 100"),
+    ({"tile": 100}, {"least": 64, "step": 16}, "64 + n × 16"),
+    ({"overlap": 32}, {"size": 64}, "none are left"),
+    ({"output": "z"}, {}, "no output 'z'"),
+])  # fmt: skip
+def test_parameters_that_do_not_fit_the_model_are_refused_before_the_start(tmp_path, parameters, about, words):
+    path = write_package(tmp_path / "m", "identity", **about)
+    with pytest.raises(RecipeError) as refusal:
+        Step.checked("model", {"path": str(path), **parameters})
+    assert words in refusal.value.message
+    assert str(path) in refusal.value.message
+    assert refusal.value.hint
+
+
+def test_a_file_without_a_description_is_run_on_sides_of_multiples_of_32(tmp_path):
+    path = write_onnx(tmp_path / "m.onnx", "double")
+    given = pixels(40, 33)
+    assert np.array_equal(MODEL(Image(given, "YX"), path=str(path)).pixels, given * 3)
+
+
+def test_an_axis_may_follow_another(tmp_path):
+    """Sides that have to be equal are so whatever the image."""
+    path = write_package(tmp_path / "m", "box3", least=16, step=16, halo=1)
+    text = (path / "bioimageio.yaml").read_text()
+    following = "size:\n      tensor_id: x\n      axis_id: y"
+    text = text.replace("id: x\n    size: *id001", f"id: x\n    {following}").replace("axis_id: x", "axis_id: y")
+    (path / "bioimageio.yaml").write_text(text)
+    given = pixels(40, 700)
+    assert {along.least for along in make_plan(MODEL.validate({"path": str(path)})).along.values()} == {512}
+    result = MODEL(Image(given, "YX"), path=str(path)).pixels
+    assert np.allclose(result[:39, :699], expected("box3", given, "YX")[:39, :699], atol=1e-4)
+
+
+def test_one_of_several_outputs_is_chosen_by_name(make):
+    given = pixels(9, 8)
+    model = make("pair")
+    assert np.array_equal(model(Image(given, "YX")).pixels, given)
+    assert np.array_equal(model(Image(given, "YX"), output="n").pixels, -given)
+
+
+def test_what_is_rehearsed_is_the_largest_tile(tmp_path):
+    parameters = {"path": str(write_package(tmp_path / "m", "double", least=100, step=16, halo=10))}
+    assert largest_tile(make_plan(MODEL.validate(parameters))) == (1, 500, 500)
+    MODEL.load(parameters).rehearse()
+
+
+# values
+
+
+def test_pixels_are_not_squeezed_into_a_type_that_does_not_hold_them(tmp_path):
+    plan = make_plan(MODEL.validate({"path": str(write_package(tmp_path / "m", "identity"))}))
+    narrow = replace(plan, given=replace(plan.given, dtype="uint8", operations=()))
+    assert outcome(Image(pixels(9, 8, dtype="uint8"), "YX").properties, narrow, "model").shape == (9, 8)
+    refusal = refusal_of(lambda image: outcome(image.properties, narrow, "model"), Image(pixels(9, 8), "YX"))
+    assert "uint8" in refusal.message
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float16", "float64", "uint32"])
+def test_the_dtype_of_the_image_comes_back_rounded_and_clipped(make, dtype):
+    given = pixels(9, 8, dtype=dtype)
+    result = make("double", {"dtype": "image"}, scale=1.7)(Image(given, "YX")).pixels
+    assert result.dtype == dtype
+    wide = given.astype(np.float32) * np.float32(1.7)
+    exact = wide if result.dtype.kind == "f" else np.clip(np.rint(wide), np.iinfo(dtype).min, np.iinfo(dtype).max)
+    assert np.array_equal(result, exact.astype(dtype))
+
+
+def test_a_mask_is_0_and_255(make):
+    given = pixels(9, 8) - 100
+    result = make("mask")(Image(given, "YX")).pixels
+    assert result.dtype == np.uint8
+    assert np.array_equal(result, np.where(given > 0, 255, 0))
+
+
+def test_statistics_are_those_of_the_whole_image(make):
+    """Of a tile they would be others: the image gets brighter from left to right."""
+    given = pixels(64, 64) + np.arange(64, dtype=np.float32) * 10
+    unit = {"id": "zero_mean_unit_variance", "kwargs": {"axes": ["y", "x"]}}
+    result = make("identity", {"tile": 16}, preprocessing=[ENSURE, unit])(Image(given, "YX")).pixels
+    assert np.allclose(result, (given - given.mean(dtype="f8")) / given.std(dtype="f8"), atol=1e-5)
+    stretch = {"id": "scale_range", "kwargs": {"min_percentile": 0.0, "max_percentile": 100.0}}
+    result = make("identity", {"tile": 16}, postprocessing=[stretch])(Image(given, "YX")).pixels
+    assert (result.min(), result.max()) == (0, pytest.approx(1))
+
+
+def test_each_plane_has_its_own_statistics(make):
+    unit = {"id": "zero_mean_unit_variance", "kwargs": {"axes": ["y", "x"]}}
+    model = make("identity", preprocessing=[ENSURE, unit])
+    stack = pixels(3, 9, 8) * np.array([1, 10, 100], np.float32)[:, None, None]
+    planes = [model(Image(plane, "YX")).pixels for plane in stack]
+    assert np.array_equal(model(Image(stack, "ZYX")).pixels, planes)
+
+
+def test_the_mean_and_spread_of_the_image_can_be_restored(make):
+    given = pixels(64, 50, dtype="uint16")
+    unit = {"id": "zero_mean_unit_variance", "kwargs": {"axes": ["y", "x"]}}
+    back = {"id": "scale_mean_variance", "kwargs": {"axes": ["y", "x"], "reference_tensor": "x"}}
+    model = make("identity", {"dtype": "image"}, preprocessing=[ENSURE, unit], postprocessing=[back])
+    assert np.array_equal(model(Image(given, "YX")).pixels, given)
+
+
+def test_nan_stays_in_place_and_out_of_its_neighbours(make):
+    given = np.full((20, 20), 0.5, np.float32)
+    given[7, 9] = np.nan
+    unit = {"id": "scale_range", "kwargs": {"min_percentile": 0.0, "max_percentile": 100.0}}
+    result = make("box3", preprocessing=[ENSURE, unit])(Image(given, "YX")).pixels
+    assert np.argwhere(np.isnan(result)).tolist() == [[7, 9]]
+    assert np.nanmax(np.abs(result)) == 0, "nor did it spoil the range"
+    larger = make("up2")(Image(given, "YX")).pixels
+    assert np.argwhere(np.isnan(larger)).tolist() == [[14, 18], [14, 19], [15, 18], [15, 19]]
+    assert np.isnan(make("classes")(Image(given, "YX")).pixels[:, 7, 9]).all()
+    assert np.isnan(make("double")(Image(np.full((5, 5), np.nan), "YX")).pixels).all()
+    assert make("mask")(Image(given, "YX")).pixels[7, 9] == 0
+
+
+def test_what_is_missing_of_one_channel_is_filled_from_that_channel(make):
+    given = np.stack([np.full((5, 5), 1.0), np.full((5, 5), 9.0)]).astype(np.float32)
+    given[0, 2, 2] = np.nan
+    result = make("mean", channels=2)(Image(given, "CYX")).pixels
+    assert np.isnan(result[2, 2])
+    assert np.nanmax(result) == np.nanmin(result) == 5
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinite_pixels_are_refused(make, value):
+    given = pixels(9, 8)
+    given[3, 4] = value
+    assert "infinite" in refusal_of(make("identity"), Image(given, "YX")).message
+
+
+def test_a_model_that_makes_no_numbers_fails_the_image(make):
+    given = pixels(9, 8)
+    assert make("shy")(Image(given, "YX")).pixels.shape == (9, 8)
+    assert "no numbers" in refusal_of(make("shy"), Image(given - 100, "YX")).message
+
+
+def test_opaque_alpha_goes_and_transparency_is_refused(make):
+    grey = pixels(9, 8, dtype="uint8")
+    opaque = Image(np.stack([grey, np.full_like(grey, 255)], -1), "YXS")
+    model = make("double")
+    result = model(opaque)
+    assert result.axes == "YX"
+    assert np.array_equal(result.pixels, model(Image(grey, "YX")).pixels)
+    opaque.pixels[0, 0, 1] = 254
+    assert "transparent" in refusal_of(model, opaque).message
+
+
+def test_an_image_that_is_made_of_an_image_has_its_colours_and_its_alpha(make):
+    rgb = pixels(2, 9, 8, 3, dtype="uint8")
+    model = make("double", {"dtype": "image"}, scale=0.5)
+    result = model(Image(rgb, "TYXS"))
+    assert result.axes == "TYXS"
+    assert np.array_equal(result.pixels, np.rint(rgb / 2))
+    for colours in (rgb, rgb[..., :1]):
+        opaque = np.concatenate([colours, np.full((2, 9, 8, 1), 255, np.uint8)], -1)
+        result = model(Image(opaque, "TYXS"))
+        assert result.axes == "TYXS"
+        assert np.array_equal(result.pixels, np.concatenate([np.rint(colours / 2), opaque[..., -1:]], -1))
+    assert make("up2", {"dtype": "image"})(Image(opaque, "TYXS")).pixels.shape == (2, 18, 16, 2)
+
+
+@pytest.mark.parametrize("dtype", [bool, complex])
+def test_what_is_no_grey_level_is_refused(make, dtype):
+    refusal_of(make("identity"), Image(np.ones((5, 5), dtype), "YX"))
+
+
+# as part of a recipe
+
+
+def test_metadata_pixel_size_and_the_input_stay(make):
+    given = pixels(9, 8)
+    before = given.copy()
+    metadata = Metadata(description="plate 7", dpi=(300.0, 300.0), flavour="imagej", icc=b"grey")
+    image = Image(given, "YX", PixelSize(0.325, 0.325), metadata)
+    result = make("double")(image)
+    assert (result.pixel_size, result.metadata) == (image.pixel_size, metadata)
+    assert np.array_equal(image.pixels, before)
+
+
+def test_the_model_stands_in_the_fingerprint_wherever_it_lies(tmp_path):
+    one, other = (write_package(tmp_path / name / "m", "double") for name in ("a", "b"))
+    changed = write_package(tmp_path / "c" / "m", "double", scale=2.0)
+    fingerprints = [Recipe.from_specs([f"model:path={path}"]).fingerprint() for path in (one, other, changed)]
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
+    known = Step.checked("model", {"path": str(one)}).provenance["path"]
+    assert (known["model"], known["version"]) == ("small model", "1.2")
+    assert known["runtime"].startswith("onnxruntime ")
+    assert {len(known[name]) for name in ("sha256", "digest")} == {64}
+
+
+def test_only_the_constructor_loads(tmp_path):
+    """A model that cannot be loaded is known by what its package says, and fails where it is loaded."""
+    path = str(write_package(tmp_path / "m", "broken"))
+    step = Step.checked("model", {"path": path})
+    image = Image(pixels(9, 8), "YX")
+    assert replace(MODEL.outcome(image.properties, step.values), dtype=image.pixels.dtype) == image.properties
+    with pytest.raises(Exception, match="does not load"):
+        step.load()
