@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from references import REFERENCES
 
 from imgpool.core.catalogue import FILTERS, FORMATS
 
@@ -18,7 +19,11 @@ from imgpool.core.errors import ImgpoolError
 from imgpool.core.image import Image
 
 HEAVY = {"PIL", "cv2", "imagecodecs", "scipy", "skimage", "tifffile"}
-REQUIRED = {"crop": {"margin": 2}, "select": {"z": 0}, "resize": {"width": 9}, "rotate": {"angle": 10}}
+REQUIRED = {
+    "crop": {"margin": 2}, "select": {"z": 0}, "resize": {"width": 9}, "rotate": {"angle": 10},
+    "flat_field": {"flat": sys.argv[1] + "/flat_24.npy"}, "match_histograms": {"reference": sys.argv[1] + "/grey.npy"},
+    "richardson_lucy": {"psf": sys.argv[1] + "/psf.npy"},
+}
 rng = np.random.default_rng(0)
 images = [
     Image.from_array(rng.integers(0, 200, shape).astype(dtype))
@@ -59,7 +64,9 @@ print(json.dumps(used))
 @pytest.fixture(scope="module")
 def used():
     """Which heavy libraries each plug-in has imported after some use, each in a process of its own."""
-    done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, timeout=100, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, REFERENCES], capture_output=True, text=True, timeout=100, check=True
+    )
     return json.loads(done.stdout)
 
 

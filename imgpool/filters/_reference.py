@@ -1,0 +1,85 @@
+"""Reference images of a filter: looked at before anything starts, read once in every worker."""
+
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+from imgpool.core.catalogue import FORMATS, split_extension
+from imgpool.core.errors import ReadError, RecipeError, WorkerError
+from imgpool.core.format import Format
+from imgpool.core.image import Image, Properties
+from imgpool.core.reference import Reference
+
+
+def reference_properties(reference: Reference, owner: str) -> Properties:
+    """What the header of a reference image tells, without its axes of length 1.
+
+    Parameters
+    ----------
+    reference
+        The file.
+    owner
+        Filter and parameter, for messages: "flat_field: dark".
+
+    Raises
+    ------
+    RecipeError
+        If it is no image, or its header is damaged.
+    """
+    format_ = _format(reference, owner)
+    try:
+        properties = format_.properties(Path(reference.path))
+    except (ReadError, OSError) as error:
+        raise RecipeError(*_complaint(reference, owner, error)) from error
+    shape, axes = _squeezed(properties.shape, properties.axes)
+    return replace(properties, shape=shape, axes=axes)
+
+
+def read_reference(reference: Reference, owner: str) -> Image:
+    """Read a reference image, without its axes of length 1.
+
+    Raises
+    ------
+    WorkerError
+        If it cannot be read.
+    """
+    try:
+        image = _format(reference, owner).read(Path(reference.path))
+    except (ReadError, RecipeError, OSError) as error:
+        raise WorkerError(*_complaint(reference, owner, error)) from error
+    shape, axes = _squeezed(image.pixels.shape, image.axes)
+    return image.with_pixels(image.pixels.reshape(shape), axes)
+
+
+def size_text(properties: Properties) -> str:
+    """Width × height of a plane, as people say it."""
+    y = properties.axes.index("Y")
+    return f"{properties.shape[y + 1]}×{properties.shape[y]} px"
+
+
+def _format(reference: Reference, owner: str) -> Format:
+    _, format_ = split_extension(os.path.basename(reference.path))
+    if format_ is None:
+        known = ", ".join(each.extensions[0] for each in FORMATS)
+        raise RecipeError(f"{owner}={reference}: no format has this extension", f"known: {known}")
+    try:
+        regular = stat.S_ISREG(os.stat(reference.path).st_mode)
+    except OSError as error:
+        raise RecipeError(*_complaint(reference, owner, error)) from error
+    if not regular:
+        raise RecipeError(f"{owner}={reference} is no regular file", "name an image file")
+    return format_
+
+
+def _complaint(reference: Reference, owner: str, error: Exception) -> tuple[str, str]:
+    if isinstance(error, RecipeError):
+        return error.message, error.hint
+    reason = error.message if isinstance(error, ReadError) else getattr(error, "strerror", None) or str(error)
+    hint = error.hint if isinstance(error, ReadError) else ""
+    return f"{owner}={reference} cannot be read: {reason}", hint or "check the file"
+
+
+def _squeezed(shape: tuple[int, ...], axes: str) -> tuple[tuple[int, ...], str]:
+    kept = [(n, letter) for n, letter in zip(shape, axes, strict=True) if n > 1 or letter in "YXS"]
+    return tuple(n for n, _ in kept), "".join(letter for _, letter in kept)

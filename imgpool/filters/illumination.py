@@ -1,0 +1,205 @@
+"""Uneven light: flat_field."""
+
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from imgpool.core.axes import Pixels, has_samples, page_shape
+from imgpool.core.errors import FilterError, RecipeError, WorkerError
+from imgpool.core.filter import Parameters, image_filter
+from imgpool.core.image import Image, Properties
+from imgpool.core.reference import Reference
+from imgpool.filters._dtype import Floats, check_numeric, restore, to_float, working_dtype
+from imgpool.filters._groups import map_groups
+from imgpool.filters._reference import read_reference, reference_properties, size_text
+
+__all__ = ["flat_field"]
+
+FRAMES = {"YX", "CYX", "YXS"}
+"""Axes that a flat or a dark frame may have."""
+
+COLOUR = 3
+SATURATED = {np.dtype(np.uint8): "CV_8U", np.dtype(np.uint16): "CV_16U"}  # types that OpenCV clips to as it rounds
+
+
+def _check(parameters: Parameters) -> None:
+    flat = _frame_properties(parameters["flat"], "flat_field: flat")
+    if parameters["dark"] is None:
+        return
+    if parameters["offset"] != 0:
+        raise RecipeError("flat_field: both dark and offset were given", "give one of them")
+    dark = _frame_properties(parameters["dark"], "flat_field: dark")
+    if size_text(dark) != size_text(flat):
+        raise RecipeError(
+            f"flat_field: dark={parameters['dark']} is {size_text(dark)}, flat={parameters['flat']} {size_text(flat)}",
+            "take both with the camera settings of the images",
+        )
+    if dark.axes not in {"YX", flat.axes} or (dark.axes != "YX" and dark.shape != flat.shape):
+        raise RecipeError(
+            f"flat_field: dark has {_channels_text(dark)}, flat {_channels_text(flat)}",
+            "give a dark frame with as many, or with one for all",
+        )
+
+
+def _frame_properties(reference: Reference, owner: str) -> Properties:
+    """What a frame's header tells, if it can be used."""
+    properties = reference_properties(reference, owner)
+    if properties.axes not in FRAMES or (has_samples(properties.axes) and properties.shape[-1] != COLOUR):
+        raise RecipeError(
+            f"{owner}={reference} has axes {properties.axes} of shape {properties.shape}: neither one plane, nor one "
+            "for each channel, nor RGB",
+            "reduce it to one plane for each channel, or see `imgpool estimate flat-field --help`",
+        )
+    return properties
+
+
+@image_filter(tiles="no", check=_check, libraries=("cv2",))
+class flat_field:  # noqa: N801 - a filter's name
+    """Even out the light by a flat and a dark frame.
+
+    ``(image - dark) / (flat - dark) × mean(flat - dark)``, the mean of each channel of the flat. A frame of one
+    plane serves every plane and colour sample; one with channels (C) or RGB needs images with as many. Nothing is
+    cropped or binned to fit. Where ``flat - dark`` is not above 0, as of dead pixels, nothing can be made up for:
+    there the result is ``image - dark``. Alpha and NaN are left as they are.
+
+    Any number type in, the same out: rounded to the nearest grey level and clipped; what was darker than the dark
+    frame becomes 0 in unsigned integers.
+
+    Parameters
+    ----------
+    flat
+        Image of an evenly bright nothing, or the field that ``imgpool estimate flat-field`` has found in the
+        images themselves; one plane, one for each channel, or RGB.
+    dark
+        Image taken without light with the same exposure, of the same size.
+    offset
+        Instead of a dark frame: the camera's grey level without light.
+    normalized
+        Whether `flat` is already free of the dark level, as an estimate that was made with ``--dark``: then only
+        the image has it subtracted.
+
+    Notes
+    -----
+    Source: J. A. Seibert, J. M. Boone, K. K. Lindfors, "Flat-field correction technique for digital detectors",
+    Proc. SPIE 3336, 1998, doi:10.1117/12.317034.
+
+    Examples
+    --------
+    ``imgpool process plate -f flat_field:flat=flat.tif,dark=dark.tif``
+    """
+
+    def __init__(
+        self,
+        *,
+        flat: Reference,
+        dark: Reference | None = None,
+        offset: Annotated[float, Field(allow_inf_nan=False)] = 0.0,
+        normalized: bool = False,
+    ) -> None:
+        frame = read_reference(flat, "flat_field: flat")
+        light = _by_channel(frame)
+        self._frame = frame.properties
+        self._darks = _Frames(_dark_level(dark, offset, light.shape))
+        exposed = light if normalized else light - self._darks.exact
+        if not (exposed > 0).any():
+            raise WorkerError(
+                f"flat_field: flat={flat} is nowhere brighter than the dark level",
+                "where the flat is free of it already, add normalized=true",
+            )
+        self._gains = _Frames(np.stack([_gain(channel) for channel in exposed]))
+        self._has_dark = bool(self._darks.exact.any())
+
+    def __call__(self, image: Image) -> Image:
+        """Correct one image; raise `FilterError` where the frames do not fit it."""
+        check_numeric(image.pixels, "flat_field")
+        self._check_fits(image)
+        return map_groups(image, "image", image.pixels.dtype, lambda colour, _: self._correct(colour, image.axes))
+
+    def _check_fits(self, image: Image) -> None:
+        frame, what = self._frame, image.properties
+        if size_text(frame) != size_text(what):
+            raise FilterError(
+                f"the flat frame is {size_text(frame)}, the image {size_text(what)}",
+                "take the flat with the same binning and region of the camera",
+            )
+        colours = what.shape[-1] - image.has_alpha if image.has_samples else 1
+        channels = what.shape[what.axes.index("C")] if "C" in what.axes else 1
+        expected = {"YX": (colours, channels), "YXS": (COLOUR, channels), "CYX": (colours, len(self._gains.exact))}
+        if (colours, channels) != expected[frame.axes]:
+            raise FilterError(
+                f"the flat frame has {_channels_text(frame)}, the image {_channels_text(what)}",
+                "give a flat frame with one plane for all, or with as many as the image",
+            )
+
+    def _correct(self, colour: Pixels, axes: str) -> Pixels:
+        """Correct all planes, (…, Y, X) or (…, Y, X, S)."""
+        floats = working_dtype(colour.dtype)
+        darks, gains = self._darks.as_type(floats), self._gains.as_type(floats)
+        result = np.empty(colour.shape, colour.dtype)
+        for index in np.ndindex(page_shape(axes, colour.shape)):
+            channel = index[axes.index("C")] if self._frame.axes == "CYX" else 0
+            dark = darks[channel] if self._has_dark else None
+            result[index] = _corrected(colour[index], dark, gains[channel])
+        return result
+
+
+class _Frames:
+    """One plane for each channel, (C, Y, X) or (1, Y, X, S), in the floating-point types that were asked for."""
+
+    def __init__(self, exact: Floats) -> None:
+        self.exact = exact
+        self._others: dict[np.dtype[Any], Floats] = {exact.dtype: exact}
+
+    def as_type(self, dtype: np.dtype[np.floating[Any]]) -> Floats:
+        if dtype not in self._others:
+            self._others[dtype] = self.exact.astype(dtype)
+        return self._others[dtype]
+
+
+def _by_channel(frame: Image) -> Floats:
+    pixels = frame.pixels.astype(np.float64)
+    return pixels if frame.axes == "CYX" else pixels[np.newaxis]
+
+
+def _dark_level(dark: Reference | None, offset: float, shape: tuple[int, ...]) -> Floats:
+    """What to subtract, in the shape of the flat frame."""
+    if dark is None:
+        return np.full(shape, offset)
+    frame = read_reference(dark, "flat_field: dark")
+    level = _by_channel(frame)
+    if frame.axes == "YX" and len(shape) > level.ndim:
+        level = level[..., np.newaxis]  # the same for every sample
+    return np.array(np.broadcast_to(np.nan_to_num(level), shape))
+
+
+def _gain(exposed: Floats) -> Floats:
+    """What to multiply by: of each colour sample, its mean over its value; 1 where there is none above 0."""
+    alive = np.isfinite(exposed) & (exposed > 0)
+    counts = alive.sum(axis=(0, 1))
+    mean = np.where(alive, exposed, 0).sum(axis=(0, 1)) / np.maximum(counts, 1)
+    gain: Floats = np.divide(mean, exposed, out=np.ones_like(exposed), where=alive)
+    return gain
+
+
+def _corrected(plane: Pixels, dark: Floats | None, gain: Floats) -> Pixels:
+    """``(plane - dark) × gain`` in the dtype of the plane."""
+    if plane.dtype in SATURATED and plane.shape == gain.shape:
+        import cv2
+
+        light = plane if dark is None else cv2.subtract(plane, dark, dtype=cv2.CV_32F)
+        even = cv2.multiply(light, gain, dtype=getattr(cv2, SATURATED[plane.dtype]))
+        return np.asarray(even).reshape(plane.shape)
+    if plane.ndim > gain.ndim:  # colour under a frame that is the same for every sample
+        gain = gain[..., np.newaxis]
+        dark = None if dark is None else dark[..., np.newaxis]
+    values = to_float(plane) * gain if dark is None else (to_float(plane) - dark) * gain
+    return restore(values, plane.dtype, reuse=True)
+
+
+def _channels_text(properties: Properties) -> str:
+    """How many channels and samples there are, as people say it."""
+    channels = properties.shape[properties.axes.index("C")] if "C" in properties.axes else 1
+    if has_samples(properties.axes):
+        return f"{properties.shape[-1]} samples a pixel" + (f" in {channels} channels" if channels > 1 else "")
+    return f"{channels} channels" if channels > 1 else "one channel"

@@ -1,0 +1,219 @@
+"""Stained tissue: separate_stains, combine_stains."""
+
+import math
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from imgpool.core.axes import Pixels, has_samples, map_planes
+from imgpool.core.errors import FilterError, RecipeError, WorkerError
+from imgpool.core.filter import Parameters, image_filter
+from imgpool.core.image import Image, Properties
+from imgpool.core.reference import Reference
+from imgpool.filters._alpha import opacity_of, straight_colour
+from imgpool.filters._dtype import Floats, check_real, full_scale
+from imgpool.filters._stain_matrix import StainMatrix
+from imgpool.filters._values import map_values
+
+__all__ = ["combine_stains", "separate_stains"]
+
+FromRgb = Literal[
+    "hed_from_rgb", "hdx_from_rgb", "fgx_from_rgb", "bex_from_rgb", "rbd_from_rgb", "gdx_from_rgb",
+    "hax_from_rgb", "bro_from_rgb", "bpx_from_rgb", "ahx_from_rgb", "hpx_from_rgb",
+]  # fmt: skip
+ToRgb = Literal[
+    "rgb_from_hed", "rgb_from_hdx", "rgb_from_fgx", "rgb_from_bex", "rgb_from_rbd", "rgb_from_gdx",
+    "rgb_from_hax", "rgb_from_bro", "rgb_from_bpx", "rgb_from_ahx", "rgb_from_hpx",
+]  # fmt: skip
+
+FIRST_NAMES = Field(union_mode="left_to_right")
+"""A name is a name, also where there is a file of it."""
+
+FLOAT32 = np.dtype(np.float32)
+COLOURS = 3
+DARKEST = 1e-6
+"""The share of light below which none is told from none, as in scikit-image."""
+
+DECADES = -math.log(DARKEST)
+"""Its optical density, which scikit-image takes for the unit."""
+
+
+def _check(parameters: Parameters) -> None:
+    if isinstance(parameters["matrix"], Reference):
+        try:
+            StainMatrix.load(parameters["matrix"])
+        except (ValueError, OSError) as error:
+            raise RecipeError(*_complaint(parameters["matrix"], error)) from error
+
+
+def _load(matrix: str | Reference) -> StainMatrix:
+    try:
+        return StainMatrix.load(matrix)
+    except (ValueError, OSError) as error:
+        raise WorkerError(*_complaint(matrix, error)) from error
+
+
+def _complaint(matrix: str | Reference, error: Exception) -> tuple[str, str]:
+    hint = 'write {"stains": ["hematoxylin", "eosin", "dab"], "matrix": [[0.65, 0.70, 0.29], …]}'
+    return f"the stain matrix {matrix} {getattr(error, 'strerror', None) or error}", hint
+
+
+def _separated(properties: Properties, _parameters: Parameters) -> Properties:
+    _check_colour(properties)
+    axes, shape = properties.axes.removesuffix("YXS"), properties.shape
+    return replace(
+        properties, shape=(*shape[:-3], COLOURS, *shape[-3:-1]), axes=f"{axes}CYX", dtype=FLOAT32
+    )  # fmt: skip
+
+
+def _check_colour(properties: Properties) -> None:
+    if not has_samples(properties.axes) or properties.shape[-1] < COLOURS or "C" in properties.axes:
+        raise FilterError(
+            f"separate_stains works on RGB, not on {properties.axes} of shape {properties.shape}",
+            "take grey images out of the input folder",
+        )
+
+
+@image_filter(tiles="exact", check=_check, outcome=_separated, libraries=("cv2", "skimage.color"))
+class separate_stains:  # noqa: N801 - a filter's name
+    """Separate RGB images of stained tissue into one channel for each stain.
+
+    Colour deconvolution: the optical density of red, green and blue is the sum of what each stain absorbs. Result
+    is a grey image with an axis C in the place of the samples, and the stains for channel names; a stain that
+    takes away all but a millionth of the light counts 1. Alpha is dropped, and what was wholly transparent has no
+    stain; so is the colour profile, which describes RGB. NaN in any sample gives NaN in every stain.
+
+    Any number type in, float32 out; integers are taken as shares of the largest of their type, floats as they are
+    (1 is white). Agrees with ``skimage.color.separate_stains(image, matrix)``.
+
+    Parameters
+    ----------
+    matrix
+        One of scikit-image's by its name, such as hed_from_rgb (hematoxylin, eosin, DAB), or a JSON file:
+        ``{"name": "our lab", "stains": ["hematoxylin", "eosin", "dab"], "matrix": [[…], […], […]]}`` with one row
+        for each stain, its optical density in red, green and blue.
+
+    Notes
+    -----
+    Source: A. C. Ruifrok, D. A. Johnston, "Quantification of histochemical staining by color deconvolution", Anal.
+    Quant. Cytol. Histol. 23(4), 2001.
+
+    Examples
+    --------
+    >>> purple = np.full((1, 1, 3), [120, 60, 150], np.uint8)
+    >>> separate_stains(Image(purple, "YXS"), matrix="hed_from_rgb").pixels.ravel().round(3)
+    array([0.072, 0.045, 0.016], dtype=float32)
+    """
+
+    def __init__(self, *, matrix: Annotated[FromRgb | Reference, FIRST_NAMES] = "hed_from_rgb") -> None:
+        loaded = _load(matrix)
+        self._stains = loaded.stains
+        self._from_density = np.linalg.inv(loaded.densities).T
+
+    def __call__(self, image: Image) -> Image:
+        """Separate the stains of one image; raise `FilterError` where it is not RGB."""
+        check_real(image.pixels, "separate_stains")
+        _check_colour(image.properties)
+        premultiplied = image.metadata.premultiplied
+        pixels = map_planes(lambda plane: self._separate(plane, premultiplied=premultiplied), image.pixels, image.axes)
+        metadata = replace(image.metadata, icc=None, channel_names=self._stains, premultiplied=False)
+        return replace(image, pixels=pixels, axes=image.axes.replace("YXS", "CYX"), metadata=metadata)
+
+    def _separate(self, plane: Pixels, *, premultiplied: bool) -> Pixels:
+        """The stains (3, Y, X) of a plane (Y, X, S)."""
+        colour = plane[..., :COLOURS]
+        opacity = opacity_of(plane[..., COLOURS:]) if plane.shape[-1] > COLOURS else None
+        if opacity is not None and premultiplied:
+            colour = straight_colour(colour, opacity)
+        stains = _mixed(_density(colour), self._from_density)
+        np.maximum(stains, 0, out=stains)
+        if opacity is not None:
+            stains[opacity[..., 0] == 0] = 0
+        return np.ascontiguousarray(np.moveaxis(stains, -1, 0))
+
+
+def _combined(properties: Properties, _parameters: Parameters) -> Properties:
+    _check_stains(properties)
+    c = properties.axes.index("C")
+    shape = (*properties.shape[:c], *properties.shape[c + 1 :], COLOURS)
+    return replace(properties, shape=shape, axes=f"{properties.axes.replace('C', '')}S", dtype=FLOAT32)
+
+
+def _check_stains(properties: Properties) -> None:
+    axes = properties.axes
+    if has_samples(axes) or "C" not in axes or properties.shape[axes.index("C")] != COLOURS:
+        raise FilterError(
+            f"combine_stains works on three channels, not on {axes} of shape {properties.shape}",
+            "give it what separate_stains makes, or take these images out of the input folder",
+        )
+
+
+@image_filter(tiles="exact", check=_check, outcome=_combined, libraries=("cv2", "skimage.color"))
+class combine_stains:  # noqa: N801 - a filter's name
+    """Make an RGB image of three channels that hold the amounts of stains.
+
+    The inverse of `separate_stains`. Result has the samples red, green and blue in the place of the axis C. NaN in
+    any stain gives NaN in every sample.
+
+    Any number type in, float32 from 0 to 1 out (``to_uint8:in=dtype`` makes 8 bits of it); integers are taken as
+    shares of the largest of their type. Agrees with ``skimage.color.combine_stains(image, matrix)``.
+
+    Parameters
+    ----------
+    matrix
+        One of scikit-image's by its name, such as rgb_from_hed (hematoxylin, eosin, DAB), or a JSON file as of
+        `separate_stains`.
+
+    Notes
+    -----
+    Source: as of `separate_stains`.
+
+    Examples
+    --------
+    >>> stains = np.reshape(np.float32([0.1, 0, 0]), (3, 1, 1))
+    >>> combine_stains(Image(stains, "CYX")).pixels.ravel().round(3)
+    array([0.407, 0.38 , 0.67 ], dtype=float32)
+    """
+
+    def __init__(self, *, matrix: Annotated[ToRgb | Reference, FIRST_NAMES] = "rgb_from_hed") -> None:
+        self._to_density = _load(matrix).densities.T
+
+    def __call__(self, image: Image) -> Image:
+        """Combine the stains of one image; raise `FilterError` where it has not three channels."""
+        check_real(image.pixels, "combine_stains")
+        _check_stains(image.properties)
+        stains = np.moveaxis(image.pixels, image.axes.index("C"), -1)
+        axes = f"{image.axes.replace('C', '')}S"
+        metadata = replace(image.metadata, channel_names=())
+        return replace(image, pixels=map_planes(self._combine, stains, axes), axes=axes, metadata=metadata)
+
+    def _combine(self, plane: Pixels) -> Pixels:
+        """The colours (Y, X, 3) of stains (Y, X, 3)."""
+        shares = plane.astype(FLOAT32) / FLOAT32.type(full_scale(plane.dtype))
+        density = _mixed(shares, self._to_density)
+        density *= -DECADES
+        with np.errstate(over="ignore"):
+            light: Floats = np.exp(density, out=density)
+        return np.clip(light, 0, 1, out=light)
+
+
+def _density(colour: Pixels) -> Floats:
+    """The optical density of every sample, in units of `DECADES`."""
+    white = full_scale(colour.dtype)
+
+    def density(values: Floats) -> Floats:
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.log(np.maximum(values / white, DARKEST)) / -DECADES)
+
+    densities: Floats = np.asarray(map_values(density, colour, FLOAT32), FLOAT32)
+    return densities
+
+
+def _mixed(values: Floats, matrix: Floats) -> Floats:
+    """Every pixel of (Y, X, 3) multiplied by a matrix of (3, 3) from its left; NaN in one makes all NaN."""
+    import cv2
+
+    mixed: Floats = np.asarray(cv2.transform(np.ascontiguousarray(values), matrix)).reshape(values.shape)
+    return mixed

@@ -1,0 +1,117 @@
+"""A filter that is as heavy to load as a model, and fails as one may.
+
+With this folder on PYTHONPATH it is installed: ``imgpool_heavy-1.0.dist-info`` names it.
+"""
+
+import contextlib
+import ctypes
+import faulthandler
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import psutil
+
+from imgpool.core.errors import FilterError, WorkerError
+from imgpool.core.filter import image_filter
+from imgpool.core.image import Image
+from imgpool.core.reference import Reference
+
+FOR_EVER = 86_400
+PATIENCE = 60
+A_MOMENT = 0.3
+MEGABYTE = 1_000_000
+
+How = Literal["well", "refuse", "raise", "missing", "no memory", "exit", "crash", "kill", "hang"]
+
+
+def fail(how):
+    faulthandler.disable()
+    if how == "refuse":
+        raise WorkerError("the weights are damaged", "download them again")
+    if how == "raise":
+        raise KeyError("weights")
+    if how == "missing":
+        raise FileNotFoundError(2, "No such file or directory", "weights.bin")
+    if how == "no memory":
+        raise MemoryError
+    if how == "exit":
+        sys.exit(9)
+    if how == "crash":
+        ctypes.string_at(0)
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "hang":
+        time.sleep(FOR_EVER)
+
+
+def wait_for_others(notes, count):
+    end = time.monotonic() + PATIENCE
+    while sum(map(lives, {int(name.partition("-")[0]) for name in os.listdir(notes)})) < count:
+        if time.monotonic() > end:
+            raise TimeoutError
+        time.sleep(0.02)
+    time.sleep(A_MOMENT)  # till they have noted what it took
+
+
+def lives(pid):
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+@image_filter(tiles="exact", heavy=True)
+class heavy:  # noqa: N801 - a filter's name is its recipe's word
+    """Invert, after a while.
+
+    Parameters
+    ----------
+    how
+        By which end the loading comes.
+    megabytes
+        What is held from then on.
+    work
+        Megabytes that are held while an image is worked at.
+    notes
+        A folder in which each process that loads it leaves its number.
+    together
+        Each process waits with its first image until so many that live have loaded it.
+    nap
+        Seconds that an image takes.
+    weights
+        A file that belongs to it.
+    """
+
+    def __init__(
+        self,
+        *,
+        how: How = "well",
+        megabytes: int = 0,
+        work: int = 0,
+        notes: str = "",
+        together: int = 0,
+        nap: float = 0,
+        weights: Reference | None = None,
+    ) -> None:
+        if notes:
+            (Path(notes) / f"{os.getpid()}-{time.monotonic_ns()}").touch()
+        fail(how)
+        self.weights, self.work, self.nap = weights, work, nap
+        self.notes, self.together = notes, together
+        self.held = np.ones(megabytes * MEGABYTE, np.uint8)
+
+    def rehearse(self) -> None:
+        np.ones(self.work * MEGABYTE, np.uint8)
+        if not self.work:
+            raise FilterError("an image of nothing")
+
+    def __call__(self, image: Image) -> Image:
+        if self.together:
+            wait_for_others(self.notes, self.together)
+            self.together = 0
+        time.sleep(self.nap)
+        return image.with_pixels(np.iinfo(image.pixels.dtype).max - image.pixels)

@@ -1,0 +1,120 @@
+"""separate_stains and combine_stains: axes, names, alpha, and matrices from files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from references import reference
+
+from imgpool.core.catalogue import FILTERS
+from imgpool.core.errors import FilterError, RecipeError
+from imgpool.core.image import Image, Metadata
+
+separate_stains, combine_stains = FILTERS["separate_stains"], FILTERS["combine_stains"]
+GOOD = {"stains": ["a", "b", "c"], "matrix": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}
+
+
+def colours(shape, dtype="uint8"):
+    return np.random.default_rng(0).integers(1, 255, shape).astype(dtype)
+
+
+def test_stains_become_named_channels_and_the_profile_of_rgb_goes():
+    image = Image(colours((2, 5, 6, 3)), "TYXS", metadata=Metadata(icc=b"profile", description="slide 7"))
+    apart = separate_stains(image, matrix=reference("stains.json"))
+    assert (apart.axes, apart.pixels.shape) == ("TCYX", (2, 3, 5, 6))
+    assert apart.metadata.channel_names == ("violet", "red", "brown")
+    assert (apart.metadata.icc, apart.metadata.description) == (None, "slide 7")
+    together = combine_stains(apart, matrix=reference("stains.json"))
+    assert (together.axes, together.metadata.channel_names) == ("TYXS", ())
+
+
+def test_colour_that_is_a_mixture_of_the_stains_comes_back():
+    matrix = np.array(json.loads(Path(reference("stains.json")).read_text("utf-8"))["matrix"])
+    amounts = np.random.default_rng(0).random((6, 7, 3)) * 0.1
+    image = Image(np.exp(-13.8155 * amounts @ matrix), "YXS")
+    apart = separate_stains(image, matrix=reference("stains.json"))
+    np.testing.assert_allclose(np.moveaxis(apart.pixels, 0, -1), amounts, atol=1e-5)
+    np.testing.assert_allclose(combine_stains(apart, matrix=reference("stains.json")).pixels, image.pixels, rtol=1e-4)
+
+
+def test_white_has_no_stain_and_what_is_hidden_neither():
+    pixels = colours((4, 5, 4))
+    pixels[0] = 255
+    pixels[1, :, 3] = 0
+    pixels[2:, :, 3] = 255
+    apart = separate_stains(Image(pixels, "YXS")).pixels
+    assert not apart[:, :2].any()
+    assert np.array_equal(apart[:, 2:], separate_stains(Image(pixels[2:, :, :3], "YXS")).pixels)
+
+
+def test_premultiplied_colour_is_freed_from_alpha():
+    straight = np.array([[[200, 100, 50, 51]]], np.uint8)
+    premultiplied = np.array([[[40, 20, 10, 51]]], np.uint8)
+    image = Image(premultiplied, "YXS", metadata=Metadata(premultiplied=True))
+    assert np.array_equal(separate_stains(image).pixels, separate_stains(Image(straight, "YXS")).pixels)
+    assert not separate_stains(image).metadata.premultiplied
+
+
+def test_nan_in_one_sample_is_nan_in_every_stain():
+    pixels = colours((3, 4, 3)) / 255
+    pixels[1, 2, 0] = np.nan
+    apart = separate_stains(Image(pixels, "YXS"))
+    assert np.isnan(apart.pixels).sum() == 3
+    assert np.isnan(apart.pixels[:, 1, 2]).all()
+    assert np.isnan(combine_stains(apart).pixels).sum() == 3
+
+
+@pytest.mark.parametrize(("shape", "axes"), [((5, 6), "YX"), ((5, 6, 2), "YXS"), ((2, 5, 6, 3), "CYXS")])
+def test_only_rgb_is_separated(shape, axes):
+    with pytest.raises(FilterError, match="works on RGB"):
+        separate_stains(Image(colours(shape), axes))
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((5, 6), "YX"), ((2, 5, 6), "CYX"), ((3, 5, 6), "ZYX"), ((5, 6, 3), "YXS")]
+)
+def test_only_three_channels_are_combined(shape, axes):
+    with pytest.raises(FilterError, match="works on three channels"):
+        combine_stains(Image(colours(shape), axes))
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "is not JSON"),
+        ("[" * 5000, "is not JSON"),
+        ("[]", "holds not just"),
+        (json.dumps({**GOOD, "matrx": 1}), "holds not just"),
+        (json.dumps({"matrix": GOOD["matrix"]}), "holds not just"),
+        (json.dumps({**GOOD, "stains": ["a", "b"]}), "not three names"),
+        (json.dumps({**GOOD, "stains": ["a", "b", ""]}), "not three names"),
+        (json.dumps({**GOOD, "matrix": [[1, 2, 3]] * 2}), "not 3 rows of 3 numbers"),
+        (json.dumps({**GOOD, "matrix": [[1, 2], [3, 4], [5, 6]]}), "not 3 rows of 3 numbers"),
+        (json.dumps({**GOOD, "matrix": [[1, 2, "3"], [0, 1, 0], [0, 0, 1]]}), "not 3 rows of 3 numbers"),
+        (json.dumps({**GOOD, "matrix": [[True, 0, 0], [0, 1, 0], [0, 0, 1]]}), "not 3 rows of 3 numbers"),
+        (json.dumps({**GOOD, "matrix": [[float("nan"), 0, 0], [0, 1, 0], [0, 0, 1]]}), "not finite"),
+        (json.dumps({**GOOD, "matrix": [[10**400, 0, 0], [0, 1, 0], [0, 0, 1]]}), "too large"),
+        (json.dumps({**GOOD, "matrix": [[1, 2, 3], [2, 4, 6], [0, 0, 1]]}), "cannot be inverted"),
+        (json.dumps({**GOOD, "matrix": [[1, 2, 3], [0, 0, 0], [0, 0, 1]]}), "cannot be inverted"),
+        (" " * 70000, "is no small text file"),
+    ],
+)
+def test_a_matrix_that_is_none_is_refused_with_a_sentence(tmp_path, text, complaint):
+    path = tmp_path / "stains.json"
+    path.write_text(text, "utf-8")
+    for filter_ in (separate_stains, combine_stains):
+        with pytest.raises(RecipeError, match=rf"stains\.json .*{complaint}") as caught:
+            filter_.validate({"matrix": str(path)})
+        assert caught.value.hint
+
+
+def test_a_name_that_is_none_is_refused():
+    with pytest.raises(RecipeError, match="'hed_from_rgb'"):
+        separate_stains.validate({"matrix": "hde_from_rgb"})
+
+
+def test_a_name_is_a_name_also_where_there_is_a_file_of_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hed_from_rgb").write_text("no matrix")
+    assert separate_stains.validate({"matrix": "hed_from_rgb"}) == {"matrix": "hed_from_rgb"}
