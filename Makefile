@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-all torture check format bench bench-startup bench-million bench-supervision simulate clean
+.PHONY: help demo test test-all torture check format bench bench-startup bench-million bench-models bench-supervision simulate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench-startup: $(VENV)/installed-check ## Measure what a start takes
 
 bench-million: $(VENV)/installed-check ## Measure scan, plan and journal of a million files
 	$(BIN)/python benchmarks/million.py $(or $(FOLDER),/tmp/imgpool-million) --files 1000000
+
+bench-models: $(VENV)/installed-check ## Measure what it saves to load a model once per worker
+	$(BIN)/python benchmarks/models.py $(ARGS)
 
 simulate: $(VENV)/installed-check ## Compute where 4 to 128 workers would be bound
 	$(BIN)/python benchmarks/simulation.py $(ARGS)

@@ -110,6 +110,7 @@ class Comparison:
         tidy
             Remove the outputs of earlier runs where they take much of the disk.
         """
+        self.run.prepare()
         self._choose()
         yield Progress(self._warm_up, *self._left(plan := self._plan()))
         while plan:

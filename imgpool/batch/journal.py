@@ -183,11 +183,20 @@ class Journal:
         Of the recipe.
     check
         Called before anything is written; it may raise.
+    provenance
+        What the recipe's files and models are; it stands in every line, unless there are none.
     """
 
-    def __init__(self, output: str, fingerprint: str, check: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self,
+        output: str,
+        fingerprint: str,
+        check: Callable[[], object] = lambda: None,
+        provenance: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         self._inside = os.path.join(output, "")
         self._fingerprint = fingerprint
+        self._provenance = {"provenance": provenance} if provenance else {}
         self._check = check
         self._adding, self._committing = Lock(), Lock()
         path = journal_path(output)
@@ -238,6 +247,7 @@ class Journal:
             "size": task.size,
             "mtime_ns": task.mtime_ns,
             "fingerprint": self._fingerprint,
+            **self._provenance,
             **{name: getattr(result, name) for name in ANSWERS},
             "failure": result.failure,
         }

@@ -7,6 +7,9 @@ from pathlib import Path
 HEADROOM = 0.8
 """The share of the available memory that a run takes for itself."""
 
+ROOM = 64 * 1024**2
+"""Bytes for the images of each worker, where memory decides how many there are."""
+
 CGROUP = Path("/sys/fs/cgroup")
 OWN_GROUP = Path("/proc/self/cgroup")
 MEMORY = Path("/proc/meminfo")
@@ -35,6 +38,21 @@ def available_memory() -> int:
     free = _free_memory()
     left = memory_left()
     return int(HEADROOM * (free if left is None else min(free, left)))
+
+
+def workers_within(memory: int, held: int, peak: int) -> int:
+    """How many workers there is memory for, beside the images of each; 0 where not even one fits.
+
+    Parameters
+    ----------
+    memory
+        Bytes for all together.
+    held, peak
+        Bytes that a worker holds when it is ready for images, and the most on the way there.
+    """
+    if held > memory:
+        return 0
+    return max(1, memory // max(held + ROOM, peak))
 
 
 def _free_memory(table: Path = MEMORY) -> int:

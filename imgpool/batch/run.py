@@ -1,33 +1,37 @@
 """A run, from the inputs to the last result: scan, plan, drop what is done, run the rest, journal each result."""
 
-import gc
 import hashlib
 import json
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from imgpool.batch import runfile
+from imgpool.batch.garbage import collector_at_rest
 from imgpool.batch.journal import Record, records_of, why_run
 from imgpool.batch.plan import ForeignFileError, check_output, default_output, plan, refuse_foreign, refuse_unholdable
+from imgpool.batch.preload import modules_for
 from imgpool.batch.resources import available_cpus, available_memory
 from imgpool.batch.runfile import RunInfo
 from imgpool.batch.scan import Found, Scan, scan
 from imgpool.batch.session import Session, storage_errors
-from imgpool.core.catalogue import ENGINES, FILTERS, FORMATS, split_extension
+from imgpool.core.catalogue import ENGINES, FORMATS
 from imgpool.core.engine import EngineOptions, Pace, StartMethod, unheard
 from imgpool.core.errors import UsageError
-from imgpool.core.filter import Filter
-from imgpool.core.format import Format
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Result, Task
 from imgpool.work.failures import explain
 from imgpool.work.files import MAX_PIXELS
+from imgpool.work.loading import Load, Notes
 from imgpool.work.process import Job, process, set_up
+
+if TYPE_CHECKING:
+    from imgpool.batch.trial import Trial
 
 CROWD = 4
 """Times the processors: the most workers that a run takes by itself, where images wait for disk or network."""
@@ -107,6 +111,13 @@ class Run:
         Every image's task, sorted by source.
     pace : Pace
         How it goes by, as far as the engine has told.
+    provenance : tuple of dict
+        Of each step of the recipe, when the run was planned.
+    trial : Trial or None
+        What loading the recipe takes; None before that was tried, and where no step is heavy.
+    loads : tuple of Load
+        Every load of a heavy step in a worker, to its end; known when the run is over, which does not wait for a
+        worker that is still loading.
 
     Raises
     ------
@@ -120,11 +131,14 @@ class Run:
         self.output = os.path.abspath(settings.output or default_output(settings.inputs[0]))
         check_output(self.output, settings.inputs)
         ENGINES[settings.engine]  # raises for one that there is not
-        with _collector_at_rest():
+        self.provenance = tuple(dict(step.provenance) for step in settings.recipe.steps)
+        with collector_at_rest():
             self.scan = _scan(settings.inputs, self.output)
             self.planned = self._plan()
         refuse_unholdable(self.to_do, settings.recipe)
         self.pace = Pace()
+        self.trial: Trial | None = None
+        self.loads: tuple[Load, ...] = ()
         self._stopping = False
 
     def stop(self) -> None:
@@ -152,23 +166,58 @@ class Run:
         """The tasks whose outputs are there already."""
         return [planned.task for planned in self.planned if not planned.reason]
 
-    @cached_property
+    @property
     def options(self) -> EngineOptions:
         """What the engine is told."""
+        if self.trial is None or self.settings.engine == "serial":
+            return self.wanted
+        from imgpool.batch.trial import fitted
+
+        return fitted(self.wanted, self.trial)
+
+    @cached_property
+    def wanted(self) -> EngineOptions:
+        """What it would be told if loading the recipe took no memory."""
         settings = self.settings
         serial = settings.engine == "serial"
         return EngineOptions(
             workers=1 if serial else settings.workers or available_cpus(),
-            most_workers=None if serial or settings.workers else CROWD * available_cpus(),
+            most_workers=None if serial or settings.workers or self._heavy else CROWD * available_cpus(),
             chunksize=settings.chunksize,
             timeout=TIMEOUT if settings.timeout is None else settings.timeout or None,
             timeout_per_byte=TIMEOUT_PER_BYTE if settings.timeout is None else 0.0,
             retries=settings.retries,
             memory=settings.max_memory or available_memory(),
-            preload=_modules(settings.recipe, self.to_do),
+            preload=modules_for(settings.recipe, self.to_do),
             start_method=settings.start_method,
             stopping=lambda: self._stopping,
         )
+
+    @property
+    def leant_on(self) -> tuple[dict[str, Any], ...]:
+        """The files and models of those steps that have any: ``({"flat_field": {"flat": "9f86d0…"}},)``."""
+        steps = self.settings.recipe.steps
+        return tuple({step.filter: known} for step, known in zip(steps, self.provenance, strict=True) if known)
+
+    @property
+    def _heavy(self) -> bool:
+        return any(step.heavy for step in self.settings.recipe.steps)
+
+    def prepare(self) -> None:
+        """Try to load a recipe with heavy steps, in a process of its own; `results` does it where nobody has.
+
+        Raises
+        ------
+        WorkerError
+            If a step does not load, or takes more memory than there is.
+        """
+        if self.to_do and self._heavy and not self.trial:
+            from imgpool.batch.trial import fitted, try_loading
+
+            trial = try_loading(self.settings.recipe, self.wanted)
+            if trial and self.settings.engine != "serial":
+                fitted(self.wanted, trial)  # raises where not even one worker fits
+            self.trial = trial
 
     def results(self, notice: Callable[[Pace], None] = unheard) -> Generator[Result, None, None]:
         """Run, and yield what becomes of every image: what is skipped first, the rest as it is finished.
@@ -181,12 +230,14 @@ class Run:
         Raises
         ------
         RunError
-            If the run cannot go on: the workers cannot be set up, or the output takes no more.
+            If the run cannot go on: the recipe or the workers do not start, or the output takes no more.
         """
+        self.prepare()
         yield from (Result(task, "skipped") for task in self.done_before)
         for folder, error in self.scan.unreadable:
             yield Result(Task(folder, "", 0, 0), "failed", explain(error, "read"))
-        if self.to_do or self._follows_a_killed_run():
+        stopped = self._stopping and self._heavy and not self.trial
+        if not stopped and (self.to_do or self._follows_a_killed_run()):
             yield from self._run(notice)
 
     def _run(self, notice: Callable[[Pace], None]) -> Iterator[Result]:
@@ -198,12 +249,15 @@ class Run:
 
         options = replace(self.options, notice=note)
         with Session(self.output, self._info(), self._key, self.scan.folders, self.stop) as session:
-            job = Job(settings.recipe, session.scratch, settings.max_pixels)
+            job = Job(settings.recipe, session.scratch, settings.max_pixels, self.provenance)
             engine = ENGINES[settings.engine]
-            with closing(engine.run(self.to_do, process, partial(set_up, job), options)) as results:
-                for result in map(_mention_older_output, results):
-                    session.take(result)
-                    yield result
+            try:
+                with closing(engine.run(self.to_do, process, partial(set_up, job), options)) as results:
+                    for result in map(_mention_older_output, results):
+                        session.take(result)
+                        yield result
+            finally:
+                self.loads = Notes(session.scratch).read()
 
     def _info(self) -> RunInfo:
         return RunInfo(
@@ -215,6 +269,7 @@ class Run:
             found=self.found,
             skipped=len(self.done_before),
             to_do=len(self.to_do),
+            provenance=self.leant_on,
         )
 
     @property
@@ -255,18 +310,6 @@ class Run:
         return Planned(task, why_run(task, None if self.settings.fresh else record, self.fingerprint))
 
 
-@contextmanager
-def _collector_at_rest() -> Iterator[None]:
-    """Look for no garbage meanwhile: of millions of files there are millions of objects, and all of them are kept."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def _check(settings: Settings) -> None:
     """Raise `UsageError` if there is no input, or a number makes no sense."""
     if not settings.inputs:
@@ -301,14 +344,3 @@ def _mention_older_output(result: Result) -> Result:
         return result
     older = "its output is still that of an earlier run"
     return replace(result, failure=replace(failure, hint=f"{failure.hint}; {older}" if failure.hint else older))
-
-
-def _modules(recipe: Recipe, tasks: list[Task]) -> tuple[str, ...]:
-    """The modules that workers need: of the recipe's filters, and of the formats that are read and written."""
-    filters = [FILTERS[step.filter] for step in recipe.steps]
-    extensions = {path.rpartition(".")[2] for task in tasks for path in (task.source, task.target)}
-    formats = {format_ for extension in extensions if (format_ := split_extension(f"_.{extension}")[1])}
-    plugins: tuple[Filter | Format, ...] = (*filters, *sorted(formats, key=lambda format_: format_.name))
-    libraries = (library for plugin in plugins for library in plugin.libraries)
-    homes = (filter_.function.__module__ for filter_ in filters)
-    return tuple(dict.fromkeys(("imgpool.work.warm", *homes, *libraries)))

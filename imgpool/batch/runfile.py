@@ -13,6 +13,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from imgpool.batch.scan import FOLDER
 from imgpool.core.errors import UsageError
@@ -95,6 +96,8 @@ class RunInfo:
         What runs the images.
     found, skipped, to_do
         Results that there will be in all, images that were done before, images to run.
+    provenance
+        What the recipe's files and models are, as `imgpool.batch.run.Run.leant_on`.
     sockets
         The folder in which this process meets its workers: a killed run leaves it behind.
     journal
@@ -125,6 +128,7 @@ class RunInfo:
     found: int
     skipped: int
     to_do: int
+    provenance: tuple[dict[str, Any], ...] = ()
     sockets: str = ""
     journal: int = 0
     unsettled_since_ns: int | None = None
@@ -172,8 +176,9 @@ def read(output: str) -> RunInfo | None:
                 f"{path} was written by a newer imgpool (version {version} of the run file)",
                 "upgrade imgpool, or choose another folder with -o",
             )
+        entry.setdefault("provenance", ())  # of an older imgpool
         values = {each.name: entry[each.name] for each in fields(RunInfo)}
-        return RunInfo(**{**values, "inputs": tuple(values["inputs"]), "unsettled": tuple(values["unsettled"])})
+        return RunInfo(**values | {name: tuple(values[name]) for name in ("inputs", "provenance", "unsettled")})
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, OverflowError):
         return None
 

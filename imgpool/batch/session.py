@@ -70,7 +70,9 @@ class Session:
         """Take the folder; raise `RunError` where another run has it, or nothing can be written."""
         with storage_errors(self._output), ExitStack() as held:
             held.enter_context(self._tenure)
-            self._journal = held.enter_context(Journal(self._output, self._tenure.info.fingerprint, self._tenure.check))
+            now = self._tenure.info
+            journal = Journal(self._output, now.fingerprint, self._tenure.check, now.provenance)
+            self._journal = held.enter_context(journal)
             self._place = held.enter_context(_made(self.scratch))  # gone before the last commit: it may need the space
             self._keeper = held.enter_context(_Keeper(self._journal, self._tenure, self._stop))
             self._held = held.pop_all()

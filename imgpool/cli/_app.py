@@ -6,8 +6,10 @@ import typer
 
 from imgpool._version import __version__
 from imgpool.cli.compare import compare
+from imgpool.cli.estimate import estimate
 from imgpool.cli.filters import filters
 from imgpool.cli.formats import formats
+from imgpool.cli.models import models
 from imgpool.cli.process import process
 from imgpool.cli.recipes import recipes
 from imgpool.cli.status import status
@@ -20,8 +22,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for command in (process, compare, status, verify, filters, recipes, formats):
+for command in (process, compare, status, verify, filters, recipes, formats, models):
     app.command()(command)
+app.add_typer(estimate)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's signature of a callback

@@ -108,7 +108,7 @@ def _engine(name: str | None, *, serial: bool) -> str:
 
 
 def _run(run: "Run", *, as_json: bool, verbosity: int) -> NoReturn:
-    from imgpool.report import overview
+    from imgpool.report import loading, overview
     from imgpool.report.console import Reporter
     from imgpool.report.tally import Tally
 
@@ -116,7 +116,7 @@ def _run(run: "Run", *, as_json: bool, verbosity: int) -> NoReturn:
     reporter = Reporter(tally, run.found - len(run.done_before), overview.root(run), verbosity)
 
     def finish(received: int | None) -> None:
-        reporter.summary(overview.advice(tally))
+        reporter.summary([*overview.advice(tally), *(loading.load_lines(run) if verbosity > 0 else ())])
         if as_json:
             print_json(overview.summary_json(run, tally, interrupted=received is not None))
 
@@ -128,14 +128,13 @@ def _run(run: "Run", *, as_json: bool, verbosity: int) -> NoReturn:
         reporter.say(line)
     with Interrupts(run.stop, reporter.notice, last_words) as interrupts:
         try:
-            with (
-                suppress(Interrupted),
-                reporter,
-                interrupts.cutting(),
-                closing(run.results(reporter.explain)) as results,
-            ):
-                for result in results:
-                    reporter.show(result)
+            with suppress(Interrupted), reporter, interrupts.cutting():
+                run.prepare()
+                for line in loading.trial_lines(run, verbosity):
+                    reporter.say(line)
+                with closing(run.results(reporter.explain)) as results:
+                    for result in results:
+                        reporter.show(result)
         finally:
             received = interrupts.received
             finish(received)

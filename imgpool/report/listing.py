@@ -27,7 +27,7 @@ def filter_json(name: str) -> dict[str, Any]:
 def filters_text() -> str:
     """A line for every filter."""
     rows = ([filter_.name, filter_.summary] for filter_ in FILTERS)
-    return f"{_columns(rows)}\n\n`imgpool filters NAME` explains one; -f NAME:parameter=value uses it."
+    return f"{columns(rows)}\n\n`imgpool filters NAME` explains one; -f NAME:parameter=value uses it."
 
 
 def filter_text(name: str) -> str:
@@ -62,7 +62,7 @@ def recipe_json(name: str) -> dict[str, Any]:
 def recipes_text() -> str:
     """A line for every built-in recipe."""
     rows = ([name, Recipe.load(name).description] for name in built_in_recipes())
-    return f"{_columns(rows)}\n\n`imgpool recipes NAME` prints one as a YAML file, to start your own from."
+    return f"{columns(rows)}\n\n`imgpool recipes NAME` prints one as a YAML file, to start your own from."
 
 
 def recipe_text(name: str) -> str:
@@ -87,7 +87,7 @@ def format_json(name: str) -> dict[str, Any]:
 def formats_text() -> str:
     """A line for every format."""
     rows = ([format_.name, " ".join(format_.extensions), format_.holds] for format_ in FORMATS)
-    return f"{_columns(rows)}\n\n`imgpool formats NAME` explains one; --to NAME:option=value writes it."
+    return f"{columns(rows)}\n\n`imgpool formats NAME` explains one; --to NAME:option=value writes it."
 
 
 def format_text(name: str) -> str:
@@ -146,10 +146,10 @@ def _parameters(described: list[dict[str, Any]]) -> str:
         ]
         for each in described
     ]
-    return _columns(rows) if rows else ""
+    return columns(rows) if rows else ""
 
 
-def _columns(rows: Iterable[list[str]]) -> str:
+def columns(rows: Iterable[list[str]]) -> str:
     """Rows of text in aligned columns, wrapped to the terminal."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for row in rows:

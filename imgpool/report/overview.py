@@ -7,6 +7,7 @@ from typing import Any
 
 from imgpool.batch.run import Run
 from imgpool.core.task import Task
+from imgpool.report.loading import loading_json
 from imgpool.report.tally import Tally
 from imgpool.report.text import plural, printable, short, size
 from imgpool.work.files import megapixels
@@ -80,6 +81,7 @@ def run_json(run: Run) -> dict[str, Any]:
         "recipe": run.settings.recipe.name,
         "fingerprint": run.fingerprint,
         "output": run.output,
+        "provenance": list(run.leant_on),
     }
 
 
@@ -87,7 +89,7 @@ def summary_json(run: Run, tally: Tally, *, interrupted: bool = False) -> dict[s
     """What a run did, as plain JSON values; and whether a signal ended it."""
     counts = tally.as_dict()
     failures = counts.pop("failures")
-    return {**counts, "interrupted": interrupted, **run_json(run), "failures": failures}
+    return {**counts, "interrupted": interrupted, **run_json(run), **loading_json(run), "failures": failures}
 
 
 def estimate(tasks: list[Task]) -> dict[str, float]:

@@ -10,6 +10,7 @@ from typing import Any
 from imgpool.batch.runfile import RunInfo, instant, who
 from imgpool.batch.status import Status
 from imgpool.report.console import failure_lines, summary_lines
+from imgpool.report.loading import provenance_lines
 from imgpool.report.overview import root_of
 from imgpool.report.progress import choose_progress, progress_line, stderr_console
 from imgpool.report.tally import failure_json
@@ -47,6 +48,7 @@ def _overview(status: Status) -> Iterator[Line]:
         workers = "serial" if status.run.engine == "serial" else plural(status.run.workers, "worker")
         yield Line(f"{printable(status.run.recipe)} · {images} · {workers} → {target}")
         yield Line(f"  {_where_it_stands(status, status.run)}")
+        yield from map(Line, provenance_lines(status.run.provenance))
     yield from summary_lines(status, running=status.state == "running")
     if status.unlisted:
         yield Line(f"  {plural(status.unlisted, 'folder')} could not be listed")
@@ -94,7 +96,7 @@ def status_json(status: Status) -> dict[str, Any]:
     }
 
 
-SHOWN = ("host", "pid", "since", "ended", "how", "inputs", "engine", "workers", "recipe", "fingerprint")
+SHOWN = ("host", "pid", "since", "ended", "how", "inputs", "engine", "workers", "recipe", "fingerprint", "provenance")
 """What a run file tells that is told on."""
 
 

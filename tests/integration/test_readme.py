@@ -115,13 +115,15 @@ def test_the_recipe_is_valid(tmp_path):
     assert [step.filter for step in Recipe.load(tmp_path / "spots.yaml").steps][-1] == "label"
 
 
-@pytest.mark.parametrize("command", ["process", "compare", "status", "verify", "filters", "recipes", "formats"])
+@pytest.mark.parametrize(
+    "command", ["process", "compare", "status", "verify", "filters", "recipes", "formats", "models", "estimate"]
+)
 def test_every_command_is_in_the_readme(command):
     assert f"imgpool {command}" in TEXT
 
 
 def test_every_option_is_in_the_help_and_no_other_in_the_readme(imgpool):
-    commands = ("process", "compare", "status", "verify")
-    help_text = "".join(imgpool(command, "--help", env={"COLUMNS": "200"}).stdout for command in commands)
+    commands = ("process", "compare", "status", "verify", "models", "estimate flat-field")
+    help_text = "".join(imgpool(*command.split(), "--help", env={"COLUMNS": "200"}).stdout for command in commands)
     for option in set(re.findall(r"--[a-z][a-z-]+", TEXT)):
         assert option in help_text, option

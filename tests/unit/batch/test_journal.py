@@ -51,6 +51,15 @@ def test_without_a_journal_nothing_is_done(output):
     assert read_journal(os.path.join(output, "absent")) == {}
 
 
+def test_what_models_and_files_a_recipe_has_stands_in_every_line(output):
+    provenance = [{"model": {"path": {"model": "unet", "sha256": "h"}}}]
+    with Journal(output, FINGERPRINT, provenance=provenance) as journal:
+        journal.append(done(output))
+        journal.append(failed(output, "b\udcff.png"))
+    assert [json.loads(line)["provenance"] for line in lines(output)] == [provenance] * 2
+    assert read_journal(output)["a.png"].fingerprint == FINGERPRINT
+
+
 def test_a_result_is_one_json_line_that_says_everything(output):
     write(output, done(output, "trip/a.png", sha256="h", seconds={"read": 0.5}, lost=("exif",), pid=7, attempt=2))
     (line,) = lines(output)
@@ -58,6 +67,7 @@ def test_a_result_is_one_json_line_that_says_everything(output):
     assert entry["target"] == "trip/a.png"
     assert (entry["source"], entry["size"], entry["mtime_ns"]) == ("/photos/trip/a.png", 10, 20)
     assert (entry["status"], entry["failure"], entry["fingerprint"]) == ("done", None, FINGERPRINT)
+    assert "provenance" not in entry
     assert (entry["shape"], entry["dtype"], entry["written"]) == ([5, 4], "uint8", 3)
     assert (entry["sha256"], entry["seconds"], entry["lost"]) == ("h", {"read": 0.5}, ["exif"])
     assert (entry["pid"], entry["attempt"]) == (7, 2)

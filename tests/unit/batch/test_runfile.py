@@ -176,3 +176,17 @@ def test_the_clock_is_that_of_files_and_leaves_none(output):
         written = os.fstat(file.fileno()).st_mtime_ns
     assert before <= written <= clock_ns(output)
     assert os.listdir(os.path.join(output, ".imgpool")) == []
+
+
+def test_a_run_file_tells_what_models_and_files_its_recipe_has(output):
+    info = run_of(provenance=({"model": {"path": {"model": "unet", "sha256": "h"}}},))
+    write(output, info)
+    assert read(output) == info
+
+
+def test_a_run_file_of_before_there_were_models_is_still_one(output):
+    write(output, run_of())
+    entry = json.loads(run_path(output).read_bytes())
+    del entry["provenance"]
+    run_path(output).write_text(json.dumps(entry))
+    assert read(output).provenance == ()

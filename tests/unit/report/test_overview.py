@@ -15,7 +15,8 @@ from imgpool.report.tally import Tally
 
 DOCUMENTED = [
     "found", "done", "skipped", "failed", "left", "seconds", "images_per_second", "interrupted",
-    "engine", "workers", "chunksize", "recipe", "fingerprint", "output", "failures",
+    "engine", "workers", "chunksize", "recipe", "fingerprint", "output", "provenance",
+    "model_loads", "models", "failures",
 ]  # fmt: skip
 
 

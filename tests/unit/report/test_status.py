@@ -127,6 +127,17 @@ def test_quiet_names_failures_only_and_verbose_shows_tracebacks(output):
     assert told(output, 1)[-3:-1] == [line, "Traceback …"]
 
 
+def test_a_recipes_models_and_files_are_told(output):
+    model = {"model": "unet", "version": "1.0", "sha256": "ab" * 32, "license": "", "runtime": "onnxruntime 1.32.0"}
+    provenance = ({"flat_field": {"flat": "cd" * 32}}, {"model": {"path": model}})
+    write_run(output, provenance=provenance, **WHOSE, **ENDED)
+    assert told(output)[2:4] == [
+        "  flat_field: flat cdcdcdcdcdcd",
+        "  model: unet · version 1.0 · sha256 abababababab · onnxruntime 1.32.0",
+    ]
+    assert json.loads(json.dumps(status_json(Status(output))))["run"]["provenance"] == list(provenance)
+
+
 def test_json_of_a_run(output):
     write_run(output, found=4, to_do=3, skipped=1, **WHOSE, **ENDED)
     write_journal(output, done(output), failed(output, "b.png"))

@@ -1,0 +1,56 @@
+"""What was loaded once per worker, in words and as JSON."""
+
+import pytest
+from heavy_filter import installed
+from small_runs import prepare, write_png
+
+from imgpool.batch.trial import Trial
+from imgpool.core.recipe import Recipe
+from imgpool.report.loading import load_lines, loading_json, trial_lines
+from imgpool.work.loading import Load
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """With a heavy step behind another, on two workers."""
+    (tmp_path / "weights.bin").write_bytes(b"")
+    write_png(tmp_path / "in" / "a.png")
+    with installed(monkeypatch):
+        recipe = Recipe.from_specs(["invert", f"heavy:weights={tmp_path / 'weights.bin'}"])
+        run = prepare(tmp_path / "in", recipe=recipe, workers=2, max_memory=250_000_000)
+        object.__setattr__(run.settings, "engine", "pool")
+        yield run
+
+
+def test_nothing_is_told_of_a_recipe_that_was_not_tried(run):
+    assert list(trial_lines(run, 1)) == []
+    assert list(load_lines(run)) == []
+    assert loading_json(run) == {"model_loads": 0, "models": []}
+
+
+def test_what_loading_takes_is_told_on_demand_and_fewer_workers_always(run):
+    run.trial = Trial((Load(1, 9, 0.25, 50_000_000),), memory=100_000_000, peak=100_000_000)
+    fewer = "  1 worker instead of 2: with the recipe loaded, each takes 100.0 MB, and all together may take 250.0 MB"
+    assert list(trial_lines(run, 0)) == [fewer]
+    assert list(trial_lines(run, 1)) == ["  heavy: tried, it loads in 250 ms and takes 50.0 MB", fewer]
+    run.trial = Trial(run.trial.loads, memory=10_000_000, peak=10_000_000)
+    assert list(trial_lines(run, 0)) == []
+
+
+def test_loads_are_counted_with_their_medians(run):
+    run.loads = (Load(1, 9, 0.2, 50_000_000),)
+    assert list(load_lines(run)) == ["heavy: loaded once, 200 ms and 50.0 MB"]
+    run.loads += (Load(1, 8, 1.2, 50_000_000), Load(1, 7, 1.4, 52_000_000))
+    assert list(load_lines(run)) == ["heavy: loaded 3 times, 1.2 s and 50.0 MB each (medians)"]
+    assert loading_json(run) == {
+        "model_loads": 3,
+        "models": [
+            {
+                "filter": "heavy",
+                "weights": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "loads": 3,
+                "seconds": 1.2,
+                "memory": 50_000_000,
+            }
+        ],
+    }
