@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from operator import attrgetter
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -29,6 +30,8 @@ from imgpool.work.files import source_hash
 VERSION = 1
 ANSWERS = [name for name in Result.__slots__ if name not in {"task", "failure"}]
 """What of a result stands in its line under the same name."""
+
+_answers = attrgetter(*ANSWERS)
 
 
 class Entry(msgspec.Struct, gc=False):
@@ -248,7 +251,7 @@ class Journal:
             "mtime_ns": task.mtime_ns,
             "fingerprint": self._fingerprint,
             **self._provenance,
-            **{name: getattr(result, name) for name in ANSWERS},
+            **dict(zip(ANSWERS, _answers(result), strict=True)),
             "failure": result.failure,
         }
 

@@ -26,7 +26,7 @@ def test_a_file_that_cannot_be_read(photos):
 
 
 def test_a_worker_that_is_ended_for_its_time(photos):
-    (result,) = imgpool.process(photos, filters=[ENDLESS], timeout=1, retries=0)
+    (result,) = imgpool.process(photos, filters=[ENDLESS], timeout=4, retries=0)
     assert result.failure.stage == "worker"
     assert result.failure.hint.endswith(OLDER)
 
