@@ -229,13 +229,8 @@ class Runtime(Protocol):
     def test_array(self, model: Model, name: str) -> Array:
         """An array of the package, in .npy format; raises `RecipeError` where it is missing, damaged or a pickle."""
 
-    def load(self, model: Model, *, arena: bool = False) -> Session:
+    def load(self, model: Model) -> Session:
         """Load the weights: one thread, in this process; never in the parent of a pool.
-
-        Parameters
-        ----------
-        arena
-            Whether freed memory is kept for the next image: faster, and several times as much.
 
         Raises
         ------

@@ -26,7 +26,7 @@ from imgpool.core.quantity import Length
 from imgpool.core.reference import relative_to
 from imgpool.core.spec import parse_spec
 
-RESULTS_VERSION = 2
+RESULTS_VERSION = 3
 """Raised whenever a release of imgpool gives other pixels or other bytes for the same recipe."""
 
 Described = TypeVar("Described", Image, Properties)

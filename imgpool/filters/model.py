@@ -77,9 +77,6 @@ class model:  # noqa: N801 - filters bear the names that stand in recipes
         Of the result: "model", what it makes; or "image", the input's, rounded and clipped: for models that make
         images of images, such as denoisers. Colours are again samples of a pixel then, and where the model takes
         grey images, it takes red, green and blue each by itself.
-    arena
-        Whether the runtime keeps memory that it has freed for the next tile: a fifth faster, for a U-Net, and holds
-        twice as much.
 
     Raises
     ------
@@ -103,11 +100,10 @@ class model:  # noqa: N801 - filters bear the names that stand in recipes
         tile: Annotated[int, Field(ge=1)] | None = None,
         overlap: Annotated[int, Field(ge=0)] | None = None,
         dtype: Dtype = "model",
-        arena: bool = False,
     ) -> None:
         self._plan = make_plan({"path": path, "output": output, "tile": tile, "overlap": overlap})
         self._dtype: Dtype = dtype
-        self._session = RUNTIMES[self._plan.model.runtime].load(self._plan.model, arena=arena)
+        self._session = RUNTIMES[self._plan.model.runtime].load(self._plan.model)
 
     def __call__(self, image: Image) -> Image:
         """Pass one image through the model."""

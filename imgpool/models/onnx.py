@@ -90,10 +90,10 @@ class OnnxRuntime:
         except RecipeError as error:
             raise RecipeError(f"the model {model.path}: {error.message}", error.hint) from None
 
-    def load(self, model: Model, *, arena: bool = False) -> OnnxSession:
+    def load(self, model: Model) -> OnnxSession:
         """Load the weights: one thread, in this process."""
         onnxruntime = _onnxruntime()
-        options = _options(onnxruntime, arena=arena)
+        options = _options(onnxruntime)
         with _weights(model) as path:
             try:
                 session = onnxruntime.InferenceSession(path, options, providers=[PROVIDER])
@@ -125,11 +125,18 @@ def _missing() -> RecipeError:
     return RecipeError("models need the package onnxruntime, which is not installed", INSTALL)
 
 
-def _options(onnxruntime: ModuleType, *, arena: bool) -> Any:  # noqa: ANN401 - of a library without types
+def _options(onnxruntime: ModuleType) -> Any:  # noqa: ANN401 - of a library without types
+    """How sessions compute.
+
+    With memory patterns, the runtime takes what a tile needs as one block, beside the pieces that it took for the first
+    tile, and the arena keeps both. Without them it holds half as much and is as fast. MB held and CPU seconds for five
+    tiles of 512² through a U-Net of 1.8 MB: patterns alone 90 and 1.18, patterns and the arena 205 and 1.00, the arena
+    alone 113 and 1.00, neither 195 and 1.10.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.enable_cpu_mem_arena = arena
+    options.enable_mem_pattern = False
     options.log_severity_level = FATAL  # what goes wrong is raised, too
     return options
 
