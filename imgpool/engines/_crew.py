@@ -117,4 +117,4 @@ def _wanted(now: Progress, options: EngineOptions) -> Crew | None:
 
 
 def _usual(options: EngineOptions) -> Crew:
-    return Crew(options.workers, "as asked" if options.most_workers is None else "one for each processor")
+    return Crew(options.workers, "as set" if options.most_workers is None else "one for each processor")

@@ -27,7 +27,7 @@ def progress(**changes):
 @pytest.mark.parametrize("load", [None, Load(5, 50), Load(10_000, 10**9)])
 def test_who_asks_for_so_many_workers_gets_them(load):
     options = EngineOptions(workers=4)
-    assert first_crew(options, load) == Crew(4, "as asked")
+    assert first_crew(options, load) == Crew(4, "as set")
     assert next_crew(progress(waiting=0.99), options) is None
 
 

@@ -184,7 +184,7 @@ def test_the_pace_of_a_run_is_told_at_its_end():
     assert end.waited_seconds > 0
     assert end.setup_seconds > 0
     assert end.peak > 1_000_000
-    assert end.why.startswith("2 workers: as asked")
+    assert end.why.startswith("2 workers: as set")
 
 
 def test_memory_that_keeps_workers_idle_is_told():
