@@ -24,7 +24,7 @@ from imgpool.models._package import open_package
 __all__ = ["ONNX"]
 
 PROVIDER = "CPUExecutionProvider"
-INSTALL = "pip install imgpool[models]"
+INSTALL = "pip install 'imgpool[models]'"
 FATAL = 4
 MAGIC = b"\x93NUMPY"
 

@@ -72,7 +72,7 @@ def _facts_text(model: Model) -> str:
         "authors": ", ".join(model.authors),
         "weights": f"{model.weights}, sha256 {model.sha256}",
         "described by": model.format,
-        "computed by": _computed_by(model) or "nothing that is installed: pip install imgpool[models]",
+        "computed by": _computed_by(model) or "nothing that is installed: pip install 'imgpool[models]'",
     }
     title = f"{model.name} {model.version}".strip()
     rows = [[name, printable(value)] for name, value in facts.items() if value]

@@ -302,6 +302,6 @@ for use in (onnx.version, lambda: onnx.load(model)):
 
 def test_a_missing_library_is_said_with_what_to_install(tmp_path):
     done, _ = run(tmp_path, MISSING, write_onnx(tmp_path / "model.onnx"))
-    said = "models need the package onnxruntime, which is not installed (pip install imgpool[models])"
+    said = "models need the package onnxruntime, which is not installed (pip install 'imgpool[models]')"
     assert done.stderr == ""
     assert done.stdout.splitlines() == [said, said]
