@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imgpool.models.box.denoise.pictures import HELD_OUT, Array, clean_picture, noisy_picture
+from imgpool.models.box.denoise.pictures import UNTOUCHED, Array, clean_picture, noisy_picture
 from imgpool.models.box.denoise.rivals import RIVALS, at_its_best, psnr, ssim
 
 Denoise = Callable[[Array], Array]
@@ -32,7 +32,7 @@ Scores = Mapping[str, Score]
 
 def on_held_out(denoise: Denoise) -> dict[float, list[Scores]]:
     """Scores by noise level, on each of the drawn pictures that training never saw."""
-    pictures = [clean_picture(HELD_OUT + index) for index in range(PICTURES)]
+    pictures = [clean_picture(UNTOUCHED + index) for index in range(PICTURES)]
     return {level: [_scores(denoise, clean, level) for clean in pictures] for level in LEVELS}
 
 
@@ -43,7 +43,7 @@ def on_bundled(denoise: Denoise, level: float = 0.1) -> dict[str, Scores]:
 
 def on_other_noise(denoise: Denoise) -> dict[str, Scores]:
     """Scores by kind of noise that training never saw, on drawn pictures."""
-    pictures = [clean_picture(HELD_OUT + index) for index in range(PICTURES // 3)]
+    pictures = [clean_picture(UNTOUCHED + index) for index in range(PICTURES // 3)]
     return {
         kind: mean([_compare(denoise, clean, add(clean, np.random.default_rng(0))) for clean in pictures])
         for kind, add in OTHER_NOISE.items()
@@ -53,7 +53,7 @@ def on_other_noise(denoise: Denoise) -> dict[str, Scores]:
 def shift_of_brightness(denoise: Denoise) -> dict[float, float]:
     """By noise level: the largest difference between the means before and after, as a part of the noise's range."""
     pictures: list[Array] = [np.full((256, 256), light, np.float32) for light in (0.02, 0.2, 1)]
-    pictures += [clean_picture(HELD_OUT + index) for index in range(PICTURES)]
+    pictures += [clean_picture(UNTOUCHED + index) for index in range(PICTURES)]
     return {level: max(_shift(denoise, clean, level) for clean in pictures) for level in LEVELS}
 
 
@@ -67,7 +67,7 @@ def mean(scores: Sequence[Scores]) -> Scores:
 
 def seconds_per_megapixel(method: Callable[[Array], object], repeats: int = 3) -> float:
     """CPU time for 1024 × 1024 pixels on one core, the least of several rounds."""
-    noisy = noisy_picture(np.tile(clean_picture(HELD_OUT), (4, 4)), 0.1, 0.5, 0)
+    noisy = noisy_picture(np.tile(clean_picture(UNTOUCHED), (4, 4)), 0.1, 0.5, 0)
     seconds = []
     for _ in range(repeats):
         started = time.process_time()

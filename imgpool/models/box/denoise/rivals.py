@@ -1,6 +1,7 @@
 """What the denoiser is compared with: four classical filters at their best, and itself by ONNX Runtime."""
 
 import itertools
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ WEIGHTS = Path(__file__).parent / "weights.onnx"
 
 def ours(weights: Path = WEIGHTS) -> Callable[[Array], Array]:
     """The denoiser, by ONNX Runtime in one thread; what is missing to a size that it takes is mirrored."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
