@@ -51,8 +51,8 @@ disks of radius 0 to 4; non-local means, patches of 5 pixels within 6, and h fro
 parameters. Half of the noise's variance is of photons. PSNR in dB (the peak is the picture's range) and SSIM; best
 PSNR in bold.
 
-Means over {count} drawn pictures of 256 × 256 that training did not see, nor anybody who tuned it, by the noise's standard deviation as a part of
-the range:
+Means over {count} drawn pictures of 256 × 256 that training did not see, nor anybody who tuned it, by the noise's
+standard deviation as a part of the range:
 
 {held_out}
 
