@@ -13,14 +13,16 @@ import pkgutil
 import sys
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from imgpool.core.engine import Engine
 from imgpool.core.errors import RecipeError
 from imgpool.core.filter import Filter
 from imgpool.core.format import Format
-from imgpool.core.model import Runtime
 from imgpool.core.parameters import near_miss
+
+if TYPE_CHECKING:
+    from imgpool.core.model import Runtime  # nothing else needs it before a recipe has a model
 
 
 class Named(Protocol):
@@ -146,7 +148,7 @@ def _entry_points(_path: tuple[str, ...]) -> Any:  # noqa: ANN401 - of another t
 FILTERS: Catalogue[Filter] = Catalogue("filter", "imgpool.filters", {"skimage": "imgpool.filters._skimage"})
 FORMATS: Catalogue[Format] = Catalogue("format", "imgpool.formats")
 ENGINES: Catalogue[Engine] = Catalogue("engine", "imgpool.engines")
-RUNTIMES: Catalogue[Runtime] = Catalogue("model runtime", "imgpool.models")
+RUNTIMES: "Catalogue[Runtime]" = Catalogue("model runtime", "imgpool.models")
 
 
 def split_extension(name: str) -> tuple[str, Format | None]:
