@@ -83,6 +83,12 @@ def described(path: str) -> Described:
     return found
 
 
+def is_unchanged(model: Model) -> bool:
+    """Whether this process has described the model, and its files look as they did then: they need no second hash."""
+    known = _known.get(model.path)
+    return known is not None and known.model == model and known.stamp == _stamp(known.paths)
+
+
 def _described(path: str) -> Described:
     package, name = open_package(path)
     name = name or description_name(package)

@@ -18,7 +18,7 @@ import numpy as np
 
 from imgpool.core.errors import FilterError, RecipeError, WorkerError
 from imgpool.core.model import Array, Model, Size, SizeOf, Tensor
-from imgpool.models._describe import check_sha256, described
+from imgpool.models._describe import check_sha256, described, is_unchanged
 from imgpool.models._package import open_package
 
 __all__ = ["ONNX"]
@@ -163,6 +163,8 @@ def _weights(model: Model) -> Iterator[str]:
 def _checked(model: Model, stack: ExitStack) -> str:
     package, _ = open_package(model.path)
     path, folder = package.path(model.weights), ""
+    if path and is_unchanged(model):
+        return path
     if not path:
         folder = stack.enter_context(TemporaryDirectory(prefix="imgpool-", ignore_cleanup_errors=True))
         path = os.path.join(folder, model.weights)
