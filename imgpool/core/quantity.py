@@ -6,16 +6,13 @@ Everything physical is kept in µm.
 
 import math
 import re
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from imgpool.core.errors import FilterError
+from imgpool.core.parsed import Parsed
 
 if TYPE_CHECKING:
-    from pydantic import GetCoreSchemaHandler
-    from pydantic_core import CoreSchema
-
     from imgpool.core.image import PixelSize
 
 MICROMETRES = {"nm": 1e-3, "um": 1.0, "mm": 1e3, "cm": 1e4}
@@ -35,23 +32,8 @@ def split_number(text: str) -> tuple[float, str]:
     return float(match[1]), unit
 
 
-class _Parsed(ABC):
-    """A value that pydantic reads with `parse` and writes back as text."""
-
-    @classmethod
-    @abstractmethod
-    def parse(cls, value: object) -> Self:
-        """Read a value; raise ``ValueError`` where it is none of this kind."""
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: type[Any], handler: "GetCoreSchemaHandler") -> "CoreSchema":
-        from pydantic_core import core_schema
-
-        return core_schema.no_info_plain_validator_function(cls.parse, serialization=core_schema.to_string_ser_schema())
-
-
 @dataclass(frozen=True, slots=True)
-class _Measure(_Parsed):
+class _Measure(Parsed):
     """A number with "px" or a physical unit; compares with plain numbers by its value."""
 
     value: float
@@ -167,7 +149,7 @@ class Area(_Measure):
 
 
 @dataclass(frozen=True, slots=True)
-class Range(_Parsed):
+class Range(Parsed):
     """From `low` to `high`, as grey levels ("100..4000") or as percentiles ("0.35%..99.65%").
 
     Attributes

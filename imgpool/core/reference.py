@@ -7,11 +7,9 @@ import os
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Self
 
-if TYPE_CHECKING:
-    from pydantic import GetCoreSchemaHandler
-    from pydantic_core import CoreSchema
+from imgpool.core.parsed import Parsed
 
 _folder: ContextVar[str] = ContextVar("folder of the recipe", default="")
 
@@ -27,7 +25,7 @@ def relative_to(folder: str) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Parsed):
     """A file or folder that exists, by its absolute path; a parameter of this type is loaded once per worker.
 
     A path in a recipe file is relative to that file, one on the command line to the working directory.
@@ -54,12 +52,6 @@ class Reference:
 
     def __str__(self) -> str:
         return self.path
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: type[Any], handler: "GetCoreSchemaHandler") -> "CoreSchema":
-        from pydantic_core import core_schema
-
-        return core_schema.no_info_plain_validator_function(cls.parse, serialization=core_schema.to_string_ser_schema())
 
 
 @functools.lru_cache(maxsize=64)
