@@ -8,16 +8,16 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 
 from imgpool.batch.illumination import Floats, enlarge, estimate_light, reduced_channels
+from imgpool.batch.preload import modules_of_formats
 from imgpool.batch.resources import available_cpus, available_memory
 from imgpool.batch.sample import evenly
 from imgpool.batch.scan import scan
 from imgpool.batch.session import storage_errors
-from imgpool.core.catalogue import ENGINES, split_extension
+from imgpool.core.catalogue import ENGINES
 from imgpool.core.engine import EngineOptions, MemoryNeeded
 from imgpool.core.errors import ImageError, ReadError, RunError, UsageError, WriteError
 from imgpool.core.image import Image, Metadata, Properties
@@ -190,7 +190,10 @@ class Estimation:
         ]
         workers = 1 if self.settings.engine == "serial" else self.settings.workers or available_cpus()
         options = EngineOptions(
-            workers=workers, timeout=TIMEOUT, memory=available_memory(), preload=_modules(self.tasks)
+            workers=workers,
+            timeout=TIMEOUT,
+            memory=available_memory(),
+            preload=("imgpool.work.warm", "cv2", *modules_of_formats(self.tasks)),
         )
         engine = ENGINES[self.settings.engine]
         with closing(engine.run(sorted(tasks, key=lambda task: -task.size), _reduce, _no_state, options)) as results:
@@ -268,7 +271,7 @@ def _common(paths: list[str]) -> tuple[Properties, Layout]:
     headers: dict[str, Properties] = {}
     for path in paths:
         try:
-            headers[path] = format_of(path).properties(Path(path))
+            headers[path] = format_of(path).properties(path)
         except (ReadError, OSError):  # reading it will say so, by name
             continue
     if not headers:
@@ -282,13 +285,6 @@ def _common(paths: list[str]) -> tuple[Properties, Layout]:
             "estimate from images of one size and kind",
         )
     return next(iter(headers.values())), usual
-
-
-def _modules(tasks: list[Task]) -> tuple[str, ...]:
-    """The modules that workers need."""
-    formats = {split_extension(os.path.basename(task.source))[1] for task in tasks}
-    libraries = {library for format_ in formats if format_ for library in format_.libraries}
-    return ("imgpool.work.warm", "cv2", *sorted(libraries))
 
 
 def _no_state() -> None:

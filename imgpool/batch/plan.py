@@ -216,7 +216,7 @@ def refuse_unholdable(tasks: Sequence[Task], recipe: Recipe) -> None:
 def _refusal(task: Task, recipe: Recipe) -> _Refusal | None:
     source_format, target_format = _formats(task)
     try:
-        outcome = recipe.outcome(source_format.properties(Path(task.source)))
+        outcome = recipe.outcome(source_format.properties(task.source))
     except (ImgpoolError, OSError):
         return None
     if target_format.can_hold(outcome):

@@ -20,7 +20,7 @@ from imgpool.batch.resources import available_cpus, available_memory
 from imgpool.batch.runfile import RunInfo
 from imgpool.batch.scan import Found, Scan, scan
 from imgpool.batch.session import Session, storage_errors
-from imgpool.core.catalogue import ENGINES, FORMATS
+from imgpool.core.catalogue import ENGINES, known_extensions
 from imgpool.core.engine import EngineOptions, Pace, StartMethod, unheard
 from imgpool.core.errors import UsageError
 from imgpool.core.recipe import Recipe
@@ -331,9 +331,8 @@ def _drained(images: list[Found]) -> Iterator[Found]:
 def _scan(inputs: tuple[str, ...], output: str) -> Scan:
     found = scan(inputs, output)
     if not found.images and not found.unreadable:
-        known = ", ".join(format_.extensions[0] for format_ in FORMATS)
         others = f" among {found.others:,} files" if found.others else ""
-        raise UsageError(f"no image found in {', '.join(inputs)}{others}", f"images are known by {known}")
+        raise UsageError(f"no image found in {', '.join(inputs)}{others}", f"images are known by {known_extensions()}")
     return found
 
 

@@ -165,6 +165,11 @@ def split_extension(name: str) -> tuple[str, Format | None]:
     return name, None
 
 
+def known_extensions() -> str:
+    """The usual extension of every format, for messages."""
+    return ", ".join(format_.extensions[0] for format_ in FORMATS)
+
+
 @functools.cache
 def _formats_by_extension() -> dict[str, Format]:
     return {extension: format_ for format_ in FORMATS for extension in format_.extensions}

@@ -3,9 +3,8 @@
 import os
 import stat
 from dataclasses import replace
-from pathlib import Path
 
-from imgpool.core.catalogue import FORMATS, split_extension
+from imgpool.core.catalogue import known_extensions, split_extension
 from imgpool.core.errors import ReadError, RecipeError, WorkerError
 from imgpool.core.format import Format
 from imgpool.core.image import Image, Properties
@@ -29,7 +28,7 @@ def reference_properties(reference: Reference, owner: str) -> Properties:
     """
     format_ = _format(reference, owner)
     try:
-        properties = format_.properties(Path(reference.path))
+        properties = format_.properties(reference.path)
     except (ReadError, OSError) as error:
         raise RecipeError(*_complaint(reference, owner, error)) from error
     shape, axes = _squeezed(properties.shape, properties.axes)
@@ -45,7 +44,7 @@ def read_reference(reference: Reference, owner: str) -> Image:
         If it cannot be read.
     """
     try:
-        image = _format(reference, owner).read(Path(reference.path))
+        image = _format(reference, owner).read(reference.path)
     except (ReadError, RecipeError, OSError) as error:
         raise WorkerError(*_complaint(reference, owner, error)) from error
     shape, axes = _squeezed(image.pixels.shape, image.axes)
@@ -61,8 +60,7 @@ def size_text(properties: Properties) -> str:
 def _format(reference: Reference, owner: str) -> Format:
     _, format_ = split_extension(os.path.basename(reference.path))
     if format_ is None:
-        known = ", ".join(each.extensions[0] for each in FORMATS)
-        raise RecipeError(f"{owner}={reference}: no format has this extension", f"known: {known}")
+        raise RecipeError(f"{owner}={reference}: no format has this extension", f"known: {known_extensions()}")
     try:
         regular = stat.S_ISREG(os.stat(reference.path).st_mode)
     except OSError as error:

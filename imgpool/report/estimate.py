@@ -8,6 +8,7 @@ import numpy as np
 
 from imgpool.batch.flat_field import Estimation
 from imgpool.core.task import Result
+from imgpool.report.console import failure_lines
 from imgpool.report.progress import choose_progress, stderr_console
 from imgpool.report.text import Line, duration, plural, printable
 
@@ -44,12 +45,10 @@ class Follower:
             self._progress.stop()
 
     def _show(self, result: Result) -> None:
-        if failure := result.failure:
+        if result.failure:
             self._failed += 1
-            parts = (printable(result.task.source), failure.stage, failure.message, failure.hint)
-            self._console.print(Line(f"✗ {' · '.join(filter(None, parts))}", "red"))
-            if self._verbose:
-                self._console.print(Line(failure.traceback))
+            for line in failure_lines(result, "", traceback=self._verbose):
+                self._console.print(line)
         self._progress.advance()
 
     def _line(self, _left: int) -> str:

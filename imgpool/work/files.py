@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from imgpool.core.catalogue import FORMATS, split_extension
+from imgpool.core.catalogue import known_extensions, split_extension
 from imgpool.core.errors import ReadError, UsageError
 from imgpool.core.format import FilePath, Format, Guard
 from imgpool.core.image import Image, Properties
@@ -111,8 +111,7 @@ def format_of(path: FilePath) -> Format:
     """The format that a path's extension means; raises `UsageError` where there is none."""
     _, format_ = split_extension(os.path.basename(path))
     if format_ is None:
-        known = ", ".join(format_.extensions[0] for format_ in FORMATS)
-        raise UsageError(f"{os.fspath(path)}: no format has this extension", f"known: {known}")
+        raise UsageError(f"{os.fspath(path)}: no format has this extension", f"known: {known_extensions()}")
     return format_
 
 
@@ -144,11 +143,6 @@ def check_limits(properties: Properties, file_size: int, max_pixels: int) -> Non
             f"the header promises {properties.nbytes:,} bytes of pixels in a file of {file_size:,}: it is damaged",
             "copy it again",
         )
-
-
-def file_hash(path: FilePath) -> str:
-    """The sha256 of a file's bytes, in hexadecimal."""
-    return size_and_hash(path)[1]
 
 
 def size_and_hash(path: FilePath) -> tuple[int, str]:
