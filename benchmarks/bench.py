@@ -26,7 +26,7 @@ from pathlib import Path
 
 import machine
 import table
-from imgpool.batch.resources import available_cpus
+from imgpool.system.resources import available_cpus
 from methods import POOL, SERIAL, methods
 from peers.imagej import display
 from peers.method import Method

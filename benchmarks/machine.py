@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from imgpool import __version__
-from imgpool.batch.resources import available_cpus
+from imgpool.system.resources import available_cpus
 
 PACKAGES = (
     "numpy", "opencv-python-headless", "imagecodecs", "simplejpeg", "tifffile", "pillow", "scikit-image", "scipy",

@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from pathlib import Path
 
-from imgpool.batch.journal import Journal
 from imgpool.batch.run import Run, Settings
-from imgpool.batch.runfile import RunInfo, run_path, write
-from imgpool.batch.status import Status
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Result, Task
+from imgpool.output.journal import Journal
+from imgpool.output.run_file import RunInfo, run_path, write
+from imgpool.output.status import Status
 
 IN_FOLDER = 1000
 FILTERS = ("gaussian:sigma=2",)

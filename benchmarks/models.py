@@ -20,15 +20,15 @@ import numpy as np
 
 import imgpool
 from imgpool.batch.preload import modules_for
-from imgpool.batch.resources import available_cpus
 from imgpool.core.engine import EngineOptions
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Result, Task
 from imgpool.engines.pool import POOL
+from imgpool.system.resources import available_cpus
 from imgpool.work.files import read
-from imgpool.work.footprint import Footprint
-from imgpool.work.loading import Notes, load_filters
-from imgpool.work.process import Job, Workshop, process, set_up
+from imgpool.work.loading import LoadLog, load_filters
+from imgpool.work.memory_estimate import MemoryEstimate
+from imgpool.work.process_file import Job, WorkerState, process, set_up
 
 UNET = Path(__file__).parents[1] / "../shared/models/unet2d_nuclei_broad"
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
@@ -56,15 +56,17 @@ class Round:
     memory: float
 
 
-def once_per_worker(workshop: Workshop, task: Task, memory: int | None = None) -> Result:
+def once_per_worker(workshop: WorkerState, task: Task, memory: int | None = None) -> Result:
     """The task, with what the initializer has loaded."""
     return _with_memory(process(workshop, task, memory))
 
 
 def with_every_image(job: Job, task: Task, memory: int | None = None) -> Result:
     """The task, the model loaded in it."""
-    filters = load_filters(job.recipe, Notes(job.scratch).add)
-    return _with_memory(process(Workshop(job, filters, Footprint(job.recipe, Path(job.scratch, "f"))), task, memory))
+    filters = load_filters(job.recipe, LoadLog(job.scratch).add)
+    return _with_memory(
+        process(WorkerState(job, filters, MemoryEstimate(job.recipe, Path(job.scratch, "f"))), task, memory)
+    )
 
 
 def keep_job(job: Job) -> Job:
@@ -115,7 +117,7 @@ def run(way: Way, images: list[Path], folder: Path, workers: int) -> Round:
     failed = [result.failure for result in results if result.failure]
     assert not failed, failed[0]
     memory = max(result.seconds[PSS] for result in results)
-    return Round(seconds, [load.seconds for load in Notes(str(folder)).read()], memory)
+    return Round(seconds, [load.seconds for load in LoadLog(str(folder)).read()], memory)
 
 
 def measure(model: str, count: int, workers: int, rounds: int) -> dict[str, list[Round]]:

@@ -23,11 +23,11 @@ import psutil
 
 from imgpool.core.engine import EngineOptions
 from imgpool.core.task import Result, Task
-from imgpool.engines._desk import Desk
-from imgpool.engines._messages import Answers, Batch, Ticket, Timing
-from imgpool.engines._tuning import Load
-from imgpool.engines._worker import SLICE
 from imgpool.engines.pool import POOL
+from imgpool.engines.pool.host.chunk_length import Load
+from imgpool.engines.pool.host.chunk_scheduler import ChunkScheduler
+from imgpool.engines.pool.protocol.messages import Batch, ChunkAssignment, ChunkResult, Timing
+from imgpool.engines.pool.worker.worker import SLICE
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 128)
 BOUND = 0.9  # busy for this part of the time, workers or anybody else are what bounds a run
@@ -119,7 +119,7 @@ class Event:
 
     time: float
     worker: int
-    answers: Answers
+    answers: ChunkResult
 
 
 class Simulation:
@@ -131,9 +131,9 @@ class Simulation:
         self.host, self.parent, self.disk = Server(), Server(), Server()
         self.workers_busy = 0.0
         self.chunks = 0
-        self.desk = Desk(workers, None, None, clock=lambda: self.host.busy)
+        self.desk = ChunkScheduler(workers, None, None, clock=lambda: self.host.busy)
         self.idle = [(0.0, number) for number in range(workers)]
-        self.queue: deque[tuple[float, Ticket]] = deque()
+        self.queue: deque[tuple[float, ChunkAssignment]] = deque()
         self.events: list[Event] = []
         tasks = tuple((index, Task(str(index), "", job.size, 0)) for index, job in enumerate(jobs))
         self.desk.take(Batch(tasks, last=True, beyond=Load()))
@@ -167,7 +167,7 @@ class Simulation:
             free_since, worker = self.idle.pop()
             self._work(worker, ticket, free_since, max(now, there_at))
 
-    def _work(self, worker: int, ticket: Ticket, free_since: float, now: float) -> None:
+    def _work(self, worker: int, ticket: ChunkAssignment, free_since: float, now: float) -> None:
         spent, done, written = 0.0, 0, 0
         for index, _ in ticket.chunk:
             if spent >= SLICE:
@@ -182,7 +182,7 @@ class Simulation:
         self.chunks += 1
         nbytes = sum(task.size for _, task in ticket.chunk[:done])
         timing = Timing(done, nbytes, ended - begun, spent, 0.0, begun - free_since)
-        heappush(self.events, Event(ended, worker, Answers(ticket.slot, b"", [], ticket.chunk[done:], timing)))
+        heappush(self.events, Event(ended, worker, ChunkResult(ticket.slot, b"", [], ticket.chunk[done:], timing)))
 
 
 def print_table(name: str, jobs: Sequence[Job], costs: Costs) -> None:

@@ -20,17 +20,17 @@ from queue import SimpleQueue
 
 from imgpool.core.engine import EngineOptions
 from imgpool.core.task import Result, Task
-from imgpool.engines import _worker
-from imgpool.engines._chunks import Backlog
-from imgpool.engines._claims import SLOTS, Claims
-from imgpool.engines._desk import Desk
-from imgpool.engines._memory_limit import MemoryLimit
-from imgpool.engines._messages import Answers, Batch, Chunk, Numbered, Ticket, Timing
-from imgpool.engines._stopwatch import Stopwatch
-from imgpool.engines._tuning import Dispatch
-from imgpool.engines._watch import TICK, Watch
-from imgpool.engines._worker import Rules, work
 from imgpool.engines.pool import POOL
+from imgpool.engines.pool.host.backlog import Backlog
+from imgpool.engines.pool.host.chunk_length import Dispatch
+from imgpool.engines.pool.host.chunk_scheduler import ChunkScheduler
+from imgpool.engines.pool.host.watchdog import TICK, Watchdog
+from imgpool.engines.pool.protocol.claims import SLOTS, Claims
+from imgpool.engines.pool.protocol.messages import Batch, Chunk, ChunkAssignment, ChunkResult, Numbered, Timing
+from imgpool.engines.pool.worker import worker as _worker
+from imgpool.engines.pool.worker.stopwatch import Stopwatch
+from imgpool.engines.pool.worker.worker import WorkerConfig, work
+from imgpool.system.memory_limit import MemoryLimit
 
 WORKLOADS = {"no-op": (20_000, 0.0), "1 ms": (5_000, 0.001), "10 ms": (500, 0.01)}
 NO_OP = 10e-6  # seconds that a task takes that does nothing
@@ -89,15 +89,15 @@ class InPlace:
     def __init__(self, todo: Sequence[Numbered], seconds: float, workers: int) -> None:
         context = multiprocessing.get_context("fork")
         claims = Claims(context, SLOTS * workers)
-        rules = Rules(workers, b"", None, 0.0, None)
+        rules = WorkerConfig(workers, b"", None, 0.0, None)
         self.pool = context.Pool(workers, set_up_in_place, (rules, seconds, claims))
-        self.watch = Watch(multiprocessing.active_children(), claims)
-        self.desk = Desk(workers, None, None)
-        self.events: SimpleQueue[Answers] = SimpleQueue()
+        self.watch = Watchdog(multiprocessing.active_children(), claims)
+        self.desk = ChunkScheduler(workers, None, None)
+        self.events: SimpleQueue[ChunkResult] = SimpleQueue()
         self.desk.take(Batch(tuple(todo), last=True))
         self.results = self.pool.imap_unordered(work, self.tickets(), chunksize=1)
 
-    def tickets(self) -> Iterator[Ticket]:
+    def tickets(self) -> Iterator[ChunkAssignment]:
         """As the host feeds its pool."""
         while not self.desk.finished:
             if ticket := self.desk.next():
@@ -105,7 +105,7 @@ class InPlace:
             else:
                 self.desk.take(self.events.get())
 
-    def serve(self) -> Iterator[Answers]:
+    def serve(self) -> Iterator[ChunkResult]:
         """Answers, until all are there or a worker has died."""
         while True:
             try:
@@ -134,7 +134,7 @@ class InPlace:
             process.join()
 
 
-def set_up_in_place(rules: Rules, seconds: float, claims: Claims) -> None:
+def set_up_in_place(rules: WorkerConfig, seconds: float, claims: Claims) -> None:
     """Make a worker of the process."""
     _worker._worker = _worker._Worker(  # noqa: SLF001 - a prototype
         rules, spin, seconds, claims, MemoryLimit(None), Stopwatch()

@@ -32,13 +32,6 @@ PROBES = [
 """An image of each common kind, to ask a recipe what it makes of it."""
 
 
-def default_output(first: str | os.PathLike[str]) -> str:
-    """The folder beside the first input: ``photos-processed`` for ``photos``."""
-    folder, name = os.path.split(os.path.abspath(first))
-    stem = name if os.path.isdir(first) else split_extension(name)[0]
-    return os.path.join(folder, f"{stem}-processed")
-
-
 def check_output(output: str, inputs: Iterable[str | os.PathLike[str]]) -> None:
     """Raise `UsageError` if results would land in an input folder, or `output` is no folder."""
     real_output = os.path.realpath(output)

@@ -10,7 +10,7 @@ def modules_for(recipe: Recipe, tasks: list[Task]) -> tuple[str, ...]:
     filters = [FILTERS[step.filter] for step in recipe.steps]
     libraries = (library for filter_ in filters for library in filter_.libraries)
     homes = (filter_.function.__module__ for filter_ in filters)
-    return tuple(dict.fromkeys(("imgpool.work.warm", *homes, *libraries, *modules_of_formats(tasks))))
+    return tuple(dict.fromkeys(("imgpool.work.preload_worker", *homes, *libraries, *modules_of_formats(tasks))))
 
 
 def modules_of_formats(tasks: list[Task]) -> tuple[str, ...]:

@@ -11,27 +11,28 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from imgpool.batch import runfile
-from imgpool.batch.garbage import collector_at_rest
-from imgpool.batch.journal import Record, records_of, why_run
-from imgpool.batch.plan import ForeignFileError, check_output, default_output, plan, refuse_foreign, refuse_unholdable
+from imgpool.batch.plan import ForeignFileError, check_output, plan, refuse_foreign, refuse_unholdable
 from imgpool.batch.preload import modules_for
-from imgpool.batch.resources import available_cpus, available_memory
-from imgpool.batch.runfile import RunInfo
 from imgpool.batch.scan import Found, Scan, scan
-from imgpool.batch.session import Session, storage_errors
 from imgpool.core.catalogue import ENGINES, known_extensions
-from imgpool.core.engine import EngineOptions, Pace, StartMethod, unheard
+from imgpool.core.engine import EngineOptions, RunMetrics, StartMethod, ignore_metrics
 from imgpool.core.errors import UsageError
+from imgpool.core.failures import explain
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Result, Task
-from imgpool.work.failures import explain
+from imgpool.output import run_file as runfile
+from imgpool.output.journal import Record, records_of, why_run
+from imgpool.output.layout import default_output
+from imgpool.output.run_file import RunInfo
+from imgpool.output.session import Session, storage_errors
+from imgpool.system.gc_control import collector_at_rest
+from imgpool.system.resources import available_cpus, available_memory
 from imgpool.work.files import MAX_PIXELS
-from imgpool.work.loading import Load, Notes
-from imgpool.work.process import Job, process, set_up
+from imgpool.work.loading import Load, LoadLog
+from imgpool.work.process_file import Job, process, set_up
 
 if TYPE_CHECKING:
-    from imgpool.batch.trial import Trial
+    from imgpool.batch.preflight import Trial
 
 CROWD = 4
 """Times the processors: the most workers that a run takes by itself, where images wait for disk or network."""
@@ -136,7 +137,7 @@ class Run:
             self.scan = _scan(settings.inputs, self.output)
             self.planned = self._plan()
         refuse_unholdable(self.to_do, settings.recipe)
-        self.pace = Pace()
+        self.pace = RunMetrics()
         self.trial: Trial | None = None
         self.loads: tuple[Load, ...] = ()
         self._stopping = False
@@ -171,7 +172,7 @@ class Run:
         """What the engine is told."""
         if self.trial is None or self.settings.engine == "serial":
             return self.wanted
-        from imgpool.batch.trial import fitted
+        from imgpool.batch.preflight import fitted
 
         return fitted(self.wanted, self.trial)
 
@@ -212,14 +213,14 @@ class Run:
             If a step does not load, or takes more memory than there is.
         """
         if self.to_do and self._heavy and not self.trial:
-            from imgpool.batch.trial import fitted, try_loading
+            from imgpool.batch.preflight import fitted, try_loading
 
             trial = try_loading(self.settings.recipe, self.wanted)
             if trial and self.settings.engine != "serial":
                 fitted(self.wanted, trial)  # raises where not even one worker fits
             self.trial = trial
 
-    def results(self, notice: Callable[[Pace], None] = unheard) -> Generator[Result, None, None]:
+    def results(self, notice: Callable[[RunMetrics], None] = ignore_metrics) -> Generator[Result, None, None]:
         """Run, and yield what becomes of every image: what is skipped first, the rest as it is finished.
 
         Parameters
@@ -240,10 +241,10 @@ class Run:
         if not stopped and (self.to_do or self._follows_a_killed_run()):
             yield from self._run(notice)
 
-    def _run(self, notice: Callable[[Pace], None]) -> Iterator[Result]:
+    def _run(self, notice: Callable[[RunMetrics], None]) -> Iterator[Result]:
         settings = self.settings
 
-        def note(pace: Pace) -> None:
+        def note(pace: RunMetrics) -> None:
             self.pace = pace
             notice(pace)
 
@@ -257,7 +258,7 @@ class Run:
                         session.take(result)
                         yield result
             finally:
-                self.loads = Notes(session.scratch).read()
+                self.loads = LoadLog(session.scratch).read()
 
     def _info(self) -> RunInfo:
         return RunInfo(

@@ -10,11 +10,7 @@ import msgspec
 
 from imgpool.core.catalogue import split_extension
 from imgpool.core.errors import UsageError
-
-FOLDER = ".imgpool"
-"""In every output folder; it holds the journal."""
-
-SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"}
+from imgpool.output.layout import FOLDER, SYSTEM_FOLDERS, Place, place_of
 
 OTHER_IMAGES = {
     ".avif", ".heic", ".heif", ".jp2", ".jxl", ".pbm", ".pgm", ".pnm", ".ppm", ".psd", ".tga",
@@ -23,9 +19,6 @@ OTHER_IMAGES = {
     ".vsi",
 }  # fmt: skip
 """Extensions of cameras, phones and microscopes that no format of imgpool has."""
-
-Place = tuple[int, int]
-"""A file system and a folder in it: what a path leads to, whatever its name."""
 
 
 class Found(msgspec.Struct, frozen=True, gc=False):
@@ -195,15 +188,6 @@ class _Walk:
             self.result.images.append(Found(path, relative, status.st_size, status.st_mtime_ns, linked))
         else:
             self.result.left_out.append((path, _kind(status.st_mode)))
-
-
-def place_of(path: str) -> Place | None:
-    """Where a path leads; None where it leads nowhere."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

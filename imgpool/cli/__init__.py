@@ -9,20 +9,20 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line; a signal ends it with a word, also while all that it needs is being imported."""
     try:
-        from imgpool.cli._signals import end_at_once
+        from imgpool.system.signals import end_at_once
 
         end_at_once()
     except KeyboardInterrupt:
         os.write(2, b"interrupted\n")
         os._exit(130)
-    from imgpool.cli._garbage import look_for_none_at_the_exit
-    from imgpool.report.stream import open_standard_streams
+    from imgpool.system.gc_control import freeze_gc_at_exit
+    from imgpool.system.streams import open_standard_streams
 
-    look_for_none_at_the_exit()
+    freeze_gc_at_exit()
     open_standard_streams()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # nobody watches, and it takes long to see that
     if sys.argv[1:2] == ["process"]:
-        from imgpool.cli._early import begin_to_process
+        from imgpool.cli._prefork import begin_to_process
 
         begin_to_process(sys.argv[2:])
     from imgpool.cli._app import main as run

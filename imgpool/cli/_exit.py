@@ -10,10 +10,11 @@ from typing import NoReturn
 import typer
 
 from imgpool.cli._interrupts import Interrupted, unwinding
-from imgpool.cli._signals import WORDS
 from imgpool.core.errors import ImgpoolError, UsageError
-from imgpool.report.stream import lead_nowhere, print_text
+from imgpool.report.hints import with_options
 from imgpool.report.text import printable
+from imgpool.system.signals import WORDS
+from imgpool.system.streams import lead_nowhere, print_text
 
 BAD_USAGE = 2
 CANNOT_GO_ON = 3
@@ -50,9 +51,9 @@ def _leave(error: Exception, verbose: bool, code: int) -> NoReturn:  # noqa: FBT
         message, hint = error.message, error.hint
     else:
         message, hint = f"{type(error).__name__}: {error}", "" if verbose else "run again with -v to see where"
-    _say(f"imgpool: {printable(message)}", fg="red")
+    _say(f"imgpool: {printable(with_options(message))}", fg="red")
     if hint:
-        _say(f"  → {printable(hint)}")
+        _say(f"  → {printable(with_options(hint))}")
     raise typer.Exit(code) from None
 
 

@@ -25,7 +25,7 @@ from functools import partial
 from types import FrameType
 from typing import NoReturn, Self
 
-from imgpool.cli._signals import WORDS, restore_handlers, set_handlers
+from imgpool.system.signals import WORDS, restore_handlers, set_handlers
 
 GRACE = 5.0
 """Seconds that the images in hand are given to finish."""

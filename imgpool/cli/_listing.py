@@ -14,7 +14,7 @@ def show(kind: str, name: str | None, *, as_json: bool) -> None:
     """Print the listing of a kind of plug-in, or of one of them."""
     with exit_codes():
         from imgpool.report.listing import LISTINGS
-        from imgpool.report.stream import print_text
+        from imgpool.system.streams import print_text
 
         listing = LISTINGS[kind]
         if as_json:

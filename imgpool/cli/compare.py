@@ -13,8 +13,8 @@ from imgpool.cli._count import count
 from imgpool.cli._exit import exit_codes, print_json
 from imgpool.cli._interrupts import Interrupted, ignore_hang_up
 from imgpool.cli._options import FilterSteps, Inputs, PixelLength, RecipeName, ToFormat
-from imgpool.cli._signals import end_at_once, restore_handlers, set_handlers
-from imgpool.engines._heap import keep_freed_memory
+from imgpool.system.heap import keep_freed_memory
+from imgpool.system.signals import end_at_once, restore_handlers, set_handlers
 
 
 def compare(  # noqa: PLR0913 - one parameter for each option of the command line
@@ -61,8 +61,8 @@ def compare(  # noqa: PLR0913 - one parameter for each option of the command lin
         ignore_hang_up()
         keep_freed_memory()  # as workers do: serially and in the pool, images run alike
         from imgpool.api import choose_recipe, memory_size
-        from imgpool.batch.compare import Comparison, place_beside
         from imgpool.batch.run import Run, Settings
+        from imgpool.compare.comparison import Comparison, place_beside
         from imgpool.core.errors import UsageError
         from imgpool.report.compare import Follower, comparison_lines
         from imgpool.report.compare_json import comparison_json
@@ -101,7 +101,7 @@ def compare(  # noqa: PLR0913 - one parameter for each option of the command lin
 @contextmanager
 def _folder(path: str, *, keep: bool) -> Iterator[None]:
     """A folder in here; the first signal unwinds, and nothing disturbs its removal."""
-    from imgpool.batch.session import storage_errors
+    from imgpool.output.session import storage_errors
 
     before = set_handlers(_unwind)
     try:

@@ -49,7 +49,7 @@ def flat_field(  # noqa: PLR0913 - one parameter for each option of the command 
     differ, 3 no image could be used, or the field not be written.
     """
     with exit_codes(verbose=verbose):
-        from imgpool.batch.flat_field import LIMIT, Estimation, Settings
+        from imgpool.calibration.flat_field import LIMIT, Estimation, Settings
         from imgpool.report.estimate import Follower, estimate_json, estimate_lines
         from imgpool.report.lines import print_lines
 

@@ -23,8 +23,8 @@ def models(
     2 no package, a damaged one, or one that asks for what is not supported, 3 the model does not load.
     """
     with exit_codes(verbose=verbose):
-        from imgpool.batch.models import check_model, find_model
         from imgpool.core.errors import UsageError
+        from imgpool.models.check import check_model, find_model
         from imgpool.report.lines import print_lines
         from imgpool.report.models import box_json, box_text, check_json, check_lines, model_json, model_text
         from imgpool.report.text import Line

@@ -7,10 +7,10 @@ import typer
 
 from imgpool.cli._count import count
 from imgpool.cli._exit import exit_codes, print_json, say_interrupted
-from imgpool.cli._garbage import look_as_usual
 from imgpool.cli._interrupts import Interrupted, Interrupts, ignore_hang_up
 from imgpool.cli._options import FilterSteps, Inputs, PixelLength, RecipeName, ToFormat
-from imgpool.cli._signals import end_at_once
+from imgpool.system.gc_control import look_as_usual
+from imgpool.system.signals import end_at_once
 
 if TYPE_CHECKING:
     from imgpool.batch.run import Run
@@ -145,7 +145,7 @@ def _run(run: "Run", *, as_json: bool, verbosity: int) -> NoReturn:
 
 def _print_plan(run: "Run", *, as_json: bool) -> None:
     from imgpool.report import overview
-    from imgpool.report.stream import print_text
+    from imgpool.system.streams import print_text
 
     if as_json:
         print_json(overview.plan_json(run))

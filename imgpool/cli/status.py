@@ -22,7 +22,7 @@ def status(
     tell, 2 imgpool has not written into this folder, 3 its journal cannot be read.
     """
     with exit_codes(verbose=verbose):
-        from imgpool.batch.status import Status
+        from imgpool.output.status import Status
         from imgpool.report.lines import print_lines
         from imgpool.report.status import follow, status_json, status_lines
 

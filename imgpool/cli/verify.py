@@ -20,7 +20,7 @@ def verify(
     extra files. Exit codes: 0 all intact, 1 something is not, 2 there is no journal, 3 a run is writing there.
     """
     with exit_codes(verbose=verbose):
-        from imgpool.batch.verify import Verification
+        from imgpool.output.verify import Verification
         from imgpool.report.lines import print_lines
         from imgpool.report.verify import Verdict, verdict_json, verdict_lines
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+Bools = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 LETTERS = "TCZIYXS"
 

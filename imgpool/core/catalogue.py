@@ -44,14 +44,19 @@ class Catalogue(Generic[Plugin]):
     kind
         What to call one of them in a message: "filter".
     package
-        Where they live, and the name of the entry-point group: "imgpool.filters".
+        The package of the built-in ones, such as "imgpool.filters".
     families
         Modules whose ``find`` gives the plug-in for a dotted name, by the name's first word.
+    group
+        The entry-point group of installed ones; by default the name of the package.
     """
 
-    def __init__(self, kind: str, package: str, families: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, kind: str, package: str, families: Mapping[str, str] | None = None, group: str | None = None
+    ) -> None:
         self.kind = kind
         self.package = package
+        self.group = group or package
         self.families = families or {}
 
     @functools.cached_property
@@ -71,13 +76,14 @@ class Catalogue(Generic[Plugin]):
         return next((plugin for plugin in plugins if plugin.name == name), None)
 
     def _likely(self, name: str) -> Iterator[str]:
-        """The modules that are imported already, then those whose text tells of the name."""
+        """The module of that name, the modules that are imported already, then those whose text contains the name."""
+        yield from (module for module in self._modules if module.endswith(f".{name}"))
         yield from (module for module in self._modules if module in sys.modules)
         yield from (module for module in self._modules if f'"{name}"' in _source(module))
 
     @functools.cached_property
     def _installed(self) -> dict[str, Any]:
-        return {point.name: point for point in _entry_points(tuple(sys.path)).select(group=self.package)}
+        return {point.name: point for point in _entry_points(tuple(sys.path)).select(group=self.group)}
 
     def __getitem__(self, name: str) -> Plugin:
         """The plug-in of this name.
@@ -148,7 +154,7 @@ def _entry_points(_path: tuple[str, ...]) -> Any:  # noqa: ANN401 - of another t
 FILTERS: Catalogue[Filter] = Catalogue("filter", "imgpool.filters", {"skimage": "imgpool.filters._skimage"})
 FORMATS: Catalogue[Format] = Catalogue("format", "imgpool.formats")
 ENGINES: Catalogue[Engine] = Catalogue("engine", "imgpool.engines")
-RUNTIMES: "Catalogue[Runtime]" = Catalogue("model runtime", "imgpool.models")
+RUNTIMES: "Catalogue[Runtime]" = Catalogue("model runtime", "imgpool.models.runtimes", group="imgpool.runtimes")
 
 
 def split_extension(name: str) -> tuple[str, Format | None]:

@@ -29,7 +29,7 @@ class MemoryNeeded(Exception):  # noqa: N818 - it asks for something; nothing ha
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RunMetrics:
     """How a run goes by, as its engine measures it.
 
     Attributes
@@ -72,7 +72,7 @@ class Pace:
     why: str = ""
 
 
-def unheard(_pace: Pace) -> None:
+def ignore_metrics(_pace: RunMetrics) -> None:
     """The `EngineOptions.notice` of a run whose pace nobody asks for."""
 
 
@@ -121,7 +121,7 @@ class EngineOptions:
     preload: tuple[str, ...] = ()
     start_method: StartMethod = "forkserver"
     stopping: Callable[[], bool] = never
-    notice: Callable[[Pace], None] = unheard
+    notice: Callable[[RunMetrics], None] = ignore_metrics
 
     def __post_init__(self) -> None:
         if self.workers < 1 or (self.chunksize is not None and self.chunksize < 1):

@@ -16,16 +16,16 @@ from imgpool.core.reference import Reference
 
 Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
-BOX = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "models", "box")
+BUILT_IN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "models", "built_in")
 
 
-def box() -> dict[str, str]:
+def built_in_models() -> dict[str, str]:
     """The models that come with imgpool: the folder of each package, by its name, sorted."""
-    if not os.path.isdir(BOX):
+    if not os.path.isdir(BUILT_IN):
         return {}
-    with os.scandir(BOX) as entries:
+    with os.scandir(BUILT_IN) as entries:
         names = sorted(entry.name for entry in entries if entry.is_dir() and entry.name[0] not in "._")
-    return {name: os.path.join(BOX, name) for name in names}
+    return {name: os.path.join(BUILT_IN, name) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class ModelReference(Reference):
     @classmethod
     def parse(cls, value: object) -> Self:
         """Read a name or path; raise ``ValueError`` where nothing is there."""
-        models = box()
+        models = built_in_models()
         if isinstance(value, str) and value in models:
             return cls(models[value])
         try:
@@ -45,7 +45,7 @@ class ModelReference(Reference):
 
     def __str__(self) -> str:
         folder, name = os.path.split(self.path)
-        return name if folder == BOX else self.path
+        return name if folder == BUILT_IN else self.path
 
 
 @dataclass(frozen=True, slots=True)

@@ -334,7 +334,7 @@ def built_in_recipes() -> tuple[str, ...]:
 
 
 def _read(name: str, text: str, path: str) -> Recipe:
-    from imgpool.core._yaml import load_yaml
+    from imgpool.core.safe_yaml import load_yaml
 
     try:
         with relative_to(os.path.dirname(path)):

@@ -6,13 +6,13 @@ from itertools import chain
 
 from imgpool.core.engine import EngineOptions, Function, Initializer
 from imgpool.core.task import Result, Task
-from imgpool.engines._answers import answer
-from imgpool.engines._crew import Crew
-from imgpool.engines._messages import SetupFailure
-from imgpool.engines._pace import Meter
-from imgpool.engines._processes import import_all
-from imgpool.engines._stopwatch import Stopwatch
-from imgpool.engines._threads import one_thread
+from imgpool.engines._results import answer
+from imgpool.engines.pool.parent.metrics import MetricsCollector
+from imgpool.engines.pool.parent.worker_count import WorkerCount
+from imgpool.engines.pool.protocol.messages import SetupFailure
+from imgpool.engines.pool.worker.stopwatch import Stopwatch
+from imgpool.system.processes import import_all
+from imgpool.system.threads import one_thread
 
 __all__ = ["SERIAL"]
 
@@ -39,7 +39,7 @@ class SerialEngine:
         first = next(waiting, None)
         if first is None:
             return
-        meter = Meter(options, Crew(1, "one after the other, in this process"))
+        meter = MetricsCollector(options, WorkerCount(1, "one after the other, in this process"))
         import_all(options.preload)
         with one_thread(), closing(Stopwatch()) as watch:
             try:

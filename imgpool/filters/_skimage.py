@@ -16,11 +16,11 @@ import yaml
 from pydantic import BeforeValidator
 
 from imgpool.core.axes import Pixels, map_planes
+from imgpool.core.dtypes import Floats, check_numeric, full_scale, restore
 from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.filter import Filter, image_filter
 from imgpool.core.image import Image
 from imgpool.core.parameters import near_miss
-from imgpool.filters._dtype import Floats, check_numeric, full_scale, restore
 
 MODULES = (
     "skimage.exposure",

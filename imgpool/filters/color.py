@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from imgpool.core.axes import Pixels, has_samples
+from imgpool.core.dtypes import check_numeric, restore, to_float
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
-from imgpool.filters._dtype import check_numeric, restore, to_float
 
 __all__ = ["rgb2gray"]
 

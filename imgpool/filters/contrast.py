@@ -5,12 +5,12 @@ from typing import Annotated
 from pydantic import Field
 
 from imgpool.core.axes import Pixels
+from imgpool.core.dtypes import Floats
 from imgpool.core.filter import image_filter
 from imgpool.core.image import Image
 from imgpool.core.quantity import Length
-from imgpool.filters._clahe import equalize_as_opencv, equalize_as_skimage
-from imgpool.filters._dtype import Floats
-from imgpool.filters._planes import fill_missing, map_colour
+from imgpool.filters._kernels.clahe import equalize_as_opencv, equalize_as_skimage
+from imgpool.filters._pixels.planes import fill_missing, map_colour
 
 __all__ = ["clahe", "equalize_adapthist"]
 

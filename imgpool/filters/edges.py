@@ -5,11 +5,11 @@ import math
 import numpy as np
 
 from imgpool.core.axes import Pixels
+from imgpool.core.dtypes import Floats, restore, to_float
 from imgpool.core.filter import image_filter
 from imgpool.core.image import Image
-from imgpool.filters._convolve import convolve
-from imgpool.filters._dtype import Floats, restore, to_float
-from imgpool.filters._planes import map_colour
+from imgpool.filters._kernels.convolve import convolve
+from imgpool.filters._pixels.planes import map_colour
 
 __all__ = ["sobel"]
 

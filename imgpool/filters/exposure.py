@@ -7,13 +7,13 @@ import numpy as np
 from pydantic import Field
 
 from imgpool.core.axes import Pixels
+from imgpool.core.dtypes import Floats, check_numeric, check_real, full_scale
 from imgpool.core.errors import FilterError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
-from imgpool.filters._dtype import Floats, check_numeric, check_real, full_scale
-from imgpool.filters._groups import Per, map_groups
-from imgpool.filters._stretch import InRange, OutRange, input_levels, output_dtype, output_levels, stretch
-from imgpool.filters._values import map_values
+from imgpool.filters._pixels.groups import Per, map_groups
+from imgpool.filters._pixels.stretch import InRange, OutRange, input_levels, output_dtype, output_levels, stretch
+from imgpool.filters._pixels.values import map_values
 
 __all__ = ["adjust_gamma", "invert", "rescale_intensity", "to_uint8"]
 

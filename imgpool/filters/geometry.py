@@ -12,7 +12,7 @@ from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, PixelSize, Properties
 from imgpool.core.part import Part, Span
 from imgpool.core.quantity import Length
-from imgpool.filters._plane_size import plane_size, swap_sides, with_plane_size
+from imgpool.filters._pixels.plane_size import plane_size, swap_sides, with_plane_size
 
 __all__ = ["auto_orient", "crop"]
 

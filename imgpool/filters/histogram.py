@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from imgpool.core.axes import Pixels
+from imgpool.core.dtypes import Floats, check_numeric, restore
 from imgpool.core.errors import FilterError, RecipeError, WorkerError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
 from imgpool.core.reference import Reference
-from imgpool.filters._dtype import Floats, check_numeric, restore
-from imgpool.filters._groups import finite, histogram, map_groups
-from imgpool.filters._reference import read_reference, reference_properties
-from imgpool.filters._values import TABLE_BYTES, map_values
+from imgpool.filters._pixels.groups import finite, histogram, map_groups
+from imgpool.filters._pixels.reference import read_reference, reference_properties
+from imgpool.filters._pixels.values import TABLE_BYTES, map_values
 
 __all__ = ["match_histograms"]
 

@@ -6,13 +6,13 @@ import numpy as np
 from pydantic import Field
 
 from imgpool.core.axes import Pixels, has_samples, page_shape
+from imgpool.core.dtypes import Floats, check_numeric, restore, to_float, working_dtype
 from imgpool.core.errors import FilterError, RecipeError, WorkerError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
 from imgpool.core.reference import Reference
-from imgpool.filters._dtype import Floats, check_numeric, restore, to_float, working_dtype
-from imgpool.filters._groups import map_groups
-from imgpool.filters._reference import read_reference, reference_properties, size_text
+from imgpool.filters._pixels.groups import map_groups
+from imgpool.filters._pixels.reference import read_reference, reference_properties, size_text
 
 __all__ = ["flat_field"]
 

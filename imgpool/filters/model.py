@@ -9,17 +9,17 @@ from pydantic import Field
 
 from imgpool.core.axes import Pixels
 from imgpool.core.catalogue import RUNTIMES
+from imgpool.core.dtypes import check_numeric, full_scale, working_dtype
 from imgpool.core.errors import FilterError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
 from imgpool.core.model import Array, ModelReference
-from imgpool.filters._dtype import check_numeric, full_scale, working_dtype
-from imgpool.filters._model_alpha import attach_alpha, strip_alpha, with_alpha, without_alpha
-from imgpool.filters._model_axes import MEND, Dtype, arrange, channel_names, fit, outcome, place, samples
-from imgpool.filters._model_missing import fill, mark, missing_of
-from imgpool.filters._model_plan import largest_tile, make_plan
-from imgpool.filters._model_processing import convert, process
-from imgpool.filters._model_tiles import predict_tiles, split, tiles_of
+from imgpool.models.alpha import attach_alpha, strip_alpha, with_alpha, without_alpha
+from imgpool.models.axes import MEND, Dtype, arrange, channel_names, fit, outcome, place, samples
+from imgpool.models.missing import fill, mark, missing_of
+from imgpool.models.plan import largest_tile, make_plan
+from imgpool.models.processing import convert, process
+from imgpool.models.tiling import predict_tiles, split, tiles_of
 
 __all__ = ["model"]
 

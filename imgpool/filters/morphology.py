@@ -3,13 +3,13 @@
 import numpy as np
 
 from imgpool.core.axes import Pixels
+from imgpool.core.dtypes import OPENCV_DTYPES, Floats, full_scale, restore
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, PixelSize
 from imgpool.core.quantity import Length
-from imgpool.filters._dtype import OPENCV_DTYPES, Floats, full_scale, restore
-from imgpool.filters._extremes import dilate, erode
-from imgpool.filters._footprint import Footprint, Neighbourhood, Radius, Size
-from imgpool.filters._planes import map_colour
+from imgpool.filters._kernels.extremes import dilate, erode
+from imgpool.filters._kernels.neighbourhood import Footprint, Neighbourhood, Radius, Size
+from imgpool.filters._pixels.planes import map_colour
 
 __all__ = ["white_tophat"]
 

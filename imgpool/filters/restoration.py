@@ -7,16 +7,16 @@ import numpy as np
 from pydantic import Field
 
 from imgpool.core.axes import Pixels
+from imgpool.core.dtypes import Floats, check_numeric, restore, to_float
 from imgpool.core.errors import FilterError, RecipeError, WorkerError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, PixelSize, Properties
 from imgpool.core.quantity import Length
 from imgpool.core.reference import Reference
-from imgpool.filters._convolve import gaussian_reach
-from imgpool.filters._deconvolve import TRUNCATE, Optics, gaussian_optics, most_likely, psf_optics
-from imgpool.filters._dtype import Floats, check_numeric, restore, to_float
-from imgpool.filters._planes import each_sample, map_colour
-from imgpool.filters._reference import read_reference, reference_properties
+from imgpool.filters._kernels.convolve import gaussian_reach
+from imgpool.filters._kernels.deconvolve import TRUNCATE, Optics, gaussian_optics, most_likely, psf_optics
+from imgpool.filters._pixels.planes import each_sample, map_colour
+from imgpool.filters._pixels.reference import read_reference, reference_properties
 
 __all__ = ["richardson_lucy"]
 

@@ -7,18 +7,17 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from imgpool.core.axes import Pixels, has_samples, iter_planes
+from imgpool.core.axes import Bools, Pixels, has_samples, iter_planes
+from imgpool.core.dtypes import Floats, check_numeric, check_real
 from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
 from imgpool.core.quantity import Area
-from imgpool.filters._alpha import opacity_of, straight_colour
-from imgpool.filters._components import label_components
-from imgpool.filters._dtype import Floats, check_numeric, check_real
-from imgpool.filters._footprint import Size
-from imgpool.filters._groups import Per, group_indices
-from imgpool.filters._planes import Bools
-from imgpool.filters._thresholds import Method, global_threshold, local_mean
+from imgpool.filters._kernels.components import label_components
+from imgpool.filters._kernels.neighbourhood import Size
+from imgpool.filters._kernels.thresholds import Method, global_threshold, local_mean
+from imgpool.filters._pixels.alpha import opacity_of, straight_colour
+from imgpool.filters._pixels.groups import Per, group_indices
 
 __all__ = ["label", "threshold"]
 

@@ -6,12 +6,12 @@ import numpy as np
 from pydantic import Field
 
 from imgpool.core.axes import Pixels
+from imgpool.core.dtypes import Floats, check_numeric, full_scale, restore, to_float
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, PixelSize
 from imgpool.core.quantity import Length
-from imgpool.filters._convolve import gaussian_blur, gaussian_reach
-from imgpool.filters._dtype import Floats, check_numeric, full_scale, restore, to_float
-from imgpool.filters._planes import map_colour, weighted_mean
+from imgpool.filters._kernels.convolve import gaussian_blur, gaussian_reach
+from imgpool.filters._pixels.planes import map_colour, weighted_mean
 
 __all__ = ["unsharp_mask"]
 

@@ -5,14 +5,14 @@ from typing import Annotated
 from pydantic import Field
 
 from imgpool.core.axes import Pixels
+from imgpool.core.dtypes import Floats, restore
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, PixelSize
 from imgpool.core.quantity import Length
-from imgpool.filters._convolve import gaussian_blur, gaussian_blur_rounded, gaussian_reach
-from imgpool.filters._dtype import Floats, restore
-from imgpool.filters._footprint import Neighbourhood, Radius, Size
-from imgpool.filters._median import median as median_of_plane
-from imgpool.filters._planes import map_colour, weighted_mean
+from imgpool.filters._kernels.convolve import gaussian_blur, gaussian_blur_rounded, gaussian_reach
+from imgpool.filters._kernels.median import median as median_of_plane
+from imgpool.filters._kernels.neighbourhood import Neighbourhood, Radius, Size
+from imgpool.filters._pixels.planes import map_colour, weighted_mean
 
 __all__ = ["gaussian", "median"]
 

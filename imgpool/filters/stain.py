@@ -8,14 +8,14 @@ import numpy as np
 from pydantic import Field
 
 from imgpool.core.axes import Pixels, has_samples, map_planes
+from imgpool.core.dtypes import Floats, check_real, full_scale
 from imgpool.core.errors import FilterError, RecipeError, WorkerError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
 from imgpool.core.reference import Reference
-from imgpool.filters._alpha import opacity_of, straight_colour
-from imgpool.filters._dtype import Floats, check_real, full_scale
-from imgpool.filters._stain_matrix import StainMatrix
-from imgpool.filters._values import map_values
+from imgpool.filters._kernels.stain_matrix import StainMatrix
+from imgpool.filters._pixels.alpha import opacity_of, straight_colour
+from imgpool.filters._pixels.values import map_values
 
 __all__ = ["combine_stains", "separate_stains"]
 

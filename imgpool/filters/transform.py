@@ -8,14 +8,14 @@ import numpy as np
 from pydantic import Field
 
 from imgpool.core.axes import Pixels, map_planes
+from imgpool.core.dtypes import Floats
 from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
 from imgpool.core.quantity import Length
-from imgpool.filters._dtype import Floats
-from imgpool.filters._plane_size import plane_size, quarter_turn, turned, whole_properties, with_plane_size
-from imgpool.filters._resample import nearest_pixel, resample
-from imgpool.filters._rescale import Axis, mean_of_area, rescale, smooth_and_interpolate
+from imgpool.filters._kernels.resample import nearest_pixel, resample
+from imgpool.filters._kernels.rescale import Axis, mean_of_area, rescale, smooth_and_interpolate
+from imgpool.filters._pixels.plane_size import plane_size, quarter_turn, turned, whole_properties, with_plane_size
 
 __all__ = ["resize", "rotate"]
 

@@ -8,9 +8,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from imgpool.batch.compare import SERIAL, Comparison, Progress
-from imgpool.batch.measure import Measurement, Setup
-from imgpool.batch.methods import Method, MethodTime
+from imgpool.compare.bare_pool import Method, MethodTime
+from imgpool.compare.comparison import SERIAL, Comparison, Progress
+from imgpool.compare.measurer import Measurement, Setup
 from imgpool.report.compare_words import BARE, BOUNDS, DISTURBED, LESSONS, STAGES, label, options
 from imgpool.report.console import failure_lines
 from imgpool.report.overview import root

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from imgpool.batch.compare import Comparison
-from imgpool.batch.measure import Measurement
-from imgpool.batch.methods import Method, MethodTime
+from imgpool.compare.bare_pool import Method, MethodTime
+from imgpool.compare.comparison import Comparison
+from imgpool.compare.measurer import Measurement
 from imgpool.report.compare_words import label
 from imgpool.report.tally import failure_json
 

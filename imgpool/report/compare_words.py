@@ -1,7 +1,7 @@
 """What a comparison calls things, and what it says of them."""
 
-from imgpool.batch.measure import Setup
-from imgpool.batch.methods import Method
+from imgpool.compare.bare_pool import Method
+from imgpool.compare.measurer import Setup
 from imgpool.report.text import plural
 
 STAGES = {

@@ -5,8 +5,9 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from imgpool.core.engine import Pace
+from imgpool.core.engine import RunMetrics
 from imgpool.core.task import Result
+from imgpool.report.hints import with_options
 from imgpool.report.progress import choose_progress, progress_line, stderr_console
 from imgpool.report.tally import Counts, Tally
 from imgpool.report.text import Line, duration, plural, printable, short
@@ -50,7 +51,7 @@ class Reporter:
         if self._verbosity >= 0:
             self._console.print(Line(text, style))
 
-    def explain(self, pace: Pace) -> None:
+    def explain(self, pace: RunMetrics) -> None:
         """Say with ``-v`` what the engine has chosen, and why; once, until it chooses anew."""
         if self._verbosity > 0 and pace.why != self._explained:
             self._explained = pace.why
@@ -106,8 +107,8 @@ def failure_lines(result: Result, root: str, *, traceback: bool = False) -> Iter
     """An image that failed: its name as seen from `root`, the stage, the reason and the remedy."""
     failure = result.failure
     assert failure is not None
-    parts = [short(result.task.source, root), failure.stage, printable(failure.message)]
-    parts += [printable(failure.hint)] * bool(failure.hint)
+    parts = [short(result.task.source, root), failure.stage, printable(with_options(failure.message))]
+    parts += [printable(with_options(failure.hint))] * bool(failure.hint)
     yield Line("✗ " + " · ".join(parts), "red")
     if traceback and failure.traceback:
         yield Line(failure.traceback.rstrip(), "dim")

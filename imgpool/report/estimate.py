@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from imgpool.batch.flat_field import Estimation
+from imgpool.calibration.flat_field import Estimation
 from imgpool.core.task import Result
 from imgpool.report.console import failure_lines
 from imgpool.report.progress import choose_progress, stderr_console

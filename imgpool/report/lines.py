@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from imgpool.report.stream import print_text
 from imgpool.report.text import Line
+from imgpool.system.streams import print_text
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from imgpool.batch.models import Check, models_in_the_box
 from imgpool.core.catalogue import RUNTIMES
 from imgpool.core.errors import RecipeError
 from imgpool.core.model import Model, ModelAxis, Operation, Size, Tensor
+from imgpool.models.check import Check, describe_built_in_models
 from imgpool.report.listing import columns
 from imgpool.report.text import Line, printable
 
@@ -16,7 +16,7 @@ LETTERS = {"B": "batch", "T": "frames", "C": "channels", "Z": "slices", "Y": "ro
 
 def box_text() -> str:
     """A line for every model in the box."""
-    rows = ([name, model.version, model.description] for name, model in models_in_the_box())
+    rows = ([name, model.version, model.description] for name, model in describe_built_in_models())
     return f"{columns(rows)}\n\n`imgpool models NAME|PATH` explains one; -f model:path=NAME|PATH uses it."
 
 
@@ -24,7 +24,7 @@ def box_json() -> list[dict[str, Any]]:
     """Every model in the box."""
     return [
         {"name": name, "version": model.version, "description": model.description, "path": model.path}
-        for name, model in models_in_the_box()
+        for name, model in describe_built_in_models()
     ]
 
 

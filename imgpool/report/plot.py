@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from imgpool.batch.compare import Comparison
-from imgpool.batch.measure import Setup
+from imgpool.compare.comparison import Comparison
+from imgpool.compare.measurer import Setup
 from imgpool.core.errors import RunError, UsageError
 from imgpool.report.compare_words import label
 

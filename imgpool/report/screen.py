@@ -4,8 +4,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Protocol, TextIO, cast
 
-from imgpool.report.stream import Unfailing
 from imgpool.report.text import Line
+from imgpool.system.streams import Unfailing
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from imgpool.batch.runfile import RunInfo, instant, who
-from imgpool.batch.status import Status
+from imgpool.output.run_file import RunInfo, instant, who
+from imgpool.output.status import Status
 from imgpool.report.console import failure_lines, summary_lines
 from imgpool.report.loading import provenance_lines
 from imgpool.report.overview import root_of

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from imgpool.core.task import Result
+from imgpool.report.hints import with_options
 
 
 class Counts(Protocol):
@@ -118,5 +119,5 @@ def failure_json(result: Result) -> dict[str, str]:
         "source": result.task.source,
         "stage": failure.stage,
         "error": failure.error,
-        "message": f"{failure.message}: {failure.hint}" if failure.hint else failure.message,
+        "message": with_options(f"{failure.message}: {failure.hint}" if failure.hint else failure.message),
     }

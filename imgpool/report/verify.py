@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from imgpool.batch.verify import Finding, Verification
+from imgpool.output.verify import Finding, Verification
 from imgpool.report.progress import choose_progress, stderr_console
 from imgpool.report.text import Line, duration, plural, printable, short
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from imgpool.core.errors import WorkerError
 from imgpool.core.filter import LoadedFilter
 from imgpool.core.recipe import Recipe, Step
-from imgpool.work.footprint import resident
+from imgpool.work.memory_estimate import resident
 
 
 class Load(NamedTuple):
@@ -68,7 +68,7 @@ def check_unchanged(recipe: Recipe, provenance: Sequence[Mapping[str, Any]] | No
                 )
 
 
-class Notes:
+class LoadLog:
     """What the processes of a run tell of their loads: a line each in a file, so it stays when a process dies.
 
     Parameters

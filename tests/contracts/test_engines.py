@@ -3,11 +3,11 @@
 import dataclasses
 from collections import Counter
 
-import engine_tasks as tasks
 import pytest
 
 from imgpool.core.catalogue import ENGINES
 from imgpool.core.errors import WorkerError
+from tests.support import engine_tasks as tasks
 
 METHODS = ["fork", "forkserver", "spawn"]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from references import reference
 
 from imgpool.core.catalogue import FILTERS
 from imgpool.core.errors import FilterError
 from imgpool.core.image import Image, Metadata, PixelSize
 from imgpool.core.recipe import Step
+from tests.support.references import reference
 
 MODELS = Path(__file__).parents[1] / "data" / "models"
 

@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
-from references import REFERENCES
 
 from imgpool.core.catalogue import FILTERS, FORMATS
+from tests.support.references import REFERENCES
 
 HEAVY = {"PIL", "cv2", "imagecodecs", "scipy", "skimage", "tifffile"}
 

@@ -25,7 +25,6 @@ import pytest
 import tifffile
 from PIL import Image as PillowImage
 from PIL import ImageCms, ImageOps
-from references import reference
 
 import imgpool
 from imgpool import Image, Metadata, Recipe
@@ -33,6 +32,7 @@ from imgpool.core.catalogue import FILTERS, FORMATS
 from imgpool.core.errors import ReadError, UsageError, WriteError
 from imgpool.core.exif import orientation
 from imgpool.core.recipe import Step, built_in_recipes
+from tests.support.references import reference
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 BLURS = [pytest.param(each, id=each.name) for each in FILTERS if each.function.__module__.endswith(".smoothing")]

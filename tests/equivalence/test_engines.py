@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from references import reference
 
 import imgpool
 from imgpool.core.catalogue import FILTERS
 from imgpool.core.errors import RecipeError
 from imgpool.core.recipe import Recipe, built_in_recipes
+from tests.support.references import reference
 
 SAMPLES = Path(__file__).parents[2] / "sample_images"
 REQUIRED = {

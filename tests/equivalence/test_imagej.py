@@ -8,10 +8,10 @@ import subprocess
 import numpy as np
 import pytest
 import tifffile
-from tools import is_installed
 
 import imgpool
 from imgpool.core.image import Image
+from tests.support.tools import is_installed
 
 pytestmark = pytest.mark.skipif(
     not (is_installed("imagej") and is_installed("xvfb-run")), reason="ImageJ and Xvfb are not installed"

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx_files import expected, write_package
 
 from imgpool import Image
 from imgpool.core.catalogue import FILTERS, RUNTIMES
-from imgpool.filters import _model_tiles
-from imgpool.filters._model_plan import describe, make_plan
-from imgpool.filters._model_processing import convert, process
+from imgpool.models import tiling as _model_tiles
+from imgpool.models.plan import describe, make_plan
+from imgpool.models.processing import convert, process
+from tests.support.onnx_files import expected, write_package
 
 UNET = Path(__file__).parents[2] / ".." / "shared" / "models" / "unet2d_nuclei_broad"
 PUBLISHED = 1e-4

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 import skimage as ski
-from references import reference
 
 import imgpool
 from imgpool.core.catalogue import FILTERS
 from imgpool.core.image import Image
+from tests.support.references import reference
 
 DTYPES = ["uint8", "uint16", "uint32", "int16", "int32", "float16", "float32", "float64"]
 SMALL_FLOATS = {"float16": 2e-3, "float32": 1e-5, "float64": 1e-5}

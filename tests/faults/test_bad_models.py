@@ -14,12 +14,13 @@ import zipfile
 import numpy as np
 import pytest
 import yaml
-from onnx_files import write_onnx, write_package
 
 from imgpool.core.catalogue import RUNTIMES
 from imgpool.core.errors import RecipeError, WorkerError
-from imgpool.models import _describe, _package
-from imgpool.models._fields import Fields
+from imgpool.models.packages import describe as _describe
+from imgpool.models.packages import files as _package
+from imgpool.models.packages.fields import Fields
+from tests.support.onnx_files import write_onnx, write_package
 
 ONNX = RUNTIMES["onnx"]
 

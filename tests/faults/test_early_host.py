@@ -7,9 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-import engine_tasks as tasks
 import psutil
 import pytest
+
+from tests.support import engine_tasks as tasks
 
 if sys.platform != "linux":
     pytest.skip("processes as Linux has them", allow_module_level=True)
@@ -17,10 +18,10 @@ if sys.platform != "linux":
 SCRIPT = """
 import multiprocessing, os, signal, sys, threading
 sys.path.insert(0, {support!r})
-import engine_tasks as tasks
-from imgpool.engines import _early_host
-from imgpool.engines._early_host import prepare
-from imgpool.engines._threads import use_one_thread_from_now_on
+from tests.support import engine_tasks as tasks
+from imgpool.engines.pool.parent import prefork as _early_host
+from imgpool.engines.pool.parent.prefork import prepare
+from imgpool.system.threads import use_one_thread_from_now_on
 from imgpool.engines.pool import POOL
 
 use_one_thread_from_now_on()
@@ -50,7 +51,7 @@ def temporary(tmp_path_factory, monkeypatch):
 
 
 def start(body, modules=("cv2",), before=""):
-    support = str(Path(tasks.__file__).parent)
+    support = str(Path(tasks.__file__).parents[2])
     program = SCRIPT.format(support=support, modules=tuple(modules), before=before, body=body)
     command = [sys.executable, "-W", "error", "-c", program]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
@@ -176,7 +177,7 @@ def test_it_ends_with_a_parent_that_is_killed_before_it_has_run_anything(tempora
 COMMAND = """
 import atexit, sys
 from imgpool.cli import main
-from imgpool.engines import _early_host
+from imgpool.engines.pool.parent import prefork as _early_host
 atexit.register(lambda: print("early:", _early_host._waiting is not None))
 sys.argv = ["imgpool", "process", *sys.argv[1:]]
 main()

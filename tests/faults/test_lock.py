@@ -11,14 +11,14 @@ import time
 from collections import defaultdict
 
 import pytest
-from lock_tasks import compete, stand_still
-from run_files import run_of
-from runs import command, outputs, records
-from small_runs import run, write_png
 
-from imgpool.batch import runfile
-from imgpool.batch.lock import Tenure
 from imgpool.core.recipe import Recipe
+from imgpool.output import run_file as runfile
+from imgpool.output.lock import OutputLock
+from tests.support.lock_tasks import compete, stand_still
+from tests.support.run_files import run_of
+from tests.support.runs import command, outputs, records
+from tests.support.small_runs import run, write_png
 
 SPAWN = multiprocessing.get_context("spawn")
 SLOW = "skimage.restoration.denoise_tv_chambolle:max_num_iter=300,eps=0"
@@ -114,7 +114,7 @@ def test_a_run_that_stood_still_and_was_taken_over_stops_and_disturbs_nobody(tmp
     os.kill(sleeper.pid, signal.SIGSTOP)
     try:
         os.utime(runfile.run_path(str(output)), (time.time() - 70, time.time() - 70))
-        with Tenure(str(output), run_of(to_do=0), "key") as held:
+        with OutputLock(str(output), run_of(to_do=0), "key") as held:
             scratch = output / ".imgpool" / "tmp" / "ours"
             scratch.mkdir(parents=True)
             (tmp_path / "go").touch()

@@ -8,12 +8,12 @@ import tempfile
 import time
 from pathlib import Path
 
-import engine_tasks as tasks
 import psutil
 import pytest
 
 from imgpool.core.errors import WorkerError
 from imgpool.engines.pool import POOL
+from tests.support import engine_tasks as tasks
 
 METHODS = ["fork", "forkserver", "spawn"]
 every_method = pytest.mark.parametrize("method", METHODS)
@@ -171,7 +171,7 @@ def test_a_task_that_kills_the_host_is_found_out(verb):
 def test_a_second_worker_that_cannot_be_started_is_told(method, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(tasks.__file__).parent))
     with pytest.raises(WorkerError, match="no more processes"):
-        list(start(*innocents(5), workers=3, preload=("few_forks",), start_method=method))
+        list(start(*innocents(5), workers=3, preload=("tests.support.few_forks",), start_method=method))
 
 
 def test_a_module_that_fails_to_be_imported_beforehand_costs_nothing(monkeypatch, tmp_path):
@@ -197,7 +197,7 @@ def test_closing_early_ends_every_process_at_once(method):
 SCRIPT = """
 import sys
 sys.path.insert(0, "{support}")
-import engine_tasks as tasks
+from tests.support import engine_tasks as tasks
 from imgpool.engines.pool import POOL
 
 print("main runs")
@@ -215,7 +215,7 @@ def script(tmp_path):
 
     def script(method, body):
         path = tmp_path / "unguarded.py"
-        path.write_text(SCRIPT.format(support=Path(tasks.__file__).parent, method=method, body=body))
+        path.write_text(SCRIPT.format(support=Path(tasks.__file__).parents[2], method=method, body=body))
         command = [sys.executable, "-W", "error", str(path)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

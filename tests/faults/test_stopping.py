@@ -5,12 +5,12 @@ import signal
 import threading
 import time
 
-import engine_tasks as tasks
 import psutil
 import pytest
 
 from imgpool.core.catalogue import ENGINES
 from imgpool.engines.pool import POOL
+from tests.support import engine_tasks as tasks
 
 METHODS = ["fork", "forkserver", "spawn"]
 

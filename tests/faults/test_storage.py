@@ -8,16 +8,16 @@ import traceback
 
 import numpy as np
 import pytest
-from disks import disk, file_size_limit, remount, shown_at, unmount
-from runs import command, outputs, records
-from small_runs import BLUR, prepare, run, statuses, write_png
 
 from imgpool import Image, write
-from imgpool.batch import runfile
 from imgpool.batch.run import Run, Settings
 from imgpool.core.errors import RunError
 from imgpool.core.recipe import Output, Recipe
-from imgpool.work.process import _move
+from imgpool.output import run_file as runfile
+from imgpool.work.process_file import _move
+from tests.support.disks import disk, file_size_limit, remount, shown_at, unmount
+from tests.support.runs import command, outputs, records
+from tests.support.small_runs import BLUR, prepare, run, statuses, write_png
 
 PAGE = 4096
 IMAGES = [*(f"plate{number % 2}/{number}.png" for number in range(6)), "top.png"]

@@ -6,7 +6,8 @@ import shutil
 import signal
 
 import pytest
-from runs import POISON, Running, command, seconds_until
+
+from tests.support.runs import POISON, Running, command, seconds_until
 
 NAMES = ("icon.png", "pollen.jpg", "nuclei.tif", "still_life.webp")
 

@@ -4,10 +4,10 @@ import os
 
 import numpy as np
 import pytest
-from fields import cells, light, photograph, rms
 
 import imgpool as package
 from imgpool import Image
+from tests.support.fields import cells, light, photograph, rms
 
 HEIGHT, WIDTH = 150, 200
 LIGHT = light(HEIGHT, WIDTH)

@@ -15,10 +15,10 @@ import imagecodecs
 import numpy as np
 import psutil
 import pytest
-from runs import POISON, outputs, records
 
 from imgpool.cli._interrupts import CUT_OFF, ECHO, FINISHING
 from imgpool.cli.process import ALL_DONE, CONTINUE
+from tests.support.runs import POISON, outputs, records
 
 if sys.platform != "linux":
     pytest.skip("signals, terminals and /proc as Linux has them", allow_module_level=True)
@@ -289,7 +289,7 @@ def test_a_signal_before_anything_runs_ends_the_command_with_a_word(tmp_path, im
 
 def imported(command):
     """How many modules have been imported since the command listens to signals."""
-    return command.stderr.partition(" imgpool.cli._signals\n")[2].count("import time:")
+    return command.stderr.partition(" imgpool.system.signals\n")[2].count("import time:")
 
 
 @every_engine

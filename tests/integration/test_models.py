@@ -10,9 +10,10 @@ import sys
 import imagecodecs
 import numpy as np
 import pytest
-from heavy_filter import HEAVY, processes
-from onnx_files import write_onnx, write_package
-from runs import POISON, Running, command, seconds_until
+
+from tests.support.heavy_filter import HEAVY, processes
+from tests.support.onnx_files import write_onnx, write_package
+from tests.support.runs import POISON, Running, command, seconds_until
 
 SCRIPT = """
 import json, os, sys, threading

@@ -4,7 +4,8 @@ import os
 import shutil
 
 import pytest
-from run_files import write_elsewhere
+
+from tests.support.run_files import write_elsewhere
 
 
 @pytest.fixture(scope="module")

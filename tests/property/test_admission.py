@@ -6,7 +6,7 @@ from heapq import nlargest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgpool.engines._admission import ALONE, LEAST, WAITING, Admission
+from imgpool.engines.pool.host.admission import ALONE, LEAST, WAITING, Admission
 
 needs = st.lists(st.integers(0, 1200) | st.integers(0, 100), max_size=120)
 budgets = st.integers(0, 1000)

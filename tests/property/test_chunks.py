@@ -2,15 +2,13 @@ import itertools
 import math
 import random
 
-import pool_model
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from imgpool.core.task import Task
-from imgpool.engines._chunks import Backlog
-from imgpool.engines._messages import Timing
-from imgpool.engines._tuning import (
+from imgpool.engines.pool.host.backlog import Backlog
+from imgpool.engines.pool.host.chunk_length import (
     LONGEST,
     LONGEST_SECONDS,
     OVERHEAD,
@@ -22,6 +20,8 @@ from imgpool.engines._tuning import (
     chunk_length,
     chunk_seconds,
 )
+from imgpool.engines.pool.protocol.messages import Timing
+from tests.support import pool_model
 
 sizes = st.lists(st.integers(0, 50_000_000), max_size=300)
 workers = st.integers(1, 128)

@@ -9,7 +9,7 @@ from hypothesis import assume, example, given, reject
 from hypothesis import strategies as st
 
 from imgpool.core.errors import FilterError
-from imgpool.filters._model_tiles import Along, predict_tiles, split, tiles_of
+from imgpool.models.tiling import Along, predict_tiles, split, tiles_of
 
 SCALES = [Fraction(1), Fraction(2), Fraction(4), Fraction(1, 2), Fraction(1, 4), Fraction(3, 2)]
 

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from imgpool.batch.compare import SERIAL, Comparison
-from imgpool.batch.measure import Measurement, Setup
-from imgpool.batch.methods import Method, MethodTime
-from imgpool.batch.timeline import StageTime
-from imgpool.core.engine import Pace
+from imgpool.compare.bare_pool import Method, MethodTime
+from imgpool.compare.comparison import SERIAL, Comparison
+from imgpool.compare.measurer import Measurement, Setup
+from imgpool.compare.timeline import StageTime
+from imgpool.core.engine import RunMetrics
 from imgpool.core.task import Failure, Result
 
 STAGES = ("start", "read", "gaussian", "other", "write", "dispatch", "idle", "end")
@@ -19,7 +19,7 @@ def failing(result, stage="read", error="ReadError"):
 
 def measured(setup, seconds, results, **changes):
     stages = tuple(StageTime(name, share * seconds * setup.workers) for name, share in zip(STAGES, SHARES, strict=True))
-    pace = Pace(workers=setup.workers, longest=16, why="as asked")
+    pace = RunMetrics(workers=setup.workers, longest=16, why="as asked")
     whole = Measurement(setup, seconds, 0.25, results, stages, 0.1, 3, 0.95, 0.02, 90_000_000, 150_000_000, pace)
     return replace(whole, **changes)
 

@@ -14,7 +14,7 @@ import psutil
 from imgpool.core.engine import EngineOptions, MemoryNeeded
 from imgpool.core.errors import ReadError
 from imgpool.core.task import Result, Task
-from imgpool.engines._processes import birth_number
+from imgpool.system.processes import birth_number
 
 
 class Unpicklable(Exception):  # noqa: N818 - a bad exception on purpose

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from runs import outputs, records
 
 import imgpool
+from tests.support.runs import outputs, records
 
 PACKAGE = str(Path(imgpool.__file__).parent)
 ENOUGH = 10

@@ -6,9 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-from run_files import run_of
-
 from imgpool.core.errors import RunError
+from tests.support.run_files import run_of
 
 
 def pretend(*, locks=True, host=None):
@@ -17,7 +16,8 @@ def pretend(*, locks=True, host=None):
 
     import filelock
 
-    from imgpool.batch import lock, runfile
+    from imgpool.output import lock
+    from imgpool.output import run_file as runfile
 
     def no_locks(_descriptor, *, blocking):
         assert not blocking
@@ -39,12 +39,12 @@ def compete(folders, together, outcomes, *, locks, hosts=None):
     together
         A barrier of all that compete.
     """
-    from imgpool.batch.lock import Tenure
+    from imgpool.output.lock import OutputLock
 
     pretend(locks=locks, host=f"host-{os.getpid()}" if hosts else None)
     for folder in folders:
         together.wait()
-        held = Tenure(folder, run_of(to_do=0), "key")
+        held = OutputLock(folder, run_of(to_do=0), "key")
         try:
             held.__enter__()
         except RunError as error:
@@ -58,8 +58,8 @@ def compete(folders, together, outcomes, *, locks, hosts=None):
 
 def stand_still(folder, *, host):
     """Hold a folder without locks, be stopped, and tell what is found after waking up."""
-    from imgpool.batch.session import Session
     from imgpool.core.task import Result, Task
+    from imgpool.output.session import Session
 
     pretend(locks=False, host=host)
     said = Path(folder).with_name("said")

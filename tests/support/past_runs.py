@@ -3,11 +3,10 @@
 import os
 from dataclasses import replace
 
-from run_files import run_of
-
-from imgpool.batch import runfile
-from imgpool.batch.journal import Journal, journal_path, records
 from imgpool.core.task import Failure, Result, Task
+from imgpool.output import run_file as runfile
+from imgpool.output.journal import Journal, journal_path, records
+from tests.support.run_files import run_of
 
 SINCE = "2026-11-22T21:03:11Z"
 ENDED = {"ended": "2026-11-22T21:03:21Z", "how": "finished"}

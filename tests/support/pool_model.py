@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from imgpool.core.task import Task
-from imgpool.engines._desk import Desk
-from imgpool.engines._messages import Answers, Batch, Ticket, Timing
-from imgpool.engines._worker import SLICE
+from imgpool.engines.pool.host.chunk_scheduler import ChunkScheduler
+from imgpool.engines.pool.protocol.messages import Batch, ChunkAssignment, ChunkResult, Timing
+from imgpool.engines.pool.worker.worker import SLICE
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Outcome:
 def run(todo, workers, dispatch=0.0005, **options):
     """Let workers do tasks, given as pairs of size and seconds, in this order."""
     seconds = [each for _, each in todo]
-    desk = Desk(workers, options.get("chunksize"), None, clock=lambda: 0.0)
+    desk = ChunkScheduler(workers, options.get("chunksize"), None, clock=lambda: 0.0)
     numbered = tuple((index, Task(str(index), "", size, 0)) for index, (size, _) in enumerate(todo))
     desk.take(Batch(numbered, last=True))
     outcome, queue, running = Outcome(), deque(), []
@@ -42,7 +42,7 @@ def run(todo, workers, dispatch=0.0005, **options):
         desk.take(answers)
 
 
-def _begin(ticket: Ticket, seconds, start, waited, number):
+def _begin(ticket: ChunkAssignment, seconds, start, waited, number):
     """The end of a chunk that a worker begins now: done as far as its slice of time allows."""
     spent, done = 0.0, []
     for index, task in ticket.chunk:
@@ -52,5 +52,5 @@ def _begin(ticket: Ticket, seconds, start, waited, number):
         done.append((index, task.size))
     nbytes = sum(size for _, size in done)
     timing = Timing(len(done), nbytes, spent, spent, 0.0, waited)
-    answers = Answers(ticket.slot, b"", [], ticket.chunk[len(done) :], timing)
+    answers = ChunkResult(ticket.slot, b"", [], ticket.chunk[len(done) :], timing)
     return start + spent, number, answers, tuple(index for index, _ in done)

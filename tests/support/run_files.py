@@ -3,7 +3,7 @@
 import os
 import time
 
-from imgpool.batch.runfile import RunInfo, run_path, write
+from imgpool.output.run_file import RunInfo, run_path, write
 
 ELSEWHERE = "a-host-that-is-not-this-one"
 

@@ -1,8 +1,7 @@
 """The benchmark of models: what it compares is the same work."""
 
-from onnx_files import write_package
-
 import models
+from tests.support.onnx_files import write_package
 
 
 def test_a_model_is_loaded_once_per_worker_or_with_every_image_and_the_results_are_the_same(tmp_path, monkeypatch):

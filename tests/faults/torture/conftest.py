@@ -11,8 +11,9 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 import pytest
-from figures import Row, table
-from runs import Running, command, outputs
+
+from tests.support.figures import Row, table
+from tests.support.runs import Running, command, outputs
 
 ROWS = pytest.StashKey[list]()
 FILTER = ("-f", "gaussian")

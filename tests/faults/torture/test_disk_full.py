@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from disks import mounted, remount
-from runs import records
-from scales import scaled
+from tests.support.disks import mounted, remount
+from tests.support.runs import records
+from tests.support.scales import scaled
 
 COUNT = 40
 PAGE = 4096

@@ -4,13 +4,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from runs import seconds_until
-from scales import scaled
+
+from tests.support.runs import seconds_until
+from tests.support.scales import scaled
 
 SCRIPT = """
 import sys
 sys.path.insert(0, {support!r})
-import engine_tasks
+from tests.support import engine_tasks
 from imgpool.core.task import Task
 from imgpool.engines.pool import POOL
 
@@ -26,7 +27,7 @@ def test_of_an_engine(place, few, many):
     row = place.row(f"peak RSS of the parent, {few:,} → {many:,} tasks")
     peaks = {}
     for count in (few, many):
-        script = SCRIPT.format(support=str(Path(__file__).parents[2] / "support"), count=count)
+        script = SCRIPT.format(support=str(Path(__file__).parents[3]), count=count)
         outcome = place.start(sys.executable, "-c", script).wait()
         row.rounds += 1
         if row.ended(outcome, 0):

@@ -4,8 +4,8 @@ import random
 import signal
 from collections import Counter
 
-from runs import random_moment
-from scales import scaled
+from tests.support.runs import random_moment
+from tests.support.scales import scaled
 
 MOST = 5  # times as many runs: some have finished before they hear of it
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}

@@ -5,8 +5,8 @@ import random
 import signal
 import sys
 
-from runs import random_moment, records, seconds_until
-from scales import scaled
+from tests.support.runs import random_moment, records, seconds_until
+from tests.support.scales import scaled
 
 IN_A_ROW = 4  # kills of one command, at most, before it may end
 METHODS = ("fork", "forkserver", "spawn")

@@ -4,8 +4,8 @@ import random
 import signal
 import time
 
-from runs import Running, records, send_each
-from scales import scaled
+from tests.support.runs import Running, records, send_each
+from tests.support.scales import scaled
 
 VICTIMS = {
     "workers": (Running.workers, 3),

@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from runs import SLEEPLESS, Running, outputs, records, send_each
-from scales import scaled
+
+from tests.support.runs import SLEEPLESS, Running, outputs, records, send_each
+from tests.support.scales import scaled
 
 NAP = 0.3  # seconds that an image takes
 COUNT = 20

@@ -5,7 +5,8 @@ import os
 import shutil
 
 import imagecodecs
-from scales import scaled
+
+from tests.support.scales import scaled
 
 POISON = {
     "00000": ("crash", 1, "SIGSEGV"),

@@ -2,8 +2,8 @@
 
 import socket
 
-from runs import PATIENCE, outputs, seconds_until
-from scales import scaled
+from tests.support.runs import PATIENCE, outputs, seconds_until
+from tests.support.scales import scaled
 
 COUNT = 6
 

@@ -1,7 +1,8 @@
 """Folders of images for the tests of the batch floor."""
 
 import pytest
-from small_runs import write_png
+
+from tests.support.small_runs import write_png
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from imgpool.batch.plan import check_output, default_output, plan, refuse_foreign, refuse_unholdable, target_name
+from imgpool.batch.plan import check_output, plan, refuse_foreign, refuse_unholdable, target_name
 from imgpool.batch.scan import Found, scan
 from imgpool.core.catalogue import FILTERS, FORMATS
 from imgpool.core.errors import UsageError
@@ -16,6 +16,7 @@ from imgpool.core.filter import image_filter
 from imgpool.core.image import Image
 from imgpool.core.recipe import Output, Recipe
 from imgpool.core.task import Task
+from imgpool.output.layout import default_output
 
 KEEP = Recipe("keep")
 TO_PNG = KEEP.with_output(Output.parse("png"))

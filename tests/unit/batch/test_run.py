@@ -6,19 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_runs import BLUR, close_folder, outputs, prepare, run, statuses, write_png
 
 import imgpool
-from imgpool.batch import runfile
-from imgpool.batch.journal import journal_path
-from imgpool.batch.resources import available_cpus
 from imgpool.batch.run import Run, Settings
 from imgpool.core.catalogue import FILTERS
 from imgpool.core.errors import ReadError, RunError
 from imgpool.core.filter import image_filter
 from imgpool.core.image import Image
 from imgpool.core.recipe import Output, Recipe
+from imgpool.output import run_file as runfile
+from imgpool.output.journal import journal_path
+from imgpool.system.resources import available_cpus
 from imgpool.work.files import size_and_hash, source_hash
+from tests.support.small_runs import BLUR, close_folder, outputs, prepare, run, statuses, write_png
 
 
 def reasons(planned):

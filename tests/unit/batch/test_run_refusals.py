@@ -5,17 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from disks import disk, remount
-from small_runs import BLUR, outputs, prepare, run, statuses, write_png
 
 import imgpool
-from imgpool.batch import runfile
-from imgpool.batch.journal import journal_path
 from imgpool.batch.run import Run, Settings
 from imgpool.core.catalogue import FORMATS
 from imgpool.core.errors import RunError, UsageError
 from imgpool.core.image import Properties
 from imgpool.core.recipe import Output, Recipe
+from imgpool.output import run_file as runfile
+from imgpool.output.journal import journal_path
+from tests.support.disks import disk, remount
+from tests.support.small_runs import BLUR, outputs, prepare, run, statuses, write_png
 
 GREY = Properties((512, 512), np.dtype("uint8"), "YX")
 

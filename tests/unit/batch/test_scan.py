@@ -5,10 +5,11 @@ import socket
 from pathlib import Path
 
 import pytest
-from small_runs import close_folder
 
-from imgpool.batch.scan import place_of, scan
+from imgpool.batch.scan import scan
 from imgpool.core.errors import UsageError
+from imgpool.output.layout import place_of
+from tests.support.small_runs import close_folder
 
 
 @pytest.fixture

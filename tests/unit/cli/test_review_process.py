@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pytest
 import typer
-from past_runs import read_journal
 
 from imgpool.batch.run import Run, Settings
 from imgpool.cli.process import _run
@@ -14,6 +13,7 @@ from imgpool.core.image import Image
 from imgpool.core.recipe import Recipe
 from imgpool.report.console import Reporter
 from imgpool.work.files import write
+from tests.support.past_runs import read_journal
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from imgpool.core import model as model_module
-from imgpool.core.model import ModelReference, Size, SizeOf, box
+from imgpool.core.model import ModelReference, Size, SizeOf, built_in_models
 from imgpool.core.parameters import canonical
 
 
@@ -36,18 +36,18 @@ def models(tmp_path, monkeypatch):
     for name in ("denoise", "nuclei", "__pycache__", ".hidden"):
         (folder / name).mkdir(parents=True)
     (folder / "README.md").touch()
-    monkeypatch.setattr(model_module, "BOX", str(folder))
+    monkeypatch.setattr(model_module, "BUILT_IN", str(folder))
     monkeypatch.chdir(tmp_path)
     return folder
 
 
 def test_the_box_holds_the_folders_in_it(models):
-    assert box() == {"denoise": str(models / "denoise"), "nuclei": str(models / "nuclei")}
+    assert built_in_models() == {"denoise": str(models / "denoise"), "nuclei": str(models / "nuclei")}
 
 
 def test_an_empty_box_is_no_error(models, monkeypatch):
-    monkeypatch.setattr(model_module, "BOX", str(models / "nowhere"))
-    assert box() == {}
+    monkeypatch.setattr(model_module, "BUILT_IN", str(models / "nowhere"))
+    assert built_in_models() == {}
 
 
 def test_a_name_of_the_box_means_the_same_everywhere(models, monkeypatch):

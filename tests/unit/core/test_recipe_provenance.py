@@ -3,10 +3,10 @@
 import hashlib
 
 import pytest
-from heavy_filter import installed
 
 from imgpool.core.errors import RecipeError
 from imgpool.core.recipe import Recipe
+from tests.support.heavy_filter import installed
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,11 @@ import os
 import time
 from functools import partial
 
-import engine_tasks as tasks
 import pytest
 
-from imgpool.engines import pool
+from imgpool.engines.pool.parent import engine as pool
 from imgpool.engines.pool import POOL
+from tests.support import engine_tasks as tasks
 
 METHODS = ["fork", "forkserver", "spawn"]
 

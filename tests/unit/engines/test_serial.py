@@ -1,10 +1,10 @@
 import os
 from functools import partial
 
-import engine_tasks as tasks
 import pytest
 
 from imgpool.engines.serial import SERIAL
+from tests.support import engine_tasks as tasks
 
 
 def test_tasks_are_done_here_in_their_order_as_they_are_asked_for(tmp_path):

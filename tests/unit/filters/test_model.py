@@ -6,15 +6,15 @@ from zipfile import ZipFile
 
 import numpy as np
 import pytest
-from onnx_files import expected, onnx_bytes, write_onnx, write_package
 
 from imgpool import Image, Metadata
 from imgpool.core.catalogue import FILTERS
 from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.image import PixelSize
 from imgpool.core.recipe import Recipe, Step
-from imgpool.filters._model_axes import outcome
-from imgpool.filters._model_plan import largest_tile, make_plan
+from imgpool.models.axes import outcome
+from imgpool.models.plan import largest_tile, make_plan
+from tests.support.onnx_files import expected, onnx_bytes, write_onnx, write_package
 
 DATA = Path(__file__).parents[2] / "data" / "models"
 MODEL = FILTERS["model"]

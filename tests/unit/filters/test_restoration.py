@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from references import reference
 from scipy.ndimage import gaussian_filter
 
 import imgpool
 from imgpool.core.catalogue import FILTERS
 from imgpool.core.errors import FilterError, RecipeError, WorkerError
 from imgpool.core.image import Image, PixelSize
+from tests.support.references import reference
 
 richardson_lucy = FILTERS["richardson_lucy"]
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from references import reference
 
 from imgpool.core.catalogue import FILTERS
 from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.image import Image, Metadata
+from tests.support.references import reference
 
 separate_stains, combine_stains = FILTERS["separate_stains"], FILTERS["combine_stains"]
 GOOD = {"stains": ["a", "b", "c"], "matrix": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}

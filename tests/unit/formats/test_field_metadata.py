@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image as PillowImage
-from tools import run_tool
 
 from imgpool.core.errors import ReadError
 from imgpool.formats.jpeg import JPEG
 from imgpool.formats.png import PNG
 from imgpool.formats.tiff import TIFF
+from tests.support.tools import run_tool
 
 PLANE = np.random.default_rng(0).integers(0, 60000, (20, 30), np.uint16)
 KEYWORD = b"\x1c\x02\x19\0\x03cat"  # IPTC record 2, data set 25

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 from PIL.JpegImagePlugin import get_sampling
-from tools import run_tool
 
 from imgpool.core.errors import ReadError, WriteError
 from imgpool.core.exif import orientation
@@ -17,6 +16,7 @@ from imgpool.formats.bmp import BMP
 from imgpool.formats.gif import GIF
 from imgpool.formats.jpeg import JPEG
 from imgpool.formats.webp import WEBP
+from tests.support.tools import run_tool
 
 PHOTOS = {"jpeg": JPEG, "webp": WEBP, "bmp": BMP, "gif": GIF}
 EXTENSIONS = {name: format_.extensions[0] for name, format_ in PHOTOS.items()}

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 from PIL import PngImagePlugin
-from tools import run_tool
 
 from imgpool.core.errors import ReadError, WriteError
 from imgpool.core.exif import orientation
 from imgpool.core.image import Image, Metadata, PixelSize
-from imgpool.formats import _png_encode
 from imgpool.formats.png import PNG
+from imgpool.formats.png import _encode as _png_encode
+from tests.support.tools import run_tool
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SHAPES = {"grey": (7, 5), "grey + alpha": (7, 5, 2), "RGB": (7, 5, 3), "RGBA": (7, 5, 4)}

@@ -4,13 +4,13 @@ import numpy as np
 import PIL.Image
 import pytest
 import tifffile
-from tools import run_tool
 
 from imgpool.core.errors import ReadError, WriteError
 from imgpool.core.exif import orientation
 from imgpool.core.image import Image, Metadata, PixelSize
-from imgpool.formats._tiff_write import choose_flavour
 from imgpool.formats.tiff import TIFF
+from imgpool.formats.tiff._write import choose_flavour
+from tests.support.tools import run_tool
 
 RANDOM = np.random.default_rng(5)
 GREY = RANDOM.integers(0, 256, (70, 90), np.uint8)

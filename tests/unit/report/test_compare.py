@@ -6,17 +6,17 @@ import sys
 from dataclasses import replace
 
 import pytest
-from comparisons import comparison_of, failing
-from small_runs import BLUR, write_png
 
-from imgpool.batch.compare import SERIAL
-from imgpool.batch.measure import Setup
 from imgpool.batch.run import Run, Settings
+from imgpool.compare.comparison import SERIAL
+from imgpool.compare.measurer import Setup
 from imgpool.core.errors import RunError, UsageError
 from imgpool.report.compare import comparison_lines
 from imgpool.report.compare_json import comparison_json
 from imgpool.report.lines import print_lines
 from imgpool.report.plot import check_plot, draw
+from tests.support.comparisons import comparison_of, failing
+from tests.support.small_runs import BLUR, write_png
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from imgpool.core.engine import Pace
+from imgpool.core.engine import RunMetrics
 from imgpool.core.task import Failure, Result, Task
 from imgpool.report import progress
 from imgpool.report.console import Reporter
@@ -158,7 +158,7 @@ def test_the_progress_line_tells_rate_time_left_and_failures():
 
 def test_why_the_engine_chose_as_it_did_is_told_once_and_only_when_asked_for(capsys):
     verbose, usual = (Reporter(Tally(found=1), 1, "/photos", verbosity) for verbosity in (1, 0))
-    for pace in (Pace(why="1 worker: as set"), Pace(tasks=1, why="1 worker: as set")):
+    for pace in (RunMetrics(why="1 worker: as set"), RunMetrics(tasks=1, why="1 worker: as set")):
         verbose.explain(pace)
         usual.explain(pace)
     assert capsys.readouterr().err == "  1 worker: as set\n"

@@ -1,13 +1,13 @@
 """What was loaded once per worker, in words and as JSON."""
 
 import pytest
-from heavy_filter import installed
-from small_runs import prepare, write_png
 
-from imgpool.batch.trial import Trial
+from imgpool.batch.preflight import Trial
 from imgpool.core.recipe import Recipe
 from imgpool.report.loading import load_lines, loading_json, trial_lines
 from imgpool.work.loading import Load
+from tests.support.heavy_filter import installed
+from tests.support.small_runs import prepare, write_png
 
 
 @pytest.fixture

@@ -3,11 +3,10 @@
 import json
 
 import pytest
-from onnx_files import write_package
 
-from imgpool.batch.models import Check, Difference, find_model
 from imgpool.core.model import Operation
-from imgpool.filters import _model_processing
+from imgpool.models import processing as _model_processing
+from imgpool.models.check import Check, Difference, find_model
 from imgpool.report.models import (
     WORDS,
     box_json,
@@ -18,6 +17,7 @@ from imgpool.report.models import (
     model_json,
     model_text,
 )
+from tests.support.onnx_files import write_package
 
 
 @pytest.fixture

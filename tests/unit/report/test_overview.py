@@ -6,12 +6,12 @@ import os
 import imagecodecs
 import numpy as np
 import pytest
-from small_runs import close_folder
 
 from imgpool.batch.run import Run, Settings
 from imgpool.core.recipe import Recipe
 from imgpool.report import overview
 from imgpool.report.tally import Tally
+from tests.support.small_runs import close_folder
 
 DOCUMENTED = [
     "found", "done", "skipped", "failed", "left", "seconds", "images_per_second", "interrupted",

@@ -5,11 +5,11 @@ import threading
 from dataclasses import replace
 
 import pytest
-from past_runs import ENDED, KILLED, done, failed, write_journal, write_run
 
-from imgpool.batch.status import Status
+from imgpool.output.status import Status
 from imgpool.report import progress, status
 from imgpool.report.status import follow, status_json, status_lines
+from tests.support.past_runs import ENDED, KILLED, done, failed, write_journal, write_run
 
 WHO = "pid 4711 on labpc, since 2026-11-22 21:03:11 UTC"
 WHOSE = {"pid": 4711, "host": "labpc"}

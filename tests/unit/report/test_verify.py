@@ -5,11 +5,11 @@ import json
 import threading
 
 import pytest
-from past_runs import ENDED, KILLED, done, failed, write_journal, write_run
 
-from imgpool.batch.verify import Verification
+from imgpool.output.verify import Verification
 from imgpool.report import progress
 from imgpool.report.verify import Verdict, verdict_json, verdict_lines
+from tests.support.past_runs import ENDED, KILLED, done, failed, write_journal, write_run
 
 RUN_AGAIN = "  Run the same `imgpool process` command again: what is missing, outdated or of another size is made anew."
 DELETE = "  Links, folders, other bytes of the same size: delete them before you run it, for it may not see them."

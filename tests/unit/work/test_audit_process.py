@@ -6,7 +6,7 @@ import sys
 SCRIPT = """
 import multiprocessing, os, sys
 from imgpool.core.recipe import Recipe
-from imgpool.work.process import Job, set_up
+from imgpool.work.process_file import Job, set_up
 
 def worker():
     set_up(Job(Recipe("none"), "."))

@@ -5,13 +5,13 @@ import threading
 
 import numpy as np
 import pytest
-from heavy_filter import installed
 
 from imgpool.core.errors import WorkerError
 from imgpool.core.image import Image
 from imgpool.core.recipe import Recipe
-from imgpool.work.loading import Load, Notes, check_unchanged, load_filters
-from imgpool.work.process import Job, set_up
+from imgpool.work.loading import Load, LoadLog, check_unchanged, load_filters
+from imgpool.work.process_file import Job, set_up
+from tests.support.heavy_filter import installed
 
 
 @pytest.fixture
@@ -49,10 +49,10 @@ def test_a_file_that_changes_between_plan_and_worker_stops_the_run(tmp_path):
 
 
 def test_notes_of_many_are_all_there_and_whole(tmp_path):
-    notes = Notes(str(tmp_path))
+    notes = LoadLog(str(tmp_path))
     assert notes.read() == ()
     loads = [Load(0, number, 0.25, 10**9 + number) for number in range(100)]
-    threads = [threading.Thread(target=Notes(str(tmp_path)).add, args=[load]) for load in loads]
+    threads = [threading.Thread(target=LoadLog(str(tmp_path)).add, args=[load]) for load in loads]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -61,7 +61,7 @@ def test_notes_of_many_are_all_there_and_whole(tmp_path):
 
 
 def test_a_torn_note_is_passed_over(tmp_path):
-    notes = Notes(str(tmp_path))
+    notes = LoadLog(str(tmp_path))
     notes.add(Load(0, 1, 0.5, 3))
     with open(tmp_path / "loads.jsonl", "ab") as file:
         file.write(b'{"step": 0, "pi\n[]\n')
@@ -70,6 +70,6 @@ def test_a_torn_note_is_passed_over(tmp_path):
 
 
 def test_no_image_is_lost_for_want_of_a_note(tmp_path):
-    gone = Notes(str(tmp_path / "gone"))
+    gone = LoadLog(str(tmp_path / "gone"))
     gone.add(Load(0, 1, 0.5, 3))
     assert gone.read() == ()

@@ -1,0 +1,1 @@
+"""Estimate correction images, such as a flat field, from the data."""

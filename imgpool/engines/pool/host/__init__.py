@@ -1,0 +1,1 @@
+"""The host process of the pool: owns the `multiprocessing.Pool` and its workers."""

@@ -1,0 +1,1 @@
+"""The parent process of the pool: hands out tasks and collects results."""

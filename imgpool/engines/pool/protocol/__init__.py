@@ -1,0 +1,1 @@
+"""What the three processes of the pool send to each other."""

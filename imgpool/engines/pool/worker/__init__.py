@@ -1,0 +1,1 @@
+"""The worker process of the pool: runs the function on one task after another."""

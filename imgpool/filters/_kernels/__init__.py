@@ -1,0 +1,1 @@
+"""Numerics behind the filters: arrays in, arrays out."""

@@ -1,0 +1,96 @@
+"""Separable convolution and the Gaussian, by OpenCV at scikit-image's results."""
+
+import math
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+
+from imgpool.core.axes import Pixels
+from imgpool.core.dtypes import Floats, to_float, working_dtype
+from imgpool.core.errors import FilterError
+
+LARGEST_REACH = 2**15  # pixels
+
+STRIP = 256  # rows
+
+DEPTHS = {np.dtype(np.uint8): "CV_8U", np.dtype(np.float32): "CV_32F", np.dtype(np.float64): "CV_64F"}
+
+Border = Literal["nearest", "reflect"]
+
+
+def convolve(values: Floats, along_y: Floats, along_x: Floats, border: Border) -> Floats:
+    """Convolve (Y, X) or (Y, X, 3) with a symmetric or antisymmetric kernel per axis.
+
+    `border` is scipy's word: "nearest" repeats the outermost pixel, "reflect" mirrors at the outer edge.
+    """
+    result: Floats = _separable(values, along_y, along_x, border, values.dtype)
+    return result
+
+
+def gaussian_reach(sigma: float, truncate: float) -> int:
+    """Pixels from the middle of the kernel to its end.
+
+    Raises
+    ------
+    FilterError
+        If the kernel is larger than can be meant.
+    """
+    reach = truncate * sigma + 0.5
+    if reach > LARGEST_REACH:
+        raise FilterError(
+            f"a Gaussian of {sigma:.0f} px reaches {reach:.0f} px, above the limit of {LARGEST_REACH} px",
+            "check the unit of its sigma or radius, or resize the image first",
+        )
+    return int(reach)
+
+
+def gaussian_blur(values: Pixels, sigma: tuple[float, float], truncate: float, border: Border) -> Floats:
+    """Blur (Y, X) or (Y, X, 3) by a Gaussian with a `sigma` in pixels along Y and X; floats in the working dtype."""
+    along_y, along_x = _kernels(sigma, truncate)
+    if values.dtype != np.uint8:  # that OpenCV reads as fast as floats
+        values = to_float(values)
+    result: Floats = _separable(values, along_y, along_x, border, working_dtype(values.dtype))
+    return result
+
+
+def gaussian_blur_rounded(values: Pixels, sigma: tuple[float, float], truncate: float, border: Border) -> Pixels:
+    """As `gaussian_blur`, brought back to the dtype of `values`, where a mean always fits in."""
+    if values.dtype == np.uint8:
+        rounded: Pixels = _separable(values, *_kernels(sigma, truncate), border, values.dtype)
+        return rounded
+    if values.dtype.kind == "f":
+        return gaussian_blur(values, sigma, truncate, border).astype(values.dtype, copy=False)
+    return _blur_in_strips(values, sigma, truncate, border)
+
+
+def _blur_in_strips(values: Pixels, sigma: tuple[float, float], truncate: float, border: Border) -> Pixels:
+    """Blur integers some rows at a time: their floats never take much memory, and stay in the cache."""
+    reach = gaussian_reach(sigma[0], truncate)
+    height, step = len(values), max(STRIP, 4 * reach)
+    result = np.empty_like(values)
+    for top in range(0, height, step):
+        bottom = min(top + step, height)
+        first, last = max(top - reach, 0), min(bottom + reach, height)
+        blurred = gaussian_blur(values[first:last], sigma, truncate, border)[top - first : bottom - first]
+        result[top:bottom] = np.rint(blurred, out=blurred)
+    return result
+
+
+def _separable(values: Pixels, along_y: Floats, along_x: Floats, border: Border, dtype: np.dtype[Any]) -> Any:  # noqa: ANN401 - an array of that dtype
+    import cv2
+
+    mode = {"nearest": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT}[border]
+    return cv2.sepFilter2D(values, getattr(cv2, DEPTHS[dtype]), along_x, along_y, borderType=mode)
+
+
+@lru_cache(maxsize=16)
+def _kernels(sigma: tuple[float, float], truncate: float) -> tuple[Floats, Floats]:
+    along_y, along_x = (_gaussian_kernel(each, truncate) for each in sigma)
+    return along_y, along_x
+
+
+def _gaussian_kernel(sigma: float, truncate: float) -> Floats:
+    reach = gaussian_reach(sigma, truncate)
+    weights = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(-reach, reach + 1)]
+    return np.array(weights) / math.fsum(weights)

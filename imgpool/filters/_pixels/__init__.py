@@ -1,0 +1,1 @@
+"""Planes, alpha, missing values and grey levels: what filters share."""

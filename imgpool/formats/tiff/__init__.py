@@ -1,0 +1,84 @@
+"""TIFF as labs and cameras write it: plain, OME-TIFF and ImageJ."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from imgpool.core.format import FilePath, Format, Guard, no_guard
+from imgpool.core.image import Image, Properties
+from imgpool.core.part import Choose
+from imgpool.core.refusal import refuse
+from imgpool.formats.tiff._read import read_image, read_properties
+from imgpool.formats.tiff._write import write_image
+
+__all__ = ["TIFF"]
+
+_DTYPES = {
+    "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "float32", "float64",
+}  # fmt: skip
+
+
+class Tiff(Format):
+    """TIFF, OME-TIFF and ImageJ's TIFF: any depth, any number of pages, channels, slices and frames.
+
+    A file is written in the flavour it came in: OME's XML is kept whole and brought up to date; ImageJ's
+    description and private tag as well. What ImageJ cannot hold (labels of 32 bits, say) and what comes from
+    another format with axes, a slice distance or channel names is written as OME-TIFF, so that nothing is lost.
+
+    Reading: a palette becomes the RGB it stands for, and numbers that count from white are turned round, save
+    in OME and ImageJ files, where the stored numbers are the measured ones. Grey of 1, 2 or 4 bits becomes 8
+    bits. Of a pyramid the full resolution is read. Pages without a name are an axis I, a single page none;
+    axes of length 1 are left out. A pixel smaller than 20 µm is a microscope's, a larger one a resolution for
+    print. CMYK, Lab, several different images and one image in several files are refused.
+    """
+
+    name = "tiff"
+    extensions = (".tif", ".tiff", ".ome.tif", ".ome.tiff")  # .ome.tif ends in one of them
+    holds = "integers of 8 to 64 bits and floats of 16 to 64, grey or colour, in any number of pages"
+    libraries = ("imagecodecs", "tifffile")
+
+    def can_hold(self, properties: Properties) -> bool:
+        """See `Format.can_hold`."""
+        return properties.dtype.name in _DTYPES
+
+    def properties(self, path: FilePath) -> Properties:
+        """See `Format.properties`."""
+        return read_properties(path)
+
+    def read(self, path: FilePath, guard: Guard = no_guard) -> Image:
+        """See `Format.read`."""
+        return read_image(path, guard)
+
+    def read_part(self, path: FilePath, choose: Choose, guard: Guard = no_guard) -> Image:
+        """See `Format.read_part`: only the planes, strips and tiles that are wanted are decoded."""
+        return read_image(path, guard, choose)
+
+    def write(
+        self,
+        image: Image,
+        path: FilePath,
+        *,
+        compression: Literal["deflate", "lzw", "zstd", "packbits", "none"] = "deflate",
+        level: Annotated[int, Field(ge=1, le=9)] = 1,
+        tile: Annotated[int, Field(ge=16, multiple_of=16)] | None = None,
+        bigtiff: bool = False,
+    ) -> tuple[str, ...]:
+        """Write a TIFF.
+
+        Parameters
+        ----------
+        compression
+            All are lossless. ImageJ reads all but zstd, which is the fastest to read.
+        level
+            Effort of deflate and zstd: 1 fast, 9 smallest.
+        tile
+            Side of square tiles in pixels; strips without it.
+        bigtiff
+            Write BigTIFF even below 4 GB; above, it is always written.
+        """
+        if not self.can_hold(image.properties):
+            raise refuse(self, image.properties)
+        return write_image(image, path, compression=compression, level=level, tile=tile, bigtiff=bigtiff)
+
+
+TIFF = Tiff()

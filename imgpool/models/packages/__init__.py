@@ -1,0 +1,1 @@
+"""Model packages: bioimage.io descriptions and bare ONNX files, read and checked."""

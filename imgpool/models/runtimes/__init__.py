@@ -1,0 +1,1 @@
+"""Model runtimes: plug-ins that load a model and compute with it."""

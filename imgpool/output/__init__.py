@@ -1,0 +1,1 @@
+"""The state of an output folder: journal, run file, lock, session, status and verification."""

@@ -1,0 +1,1 @@
+"""Operating-system services: processes, threads, memory, signals and standard streams."""

@@ -1,0 +1,186 @@
+"""Heavy steps are tried in a process of their own: what does not load is told before any image is touched."""
+
+import hashlib
+import os
+import threading
+import time
+from dataclasses import replace
+
+import psutil
+import pytest
+
+from imgpool.batch import preflight as trial_module
+from imgpool.batch.preflight import Trial, fitted, try_loading
+from imgpool.compare.comparison import Comparison
+from imgpool.core.engine import EngineOptions
+from imgpool.core.errors import WorkerError
+from imgpool.core.recipe import Recipe
+from imgpool.report.loading import loading_json
+from imgpool.system.resources import ROOM
+from imgpool.work.loading import Load
+from tests.support.heavy_filter import installed, processes
+from tests.support.small_runs import prepare, statuses
+
+MEGABYTE = 1_000_000
+OPTIONS = EngineOptions(start_method="spawn", timeout=60.0)
+
+REFUSALS = {
+    "refuse": ("the step heavy does not load: the weights are damaged", "download them again"),
+    "raise": ("the step heavy does not load: KeyError: 'weights'", "run it with -v to see where"),
+    "missing": ("the step heavy does not load: weights.bin: no such file or directory", ""),
+    "no memory": ("the step heavy does not load: it needs more memory than there is", "end other programs"),
+    "exit": ("the step heavy does not load: SystemExit: 9", "run it with -v to see where"),
+    "crash": ("the step heavy does not load: its process ended with SIGSEGV", "what is loaded, or the library"),
+    "kill": ("the step heavy does not load: its process ended with SIGKILL", "the system may have run out of memory"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _heavy_filter(monkeypatch):
+    with installed(monkeypatch):
+        yield
+
+
+def recipe(*specs):
+    return Recipe.from_specs(specs)
+
+
+def test_what_loading_takes_is_measured_in_a_process_that_is_gone_then(tmp_path):
+    trial = try_loading(recipe("gaussian", "heavy:megabytes=50", f"heavy:notes={tmp_path}"), OPTIONS)
+    assert [load.step for load in trial.loads] == [1, 2]
+    first, second = trial.loads
+    assert 45 * MEGABYTE < first.memory < 70 * MEGABYTE
+    assert second.memory < 20 * MEGABYTE
+    assert trial.memory > first.memory
+    assert trial.peak >= trial.memory
+    assert trial.seconds == pytest.approx(first.seconds + second.seconds)
+    assert first.pid == second.pid != os.getpid()
+    assert processes(tmp_path) == [first.pid]
+    assert not psutil.pid_exists(first.pid)
+
+
+def test_what_work_takes_beside_an_image_counts_for_every_worker():
+    resting = try_loading(recipe("heavy:megabytes=20"), OPTIONS)
+    at_work = try_loading(recipe("heavy:megabytes=20,work=100"), OPTIONS)
+    assert 80 * MEGABYTE < at_work.memory - resting.memory < 120 * MEGABYTE
+    assert at_work.peak == at_work.memory
+
+
+@pytest.mark.parametrize("how", REFUSALS)
+def test_whatever_goes_wrong_is_told_in_a_sentence(how):
+    message, hint = REFUSALS[how]
+    with pytest.raises(WorkerError) as caught:
+        try_loading(recipe("heavy", f"heavy:how={how}"), OPTIONS)
+    assert caught.value.message == message
+    assert caught.value.hint.startswith(hint)
+
+
+def test_the_step_that_does_not_load_is_told_by_its_file_and_its_traceback_is_kept(tmp_path):
+    weights = tmp_path / "weights.bin"
+    weights.touch()
+    with pytest.raises(WorkerError) as caught:
+        try_loading(recipe(f"heavy:how=raise,weights={weights}"), OPTIONS)
+    assert caught.value.message == f"the step heavy ({weights}) does not load: KeyError: 'weights'"
+    assert "KeyError" in caught.value.__notes__[0]
+
+
+def test_loading_that_takes_too_long_is_ended(tmp_path):
+    with pytest.raises(WorkerError, match="the step heavy does not load: it takes longer than 1 s") as caught:
+        try_loading(recipe(f"heavy:how=hang,notes={tmp_path}"), replace(OPTIONS, timeout=1.0))
+    assert "--timeout" in caught.value.hint
+    assert not any(map(psutil.pid_exists, processes(tmp_path)))
+
+
+def test_a_run_that_is_stopped_waits_for_no_model():
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    began = time.monotonic()
+    assert try_loading(recipe("heavy:how=hang"), replace(OPTIONS, stopping=stop.is_set)) is None
+    assert time.monotonic() - began < 30
+
+
+def test_workers_are_as_many_as_there_is_memory_for_and_their_images_get_the_rest():
+    trial = Trial((), memory=100, peak=100)
+    options = EngineOptions(workers=8, memory=3 * (ROOM + 100) + 99)
+    assert fitted(options, trial) == replace(options, workers=3, memory=options.memory - 300)
+    assert fitted(replace(options, workers=2), trial).workers == 2
+    assert fitted(replace(options, memory=None), trial) == replace(options, memory=None)
+
+
+def test_what_loading_takes_for_a_moment_counts_too():
+    options = EngineOptions(workers=8, memory=10 * ROOM)
+    assert fitted(options, Trial((), memory=ROOM, peak=5 * ROOM)).workers == 2
+
+
+def test_a_single_worker_is_given_what_there_is_unless_not_even_that_is_enough():
+    options = EngineOptions(workers=8, memory=120 * MEGABYTE)
+    alone = fitted(options, Trial((), memory=100 * MEGABYTE, peak=300 * MEGABYTE))
+    assert (alone.workers, alone.memory) == (1, 20 * MEGABYTE)
+    with pytest.raises(WorkerError, match="takes 121 MB, and there are 120 MB for all of them") as caught:
+        fitted(options, Trial((), memory=121 * MEGABYTE, peak=121 * MEGABYTE))
+    assert "--max-memory" in caught.value.hint
+
+
+def test_nothing_is_written_where_a_step_does_not_load(photos, tmp_path):
+    run = prepare(photos, recipe=recipe("heavy:how=refuse"), start_method="spawn")
+    with pytest.raises(WorkerError, match="weights are damaged"):
+        next(run.results())
+    assert os.listdir(tmp_path) == ["photos"]
+
+
+def test_nothing_is_compared_where_a_step_does_not_load(photos, tmp_path):
+    (tmp_path / "place").mkdir()
+    run = prepare(photos, recipe=recipe("heavy:how=refuse"), start_method="spawn", output=str(tmp_path / "place"))
+    with pytest.raises(WorkerError, match="weights are damaged"):
+        next(Comparison(run, str(tmp_path / "place")).go())
+    assert os.listdir(tmp_path / "place") == []
+
+
+def test_a_recipe_is_tried_once_and_only_where_there_is_something_to_do(photos, tmp_path):
+    (tmp_path / "notes").mkdir()
+    with_notes = recipe(f"heavy:notes={tmp_path / 'notes'}")
+    run = prepare(photos, recipe=with_notes, start_method="spawn")
+    assert processes(tmp_path / "notes") == []
+    run.prepare()
+    (tried,) = processes(tmp_path / "notes")
+    assert statuses(run.results()) == ["done"] * 3
+    assert processes(tmp_path / "notes") == sorted([tried, os.getpid()])
+    assert [(load.step, load.pid) for load in run.loads] == [(0, os.getpid())]
+
+    again = prepare(photos, recipe=with_notes, start_method="spawn")
+    assert statuses(again.results()) == ["skipped"] * 3
+    assert (again.trial, again.loads) == (None, ())
+    assert len(processes(tmp_path / "notes")) == 2
+
+
+def test_a_recipe_without_heavy_steps_is_not_tried(photos, monkeypatch):
+    monkeypatch.setattr(trial_module, "try_loading", None)
+    run = prepare(photos)
+    assert statuses(run.results()) == ["done"] * 3
+    assert (run.trial, run.loads) == (None, ())
+
+
+def test_workers_that_load_for_long_are_not_replaced_by_others(photos):
+    run = prepare(photos, recipe=recipe("heavy"))
+    run.settings = replace(run.settings, engine="pool")
+    assert run.wanted.most_workers is None
+
+
+def test_memory_decides_how_many_workers_a_run_has(photos):
+    run = prepare(photos, recipe=recipe("heavy"), workers=8, max_memory=4 * ROOM)
+    run.settings = replace(run.settings, engine="pool")
+    run.trial = Trial((Load(0, 1, 0.1, ROOM),), memory=ROOM, peak=ROOM)
+    assert (run.wanted.workers, run.options.workers, run.options.memory) == (8, 2, 2 * ROOM)
+
+
+def test_what_a_recipe_leans_on_is_told_as_it_was_when_the_run_was_planned(photos, tmp_path):
+    weights = tmp_path / "weights"
+    weights.write_bytes(b"")
+    run = prepare(photos, recipe=recipe("invert", f"heavy:weights={weights}"), start_method="spawn")
+    told = run.leant_on
+    results = run.results()
+    next(results)
+    weights.unlink()
+    assert len(list(results)) == 2
+    assert run.leant_on == told == ({"heavy": {"weights": hashlib.sha256(b"").hexdigest()}},)
+    assert loading_json(run)["models"][0]["weights"] == told[0]["heavy"]["weights"]

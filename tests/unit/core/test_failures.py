@@ -1,0 +1,155 @@
+"""From an exception to a sentence and a remedy."""
+
+import errno
+import os
+
+import cv2
+import numpy as np
+import pytest
+
+from imgpool.core.errors import FilterError, ReadError
+from imgpool.core.failures import explain, lacks_memory, stops_the_run
+from imgpool.core.task import Failure
+
+
+def throw(error):
+    raise error
+
+
+def raised(error):
+    """The error as it is caught: with a traceback."""
+    try:
+        throw(error)
+    except BaseException as caught:  # noqa: BLE001 - any error at all
+        return caught
+
+
+def system_error(number):
+    return raised(OSError(number, os.strerror(number), "/some/file"))
+
+
+def test_an_error_meant_for_people_is_told_as_it_stands():
+    failure = explain(raised(ReadError("cut off", "copy it again")), "read")
+    assert (failure.stage, failure.error) == ("read", "ReadError")
+    assert (failure.message, failure.hint) == ("cut off", "copy it again")
+
+
+@pytest.mark.parametrize("stage", ["read", "filter", "write", "worker"])
+def test_the_stage_and_the_traceback_are_kept(stage):
+    failure = explain(raised(ZeroDivisionError("division by zero")), stage)
+    assert (failure.stage, failure.error) == (stage, "ZeroDivisionError")
+    assert "ZeroDivisionError: division by zero" in failure.traceback
+    assert "Traceback" in failure.traceback
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("a\n  b\tc"), "ValueError: a b c"),
+        (ValueError(), "ValueError"),
+        (KeyError("x"), "KeyError: 'x'"),
+        (OSError("1024 requested and 12 written"), "OSError: 1024 requested and 12 written"),
+        (SystemExit(3), "SystemExit: 3"),
+    ],
+)
+def test_any_other_error_is_one_line_with_its_name_and_a_way_to_see_more(error, message):
+    failure = explain(raised(error), "filter")
+    assert failure.message == message
+    assert "-v" in failure.hint
+
+
+class UnreadableError(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+def test_an_error_whose_text_cannot_be_had_is_still_explained():
+    failure = explain(raised(UnreadableError()), "filter")
+    assert failure.error == "UnreadableError"
+    assert "UnreadableError" in failure.message
+
+
+def test_too_little_memory_has_its_remedy():
+    failure = explain(raised(MemoryError()), "filter")
+    assert failure.message == "it needs more memory than there is"
+    assert "--max-memory" in failure.hint
+    failure = explain(raised(MemoryError()), "filter", 3_456_789_000)
+    assert failure.message == "it needs more memory than there is (about 3,457 MB by its header)"
+
+
+@pytest.mark.parametrize(
+    ("error", "lacks"),
+    [
+        (MemoryError("Unable to allocate 2 GiB"), True),
+        (
+            ValueError("OpenCV(5.0.0) alloc.cpp:73: error: (-4:Insufficient memory)"),
+            True,
+        ),
+        (RuntimeError("Failed to allocate 92160000 bytes"), True),
+        (RuntimeError("std::bad_alloc"), True),
+        (OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), True),
+        (ReadError("the picture does not decode (Out of memory)"), True),
+        (ValueError("encoding error 1"), True),
+        (ValueError("encoding error 10"), False),
+        (ReadError("truncated", "copy it again"), False),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), False),
+    ],
+)
+def test_want_of_memory_is_known_in_the_words_of_every_library(error, lacks):
+    assert lacks_memory(raised(error)) is lacks
+    assert ("more memory" in explain(error, "read").message) is lacks
+
+
+def test_opencv_says_it_in_words_that_are_known():
+    with pytest.raises(cv2.error) as raised:
+        cv2.resize(np.zeros((1, 1), np.uint8), (2**31 - 1, 2**31 - 1))
+    assert lacks_memory(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "stage", "message"),
+    [
+        (errno.ENOENT, "read", "not there any more"),
+        (errno.EACCES, "read", "permission denied"),
+        (errno.EACCES, "write", "permission denied"),
+        (errno.EIO, "read", "input/output error"),
+        (errno.ENAMETOOLONG, "write", "too long"),
+        (errno.EFBIG, "write", "larger than may be written"),
+        (errno.EXDEV, "write", "another file system"),
+        (errno.EISDIR, "write", "is a directory"),
+    ],
+)
+def test_system_errors_in_plain_words(number, stage, message):
+    failure = explain(system_error(number), stage)
+    assert message in failure.message
+    assert "[Errno" not in failure.message
+    assert not stops_the_run(failure)
+
+
+@pytest.mark.parametrize(
+    ("number", "message", "hint"),
+    [
+        (errno.ENOSPC, "disk is full", "make space"),
+        (errno.EDQUOT, "quota", "make space"),
+        (errno.EROFS, "read-only", "make it writable"),
+        (errno.EIO, "input/output error", "check it"),
+        *((number, "is gone", "bring it back") for number in (errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN)),
+    ],
+)
+def test_an_output_that_takes_no_more_stops_the_run(number, message, hint):
+    failure = explain(system_error(number), "write")
+    assert stops_the_run(failure)
+    assert message in failure.message
+    assert hint in failure.hint
+
+
+def test_the_same_error_elsewhere_stops_nothing():
+    for number in (errno.ENOSPC, errno.EIO, errno.ESTALE):
+        assert not stops_the_run(explain(system_error(number), "read"))
+    assert not stops_the_run(explain(raised(FilterError("the disk is full")), "filter"))
+    assert not stops_the_run(None)
+
+
+def test_only_strings_are_kept():
+    failure = explain(system_error(errno.EIO), "read")
+    assert all(isinstance(getattr(failure, name), str) for name in Failure.__slots__)

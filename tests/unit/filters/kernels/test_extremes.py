@@ -1,0 +1,54 @@
+"""The least and the greatest over disks and squares are what scipy finds."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from imgpool.core.quantity import Length
+from imgpool.filters._kernels.extremes import STRIP, dilate, erode
+from imgpool.filters._kernels.neighbourhood import Neighbourhood
+
+WAYS = {"erode": (erode, ndimage.grey_erosion), "dilate": (dilate, ndimage.grey_dilation)}
+
+
+def noise(shape, dtype):
+    return np.random.default_rng(3).integers(0, 120, shape).astype(dtype)
+
+
+def disk(radius):
+    return Neighbourhood(Length(radius)).footprint(None)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "float64"])
+@pytest.mark.parametrize("radius", [1, 4.5, 5, 6.3, 15, 40])
+def test_a_disk(way, dtype, radius):
+    ours, reference = WAYS[way]
+    image, footprint = noise((STRIP + 29, 90), dtype), disk(radius)
+    before = image.copy()
+    np.testing.assert_array_equal(ours(image, footprint), reference(image, footprint=footprint, mode="reflect"))
+    np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 30), (30, 1), (7, 9), (STRIP, 3), (2 * STRIP, 4)])
+def test_an_image_of_any_size(way, shape):
+    ours, reference = WAYS[way]
+    image, footprint = noise(shape, "uint16"), disk(8)
+    np.testing.assert_array_equal(ours(image, footprint), reference(image, footprint=footprint, mode="reflect"))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("footprint", [disk(9), np.ones((21, 21), bool)], ids=["disk", "square"])
+def test_colours_apart(way, footprint):
+    ours, _ = WAYS[way]
+    image = noise((50, 40, 3), "uint8")
+    found = ours(image, footprint)
+    for sample in range(3):
+        np.testing.assert_array_equal(found[..., sample], ours(np.ascontiguousarray(image[..., sample]), footprint))
+
+
+def test_infinite_values():
+    image = noise((40, 40), "float32")
+    image[5, 6], image[30, 20] = np.inf, -np.inf
+    np.testing.assert_array_equal(erode(image, disk(7)), ndimage.grey_erosion(image, footprint=disk(7)))

@@ -1,0 +1,127 @@
+"""Another number of pixels: what each new one is made of."""
+
+import numpy as np
+import pytest
+from skimage import transform
+
+from imgpool.core.image import Image, Metadata, PixelSize
+from imgpool.filters._kernels.rescale import Axis, mean_of_area, rescale, smooth_and_interpolate
+from imgpool.filters.geometry import auto_orient
+from imgpool.filters.transform import resize
+
+WAYS = [smooth_and_interpolate, mean_of_area]
+AXES = [Axis(40, 13, 40), Axis(40, 97, 40), Axis(40, 40, 40), Axis(1, 5, 1), Axis(7, 1, 7), Axis(40, 11, 80),
+        Axis(40, 11, 160), Axis(40, 79, 80), Axis(40, 200, 80), Axis(40, 1, 80)]  # fmt: skip
+
+
+def noise(*shape, dtype="uint8"):
+    values = np.random.default_rng(1).random(shape)
+    return (values * (200 if np.dtype(dtype).kind in "ui" else 1)).astype(dtype)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("axis", AXES, ids=str)
+def test_shares_are_positive_make_one_and_lie_about_the_new_pixel(axis, way):
+    indices, shares = way(axis)
+    assert len(indices) == axis.new
+    assert indices.min() >= 0
+    assert indices.max() < axis.old
+    assert shares.min() >= 0
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    inner = slice(axis.new // 3, axis.new - axis.new // 3)
+    middles = (shares * (indices + 0.5)).sum(axis=1)[inner]
+    assert axis.old == 1 or np.abs(middles - axis.centres[inner, 0]).max() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("way", "merged", "factor"),
+    [
+        (smooth_and_interpolate, 2, 3.6),
+        (smooth_and_interpolate, 2, 5.5),
+        (smooth_and_interpolate, 4, 7.3),
+        (smooth_and_interpolate, 4, 20),
+        (mean_of_area, 2, 7.3),
+        (mean_of_area, 4, 15),
+    ],
+)
+def test_what_is_merged_is_blurred_by_as_much_less(way, merged, factor):
+    """Together with the pixels that were merged, as wide as it is made of the whole."""
+    length = 4096
+    new = round(length / factor)
+    whole, reduced = (
+        spread(*way(Axis(length // each, new, length)), new // 2) * each**2 + (each**2 - 1) / 12 for each in (1, merged)
+    )
+    assert reduced == pytest.approx(whole, rel=0.08)
+
+
+def spread(indices, shares, pixel):
+    """The variance of what a new pixel is made of, over several that lie differently."""
+    some = slice(pixel - 20, pixel + 20)
+    middle = (shares[some] * indices[some]).sum(axis=1, keepdims=True)
+    return ((indices[some] - middle) ** 2 * shares[some]).sum(axis=1).mean()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+@pytest.mark.parametrize("size", [(700, 90), (301, 500), (299, 61)])
+def test_more_rows_than_are_done_at_once(dtype, size):
+    pixels = noise(600, 80, 3, dtype=dtype)
+    image = Image(pixels, "YXS")
+    linear = transform.resize(pixels.astype("f8"), size, order=1, anti_aliasing=True, preserve_range=True)
+    tolerance = 0.51 if pixels.dtype.kind == "u" else 1e-5
+    result = resize(image, height=size[0], width=size[1]).pixels
+    assert np.abs(result - linear).max() <= tolerance
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
+@pytest.mark.parametrize("shape", [(120, 36), (120, 36, 3)])
+@pytest.mark.parametrize("size", [(60, 18), (40, 12), (30, 9), (60, 9), (120, 18), (1, 1)])
+def test_binning_by_whole_numbers_is_the_mean_of_each_bin(dtype, shape, size):
+    pixels = noise(*shape, dtype=dtype)
+    height, width = (old // new for old, new in zip(shape, size, strict=False))
+    means = pixels.reshape(size[0], height, size[1], width, -1).mean(axis=(1, 3), dtype="f8")
+    result = resize(Image.from_array(pixels), height=size[0], width=size[1], interpolation="area").pixels
+    difference = np.abs(result.reshape(means.shape) - means).max()
+    assert difference <= (0.5 if pixels.dtype.kind in "ui" else 1e-6)
+
+
+@pytest.mark.parametrize("interpolation", ["linear", "area"])
+def test_infinity_reaches_as_far_as_the_kernel_and_no_farther(interpolation):
+    pixels = noise(40, 50, dtype="float32")
+    expected = resize(Image(pixels, "YX"), scale=0.5, interpolation=interpolation).pixels
+    pixels[20, 20], pixels[20, 32], pixels[20, 34] = np.inf, np.inf, -np.inf
+    result = resize(Image(pixels, "YX"), scale=0.5, interpolation=interpolation).pixels
+    changed = ~np.isfinite(result)
+    assert result[10, 10] == np.inf
+    assert changed[10, 16:18].all()
+    assert not changed[:7].any()
+    assert not changed[:, :7].any()
+    assert np.isnan(result).any() == (interpolation == "linear")  # where both infinities meet
+    np.testing.assert_allclose(result[~changed], expected[~changed], atol=1e-6)
+
+
+def test_what_was_read_smaller_gets_the_size_that_the_whole_would_get():
+    metadata = Metadata(full_size=(400, 600), dpi=(300, 150))
+    image = Image(noise(200, 300, 3), "YXS", PixelSize(0.5, 0.25), metadata)
+    for size, expected in (({"scale": 0.1}, (40, 60)), ({"longest": 90}, (60, 90)), ({"height": 50}, (50, 75))):
+        small = resize(image, **size)
+        assert small.pixels.shape == (*expected, 3)
+        assert small.pixel_size == pytest.approx((0.5 * 400 / expected[0], 0.25 * 600 / expected[1], None))
+        assert small.metadata.full_size is None
+        assert small.metadata.dpi == (300, 150)
+    assert resize(image, longest=600).pixels.shape == (400, 600, 3)
+    assert resize(image, height=200, width=300).metadata.full_size is None
+
+
+def test_the_size_of_the_whole_is_turned_along():
+    exif = b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"
+    image = Image(noise(200, 300, 3), "YXS", metadata=Metadata(full_size=(400, 600), exif=exif))
+    assert auto_orient(image).metadata.full_size == (600, 400)
+
+
+def test_rescaling_keeps_what_it_is_given():
+    pixels = noise(30, 40)
+    before = pixels.copy()
+    for way in WAYS:
+        for size in ((30, 40), (15, 20), (7, 90)):
+            rescale(pixels, Axis(30, size[0], 30), Axis(40, size[1], 40), way)
+            assert np.array_equal(pixels, before)

@@ -1,0 +1,307 @@
+"""ONNX Runtime: loaded once, alone, and silent; packages of every shape."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from imgpool.core.catalogue import RUNTIMES
+from imgpool.core.errors import FilterError, RecipeError, WorkerError
+from tests.support import onnx_files
+from tests.support.onnx_files import _field, _node, _number, _value, expected, onnx_bytes, write_onnx, write_package
+
+ONNX = RUNTIMES["onnx"]
+SHARED = Path(__file__).parents[3] / "../shared/models/unet2d_nuclei_broad"
+needs_unet = pytest.mark.skipif(not SHARED.is_dir(), reason="the published U-Net is not here")
+
+
+def test_the_catalogue_knows_it():
+    assert RUNTIMES.names() == ["onnx"]
+    assert ONNX.version().startswith("onnxruntime ")
+    assert ONNX.version().endswith(" CPUExecutionProvider")
+
+
+@pytest.mark.parametrize("kind", ["identity", "box3", "valid7", "up2", "down2", "classes", "mean", "mask"])
+@pytest.mark.parametrize("size", [None, 32])
+def test_a_package_gives_its_published_output(tmp_path, kind, size):
+    model = ONNX.describe(str(write_package(tmp_path / "model.zip", kind, size, channels=2, least=8, step=2)))
+    image = ONNX.test_array(model, model.inputs[0].test)
+    wanted = ONNX.test_array(model, model.outputs[0].test)
+    found = ONNX.load(model).predict({"x": image})["y"]
+    assert found.dtype == model.outputs[0].dtype == wanted.dtype
+    np.testing.assert_allclose(found.astype(float), wanted, atol=1e-6)
+
+
+@needs_unet
+@pytest.mark.parametrize("name", ["", "v0_4_9.bioimageio.yaml", "weights.onnx"])
+def test_the_published_unet_however_it_is_named(name):
+    model = ONNX.describe(str(SHARED.resolve() / name))
+    image = np.load(SHARED / "test_input.npy")
+    image = (image - image.mean()) / (image.std() + 1e-6)
+    found = ONNX.load(model).predict({model.inputs[0].name: image.astype(np.float32)})
+    probability = 1 / (1 + np.exp(-found[model.outputs[0].name]))
+    assert np.abs(probability - np.load(SHARED / "test_output.npy")).max() < 1e-4
+
+
+@needs_unet
+def test_both_descriptions_of_the_unet_say_the_same():
+    later, earlier = (ONNX.describe(str(SHARED.resolve() / name)) for name in ("", "v0_4_9.bioimageio.yaml"))
+    assert (later.format, earlier.format) == ("bioimage.io 0.5.4", "bioimage.io 0.4.9")
+    assert later.sha256 == earlier.sha256
+    assert later.license == "MIT"
+    assert [axis.halo for axis in later.outputs[0].axes] == [0, 0, 32, 32]
+    for one, other in zip((*later.inputs, *later.outputs), (*earlier.inputs, *earlier.outputs), strict=True):
+        assert [axis.size for axis in one.axes] == [axis.size for axis in other.axes]
+        assert [axis.halo for axis in one.axes] == [axis.halo for axis in other.axes]
+        assert (one.name, one.letters, one.operations, one.test) == (
+            other.name,
+            other.letters,
+            other.operations,
+            other.test,
+        )
+
+
+def test_what_a_package_says_of_itself(tmp_path):
+    model = ONNX.describe(str(write_package(tmp_path / "small", tolerance=0.01)))
+    assert (model.name, model.version, model.license, model.authors) == (
+        "small model",
+        "1.2",
+        "BSD-3-Clause",
+        ("imgpool tests",),
+    )
+    assert (model.format, model.runtime, model.weights, model.tolerance) == (
+        "bioimage.io 0.5.4",
+        "onnx",
+        "weights.onnx",
+        0.01,
+    )
+
+
+def test_a_bare_file_is_called_by_its_name(tmp_path):
+    model = ONNX.describe(str(write_onnx(tmp_path / "my.model.onnx")))
+    assert (model.name, model.format, model.tolerance) == ("my.model", "ONNX", None)
+
+
+@pytest.mark.parametrize("name", ["rdf.yaml", "bioimageio.yaml", "denoiser.bioimageio.yaml"])
+@pytest.mark.parametrize("top", ["", "model/"])
+def test_a_zip_may_hold_everything_in_one_folder(tmp_path, name, top):
+    package = write_package(tmp_path / "package")
+    (package / "bioimageio.yaml").rename(package / name)
+    with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
+        for file in package.iterdir():
+            archive.write(file, top + file.name)
+    zipped, unpacked = (ONNX.describe(str(tmp_path / each)) for each in ("model.zip", "package"))
+    assert zipped.digest == unpacked.digest
+    ONNX.load(zipped)
+
+
+def test_a_zip_needs_no_certain_extension(tmp_path):
+    write_package(tmp_path / "model.zip").rename(tmp_path / "model.bioimage")
+    assert ONNX.describe(str(tmp_path / "model.bioimage")).name == "small model"
+
+
+def edit(package, change):
+    file = package / "bioimageio.yaml"
+    description = yaml.safe_load(file.read_text())
+    change(description)
+    file.write_text(yaml.safe_dump(description))
+
+
+def test_the_digest_changes_with_what_changes_a_result_and_with_nothing_else(tmp_path):
+    package = write_package(tmp_path / "package")
+    first = ONNX.describe(str(package)).digest
+    edit(package, lambda model: model.update(name="another", license="MIT", version="2"))
+    edit(package, lambda model: model["inputs"][0].pop("test_tensor"))
+    second = ONNX.describe(str(package))
+    assert (second.name, second.digest) == ("another", first)
+    assert ONNX.describe(str(write_package(tmp_path / "elsewhere"))).digest == first
+    edit(package, lambda model: model["inputs"][0].update(preprocessing=[{"id": "sigmoid"}]))
+    third = ONNX.describe(str(package)).digest
+    edit(package, lambda model: model["weights"]["onnx"].pop("sha256"))
+    write_onnx(package / "weights.onnx", "double")
+    fourth = ONNX.describe(str(package)).digest
+    write_onnx(package / "weights.onnx", "double", scale=2.0)
+    assert len({first, third, fourth, ONNX.describe(str(package)).digest}) == 4
+
+
+def test_weights_are_hashed_once(tmp_path, monkeypatch):
+    package = write_package(tmp_path / "package")
+    ONNX.describe(str(package))
+    monkeypatch.setattr("imgpool.models.packages.describe.check_sha256", None)
+    assert ONNX.describe(str(package)).name == "small model"
+    (package / "weights.onnx").touch()
+    with pytest.raises(TypeError):
+        ONNX.describe(str(package))
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (np.zeros((1, 1, 32, 32)), "not float64"),
+        (
+            np.zeros((1, 32, 32), np.float32),
+            r"takes float32 \(B 1, C 1, Y 32, X 32\) as 'x', not float32 \(1, 32, 32\)",
+        ),
+        (np.zeros((1, 1, 32, 33), np.float32), r"not float32 \(1, 1, 32, 33\)"),
+    ],
+)
+def test_an_array_that_does_not_fit_fails_with_both_shapes(tmp_path, image, said):
+    session = ONNX.load(ONNX.describe(str(write_onnx(tmp_path / "model.onnx", size=32))))
+    with pytest.raises(FilterError, match=said):
+        session.predict({"x": image})
+
+
+def test_an_input_that_is_not_given_fails(tmp_path):
+    session = ONNX.load(ONNX.describe(str(write_onnx(tmp_path / "model.onnx"))))
+    with pytest.raises(FilterError, match="needs an input 'x'"):
+        session.predict({})
+
+
+def test_an_output_of_another_length_than_announced_fails(tmp_path):
+    session = ONNX.load(ONNX.describe(str(write_onnx(tmp_path / "model.onnx", "up2"))))
+    with pytest.raises(FilterError, match=r"gives 'y' as \(1, 1, 16, 16\), which is not what it says of it"):
+        session.predict({"x": np.zeros((1, 1, 8, 8), np.float32)})
+
+
+def test_an_array_may_lie_in_memory_as_it_likes(tmp_path):
+    session = ONNX.load(ONNX.describe(str(write_onnx(tmp_path / "model.onnx", "box3"))))
+    image = np.random.default_rng(0).random((8, 9, 1, 1), np.float32).T[..., ::-1]
+    np.testing.assert_allclose(session.predict({"x": image})["y"], expected("box3", image), atol=1e-6)
+
+
+def external_model(location="weights.data"):
+    """Adds to its input four numbers that are in another file."""
+    entry = _field(1, "location") + _field(2, location)
+    weights = _number(1, 4) + _number(2, 1) + _field(8, "w") + _field(13, entry) + _number(14, 1)
+    graph = _field(1, _node("Add", ["x", "w"])) + _field(2, "small") + _field(5, weights)
+    graph += _field(11, _value("x", "float32", ["h", 4])) + _field(12, _value("y", "float32", ["h", 4]))
+    return _number(1, 8) + _field(7, graph) + _field(8, _number(2, 17))
+
+
+@pytest.mark.parametrize("location", ["weights.data", "./weights.data", "more/weights.data"])
+def test_weights_in_a_folder_of_their_own(tmp_path, location):
+    path = tmp_path / "weights" / "model.onnx"
+    file = tmp_path / "weights" / location
+    file.parent.mkdir(parents=True)
+    path.write_bytes(external_model(location))
+    file.write_bytes(np.arange(4, dtype=np.float32).tobytes())
+    found = ONNX.load(ONNX.describe(str(path))).predict({"x": np.ones((3, 4), np.float32)})["y"]
+    assert found.tolist() == [[1, 2, 3, 4]] * 3
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_weights_in_a_file_of_their_own(tmp_path, zipped, monkeypatch):
+    monkeypatch.setattr(onnx_files, "onnx_bytes", lambda *_: external_model())
+    package = write_package(tmp_path / "package", axes="YX", test_length=4)
+    (package / "weights.data").write_bytes(np.arange(4, dtype=np.float32).tobytes())
+    path = package
+    if zipped:
+        path = tmp_path / "model.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in package.iterdir():
+                archive.write(file, file.name)
+    model = ONNX.describe(str(path))
+    assert [name for name, _ in model.external] == ["weights.data"]
+    found = ONNX.load(model).predict({"x": np.ones((3, 4), np.float32)})["y"]
+    assert found.tolist() == [[1, 2, 3, 4]] * 3
+
+
+def test_outside_data_counts_and_must_stay_as_it_was(tmp_path):
+    path, data = tmp_path / "model.onnx", tmp_path / "weights.data"
+    path.write_bytes(external_model())
+    with pytest.raises(RecipeError, match=r"it has no 'weights\.data'"):
+        ONNX.describe(str(path))
+    data.write_bytes(np.arange(4, dtype=np.float32).tobytes())
+    first = ONNX.describe(str(path))
+    data.write_bytes(np.ones(4, dtype=np.float32).tobytes())
+    assert ONNX.describe(str(path)).digest != first.digest
+    with pytest.raises(WorkerError, match=r"has changed: its 'weights\.data' is not the file"):
+        ONNX.load(first)
+
+
+@pytest.mark.parametrize("location", ["../weights.data", "/etc/passwd"])
+def test_outside_data_beyond_the_folder_is_refused(tmp_path, location):
+    (tmp_path / "weights.data").write_bytes(bytes(16))
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "model.onnx").write_bytes(external_model(location))
+    with pytest.raises(RecipeError, match="leads out of the package"):
+        ONNX.describe(str(tmp_path / "package" / "model.onnx"))
+
+
+def test_a_name_that_is_damaged_in_the_graph_is_one_sentence(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(onnx_bytes().replace(b"nY", b"\xff\xfe"))
+    with pytest.raises(RecipeError, match="it is no ONNX file, or it is damaged"):
+        ONNX.describe(str(tmp_path / "model.onnx"))
+
+
+SILENT = """
+import os, sys, threading
+import psutil
+from imgpool.core.catalogue import RUNTIMES
+onnx = RUNTIMES["onnx"]
+onnx.version()
+model = onnx.describe(sys.argv[1])
+assert "onnxruntime" not in sys.modules, "describing loads no library"
+import numpy as np
+me = psutil.Process()
+before = me.num_threads()
+session = onnx.load(model)
+session.predict({"x": np.zeros((1, 1, 32, 32), np.float32)})
+assert "onnxruntime" in sys.modules
+print(me.num_threads() - before, threading.active_count(), len(me.net_connections()))
+print([file.path for file in me.open_files()])
+"""
+
+
+def run(tmp_path, code, *arguments, **environment):
+    home = tmp_path / "home"
+    home.mkdir()
+    keep = {name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "XDG_"))}
+    folders = {"HOME": str(home), "TMPDIR": str(home)}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    environment = keep | folders | environment
+    done = subprocess.run(command, env=environment, cwd=home, capture_output=True, text=True, timeout=60, check=False)
+    return done, [str(path) for path in home.rglob("*")]
+
+
+@pytest.mark.parametrize("name", ["folder", "model.zip"])
+def test_no_thread_no_file_and_no_connection_is_left(tmp_path, name):
+    path = write_package(tmp_path / name, "box3", size=32)
+    done, files = run(tmp_path, SILENT, path)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == ["0 1 0", "[]"]
+    assert files == []
+
+
+def test_a_zip_that_there_is_no_room_for(tmp_path, monkeypatch):
+    model = ONNX.describe(str(write_package(tmp_path / "model.zip")))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(WorkerError, match=r"model\.zip cannot be unpacked: No such file or directory"):
+        ONNX.load(model)
+
+
+MISSING = """
+import sys
+sys.modules["onnxruntime"] = None
+from imgpool.core.catalogue import RUNTIMES
+from imgpool.core.errors import RecipeError
+onnx = RUNTIMES["onnx"]
+model = onnx.describe(sys.argv[1])
+for use in (onnx.version, lambda: onnx.load(model)):
+    try:
+        use()
+    except RecipeError as error:
+        print(error)
+"""
+
+
+def test_a_missing_library_is_said_with_what_to_install(tmp_path):
+    done, _ = run(tmp_path, MISSING, write_onnx(tmp_path / "model.onnx"))
+    said = "models need the package onnxruntime, which is not installed (pip install 'imgpool[models]')"
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [said, said]

@@ -1,0 +1,241 @@
+"""While a run writes: results become durable as it goes on, and what goes wrong in the background is never lost."""
+
+import errno
+import os
+import shutil
+import threading
+import time
+
+import pytest
+
+import imgpool
+from imgpool.core.catalogue import FILTERS
+from imgpool.core.errors import RunError
+from imgpool.core.filter import image_filter
+from imgpool.core.image import Image
+from imgpool.core.recipe import Recipe
+from imgpool.core.task import Failure, Result, Task
+from imgpool.output import journal as journal_module
+from imgpool.output import run_file as runfile
+from imgpool.output import session
+from imgpool.output.session import Session
+from tests.support.past_runs import read_journal
+from tests.support.run_files import run_of, write_elsewhere
+from tests.support.small_runs import prepare, statuses
+
+
+@pytest.fixture
+def output(tmp_path):
+    return str(tmp_path / "out")
+
+
+@pytest.fixture
+def _quick(monkeypatch):
+    monkeypatch.setattr(session, "COMMIT_SECONDS", 0.01)
+    monkeypatch.setattr(session, "TOUCH_SECONDS", 0.02)
+
+
+quick = pytest.mark.usefixtures("_quick")
+
+
+def start(output, folders=None, stop=lambda: None):
+    return Session(output, run_of(), "key", folders or {}, stop)
+
+
+def done(output, name="a.png"):
+    return Result(Task(f"/photos/{name}", os.path.join(output, name), 1, 2), "done")
+
+
+def failed(output, stage, message="", source="/photos/a.png"):
+    return Result(Task(source, os.path.join(output, "a.png"), 1, 2), "failed", Failure(stage, "OSError", message))
+
+
+def wait_for(condition):
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def waits_for_the_other(image: Image) -> Image:
+    """On the second image: stay until the first one is in the journal."""
+    if image.pixels.shape == (8, 8):
+        wait_for(lambda: len(read_journal(waits_for_the_other.output)) == 1)
+    return image
+
+
+@quick
+def test_what_is_done_is_durable_while_another_image_takes_long(photos, tmp_path, monkeypatch):
+    (photos / "z.png").unlink()
+    waits_for_the_other.output = str(tmp_path / "photos-processed")
+    monkeypatch.setitem(FILTERS._built_in, "waits", image_filter(tiles="no")(waits_for_the_other))
+    assert statuses(prepare(photos, recipe=Recipe.from_specs(["waits"])).results()) == ["done"] * 2
+
+
+@quick
+def test_results_are_committed_and_life_is_shown_though_nothing_more_comes(output):
+    with start(output) as held:
+        held.take(done(output))
+        wait_for(lambda: list(read_journal(output)) == ["a.png"])
+        os.utime(runfile.run_path(output), (1, 1))
+        wait_for(lambda: runfile.run_path(output).stat().st_mtime_ns > 10**18)
+
+
+def test_the_thread_ends_with_the_session_and_keeps_no_process(output):
+    before = threading.enumerate()
+    with start(output):
+        (keeper,) = set(threading.enumerate()) - set(before)
+        assert keeper.daemon
+    assert not keeper.is_alive()
+
+
+def broken_sync(_descriptor):
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@quick
+def test_a_commit_that_fails_in_the_background_stops_the_run_at_the_next_result(output, monkeypatch):
+    stopped, taken = threading.Event(), []
+    monkeypatch.setattr(journal_module, "sync_file_system", broken_sync)
+
+    def run():
+        with start(output, stop=stopped.set) as held:
+            held.take(done(output))
+            assert stopped.wait(30)
+            taken.append(held.take(done(output, "b.png")))
+
+    with pytest.raises(RunError, match="input/output error") as caught:
+        run()
+    assert caught.value.hint
+    assert not taken
+    assert read_journal(output) == {}
+    assert runfile.read(output).how.startswith("stopped: the disk or share of the output has an error")
+
+
+@quick
+def test_a_commit_that_failed_is_told_at_the_end_at_the_latest_and_made_up_for(output, monkeypatch):
+    stopped = threading.Event()
+
+    def run():
+        with start(output, stop=stopped.set) as held, monkeypatch.context() as patched:
+            patched.setattr(journal_module, "sync_file_system", broken_sync)
+            held.take(done(output))
+            assert stopped.wait(30)
+
+    with pytest.raises(RunError, match="input/output error"):
+        run()
+    assert list(read_journal(output)) == ["a.png"]
+
+
+@quick
+def test_a_run_whose_storage_fails_starts_no_further_image(photos, monkeypatch):
+    planned = prepare(photos)
+    monkeypatch.setattr(journal_module, "sync_file_system", broken_sync)
+    results = planned.results()
+    seen = [next(results)]
+    wait_for(planned.options.stopping)
+    with pytest.raises(RunError, match="input/output error"):
+        seen.extend(results)
+    assert len(seen) == 1
+
+
+@quick
+def test_a_run_that_was_taken_over_stops_and_claims_nothing_more(output):
+    stopped = threading.Event()
+
+    def run():
+        with start(output, stop=stopped.set) as held:
+            write_elsewhere(output, token="theirs")
+            held.take(done(output))
+            assert stopped.wait(30)
+
+    with pytest.raises(RunError, match="taken over"):
+        run()
+    assert (runfile.read(output).token, runfile.read(output).ended) == ("theirs", None)
+    assert read_journal(output) == {}
+
+
+def test_the_scratch_folder_is_empty_of_this_run_alone_and_gone_at_the_end(output):
+    with start(output) as first:
+        assert os.listdir(first.scratch) == []
+        open(os.path.join(first.scratch, "half.png"), "wb").close()
+    assert sorted(os.listdir(os.path.join(output, ".imgpool"))) == ["journal.jsonl", "lock", "run.json"]
+    with start(output) as second:
+        assert second.scratch != first.scratch
+
+
+def test_the_scratch_folder_of_a_run_that_took_over_stays(output):
+    with start(output) as held:
+        other = os.path.join(os.path.dirname(held.scratch), "another")
+        os.mkdir(other)
+        write_elsewhere(output)
+    assert os.path.isdir(other)
+    assert not os.path.exists(held.scratch)
+
+
+def test_an_output_that_is_gone_is_told_at_the_first_image_that_cannot_be_written(output):
+    with start(output) as held:
+        shutil.rmtree(held.scratch)
+        with pytest.raises(RunError, match=r"the output .* is gone") as caught:
+            held.take(failed(output, "write", "no such file or directory"))
+    assert "bring it back" in caught.value.hint
+    assert read_journal(output) == {}
+
+
+def test_an_image_that_cannot_be_written_since_another_run_cleared_the_folder_tells_of_that_run(output):
+    with start(output) as held:
+        write_elsewhere(output)
+        shutil.rmtree(held.scratch)
+        with pytest.raises(RunError, match="another run has taken over"):
+            held.take(failed(output, "write", "no such file or directory"))
+
+
+def test_an_image_that_cannot_be_written_though_all_is_there_fails_alone(output):
+    with start(output) as held:
+        held.take(failed(output, "write", "is a directory"))
+        held.take(failed(output, "worker", "killed"))
+    assert read_journal(output)["a.png"].status == "failed"
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_an_input_folder_that_is_gone_or_another_one_stops_the_run(photos, output, back):
+    planned = prepare(photos, output=output)
+    os.rename(photos, f"{photos}-gone")
+    if back:  # as the empty folder that a share was mounted on
+        photos.mkdir()
+    with pytest.raises(RunError, match=f"the input {photos} is gone"):
+        list(planned.results())
+    assert read_journal(output) == {}
+    shutil.rmtree(photos, ignore_errors=True)
+    os.rename(f"{photos}-gone", photos)
+    assert statuses(prepare(photos, output=output).results()) == ["done"] * 3
+
+
+def test_only_the_folder_of_the_image_is_asked(tmp_path, output):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos-2").mkdir()
+    there = session.place_of(str(tmp_path / "photos"))
+    with start(output, {str(tmp_path / "photos"): there, str(tmp_path / "gone"): (1, 1)}) as held:
+        held.take(failed(output, "read", source=str(tmp_path / "photos" / "a.png")))
+        held.take(failed(output, "read", source=str(tmp_path / "gone-too.png")))
+
+
+def test_a_pool_that_is_forked_while_the_journal_is_kept_is_not_disturbed(photos, output, monkeypatch):
+    monkeypatch.setattr(session, "COMMIT_SECONDS", 0.0)
+    monkeypatch.setattr(session, "TOUCH_SECONDS", 0.0)
+    for _ in range(3):
+        results = imgpool.process(photos, output=output, fresh=True, workers=2, start_method="fork")
+        assert statuses(results) == ["done"] * 3
+
+
+def test_a_run_that_finds_no_room_for_its_journal_leaves_the_folder_free(output, monkeypatch):
+    def refuse(*_arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(session, "Journal", refuse)
+        with pytest.raises(RunError, match="the disk is full"):
+            start(output).__enter__()
+    assert runfile.read(output).how == "stopped: the disk is full"
+    with start(output):
+        assert runfile.read(output).ended is None

@@ -1,0 +1,267 @@
+"""Outputs against the journal: what is missing, changed, outdated, extra or cannot be read."""
+
+import os
+import shutil
+import threading
+
+import pytest
+
+from imgpool.core.errors import RunError, UsageError
+from imgpool.output import verify
+from imgpool.output.journal import journal_path
+from imgpool.output.verify import Finding, Verification
+from tests.support.past_runs import ENDED, KILLED, failed, write_journal, write_run
+from tests.support.run_files import write_elsewhere
+from tests.support.small_runs import close_folder, outputs, run
+
+
+@pytest.fixture
+def output(photos, tmp_path):
+    """Of a run over b.png, trip/a.png and z.png."""
+    run(photos, output=str(tmp_path / "out"))
+    return tmp_path / "out"
+
+
+def findings(output):
+    return list(Verification(str(output)).findings())
+
+
+def kinds(output):
+    """What is not intact, by path."""
+    return {each.path: each.kind for each in findings(output) if each.kind != "intact"}
+
+
+def only(output):
+    """The one finding that is not intact."""
+    (found,) = [each for each in findings(output) if each.kind != "intact"]
+    return found
+
+
+def overwrite(path, change):
+    path.write_bytes(change(path.read_bytes()))
+
+
+def flipped(data):
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+def test_what_a_run_wrote_is_intact(output):
+    found = findings(output)
+    assert sorted(each.path for each in found) == outputs(output) == ["b.png", "trip/a.png", "z.png"]
+    assert {each.kind for each in found} == {"intact"}
+
+
+def test_a_missing_output_is_made_again(output):
+    (output / "b.png").unlink()
+    assert only(output) == Finding("missing", "b.png", "it is not there any more", made_again=True)
+
+
+def test_a_missing_folder_is_as_many_missing_outputs(output):
+    shutil.rmtree(output / "trip")
+    assert kinds(output) == {"trip/a.png": "missing"}
+    (output / "trip").touch()
+    assert kinds(output) == {"trip/a.png": "missing", "trip": "extra"}
+
+
+def test_another_size_is_a_change_that_a_run_sees(output, photos):
+    overwrite(output / "b.png", lambda data: data + b"!")
+    size = (output / "b.png").stat().st_size
+    reason = f"{size} bytes, where {size - 1} were written"
+    assert only(output) == Finding("changed", "b.png", reason, made_again=True)
+    run(photos, output=str(output))
+    assert kinds(output) == {}
+
+
+def test_one_bit_is_a_change_that_a_run_does_not_see(output, photos):
+    overwrite(output / "b.png", flipped)
+    assert only(output) == Finding("changed", "b.png", "other bytes of the same size")
+    run(photos, output=str(output))
+    assert kinds(output) == {"b.png": "changed"}
+
+
+def test_the_output_of_an_earlier_run_is_outdated_where_the_last_one_failed(output, photos):
+    (photos / "b.png").write_bytes(b"no picture")
+    run(photos, output=str(output))
+    assert only(output).kind == "outdated"
+    overwrite(output / "b.png", flipped)
+    assert only(output) == Finding("changed", "b.png", "other bytes of the same size", made_again=True)
+    (output / "b.png").unlink()
+    assert only(output).kind == "absent"
+
+
+def test_a_failed_image_has_no_output(photos, tmp_path):
+    output = tmp_path / "out"
+    (photos / "b.png").write_bytes(b"no picture")
+    run(photos, output=str(output))
+    assert only(output) == Finding("absent", "b.png")
+    (output / "b.png").touch()
+    assert kinds(output) == {"b.png": "extra"}
+
+
+def test_what_is_made_at_last_is_intact(output, photos):
+    picture = (photos / "b.png").read_bytes()
+    for content in (b"no picture", picture):
+        (photos / "b.png").write_bytes(content)
+        run(photos, output=str(output))
+    assert kinds(output) == {}
+
+
+def test_files_of_others_are_extra(output):
+    for name in ("notes.txt", ".hidden.png", "trip/new\nline.png"):
+        (output / name).touch()
+    (output / "trip" / "deep").mkdir()
+    os.mkfifo(output / "trip" / "deep" / "pipe.png")
+    assert kinds(output) == dict.fromkeys(
+        ("notes.txt", ".hidden.png", "trip/new\nline.png", "trip/deep/pipe.png"), "extra"
+    )
+
+
+def test_imgpools_own_folder_and_what_systems_leave_behind_are_not_extra(output):
+    (output / ".imgpool" / "anything").touch()
+    (output / "trip" / ".DS_Store").touch()
+    (output / "__MACOSX").mkdir()
+    (output / "__MACOSX" / "b.png").touch()
+    assert kinds(output) == {}
+
+
+def test_the_results_of_another_run_have_a_journal_of_their_own(output, photos):
+    run(photos, output=str(output / "again"))
+    verification = Verification(str(output))
+    assert {each.kind for each in verification.findings()} == {"intact"}
+    assert verification.left_out == ["again"]
+    assert kinds(output / "again") == {}
+
+
+@pytest.mark.parametrize("same_bytes", [True, False])
+def test_a_link_is_no_output_whatever_it_leads_to(output, tmp_path, same_bytes):
+    other = tmp_path / "other.png"
+    shutil.move(output / "b.png", other)
+    (output / "b.png").symlink_to(other if same_bytes else tmp_path / "absent")
+    assert only(output) == Finding("changed", "b.png", "a link stands there now")
+
+
+def test_links_to_folders_are_not_followed(output, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "x.png").touch()
+    (output / "elsewhere").symlink_to(tmp_path / "elsewhere")
+    (output / "loop").symlink_to(output)
+    assert kinds(output) == {"elsewhere": "extra", "loop": "extra"}
+
+
+def test_a_folder_of_outputs_may_have_moved_to_another_disk(output, tmp_path):
+    shutil.move(output / "trip", tmp_path / "trip")
+    (output / "trip").symlink_to(tmp_path / "trip")
+    assert kinds(output) == {}
+    overwrite(tmp_path / "trip" / "a.png", flipped)
+    assert kinds(output) == {"trip/a.png": "changed"}
+
+
+@pytest.mark.parametrize(("make", "what"), [(os.mkdir, "a folder"), (os.mkfifo, "no regular file")])
+def test_what_is_no_file_is_not_read(output, make, what):
+    (output / "b.png").unlink()
+    make(output / "b.png")
+    assert only(output) == Finding("changed", "b.png", f"{what} stands there now")
+
+
+def test_what_cannot_be_read_is_told(output, monkeypatch):
+    """Root can read what has a mode of 0, so that the error is made."""
+    real = open
+
+    def closed(path, *arguments, **options):
+        if str(path).endswith("b.png"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(verify, "open", closed, raising=False)
+    assert only(output) == Finding("unreadable", "b.png", "it may not be read (permission denied)")
+
+
+def test_a_folder_that_cannot_be_listed_is_told(output, monkeypatch):
+    close_folder(monkeypatch, "trip")
+    found = only(output)
+    assert (found.kind, found.path) == ("unreadable", "trip")
+    assert "permission denied" in found.reason
+
+
+def test_names_of_every_sort(photos, tmp_path):
+    names = ["new\nline.png", os.fsdecode(b"not-utf8-\xff.png"), "[bold].png", "-f.png"]
+    for name in names:
+        shutil.copy(photos / "b.png", photos / name)
+    run(photos, output=str(tmp_path / "out"))
+    assert kinds(tmp_path / "out") == {}
+    for name in names:
+        (tmp_path / "out" / name).unlink()
+    assert kinds(tmp_path / "out") == dict.fromkeys(names, "missing")
+
+
+def test_many_files_are_told_in_the_order_of_the_journal(output, photos, monkeypatch):
+    monkeypatch.setattr(verify, "AHEAD", 1)
+    for number in range(20):
+        shutil.copy(photos / "b.png", photos / f"{number}.png")
+    run(photos, output=str(output))
+    verification = Verification(str(output))
+    assert len(verification.known) == 23
+    assert [each.path for each in verification.findings()] == list(verification.known)
+
+
+def test_whoever_stops_looking_leaves_no_thread_behind(output, monkeypatch):
+    told = set()
+
+    def digest(path, leaving):
+        told.add(leaving)
+        return real(path, leaving)
+
+    real = verify._digest
+    monkeypatch.setattr(verify, "_digest", digest)
+    before = threading.active_count()
+    found = Verification(str(output)).findings()
+    next(found)
+    found.close()
+    assert threading.active_count() == before
+    assert [leaving.is_set() for leaving in told] == [True]
+
+
+def test_a_file_that_nobody_waits_for_is_not_read_to_its_end(output):
+    leaving = threading.Event()
+    leaving.set()
+    assert verify._digest(str(output / "b.png"), leaving) == verify.hashlib.sha256().digest()
+
+
+@pytest.mark.parametrize(("changes", "unsettled"), [(ENDED, False), ({"unsettled_since_ns": 1} | KILLED, True)])
+def test_a_run_that_was_cut_off_may_have_left_outputs_unaccounted_for(output, changes, unsettled):
+    write_run(output, **changes)
+    assert Verification(str(output)).unsettled is unsettled
+
+
+def test_while_a_run_is_writing_nothing_can_be_told(output):
+    write_elsewhere(output)
+    with pytest.raises(RunError, match="pid 4711 on a-host-that-is-not-this-one, since 2026-11-22 21:03:11 UTC"):
+        Verification(str(output))
+
+
+def test_a_run_that_wrote_meanwhile_spoils_the_findings(output, photos):
+    (photos / "b.png").unlink()
+    found = Verification(str(output)).findings()
+    next(found)
+    run(photos, output=str(output), fresh=True)
+    with pytest.raises(RunError, match="meanwhile"):
+        list(found)
+
+
+def test_a_folder_without_a_journal_is_refused(photos, tmp_path):
+    with pytest.raises(UsageError, match="not written by imgpool"):
+        Verification(str(photos))
+    with pytest.raises(UsageError, match="does not exist"):
+        Verification(str(tmp_path / "absent"))
+
+
+def test_garbage_in_the_journal_costs_nobody_else_their_record(output):
+    with journal_path(str(output)).open("ab") as file:
+        file.write(b'{"v": 1, "status": "done", "target": "x", "written": 1, "sha256": "no hash"}\n{"v": 1}\n\0\0')
+    assert kinds(output) == {}
+
+
+def test_a_journal_is_enough(tmp_path):
+    output = str(tmp_path / "out")
+    write_journal(output, failed(output))
+    assert kinds(output) == {"a.png": "absent"}

@@ -1,0 +1,47 @@
+import multiprocessing
+import os
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+
+from imgpool.system.processes import clean_start, exit_reason
+from imgpool.system.threads import ONE_THREAD
+from tests.support import engine_tasks as tasks
+
+
+def test_a_clean_start_hides_the_script_and_asks_for_one_thread(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    main = sys.modules["__main__"]
+    with clean_start(forked=False):
+        assert not hasattr(sys.modules["__main__"], "__file__")
+        assert all(os.environ[name] == "1" for name in ONE_THREAD)
+        child = [sys.executable, "-c", "import os; print(os.environ['OMP_NUM_THREADS'])"]
+        assert subprocess.run(child, capture_output=True, check=True).stdout.split() == [b"1"]
+    assert sys.modules["__main__"] is main
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert "MKL_NUM_THREADS" not in os.environ
+
+
+def test_all_is_put_back_after_an_error():
+    main, environment = sys.modules["__main__"], dict(os.environ)
+    with pytest.raises(OSError, match="no more"), clean_start(forked=False):
+        raise OSError("no more processes")
+    assert sys.modules["__main__"] is main
+    assert dict(os.environ) == environment
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_workers_are_numbered_from_one_in_the_order_of_their_birth(method):
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as host:
+        assert host.submit(tasks.child_numbers, method).result() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("exitcode", "reason"),
+    [(0, "exit code 0"), (3, "exit code 3"), (-9, "SIGKILL"), (-11, "SIGSEGV"), (-99, "signal 99")],
+)
+def test_exit_reasons(exitcode, reason):
+    assert exit_reason(exitcode) == reason

@@ -1,0 +1,88 @@
+"""Streams whose other end has gone away."""
+
+import errno
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+
+from imgpool.system.streams import Unfailing, lead_nowhere, print_text
+
+
+@pytest.fixture
+def unread():
+    """A text stream into a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as stream:
+        yield stream
+
+
+class Full(io.StringIO):
+    """A stream into a file on a full disk."""
+
+    def write(self, _text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_cannot_be_written_is_dropped_and_what_comes_after_too(unread):
+    stream = Unfailing(unread)
+    for _ in range(2):
+        stream.write("x" * 100_000)
+        stream.flush()
+    unread.flush()  # as Python does when it exits
+
+
+def test_nothing_is_dropped_where_somebody_listens():
+    listener = io.StringIO()
+    stream = Unfailing(listener)
+    assert stream.write("µ\n") == 2
+    assert listener.getvalue() == "µ\n"
+
+
+def test_all_else_is_the_streams_own(unread):
+    stream = Unfailing(unread)
+    assert stream.fileno() == unread.fileno()
+    assert not stream.isatty()
+    assert not hasattr(stream, "rich_proxied_file")
+
+
+def test_a_stream_without_a_descriptor_can_lead_nowhere():
+    lead_nowhere(io.StringIO())
+
+
+def test_a_text_is_printed_whole_at_once(capsys):
+    print_text("a\nb")
+    assert capsys.readouterr().out == "a\nb\n"
+
+
+def test_a_text_that_nobody_reads_is_no_error(monkeypatch, unread):
+    for stdout in (unread, None):
+        monkeypatch.setattr(sys, "stdout", stdout)
+        print_text("x" * 100_000)
+    unread.flush()
+
+
+def test_a_text_that_cannot_be_kept_is_an_error(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Full())
+    with pytest.raises(OSError, match="No space"):
+        print_text("x")
+
+
+NEXT_FILE = """
+import os, sys
+from imgpool.system.streams import open_standard_streams
+open_standard_streams()
+with open(sys.argv[1], "w") as report:
+    report.write(f"{report.fileno() > 2} {[os.get_inheritable(number) for number in range(3)]}")
+"""
+
+
+@pytest.mark.parametrize("closed", ["", "<&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_no_file_gets_the_number_of_a_stream(tmp_path, closed):
+    report = tmp_path / "report"
+    command = ["sh", "-c", f'exec "$0" "$@" {closed}', sys.executable, "-c", NEXT_FILE, report]
+    assert subprocess.run(command, check=False).returncode == 0
+    assert report.read_text() == "True [True, True, True]"

@@ -1,0 +1,65 @@
+"""One thread in every library, and the threads given back afterwards."""
+
+import json
+import os
+import subprocess
+import sys
+
+import cv2
+import pytest
+from threadpoolctl import threadpool_info
+
+from imgpool.system.threads import ONE_THREAD, one_thread
+
+
+@pytest.fixture
+def three_threads():
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(3)
+    yield
+    cv2.setNumThreads(before)
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_libraries_use_one_thread_inside_and_their_own_number_after():
+    environment = {name: os.environ.get(name) for name in ONE_THREAD}
+    pools = [pool["num_threads"] for pool in threadpool_info()]
+    with one_thread():
+        assert cv2.getNumThreads() == 1
+        assert {pool["num_threads"] for pool in threadpool_info()} <= {1}
+        assert {os.environ[name] for name in ONE_THREAD} == {"1"}
+    assert cv2.getNumThreads() == 3
+    assert [pool["num_threads"] for pool in threadpool_info()] == pools
+    assert {name: os.environ.get(name) for name in ONE_THREAD} == environment
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_threads_are_given_back_after_an_error():
+    with pytest.raises(KeyError), one_thread():
+        raise KeyError
+    assert cv2.getNumThreads() == 3
+
+
+FROM_NOW_ON = """
+import json, os, sys
+{before}
+from imgpool.system.threads import one_thread, use_one_thread, use_one_thread_from_now_on
+use_one_thread_from_now_on()
+import cv2, numpy
+use_one_thread()
+with one_thread():
+    pass
+looked_for = "threadpoolctl" in sys.modules
+from threadpoolctl import threadpool_info
+print(json.dumps([looked_for, cv2.getNumThreads(), *(pool["num_threads"] for pool in threadpool_info())]))
+"""
+
+
+@pytest.mark.parametrize(("before", "looked_for"), [("", False), ("import numpy", True)])
+def test_libraries_that_are_limited_from_the_first_on_need_not_be_looked_for(before, looked_for):
+    program = FROM_NOW_ON.format(before=before)
+    environment = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, env=environment)
+    found, *threads = json.loads(done.stdout)
+    assert found == looked_for
+    assert set(threads) == {1}

@@ -1,0 +1,1 @@
+"""Scripts that create the built-in models; not part of the wheel."""

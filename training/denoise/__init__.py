@@ -1,0 +1,1 @@
+"""The denoiser: its network, its training data, its package and its figures."""
