@@ -15,7 +15,7 @@ ROOT = Path(imgpool.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 LAYERS = (
     "core", "system", "formats", "models", "filters", "engines", "work", "output", "batch",
-    "calibration", "compare", "report", "api", "cli",
+    "calibration", "compare", "report", "plugins", "testing", "api", "cli",
 )  # fmt: skip
 FLOORS = {name: number for number, name in enumerate(LAYERS)}
 ENTRIES = {"imgpool", "imgpool.__main__"}  # the doors: they open onto any floor

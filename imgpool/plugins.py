@@ -1,0 +1,101 @@
+"""Public API for plug-in authors: everything that a filter, format, engine or model runtime may import.
+
+A plug-in is an object that an installed package names in one of four entry-point groups::
+
+    [project.entry-points."imgpool.filters"]
+    posterize = "my_package:posterize"
+
+============================ =================================== ======================================
+entry-point group             the object                          its contract, as a test
+============================ =================================== ======================================
+``imgpool.filters``           a `Filter`, made by `image_filter`  `imgpool.testing.FilterContract`
+``imgpool.formats``           an instance of a `Format` subclass  `imgpool.testing.FormatContract`
+``imgpool.engines``           an object with `Engine`'s methods   `imgpool.testing.EngineContract`
+``imgpool.runtimes``          an object with `Runtime`'s methods  `imgpool.testing.RuntimeContract`
+============================ =================================== ======================================
+
+Notes
+-----
+**Compatibility.** This module and `imgpool.testing` follow semantic versioning. Within a major version, no name
+disappears, no parameter loses its meaning, and a plug-in that passes the contract tests keeps working. New names,
+and new keyword parameters with defaults, may come with a minor version. Before version 1.0, a minor version may
+break compatibility; the change log then says what to change. All other modules may change at any time.
+
+**Cost.** Each worker process imports a plug-in's module before its first image. Import heavy libraries inside the
+functions that use them, and name them in ``libraries``, so that workers import them once and ahead of time.
+"""
+
+from imgpool.core.axes import Pixels, map_planes
+from imgpool.core.dtypes import Floats, check_numeric, full_scale, restore, to_float, working_dtype
+from imgpool.core.engine import (
+    Engine,
+    EngineOptions,
+    Function,
+    Initializer,
+    MemoryNeeded,
+    RunMetrics,
+    StartMethod,
+)
+from imgpool.core.errors import FilterError, ImgpoolError, ReadError, RecipeError, UsageError, WorkerError, WriteError
+from imgpool.core.filter import Filter, Parameters, image_filter
+from imgpool.core.format import FilePath, Format
+from imgpool.core.hint import Hint
+from imgpool.core.image import Image, Metadata, PixelSize, Properties
+from imgpool.core.model import Array, Model, ModelAxis, Operation, Runtime, Session, Size, SizeOf, Tensor
+from imgpool.core.part import Part, Span
+from imgpool.core.quantity import Area, Length, Range
+from imgpool.core.reference import Reference
+from imgpool.core.task import Failure, Result, Task
+
+__all__ = [
+    "Area",
+    "Array",
+    "Engine",
+    "EngineOptions",
+    "Failure",
+    "FilePath",
+    "Filter",
+    "FilterError",
+    "Floats",
+    "Format",
+    "Function",
+    "Hint",
+    "Image",
+    "ImgpoolError",
+    "Initializer",
+    "Length",
+    "MemoryNeeded",
+    "Metadata",
+    "Model",
+    "ModelAxis",
+    "Operation",
+    "Parameters",
+    "Part",
+    "PixelSize",
+    "Pixels",
+    "Properties",
+    "Range",
+    "ReadError",
+    "RecipeError",
+    "Reference",
+    "Result",
+    "RunMetrics",
+    "Runtime",
+    "Session",
+    "Size",
+    "SizeOf",
+    "Span",
+    "StartMethod",
+    "Task",
+    "Tensor",
+    "UsageError",
+    "WorkerError",
+    "WriteError",
+    "check_numeric",
+    "full_scale",
+    "image_filter",
+    "map_planes",
+    "restore",
+    "to_float",
+    "working_dtype",
+]
