@@ -209,7 +209,7 @@ def refuse_unholdable(tasks: Sequence[Task], recipe: Recipe) -> None:
 def _refusal(task: Task, recipe: Recipe) -> _Refusal | None:
     source_format, target_format = _formats(task)
     try:
-        outcome = recipe.outcome(source_format.properties(task.source))
+        outcome = recipe.infer_output(source_format.properties(task.source))
     except (ImgpoolError, OSError):
         return None
     if target_format.can_hold(outcome):
@@ -237,7 +237,7 @@ def _changes_kind(recipe: Recipe) -> bool:
 
 def _changed(recipe: Recipe, probe: Properties) -> bool:
     try:
-        outcome = recipe.outcome(probe)
+        outcome = recipe.infer_output(probe)
     except ImgpoolError:  # a filter refuses this kind; an image of the kind fails by itself
         return False
     return (outcome.dtype, outcome.axes) != (probe.dtype, probe.axes)

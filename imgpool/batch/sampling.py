@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from imgpool.core.task import Task
 
 
-def evenly(tasks: Sequence[Task], count: int) -> list[Task]:
+def spread_evenly(tasks: Sequence[Task], count: int) -> list[Task]:
     """So many of the tasks, at even distances; the first and the last are among them, or with one only the last."""
     if count >= len(tasks):
         return list(tasks)

@@ -12,7 +12,7 @@ from itertools import chain
 import numpy as np
 
 from imgpool.batch.preload import modules_of_formats
-from imgpool.batch.sampling import evenly
+from imgpool.batch.sampling import spread_evenly
 from imgpool.batch.scan import scan
 from imgpool.calibration.illumination import Floats, enlarge, estimate_light, reduced_channels
 from imgpool.core.catalogue import ENGINES
@@ -36,7 +36,7 @@ FLOAT32 = np.dtype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class FlatFieldSettings:
     """What to estimate from, and how.
 
     Attributes
@@ -110,7 +110,7 @@ class Estimation:
 
     Attributes
     ----------
-    settings : Settings
+    settings : FlatFieldSettings
     found : int
         Images in the inputs.
     tasks : list of Task
@@ -133,7 +133,7 @@ class Estimation:
         written.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: FlatFieldSettings) -> None:
         self.settings = settings
         self._output = os.path.abspath(settings.output)
         _check_output(settings, self._output)
@@ -142,7 +142,7 @@ class Estimation:
         if not images:
             raise UsageError(f"no image found in {', '.join(settings.inputs)}", "name the folder of the images")
         self.found = len(images)
-        self.tasks = evenly([Task(each.source, "", each.size, each.mtime_ns) for each in images], settings.limit)
+        self.tasks = spread_evenly([Task(each.source, "", each.size, each.mtime_ns) for each in images], settings.limit)
         self._first, self.layout = _common([task.source for task in self.tasks])
         _check_holds(self._output, self.layout)
         self._dark = self._read_dark()
@@ -152,7 +152,7 @@ class Estimation:
         self.light: Image
         self.seconds = 0.0
 
-    def go(self, notice: Callable[[Result], object]) -> None:
+    def run(self, on_result: Callable[[Result], object]) -> None:
         """Take in the images, tell of each, estimate the light and write it.
 
         Raises
@@ -164,7 +164,7 @@ class Estimation:
         with tempfile.TemporaryDirectory(prefix="imgpool-") as folder:
             paths = []
             for result in chain(self._closed_folders(), self._reduce(folder)):
-                notice(result)
+                on_result(result)
                 if result.failure:
                     self.failed.append(result)
                 else:
@@ -248,7 +248,7 @@ class Estimation:
         return {self._output, *([os.path.abspath(self.settings.dark)] if self.settings.dark else [])}
 
 
-def _check_output(settings: Settings, output: str) -> None:
+def _check_output(settings: FlatFieldSettings, output: str) -> None:
     format_of(output)
     folder = os.path.dirname(output)
     if not os.path.isdir(folder):

@@ -62,9 +62,9 @@ def compare(  # noqa: PLR0913 - one parameter for each option of the command lin
         keep_freed_memory()  # as workers do: serially and in the pool, images run alike
         from imgpool.api import choose_recipe, memory_size
         from imgpool.batch.run import Run, Settings
-        from imgpool.compare.comparison import Comparison, place_beside
+        from imgpool.compare.comparison import Comparison, new_folder_beside
         from imgpool.core.errors import UsageError
-        from imgpool.report.compare import Follower, comparison_lines
+        from imgpool.report.compare import ComparisonDisplay, comparison_lines
         from imgpool.report.compare_json import comparison_json
         from imgpool.report.lines import print_lines
         from imgpool.report.plot import check_plot, draw
@@ -79,7 +79,7 @@ def compare(  # noqa: PLR0913 - one parameter for each option of the command lin
             Settings(
                 inputs=tuple(inputs),
                 recipe=choose_recipe(recipe, filters or (), to, pixel_size),
-                output=output or place_beside(inputs[0]),
+                output=output or new_folder_beside(inputs[0]),
                 workers=count(workers, "--workers"),
                 chunksize=count(chunksize, "--chunksize"),
                 max_memory=memory_size(max_memory),
@@ -87,8 +87,8 @@ def compare(  # noqa: PLR0913 - one parameter for each option of the command lin
         )
         with _folder(run.output, keep=output is not None):
             comparison = Comparison(run, run.output, sample=len(run.to_do) if everything else sample, rounds=rounds)
-            follower = Follower(comparison, verbose=verbose)
-            follower.follow(comparison.go(tidy=output is None))
+            display = ComparisonDisplay(comparison, verbose=verbose)
+            display.follow(comparison.measure_all(free_space=output is None))
         if as_json:
             print_json(comparison_json(comparison))
         else:

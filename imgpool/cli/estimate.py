@@ -49,12 +49,12 @@ def flat_field(  # noqa: PLR0913 - one parameter for each option of the command 
     differ, 3 no image could be used, or the field not be written.
     """
     with exit_codes(verbose=verbose):
-        from imgpool.calibration.flat_field import LIMIT, Estimation, Settings
-        from imgpool.report.estimate import Follower, estimate_json, estimate_lines
+        from imgpool.calibration.flat_field import LIMIT, Estimation, FlatFieldSettings
+        from imgpool.report.estimate import EstimationDisplay, estimate_json, estimate_lines
         from imgpool.report.lines import print_lines
 
         estimation = Estimation(
-            Settings(
+            FlatFieldSettings(
                 inputs=tuple(inputs),
                 output=output,
                 dark=dark,
@@ -63,7 +63,7 @@ def flat_field(  # noqa: PLR0913 - one parameter for each option of the command 
                 force=force,
             )
         )
-        Follower(estimation, quiet=quiet, verbose=verbose).follow()
+        EstimationDisplay(estimation, quiet=quiet, verbose=verbose).follow()
         if as_json:
             print_json(estimate_json(estimation))
         elif not quiet:

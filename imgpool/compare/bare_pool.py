@@ -30,7 +30,7 @@ from imgpool.work.process_file import Job, WorkerState, set_up
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
+class PoolMethod:
     """A way to have a pool do tasks.
 
     Attributes
@@ -46,7 +46,7 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True)
-class MethodTime:
+class PoolMethodTiming:
     """What a method took.
 
     Attributes
@@ -61,14 +61,14 @@ class MethodTime:
         All of them.
     """
 
-    method: Method
+    method: PoolMethod
     seconds: float
     first: float
     waiting: int
     results: tuple[Result, ...]
 
 
-Ask = Callable[[Pool, Sequence[Task], int | None], Iterator[Result]]
+SubmitTasks = Callable[[Pool, Sequence[Task], int | None], Iterator[Result]]
 
 _workshop: WorkerState
 
@@ -102,7 +102,7 @@ def _apply_async(pool: Pool, tasks: Sequence[Task], _: int | None) -> Iterator[R
         yield answer.get()
 
 
-METHODS: dict[str, Ask] = {
+METHODS: dict[str, SubmitTasks] = {
     "map": _map,
     "imap": _imap,
     "imap_unordered": _imap_unordered,
@@ -111,8 +111,8 @@ METHODS: dict[str, Ask] = {
 
 
 def time_method(
-    method: Method, tasks: Sequence[Task], job: Job, options: EngineOptions, patience: float
-) -> MethodTime | None:
+    method: PoolMethod, tasks: Sequence[Task], job: Job, options: EngineOptions, patience: float
+) -> PoolMethodTiming | None:
     """Run the tasks; None if that takes longer than `patience` seconds, or its process dies.
 
     Parameters
@@ -145,15 +145,15 @@ def time_method(
     return _summed_up(method, handed_over, started) if handed_over else None
 
 
-def _summed_up(method: Method, handed_over: Sequence[tuple[Result, float]], started: float) -> MethodTime:
+def _summed_up(method: PoolMethod, handed_over: Sequence[tuple[Result, float]], started: float) -> PoolMethodTiming:
     moments = [moment for _, moment in handed_over]
     waiting = most_waiting([(result.seconds.pop(FINISHED, moment), moment) for result, moment in handed_over])
     results = tuple(result for result, _ in handed_over)
-    return MethodTime(method, max(moments) - started, min(moments) - started, waiting, results)
+    return PoolMethodTiming(method, max(moments) - started, min(moments) - started, waiting, results)
 
 
 def _time(
-    method: Method, tasks: Sequence[Task], job: Job, workers: int, preload: Sequence[str], sender: Connection
+    method: PoolMethod, tasks: Sequence[Task], job: Job, workers: int, preload: Sequence[str], sender: Connection
 ) -> None:
     """Send every result with the moment at which it was handed over."""
     lead_group()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from imgpool.compare.measurer import Measurement, Setup
+from imgpool.compare.measurer import EngineSetup, Measurement
 
 By = Literal["start", "memory", "tail", "disk", "dispatch", "cpu"]
 
@@ -25,7 +25,7 @@ WORTH = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class RunProfile:
     """What there is to judge a run by.
 
     Attributes
@@ -72,34 +72,34 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class Bottleneck:
     """What keeps a run from being faster, and one sentence on how that is known."""
 
     by: By
     why: str
 
 
-def what_bounds(figures: Figures) -> Bound:
+def find_bottleneck(figures: RunProfile) -> Bottleneck:
     """The first that applies, from what hides all else to what is left."""
-    signs: dict[By, Callable[[Figures], str]] = {
+    signs: dict[By, Callable[[RunProfile], str]] = {
         "start": _start,
         "memory": _memory,
         "tail": _tail,
         "disk": _disk,
         "dispatch": _dispatch,
     }
-    found = (Bound(by, why) for by, sign in signs.items() if (why := sign(figures)))
-    return next(found, Bound("cpu", _cpu(figures)))
+    found = (Bottleneck(by, why) for by, sign in signs.items() if (why := sign(figures)))
+    return next(found, Bottleneck("cpu", _cpu(figures)))
 
 
-def _start(figures: Figures) -> str:
+def _start(figures: RunProfile) -> str:
     share = figures.start / figures.seconds
     if share <= START_SHARE:
         return ""
     return f"{share:.0%} of the time passes before the first image: there is too little work here"
 
 
-def _memory(figures: Figures) -> str:
+def _memory(figures: RunProfile) -> str:
     need, may = figures.workers * figures.peak, figures.memory
     if may is None or need <= may or figures.idle <= IDLE_SHARE * figures.whole:
         return ""
@@ -109,14 +109,14 @@ def _memory(figures: Figures) -> str:
     )
 
 
-def _tail(figures: Figures) -> str:
+def _tail(figures: RunProfile) -> str:
     share = figures.alone / figures.seconds
     if share <= TAIL_SHARE:
         return ""
     return f"in the last {share:.0%} of the time only one worker has an image: the others are done"
 
 
-def _disk(figures: Figures) -> str:
+def _disk(figures: RunProfile) -> str:
     if figures.reading > figures.seconds:
         return (
             f"reading the files took {figures.reading:.1f} s when they were not in memory yet, longer than all of the "
@@ -127,14 +127,14 @@ def _disk(figures: Figures) -> str:
     return f"workers wait for {figures.blocked_share:.0%} of an image's time: for the disk or the network"
 
 
-def _dispatch(figures: Figures) -> str:
+def _dispatch(figures: RunProfile) -> str:
     share = figures.dispatch / figures.whole
     if share <= DISPATCH_SHARE:
         return ""
     return f"{share:.0%} of the time goes into handing images over: they are small"
 
 
-def _cpu(figures: Figures) -> str:
+def _cpu(figures: RunProfile) -> str:
     share = 1 - (figures.idle + figures.dispatch) / figures.whole - figures.start / figures.seconds
     sentence = f"workers are busy with images for {share:.0%} of the time"
     if figures.cpu_share is not None:
@@ -167,7 +167,7 @@ class Advice:
         One sentence.
     """
 
-    setup: Setup
+    setup: EngineSetup
     seconds: float
     why: str
 
@@ -198,13 +198,13 @@ def advise(workers: Sequence[Measurement], chunks: Sequence[Measurement], times:
     own = min((measured.setup for measured in chunks if measured.setup.chunksize is None), key=cost.__getitem__)
     fastest = min((measured.setup for measured in chunks), key=cost.__getitem__)
     if chosen.workers != own.workers or cost[fastest] >= (1 - WORTH) * cost[own]:
-        setup = Setup(chosen.engine, chosen.workers)
+        setup = EngineSetup(chosen.engine, chosen.workers)
         return Advice(setup, cost.get(setup, cost[chosen]), f"{why}; no chunk size beats auto by {WORTH:.0%}")
     gain = 1 - cost[fastest] / cost[own]
     return Advice(fastest, cost[fastest], f"{why}; chunks of {fastest.chunksize} save {gain:.0%} over auto")
 
 
-def _why_workers(chosen: Setup, cost: Mapping[Setup, float], tried: Sequence[Setup]) -> str:
+def _why_workers(chosen: EngineSetup, cost: Mapping[EngineSetup, float], tried: Sequence[EngineSetup]) -> str:
     serial, most = tried[0], max(tried, key=lambda setup: setup.workers)
     sentence = f"{cost[serial] / cost[chosen]:.2f} × as fast as serially"
     if chosen.workers < most.workers:

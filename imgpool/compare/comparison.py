@@ -9,20 +9,20 @@ from math import inf
 from statistics import median
 
 from imgpool.batch.run import Run
-from imgpool.batch.sampling import evenly
-from imgpool.compare.bare_pool import METHODS, Method, MethodTime
+from imgpool.batch.sampling import spread_evenly
+from imgpool.compare.bare_pool import METHODS, PoolMethod, PoolMethodTiming
 from imgpool.compare.bottleneck import (
     QUEUED_SHARE,
     Advice,
-    Bound,
-    Figures,
+    Bottleneck,
+    RunProfile,
     advise,
+    find_bottleneck,
     queued_share,
     seconds_for_all,
-    what_bounds,
 )
-from imgpool.compare.differences import Difference, differences
-from imgpool.compare.measurer import Measurement, Measurer, Setup
+from imgpool.compare.differences import OutputDifference, differences
+from imgpool.compare.measurer import EngineSetup, Measurement, Measurer
 from imgpool.compare.sample import LONGEST_CHUNK, chunk_lengths, cost, read_once, settle, worker_counts
 from imgpool.core.errors import UsageError
 from imgpool.core.task import Result, Task
@@ -42,17 +42,17 @@ SHARE_OF_DISK = 0.1
 PATIENCE = (10.0, 5.0)
 """A bare pool is given so many seconds, and so many times what the supervised one takes."""
 
-SERIAL = Setup("serial")
+SERIAL = EngineSetup("serial")
 
 
-def place_beside(first: str) -> str:
+def new_folder_beside(first: str) -> str:
     """A folder that there is not, beside the first input: ``photos-compare-3fa9`` for ``photos``."""
     stem = default_output(first).removesuffix("-processed")
     return f"{stem}-compare-{secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ComparisonProgress:
     """How far a comparison has come.
 
     Attributes
@@ -63,7 +63,7 @@ class Progress:
         What is still to be measured, and for how long, about.
     """
 
-    done: Measurement | MethodTime | Method
+    done: Measurement | PoolMethodTiming | PoolMethod
     left: int
     seconds_left: float
 
@@ -103,39 +103,39 @@ class Comparison:
         self.reading = 0.0
         self._sample = sample
         self._bench = Measurer(run, place)
-        self._measured: dict[Setup, list[Measurement]] = {}
-        self._timed: dict[Method, list[MethodTime | None]] = {}
+        self._measured: dict[EngineSetup, list[Measurement]] = {}
+        self._timed: dict[PoolMethod, list[PoolMethodTiming | None]] = {}
         self._free = shutil.disk_usage(place).free
 
     @property
-    def most(self) -> Setup:
+    def most(self) -> EngineSetup:
         """The pool with as many workers as are asked for."""
-        return Setup("pool", self.run.options.workers, self.run.settings.chunksize)
+        return EngineSetup("pool", self.run.options.workers, self.run.settings.chunksize)
 
-    def go(self, *, tidy: bool = True) -> Iterator[Progress]:
+    def measure_all(self, *, free_space: bool = True) -> Iterator[ComparisonProgress]:
         """Choose the sample, and measure; say after each measurement how far that is.
 
         Parameters
         ----------
-        tidy
+        free_space
             Remove the outputs of earlier runs where they take much of the disk.
         """
         self.run.prepare()
         self._choose()
-        yield Progress(self._warm_up, *self._left(plan := self._plan()))
+        yield ComparisonProgress(self._warm_up, *self._left(plan := self._plan()))
         while plan:
-            if tidy:
+            if free_space:
                 self._make_room()
             each = plan.pop(0)
-            done = self._measure(each) if isinstance(each, Setup) else self._time(each)
-            yield Progress(done, *self._left(plan))
+            done = self._measure(each) if isinstance(each, EngineSetup) else self._time(each)
+            yield ComparisonProgress(done, *self._left(plan))
 
     @cached_property
     def weight(self) -> float:
         """How many times the work of the sample all images are."""
         return sum(map(cost, self.run.to_do)) / sum(map(cost, self.tasks))
 
-    def median(self, setup: Setup) -> Measurement:
+    def median(self, setup: EngineSetup) -> Measurement:
         """Of the runs of one kind, that which took neither longest nor shortest."""
         runs = sorted(self._measured[setup], key=lambda each: each.seconds)
         return runs[(len(runs) - 1) // 2]
@@ -154,7 +154,7 @@ class Comparison:
         return [self.median(setup) for setup in sorted(pools, key=lambda setup: setup.chunksize or inf)]
 
     @property
-    def methods(self) -> dict[Method, MethodTime | None]:
+    def methods(self) -> dict[PoolMethod, PoolMethodTiming | None]:
         """What the methods of a bare pool took; None for one that came to no end."""
         return {method: _median(times) for method, times in self._timed.items()}
 
@@ -164,7 +164,7 @@ class Comparison:
         return 1 + sum(map(len, self._measured.values())) + sum(map(len, self._timed.values()))
 
     @cached_property
-    def differences(self) -> list[Difference]:
+    def differences(self) -> list[OutputDifference]:
         """Every image that came out otherwise than serially, once for each way in which it did."""
         return differences(self._measured[SERIAL][0].results, self._all_results())
 
@@ -174,11 +174,11 @@ class Comparison:
         return [result for result in self._measured[SERIAL][0].results.values() if result.failure]
 
     @cached_property
-    def bound(self) -> Bound:
+    def bottleneck(self) -> Bottleneck:
         """What keeps the pool from being faster."""
         most, serial = self.median(self.most), self.median(SERIAL)
-        return what_bounds(
-            Figures(
+        return find_bottleneck(
+            RunProfile(
                 workers=most.setup.workers,
                 seconds=most.seconds,
                 cores=self.cores,
@@ -218,17 +218,17 @@ class Comparison:
         count = len(everything) if self._sample is None else self._sample
         least = 2 * self.most.workers
         if self._sample is None and len(everything) > least:
-            pilot = evenly(everything, PILOT_IMAGES)
+            pilot = spread_evenly(everything, PILOT_IMAGES)
             pilot.sort(key=lambda task: abs(task.size - everything[len(everything) // 2].size))
             seconds = self._pilot(pilot)
             count = max(least, int(SERIAL_SECONDS / seconds)) if seconds else least
-        self.tasks = evenly(everything, count)[::-1]
+        self.tasks = spread_evenly(everything, count)[::-1]
         self.reading = read_once(self.tasks)
         self._run_first()
 
     def _pilot(self, tasks: Sequence[Task]) -> float:
         """Seconds that an image takes, by some of those in the middle; 0 if they failed."""
-        found = self._bench.measure(Setup("pool", self.most.workers), tasks, PILOT_SECONDS)
+        found = self._bench.measure(EngineSetup("pool", self.most.workers), tasks, PILOT_SECONDS)
         done = [result for result in found.results.values() if result.status == "done"]
         if not done:
             return 0.0
@@ -247,29 +247,29 @@ class Comparison:
             why = self.deadly[0].failure.message if self.deadly and self.deadly[0].failure else "no result"
             raise UsageError(f"no image of the sample outlives its run: {why}", "compare other images")
 
-    def _plan(self) -> list[Setup | Method]:
+    def _plan(self) -> list[EngineSetup | PoolMethod]:
         """All that is to be measured, in its order."""
         workers, chunksize = self.most.workers, self.most.chunksize
-        counts = [Setup("pool", count, chunksize) for count in worker_counts(workers, self.cores)]
-        chunks = [Setup("pool", workers, length) for length in chunk_lengths(len(self.tasks), workers)]
-        setups = list(dict.fromkeys([SERIAL, *counts, *chunks, Setup("pool", workers)]))
+        counts = [EngineSetup("pool", count, chunksize) for count in worker_counts(workers, self.cores)]
+        chunks = [EngineSetup("pool", workers, length) for length in chunk_lengths(len(self.tasks), workers)]
+        setups = list(dict.fromkeys([SERIAL, *counts, *chunks, EngineSetup("pool", workers)]))
         return [*setups, *self._methods()] * self.rounds
 
-    def _methods(self) -> list[Method]:
+    def _methods(self) -> list[PoolMethod]:
         """Those of a bare pool, unless its workers, which wait for nobody, would need more memory than there is."""
         if self._warm_up.peak * self.most.workers > (self.run.options.memory or inf):
             return []
         good = min(LONGEST_CHUNK, len(self.tasks) // (4 * self.most.workers))
-        methods = [Method(name, None if name in {"map", "apply_async"} else 1) for name in METHODS]
-        return [*methods, *([Method("imap_unordered", good)] if good > 1 else [])]
+        methods = [PoolMethod(name, None if name in {"map", "apply_async"} else 1) for name in METHODS]
+        return [*methods, *([PoolMethod("imap_unordered", good)] if good > 1 else [])]
 
-    def _measure(self, setup: Setup) -> Measurement:
+    def _measure(self, setup: EngineSetup) -> Measurement:
         settle(self._bench.place)
         measured = self._bench.measure(setup, self.tasks)
         self._measured.setdefault(setup, []).append(measured)
         return measured
 
-    def _time(self, method: Method) -> MethodTime | Method:
+    def _time(self, method: PoolMethod) -> PoolMethodTiming | PoolMethod:
         settle(self._bench.place)
         base, times = PATIENCE
         patience = base + times * self._warm_up.seconds
@@ -284,13 +284,13 @@ class Comparison:
             for folder in self._bench.finished:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _left(self, plan: Sequence[Setup | Method]) -> tuple[int, float]:
+    def _left(self, plan: Sequence[EngineSetup | PoolMethod]) -> tuple[int, float]:
         """How many are to be measured, and the seconds that this will take, by the first run."""
         first, busy = self._warm_up.start, _in_images(self._warm_up)
-        workers = [each.workers if isinstance(each, Setup) else self.most.workers for each in plan]
+        workers = [each.workers if isinstance(each, EngineSetup) else self.most.workers for each in plan]
         return len(plan), sum(first + busy / min(count, self.cores) for count in workers)
 
-    def _all_results(self) -> Iterator[tuple[Setup | Method, Mapping[str, Result]]]:
+    def _all_results(self) -> Iterator[tuple[EngineSetup | PoolMethod, Mapping[str, Result]]]:
         yield self.most, self._warm_up.results
         for setup, runs in self._measured.items():
             yield from ((setup, measured.results) for measured in runs)
@@ -318,6 +318,6 @@ def _crowding(most: Measurement, serial: Measurement) -> float:
     return median([pool / max(alone, 1e-6) for alone, pool in times])
 
 
-def _median(times: Sequence[MethodTime | None]) -> MethodTime | None:
+def _median(times: Sequence[PoolMethodTiming | None]) -> PoolMethodTiming | None:
     ended = sorted((each for each in times if each), key=lambda each: each.seconds)
     return ended[(len(ended) - 1) // 2] if len(ended) == len(times) else None

@@ -3,23 +3,23 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from imgpool.compare.bare_pool import Method
-from imgpool.compare.measurer import Setup
+from imgpool.compare.bare_pool import PoolMethod
+from imgpool.compare.measurer import EngineSetup
 from imgpool.core.task import Result
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class OutputDifference:
     """An image that came out otherwise than serially: where, and how."""
 
     source: str
-    where: Setup | Method
+    where: EngineSetup | PoolMethod
     how: str
 
 
 def differences(
-    serial: Mapping[str, Result], others: Iterable[tuple[Setup | Method, Mapping[str, Result]]]
-) -> list[Difference]:
+    serial: Mapping[str, Result], others: Iterable[tuple[EngineSetup | PoolMethod, Mapping[str, Result]]]
+) -> list[OutputDifference]:
     """Every image that came out otherwise than serially, once for each way in which it did.
 
     Parameters
@@ -30,7 +30,7 @@ def differences(
         Results from elsewhere.
     """
     found = {
-        Difference(source, where, how): None
+        OutputDifference(source, where, how): None
         for where, results in others
         for source, expected in serial.items()
         if (how := _difference(expected, results.get(source)))

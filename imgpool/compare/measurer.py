@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from imgpool.batch.run import Run
-from imgpool.compare.bare_pool import Method, MethodTime, time_method
-from imgpool.compare.timeline import Span, StageTime, alone_at_the_end, most_waiting, stage_times
+from imgpool.compare.bare_pool import PoolMethod, PoolMethodTiming, time_method
+from imgpool.compare.timeline import StageTime, WorkSpan, alone_at_the_end, most_waiting, stage_times
 from imgpool.compare.timestamps import FINISHED, process_and_note
 from imgpool.core.catalogue import ENGINES
 from imgpool.core.engine import RunMetrics, never
@@ -22,7 +22,7 @@ from imgpool.work.process_file import Job, set_up
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class EngineSetup:
     """How images are run.
 
     Attributes
@@ -69,7 +69,7 @@ class Measurement:
         What the engine says of itself.
     """
 
-    setup: Setup
+    setup: EngineSetup
     seconds: float
     first: float
     results: Mapping[str, Result]
@@ -129,7 +129,7 @@ class Measurer:
         """What a worker needs to know."""
         return Job(self.run.settings.recipe, scratch, self.run.settings.max_pixels)
 
-    def time(self, method: Method, tasks: Sequence[Task], workers: int, patience: float) -> MethodTime | None:
+    def time(self, method: PoolMethod, tasks: Sequence[Task], workers: int, patience: float) -> PoolMethodTiming | None:
         """Run the tasks by a bare pool; None if it comes to no end within so many seconds."""
         folder = self.new_folder(f"{method.name}-{method.chunksize or 'auto'}")
         scratch = os.path.join(folder, FOLDER)  # nobody takes such a folder for one of images
@@ -137,10 +137,10 @@ class Measurer:
         options = replace(self.run.options, workers=workers, most_workers=None)
         return time_method(method, self.move(tasks, folder), self.job(scratch), options, patience)
 
-    def measure(self, setup: Setup, tasks: Sequence[Task], limit: float | None = None) -> Measurement:
+    def measure(self, setup: EngineSetup, tasks: Sequence[Task], limit: float | None = None) -> Measurement:
         """Run the tasks; after so many seconds of work no further one. Raises `RunError` if it cannot go on."""
         paces = [RunMetrics()]
-        spans: list[Span] = []
+        spans: list[WorkSpan] = []
         options = replace(
             self.run.options,
             workers=setup.workers,
@@ -183,7 +183,7 @@ class Measurer:
             pace=pace,
         )
 
-    def _session(self, folder: str, setup: Setup, count: int) -> Session:
+    def _session(self, folder: str, setup: EngineSetup, count: int) -> Session:
         run = self.run
         info = RunInfo(
             inputs=run.settings.inputs,
@@ -198,10 +198,10 @@ class Measurer:
         return Session(folder, info, "compare", run.scan.folders, lambda: None)
 
 
-def _span(result: Result, started: float, taken: float) -> Span:
+def _span(result: Result, started: float, taken: float) -> WorkSpan:
     """When an image was worked at; its result is left as `process` makes it."""
     finished = result.seconds.pop(FINISHED, started + taken) - started
-    return Span(result.pid, finished - sum(result.seconds.values()), finished)
+    return WorkSpan(result.pid, finished - sum(result.seconds.values()), finished)
 
 
 def _share(seconds: float, pace: RunMetrics) -> float | None:

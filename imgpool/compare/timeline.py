@@ -17,7 +17,7 @@ class StageTime:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class WorkSpan:
     """One image's time in a worker.
 
     Attributes
@@ -40,7 +40,7 @@ class Span:
 
 def stage_times(
     results: Sequence[Result],
-    spans: Sequence[Span],
+    spans: Sequence[WorkSpan],
     steps: Sequence[str],
     workers: int,
     seconds: float,
@@ -94,7 +94,7 @@ def numbered(names: Sequence[str]) -> list[str]:
     return [name if count == 1 else f"{name} {count}" for name, count in zip(names, counts, strict=True)]
 
 
-def alone_at_the_end(spans: Iterable[Span]) -> float:
+def alone_at_the_end(spans: Iterable[WorkSpan]) -> float:
     """Seconds between the last images of the two workers that finished last; 0 with a single worker."""
     last: dict[int, float] = {}
     for span in spans:

@@ -230,15 +230,23 @@ class Recipe:
         """Every filter, its heavy parts loaded, in order."""
         return tuple(step.load() for step in self.steps)
 
-    def complete(self, described: Described) -> Described:
-        """An image, or its header, with the recipe's pixel size where it does not tell its own."""
+    def fill_pixel_size(self, described: Described) -> Described:
+        """Give an image, or its header, the recipe's pixel size if it has none."""
         if described.pixel_size or not self.pixel_size:
             return described
         return replace(described, pixel_size=self.pixel_size)
 
-    def wanted(self, properties: Properties) -> tuple[Part, int]:
-        """The part of an image that the recipe needs, and how many of its first steps are done by reading just that."""
-        properties = self.complete(properties)
+    def required_part(self, properties: Properties) -> tuple[Part, int]:
+        """Find the part of an image that the recipe needs.
+
+        Returns
+        -------
+        part : Part
+            What to read from the file.
+        count : int
+            Number of leading steps that reading just this part already performs.
+        """
+        properties = self.fill_pixel_size(properties)
         for number, step in enumerate(self.steps):
             filter_ = FILTERS[step.filter]
             if filter_.cut and number == 0:
@@ -249,29 +257,31 @@ class Recipe:
                 break
         return Part(), 0
 
-    def run(self, image: Image, filters: Iterable[LoadedFilter], *, cut: bool = False) -> Image:
-        """Pass an image through the recipe's loaded filters; a camera's small picture of what it was goes.
+    def apply_filters(
+        self, image: Image, filters: Iterable[LoadedFilter], *, changed_by_reading: bool = False
+    ) -> Image:
+        """Apply loaded filters to an image; if they change it, the embedded EXIF thumbnail is dropped.
 
         Parameters
         ----------
         image
-            As it was read.
+            The image as read.
         filters
-            Those that are still to do.
-        cut
-            Whether reading it has changed it already.
+            The filters that remain to be applied, in order.
+        changed_by_reading
+            Whether reading has already performed some of the recipe's steps.
         """
-        complete = filtered = self.complete(image)
+        source = filtered = self.fill_pixel_size(image)
         for filter_ in filters:
             filtered = filter_(filtered)
         exif = filtered.metadata.exif
-        if (filtered is complete and not cut) or exif is None:
+        if (filtered is source and not changed_by_reading) or exif is None:
             return filtered
         return replace(filtered, metadata=replace(filtered.metadata, exif=without_thumbnail(exif)))
 
-    def outcome(self, properties: Properties) -> Properties:
-        """What the header of a result will say, given that of its source; raises `FilterError`."""
-        properties = self.complete(properties)
+    def infer_output(self, properties: Properties) -> Properties:
+        """Infer the header of the result from the header of its source; raises `FilterError`."""
+        properties = self.fill_pixel_size(properties)
         for step in self.steps:
             filter_ = FILTERS[step.filter]
             properties = filter_.outcome(properties, step.values)
@@ -304,7 +314,7 @@ class Recipe:
             If a filter cannot work on this image.
         """
         whole = image if isinstance(image, Image) else Image.from_array(image, axes)
-        filtered = self.run(whole, self.load_filters())
+        filtered = self.apply_filters(whole, self.load_filters())
         return filtered if isinstance(image, Image) else filtered.pixels
 
 

@@ -8,10 +8,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from imgpool.compare.bare_pool import Method, MethodTime
-from imgpool.compare.comparison import SERIAL, Comparison, Progress
-from imgpool.compare.measurer import Measurement, Setup
-from imgpool.report.compare_words import BARE, BOUNDS, DISTURBED, LESSONS, STAGES, label, options
+from imgpool.compare.bare_pool import PoolMethod, PoolMethodTiming
+from imgpool.compare.comparison import SERIAL, Comparison, ComparisonProgress
+from imgpool.compare.measurer import EngineSetup, Measurement
+from imgpool.report.compare_words import BARE, BOTTLENECKS, DISTURBED, LESSONS, STAGES, label, options
 from imgpool.report.console import failure_lines
 from imgpool.report.overview import root
 from imgpool.report.progress import choose_progress, stderr_console
@@ -30,7 +30,7 @@ NAMED = 20
 """Differences that are told one by one; the rest are counted, and all stand in the JSON."""
 
 
-class Follower:
+class ComparisonDisplay:
     """Shows on stderr how far a comparison has come.
 
     Parameters
@@ -47,7 +47,7 @@ class Follower:
         self._console = stderr_console()
         self._seconds_left = 0.0
 
-    def follow(self, steps: Iterator[Progress]) -> None:
+    def follow(self, steps: Iterator[ComparisonProgress]) -> None:
         """Go through all of them."""
         run = self._comparison.run
         self._say(f"{printable(run.settings.recipe.name)} · {plural(len(run.to_do), 'image')} · choosing a sample")
@@ -64,7 +64,7 @@ class Follower:
         finally:
             progress.stop()
 
-    def _take(self, step: Progress) -> None:
+    def _take(self, step: ComparisonProgress) -> None:
         self._seconds_left = step.seconds_left
         if self._verbose:
             self._say(f"  {_told(step.done)}")
@@ -76,10 +76,10 @@ class Follower:
         self._console.print(Line(text))
 
 
-def _told(done: Measurement | MethodTime | Method) -> str:
-    if isinstance(done, Method):
+def _told(done: Measurement | PoolMethodTiming | PoolMethod) -> str:
+    if isinstance(done, PoolMethod):
         return f"{label(done)} · it came to no end"
-    if isinstance(done, MethodTime):
+    if isinstance(done, PoolMethodTiming):
         return f"{label(done.method)} · {done.seconds:.2f} s"
     why = f" · {printable(done.pace.why)}" if done.pace.why else ""
     return f"{label(done.setup)} · {done.seconds:.2f} s · {done.rate:.1f} images/s{why}"
@@ -93,7 +93,7 @@ def comparison_lines(comparison: Comparison, *, traceback: bool = False) -> Iter
         Group(
             *_section(_workers_title(comparison), _workers_table(comparison)),
             *_section("Where the time of all workers goes, in seconds", *_stages(comparison)),
-            *_section(f"Chunk sizes, {label(Setup('pool', comparison.most.workers))}", _chunks_table(comparison)),
+            *_section(f"Chunk sizes, {label(EngineSetup('pool', comparison.most.workers))}", _chunks_table(comparison)),
             *_section(f"The methods of multiprocessing.Pool, {label(comparison.most)}", *_methods(comparison)),
             *_section("In short", _conclusions(comparison)),
         )
@@ -145,7 +145,7 @@ def _workers_table(comparison: Comparison) -> Table:
     for measured in comparison.by_workers:
         speed_up = serial.seconds / measured.seconds
         table.add_row(
-            label(Setup(measured.setup.engine, measured.setup.workers)),
+            label(EngineSetup(measured.setup.engine, measured.setup.workers)),
             f"{measured.seconds:.2f}",
             f"{measured.rate:.1f}",
             f"{speed_up:.2f}",
@@ -164,7 +164,7 @@ def _stages(comparison: Comparison) -> Iterator[RenderableType]:
         for alone, stage in zip(serial.stages, most.stages, strict=True)
         if max(stage.seconds, alone.seconds) >= SHOWN_SECONDS
     ]
-    table = _table("", "serial", label(Setup("pool", most.setup.workers)), "share", bars=True)
+    table = _table("", "serial", label(EngineSetup("pool", most.setup.workers)), "share", bars=True)
     for alone, stage in shown:
         share = max(0.0, stage.seconds)
         cells = (f"{alone.seconds:.2f}", f"{stage.seconds:.2f}", f"{share / whole:.0%}", _Bar(share / longest))
@@ -207,21 +207,21 @@ def _methods(comparison: Comparison) -> Iterator[RenderableType]:
     yield Text(BARE)
 
 
-def _method_cells(timed: MethodTime | None) -> tuple[str, str, str]:
+def _method_cells(timed: PoolMethodTiming | None) -> tuple[str, str, str]:
     if timed is None:
         return "–", "no end", "–"
     return f"{timed.first:.2f}", f"{timed.seconds:.2f}", str(timed.waiting)
 
 
-def _lessons(methods: Iterable[Method]) -> list[str]:
+def _lessons(methods: Iterable[PoolMethod]) -> list[str]:
     names = [f"{method.name} in chunks" if (method.chunksize or 1) > 1 else method.name for method in methods]
     return [*names, "imgpool"]
 
 
 def _conclusions(comparison: Comparison) -> Table:
-    advice, bound = comparison.advice, comparison.bound
+    advice, bottleneck = comparison.advice, comparison.bottleneck
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_row("bound by", f"{BOUNDS[bound.by]}: {bound.why}")
+    table.add_row("bound by", f"{BOTTLENECKS[bottleneck.by]}: {bottleneck.why}")
     most = comparison.median(comparison.most)
     held = f"a worker holds up to {size(most.peak)}, all {most.setup.workers} together {size(most.peak_all)}"
     table.add_row("memory", held if most.peak else "not known: the run was too short")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from imgpool.compare.bare_pool import Method, MethodTime
+from imgpool.compare.bare_pool import PoolMethod, PoolMethodTiming
 from imgpool.compare.comparison import Comparison
 from imgpool.compare.measurer import Measurement
 from imgpool.report.compare_words import label
@@ -44,7 +44,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         recommended
             engine, workers, chunksize, why, and seconds that all images take about, beside serial_seconds.
     """
-    run, advice, bound = comparison.run, comparison.advice, comparison.bound
+    run, advice, bottleneck = comparison.run, comparison.advice, comparison.bottleneck
     serial = comparison.by_workers[0]
     return {
         "recipe": run.settings.recipe.name,
@@ -66,7 +66,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "chunksizes": [_measurement(each, serial) for each in comparison.by_chunksize],
         "methods": [_method(method, timed) for method, timed in comparison.methods.items()],
         "disturbed": comparison.disturbed,
-        "bound": {"by": bound.by, "why": bound.why},
+        "bound": {"by": bottleneck.by, "why": bottleneck.why},
         "recommended": {
             "engine": advice.setup.engine,
             "workers": advice.setup.workers,
@@ -101,7 +101,7 @@ def _measurement(measured: Measurement, serial: Measurement) -> dict[str, Any]:
     }
 
 
-def _method(method: Method, timed: MethodTime | None) -> dict[str, Any]:
+def _method(method: PoolMethod, timed: PoolMethodTiming | None) -> dict[str, Any]:
     return {
         "method": method.name,
         "chunksize": method.chunksize or "auto",

@@ -1,7 +1,7 @@
 """What a comparison calls things, and what it says of them."""
 
-from imgpool.compare.bare_pool import Method
-from imgpool.compare.measurer import Setup
+from imgpool.compare.bare_pool import PoolMethod
+from imgpool.compare.measurer import EngineSetup
 from imgpool.report.text import plural
 
 STAGES = {
@@ -26,7 +26,7 @@ BARE = "The bare methods take all tasks at once, keep no journal, and wait for e
 
 DISTURBED = "other programs used the processors meanwhile: measure again on a quiet machine, or with --rounds 3"
 
-BOUNDS = {
+BOTTLENECKS = {
     "start": "starting",
     "memory": "memory",
     "tail": "the last image",
@@ -36,15 +36,15 @@ BOUNDS = {
 }
 
 
-def label(setup: Setup | Method) -> str:
+def label(setup: EngineSetup | PoolMethod) -> str:
     """A way to run images, in words."""
-    if isinstance(setup, Method):
+    if isinstance(setup, PoolMethod):
         return f"Pool.{setup.name}" + (f", chunksize {setup.chunksize}" if setup.chunksize else "")
     if setup.engine == "serial":
         return "serial"
     return plural(setup.workers, "worker") + (f", chunks of {setup.chunksize}" if setup.chunksize else "")
 
 
-def options(setup: Setup) -> str:
+def options(setup: EngineSetup) -> str:
     """What to give to ``imgpool process``."""
     return "--serial" if setup.engine == "serial" else f"-j {setup.workers} --chunksize {setup.chunksize or 'auto'}"

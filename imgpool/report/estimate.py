@@ -16,7 +16,7 @@ FEW = 20
 """Images below which cells and noise can be told in the light."""
 
 
-class Follower:
+class EstimationDisplay:
     """Shows on stderr how far an estimate has come, and what fails.
 
     Parameters
@@ -40,7 +40,7 @@ class Follower:
         """Estimate, and show it meanwhile."""
         self._progress.start()
         try:
-            self._estimation.go(self._show)
+            self._estimation.run(self._show)
         finally:
             self._progress.stop()
 

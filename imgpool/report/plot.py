@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from imgpool.compare.comparison import Comparison
-from imgpool.compare.measurer import Setup
+from imgpool.compare.measurer import EngineSetup
 from imgpool.core.errors import RunError, UsageError
 from imgpool.report.compare_words import label
 
@@ -86,6 +86,6 @@ def _draw_chunks(axes: "Axes", comparison: Comparison) -> None:
     axes.set_xscale("log", base=4)
     axes.set(xlabel="images in a chunk", ylabel="images a second", xticks=lengths, xticklabels=map(str, lengths))
     axes.minorticks_off()
-    axes.set(title=f"Chunk size, {label(Setup('pool', auto.setup.workers))}")
+    axes.set(title=f"Chunk size, {label(EngineSetup('pool', auto.setup.workers))}")
     axes.set_ylim(0, max(each.rate for each in (*fixed, auto)) * 1.15)
     axes.legend(loc="best", frameon=False)

@@ -182,13 +182,15 @@ def _process(workshop: WorkerState, task: Task, progress: _Progress) -> Result:
     recipe = workshop.job.recipe
 
     def choose(properties: Properties) -> Part:
-        part, progress.skipped = recipe.wanted(properties)
+        part, progress.skipped = recipe.required_part(properties)
         return part
 
     task, image, content = _read_unchanged(task, partial(_admit, workshop, progress), choose)
     progress.enter("filter")
     progress.step_seconds = [0.0] * progress.skipped
-    image = recipe.run(image, map(progress.timed, workshop.filters[progress.skipped :]), cut=progress.skipped > 0)
+    image = recipe.apply_filters(
+        image, map(progress.timed, workshop.filters[progress.skipped :]), changed_by_reading=progress.skipped > 0
+    )
     progress.enter("write")
     written = _write_in_place(workshop.job, task, image)
     progress.leave()

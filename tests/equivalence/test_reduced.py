@@ -31,7 +31,7 @@ def multiple_of_four(pixels):
 
 def read_for(recipe, path):
     """What the recipe asks for, and the whole."""
-    return JPEG.read_part(path, lambda properties: recipe.wanted(properties)[0]), JPEG.read(path)
+    return JPEG.read_part(path, lambda properties: recipe.required_part(properties)[0]), JPEG.read(path)
 
 
 def psnr(one, other):

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from imgpool.compare.bare_pool import Method, MethodTime
+from imgpool.compare.bare_pool import PoolMethod, PoolMethodTiming
 from imgpool.compare.comparison import SERIAL, Comparison
-from imgpool.compare.measurer import Measurement, Setup
+from imgpool.compare.measurer import EngineSetup, Measurement
 from imgpool.compare.timeline import StageTime
 from imgpool.core.engine import RunMetrics
 from imgpool.core.task import Failure, Result
@@ -34,13 +34,15 @@ def comparison_of(run, place, change=lambda _setup, results: results):
         task.source: Result(task, "done", seconds={"read": 0.1, "filter": 0.2, "write": 0.1}, sha256="00")
         for task in run.to_do
     }
-    seconds = {SERIAL: 12.0, Setup("pool", 1): 12.5, Setup("pool", 2): 6.4, Setup("pool", 4): 3.5}
-    seconds |= {Setup("pool", 4, 1): 4.5, Setup("pool", 4, 4): 3.6, Setup("pool", 4, 16): 3.4}
+    seconds = {SERIAL: 12.0, EngineSetup("pool", 1): 12.5, EngineSetup("pool", 2): 6.4, EngineSetup("pool", 4): 3.5}
+    seconds |= {EngineSetup("pool", 4, 1): 4.5, EngineSetup("pool", 4, 4): 3.6, EngineSetup("pool", 4, 16): 3.4}
     comparison._measured = {setup: [measured(setup, each, change(setup, results))] for setup, each in seconds.items()}
-    comparison._warm_up = comparison._measured[Setup("pool", 4)][0]
+    comparison._warm_up = comparison._measured[EngineSetup("pool", 4)][0]
     comparison._timed = {
-        Method("map"): [MethodTime(Method("map"), 3.6, 3.6, 12, tuple(results.values()))],
-        Method("imap_unordered", 1): [MethodTime(Method("imap_unordered", 1), 3.7, 0.3, 2, tuple(results.values()))],
-        Method("imap_unordered", 16): [None],
+        PoolMethod("map"): [PoolMethodTiming(PoolMethod("map"), 3.6, 3.6, 12, tuple(results.values()))],
+        PoolMethod("imap_unordered", 1): [
+            PoolMethodTiming(PoolMethod("imap_unordered", 1), 3.7, 0.3, 2, tuple(results.values()))
+        ],
+        PoolMethod("imap_unordered", 16): [None],
     }
     return comparison

@@ -132,7 +132,7 @@ def test_nothing_is_compared_where_a_step_does_not_load(photos, tmp_path):
     (tmp_path / "place").mkdir()
     run = prepare(photos, recipe=recipe("heavy:how=refuse"), start_method="spawn", output=str(tmp_path / "place"))
     with pytest.raises(WorkerError, match="weights are damaged"):
-        next(Comparison(run, str(tmp_path / "place")).go())
+        next(Comparison(run, str(tmp_path / "place")).measure_all())
     assert os.listdir(tmp_path / "place") == []
 
 

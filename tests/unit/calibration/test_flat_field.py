@@ -7,7 +7,7 @@ import pytest
 
 import imgpool
 from imgpool import Image
-from imgpool.calibration.flat_field import Estimation, Settings
+from imgpool.calibration.flat_field import Estimation, FlatFieldSettings
 from imgpool.calibration.illumination import LONGEST, enlarge, estimate_light, reduced_channels, smooth
 from imgpool.core.errors import RunError, UsageError
 from tests.support.fields import cells, light, photograph, rms
@@ -82,7 +82,7 @@ def place(tmp_path, monkeypatch):
 
 
 def estimation(inputs="images", output="flat.tif", **settings):
-    return Estimation(Settings((inputs,), output, engine="serial", **settings))
+    return Estimation(FlatFieldSettings((inputs,), output, engine="serial", **settings))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_what_cannot_be_is_refused_before_anything_starts(place, settings, compl
 
 def test_nothing_is_written_where_no_image_is_brighter_than_the_dark_level(place):
     with pytest.raises(RunError, match="brighter than the dark level"):
-        estimation(dark="bright.tif").go(lambda _: None)
+        estimation(dark="bright.tif").run(lambda _: None)
     assert not (place / "flat.tif").exists()
 
 
@@ -118,14 +118,14 @@ def test_nothing_is_written_where_no_image_can_be_used(place):
     imgpool.write(Image(np.full((4, 5), np.nan, np.float32), "YX"), "empty/nan.tif")
     told = []
     with pytest.raises(RunError, match="no image could be used"):
-        estimation("empty").go(told.append)
+        estimation("empty").run(told.append)
     assert "NaN" in told[0].failure.message
     assert not (place / "flat.tif").exists()
 
 
 def test_a_sample_goes_evenly_through_all_and_leaves_nothing_behind(place):
     done = estimation(limit=2)
-    done.go(lambda _: None)
+    done.run(lambda _: None)
     assert (done.found, done.used) == (3, 2)
     assert [os.path.basename(task.source) for task in done.tasks] == ["0.tif", "2.tif"]
     assert sorted(path.name for path in place.iterdir() if path.name.startswith((".", "flat"))) == ["flat.tif"]
@@ -134,6 +134,6 @@ def test_a_sample_goes_evenly_through_all_and_leaves_nothing_behind(place):
 def test_the_same_bytes_come_out_whatever_the_workers(place):
     written = set()
     for settings in ({"engine": "serial"}, {"workers": 1}, {"workers": 2}):
-        Estimation(Settings(("images",), "flat.tif", force=True, **settings)).go(lambda _: None)
+        Estimation(FlatFieldSettings(("images",), "flat.tif", force=True, **settings)).run(lambda _: None)
         written.add((place / "flat.tif").read_bytes())
     assert len(written) == 1

@@ -8,18 +8,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from imgpool.batch.sampling import evenly
-from imgpool.compare.bare_pool import Method
-from imgpool.compare.bottleneck import Figures, advise, seconds_for_all, what_bounds
+from imgpool.batch.sampling import spread_evenly
+from imgpool.compare.bare_pool import PoolMethod
+from imgpool.compare.bottleneck import RunProfile, advise, find_bottleneck, seconds_for_all
 from imgpool.compare.differences import differences
-from imgpool.compare.measurer import Measurement, Setup
+from imgpool.compare.measurer import EngineSetup, Measurement
 from imgpool.compare.sample import chunk_lengths, read_once, settle, worker_counts
-from imgpool.compare.timeline import Span, StageTime, alone_at_the_end, most_waiting, numbered, stage_times
+from imgpool.compare.timeline import StageTime, WorkSpan, alone_at_the_end, most_waiting, numbered, stage_times
 from imgpool.core.engine import RunMetrics
 from imgpool.core.task import Failure, Result, Task
 from imgpool.system.memory_watch import MemoryWatch, together
 
-BUSY = Figures(
+BUSY = RunProfile(
     workers=2, cores=2, seconds=10.0, start=0.4, alone=0.2, idle=0.5, dispatch=0.1, cpu_share=0.97, blocked_share=0.01
 )
 
@@ -42,12 +42,12 @@ def measurement(setup, seconds, start=0.0):
 
 
 def by_workers(*seconds):
-    setups = [Setup("serial"), Setup("pool", 1), Setup("pool", 2), Setup("pool", 4)]
+    setups = [EngineSetup("serial"), EngineSetup("pool", 1), EngineSetup("pool", 2), EngineSetup("pool", 4)]
     return [measurement(setup, each) for setup, each in zip(setups, seconds, strict=False)]
 
 
 def by_chunksize(workers, seconds):
-    return [measurement(Setup("pool", workers, length), each) for length, each in seconds.items()]
+    return [measurement(EngineSetup("pool", workers, length), each) for length, each in seconds.items()]
 
 
 @pytest.mark.parametrize(
@@ -67,24 +67,24 @@ def by_chunksize(workers, seconds):
     ],
 )
 def test_what_bounds_a_run(changes, by, word):
-    found = what_bounds(replace(BUSY, **changes))
+    found = find_bottleneck(replace(BUSY, **changes))
     assert found.by == by
     assert word in found.why
 
 
 def test_little_memory_that_keeps_nobody_waiting_bounds_nothing():
-    assert what_bounds(replace(BUSY, peak=800_000_000, memory=1_000_000_000)).by == "cpu"
+    assert find_bottleneck(replace(BUSY, peak=800_000_000, memory=1_000_000_000)).by == "cpu"
 
 
 def test_what_hides_all_else_is_told_first():
     everything = {"start": 5.0, "alone": 5.0, "blocked_share": 0.9, "dispatch": 9.0}
-    assert what_bounds(replace(BUSY, **everything)).by == "start"
+    assert find_bottleneck(replace(BUSY, **everything)).by == "start"
 
 
 def test_the_fewest_workers_that_are_nearly_the_fastest_are_chosen():
     workers = by_workers(10.0, 10.2, 5.1, 5.0)
     advice = advise(workers, by_chunksize(4, {1: 5.0, None: 5.0}), times=10)
-    assert advice.setup == Setup("pool", 2)
+    assert advice.setup == EngineSetup("pool", 2)
     assert advice.seconds == pytest.approx(51)
     assert "1.96 × as fast as serially" in advice.why
     assert "4 workers save less than 5%" in advice.why
@@ -92,23 +92,23 @@ def test_the_fewest_workers_that_are_nearly_the_fastest_are_chosen():
 
 def test_a_pool_that_saves_nothing_is_not_chosen():
     advice = advise(by_workers(1.0, 1.3, 1.1), by_chunksize(2, {1: 1.0, None: 1.1}), times=1)
-    assert advice.setup == Setup("serial")
+    assert advice.setup == EngineSetup("serial")
 
 
 def test_what_starting_takes_is_counted_once():
-    workers = [measurement(Setup("serial"), 1.0), measurement(Setup("pool", 2), 1.2, start=0.7)]
+    workers = [measurement(EngineSetup("serial"), 1.0), measurement(EngineSetup("pool", 2), 1.2, start=0.7)]
     assert seconds_for_all(workers[1], 100) == pytest.approx(50.7)
     assert advise(workers, [workers[1]], 1).setup.engine == "serial"
-    assert advise(workers, [workers[1]], 100).setup == Setup("pool", 2)
+    assert advise(workers, [workers[1]], 100).setup == EngineSetup("pool", 2)
 
 
 def test_a_chunk_size_is_chosen_where_it_is_worth_it():
     workers = by_workers(10.0, 10.2, 5.2)
     worth = advise(workers, by_chunksize(2, {1: 8.0, 16: 4.0, None: 5.2}), times=1)
-    assert worth.setup == Setup("pool", 2, 16)
+    assert worth.setup == EngineSetup("pool", 2, 16)
     assert "chunks of 16 save 23%" in worth.why
     hardly = advise(workers, by_chunksize(2, {1: 8.0, 16: 5.1, None: 5.2}), times=1)
-    assert hardly.setup == Setup("pool", 2)
+    assert hardly.setup == EngineSetup("pool", 2)
 
 
 @pytest.mark.parametrize(
@@ -121,22 +121,22 @@ def test_a_chunk_size_is_chosen_where_it_is_worth_it():
     ],
 )
 def test_an_image_that_is_done_has_the_same_bytes_everywhere(result, how):
-    where = Setup("pool", 2, 4)
+    where = EngineSetup("pool", 2, 4)
     found = differences({"a": done()}, [(where, {"a": result} if result else {})])
     assert [each.how for each in found] == [how] * bool(how)
     assert all((each.source, each.where) == ("a", where) for each in found)
 
 
 def test_an_image_that_fails_does_so_alike_everywhere():
-    assert differences({"a": failed()}, [(Method("map"), {"a": failed()})]) == []
-    (other,) = differences({"a": failed()}, [(Method("map"), {"a": failed(error="MemoryError")})])
+    assert differences({"a": failed()}, [(PoolMethod("map"), {"a": failed()})]) == []
+    (other,) = differences({"a": failed()}, [(PoolMethod("map"), {"a": failed(error="MemoryError")})])
     assert other.how == "failed: read · MemoryError; serially read · ReadError"
-    (better,) = differences({"a": failed()}, [(Method("map"), {"a": done()})])
+    (better,) = differences({"a": failed()}, [(PoolMethod("map"), {"a": done()})])
     assert better.how == "done; serially it failed: read · ReadError"
 
 
 def test_a_difference_that_comes_again_is_told_once():
-    again = (Setup("pool", 2), {"a": done(sha256="ff"), "b": done("b", "ff")})
+    again = (EngineSetup("pool", 2), {"a": done(sha256="ff"), "b": done("b", "ff")})
     found = differences({"b": done("b"), "a": done()}, [again, again])
     assert [each.source for each in found] == ["a", "b"]
 
@@ -151,7 +151,7 @@ def run_of(workers, images, chance):
         steps = (times["filter"] * 0.25, times["filter"] * 0.5)
         began = free[pid] + chance.uniform(0, 0.2)
         free[pid] = began + sum(times.values())
-        spans.append(Span(pid, began, free[pid]))
+        spans.append(WorkSpan(pid, began, free[pid]))
         results.append(done(str(number), seconds=times, step_seconds=steps))
     return results, spans, max(free.values()) + chance.uniform(0, 0.5)
 
@@ -181,7 +181,7 @@ def test_a_run_without_a_result_is_all_start():
 
 def test_steps_that_failed_before_their_end_count_as_far_as_they_came():
     results = [done(seconds={"read": 1.0, "filter": 0.5}, step_seconds=())]
-    stages = stage_times(results, [Span(1, 0.0, 1.5)], ["median"], 1, 1.5, RunMetrics())
+    stages = stage_times(results, [WorkSpan(1, 0.0, 1.5)], ["median"], 1, 1.5, RunMetrics())
     assert {each.stage: each.seconds for each in stages if each.seconds} == {"read": 1.0, "other": 0.5}
 
 
@@ -190,8 +190,8 @@ def test_filters_that_come_again_are_told_apart():
 
 
 def test_how_long_the_last_worker_is_alone():
-    assert alone_at_the_end([Span(1, 0, 2), Span(2, 0, 3), Span(1, 2, 7)]) == 4
-    assert alone_at_the_end([Span(1, 0, 2), Span(1, 2, 9)]) == 0
+    assert alone_at_the_end([WorkSpan(1, 0, 2), WorkSpan(2, 0, 3), WorkSpan(1, 2, 7)]) == 4
+    assert alone_at_the_end([WorkSpan(1, 0, 2), WorkSpan(1, 2, 9)]) == 0
     assert alone_at_the_end([]) == 0
 
 
@@ -219,7 +219,7 @@ def test_every_worker_gets_a_chunk():
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 99, 100, 500])
 def test_a_sample_goes_evenly_from_the_smallest_to_the_biggest(count):
     tasks = [task(str(size), size) for size in range(100)]
-    sample = evenly(tasks, count)
+    sample = spread_evenly(tasks, count)
     sizes = [each.size for each in sample]
     assert len(set(sizes)) == min(count, 100)
     assert sizes[-1] == 99

@@ -7,9 +7,9 @@ import psutil
 import pytest
 
 from imgpool.batch.run import Run, Settings
-from imgpool.compare.bare_pool import METHODS, Method
-from imgpool.compare.comparison import SERIAL, Comparison, place_beside
-from imgpool.compare.measurer import Measurer, Setup
+from imgpool.compare.bare_pool import METHODS, PoolMethod
+from imgpool.compare.comparison import SERIAL, Comparison, new_folder_beside
+from imgpool.compare.measurer import EngineSetup, Measurer
 from imgpool.core.errors import UsageError
 from tests.support.small_runs import BLUR, write_png
 
@@ -47,7 +47,7 @@ def before(home):
 @pytest.fixture(scope="module")
 def compared(home, before):  # noqa: ARG001 - the input as it was
     comparison = Comparison(run_of(home), str(home / "out"), sample=10)
-    comparison.steps = list(comparison.go(tidy=False))
+    comparison.steps = list(comparison.measure_all(free_space=False))
     return comparison
 
 
@@ -67,7 +67,7 @@ def test_the_sample_has_the_biggest_and_goes_from_big_to_small(compared, home):
 
 
 def test_every_way_is_measured(compared):
-    assert [each.setup for each in compared.by_workers] == [SERIAL, Setup("pool", 1), Setup("pool", 2)]
+    assert [each.setup for each in compared.by_workers] == [SERIAL, EngineSetup("pool", 1), EngineSetup("pool", 2)]
     assert [each.setup.chunksize for each in compared.by_chunksize] == [1, 4, None]
     assert {method.name for method in compared.methods} == set(METHODS)
     assert all(timed is not None for timed in compared.methods.values())
@@ -92,13 +92,13 @@ def test_stages_are_all_of_the_workers_time(compared):
 
 
 def test_a_bare_pool_hands_over_as_its_method_does(compared):
-    assert compared.methods[Method("map")].waiting == 10
+    assert compared.methods[PoolMethod("map")].waiting == 10
     for timed in compared.methods.values():
         assert 0 < timed.first <= timed.seconds
 
 
 def test_there_is_a_verdict(compared):
-    assert compared.bound.why
+    assert compared.bottleneck.why
     assert compared.advice.setup.workers in {1, 2}
     assert compared.advice.seconds > 0
 
@@ -117,14 +117,14 @@ def test_the_input_is_as_it_was(compared, home, before):  # noqa: ARG001 - it ha
 
 def test_the_number_of_images_follows_from_what_they_take(home, tmp_path):
     comparison = Comparison(run_of(home), str(tmp_path))
-    next(comparison.go())
+    next(comparison.measure_all())
     assert len(comparison.tasks) == COUNT  # they take next to no time
 
 
 def test_outputs_that_take_much_of_the_disk_are_removed_between_runs(home, tmp_path, monkeypatch):
     monkeypatch.setattr("imgpool.compare.comparison.SHARE_OF_DISK", 0.0)
     comparison = Comparison(run_of(home), str(tmp_path), sample=2)
-    steps = comparison.go()
+    steps = comparison.measure_all()
     for _ in range(3):
         next(steps)
     steps.close()
@@ -135,14 +135,14 @@ def test_a_pool_that_comes_to_no_end_is_ended(home, tmp_path):
     run = run_of(home)
     tasks = run.to_do
     before = {process.pid for process in psutil.Process().children(recursive=True)}
-    assert Measurer(run, str(tmp_path)).time(Method("imap"), tasks, 2, patience=0.01) is None
+    assert Measurer(run, str(tmp_path)).time(PoolMethod("imap"), tasks, 2, patience=0.01) is None
     left = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
     assert all("forkserver" in " ".join(p.cmdline()) or "resource_tracker" in " ".join(p.cmdline()) for p in left)
 
 
 def test_a_bare_pool_is_left_out_where_it_would_need_too_much_memory(home, tmp_path):
     comparison = Comparison(run_of(home, max_memory=64 << 20), str(tmp_path), sample=1)
-    steps = comparison.go()
+    steps = comparison.measure_all()
     next(steps)
     assert comparison._methods() == []
     steps.close()
@@ -152,12 +152,12 @@ def test_images_that_cannot_be_reached_are_refused(home, tmp_path):
     run = run_of(home)
     run.to_do = []
     with pytest.raises(UsageError, match="no image can be reached"):
-        next(Comparison(run, str(tmp_path)).go())
+        next(Comparison(run, str(tmp_path)).measure_all())
 
 
 def test_the_folder_is_beside_the_first_input(tmp_path):
     (tmp_path / "photos").mkdir()
-    one, other = place_beside(str(tmp_path / "photos")), place_beside(str(tmp_path / "photos" / ""))
+    one, other = new_folder_beside(str(tmp_path / "photos")), new_folder_beside(str(tmp_path / "photos" / ""))
     assert one != other
     assert os.path.dirname(one) == os.path.dirname(other) == str(tmp_path)
     assert os.path.basename(one).startswith("photos-compare-")

@@ -105,7 +105,7 @@ def test_without_any_pixel_size_a_physical_length_is_the_images_failure():
 def test_the_outcome_is_told_from_the_header_alone():
     recipe = Recipe.from_specs(["threshold:method=otsu"]).with_pixel_size(PixelSize(0.5, 0.5))
     properties = Image.from_array(RAMP).properties
-    outcome = recipe.outcome(properties)
+    outcome = recipe.infer_output(properties)
     assert (outcome.shape, outcome.dtype, outcome.axes) == (RAMP.shape, np.uint8, "YX")
     assert outcome.pixel_size == PixelSize(0.5, 0.5)
     assert properties.pixel_size is None

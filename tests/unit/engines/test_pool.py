@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-from imgpool.engines.pool.parent import engine as pool
 from imgpool.engines.pool import POOL
+from imgpool.engines.pool.parent import engine as pool
 from tests.support import engine_tasks as tasks
 
 METHODS = ["fork", "forkserver", "spawn"]

@@ -9,7 +9,7 @@ import pytest
 
 from imgpool.batch.run import Run, Settings
 from imgpool.compare.comparison import SERIAL
-from imgpool.compare.measurer import Setup
+from imgpool.compare.measurer import EngineSetup
 from imgpool.core.errors import RunError, UsageError
 from imgpool.report.compare import comparison_lines
 from imgpool.report.compare_json import comparison_json
@@ -125,7 +125,7 @@ def test_figures_that_others_have_disturbed_are_called_rough(compared):
 
 def test_differences_are_named(run, tmp_path):
     def change(setup, results):
-        if setup != Setup("pool", 4, 4):
+        if setup != EngineSetup("pool", 4, 4):
             return results
         first, second, *_ = results
         return results | {first: replace(results[first], sha256="ff"), second: failing(results[second])}
