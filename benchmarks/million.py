@@ -19,7 +19,8 @@ from imgpool.batch.run import Run, Settings
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Result, Task
 from imgpool.output.journal import Journal
-from imgpool.output.run_file import RunInfo, run_path, write
+from imgpool.output.layout import run_path
+from imgpool.output.run_file import RunInfo, write
 from imgpool.output.status import Status
 
 IN_FOLDER = 1000

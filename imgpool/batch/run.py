@@ -21,7 +21,7 @@ from imgpool.core.failures import explain
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Result, Task
 from imgpool.output import run_file as runfile
-from imgpool.output.journal import Record, records_of, why_run
+from imgpool.output.journal import TaskRecord, latest_records, reason_to_run
 from imgpool.output.layout import default_output
 from imgpool.output.run_file import RunInfo
 from imgpool.output.session import Session, storage_errors
@@ -255,7 +255,7 @@ class Run:
             try:
                 with closing(engine.run(self.to_do, process, partial(set_up, job), options)) as results:
                     for result in map(_mention_older_output, results):
-                        session.take(result)
+                        session.record(result)
                         yield result
             finally:
                 self.loads = LoadLog(session.scratch).read()
@@ -293,7 +293,7 @@ class Run:
         while True:
             with storage_errors(self.output):
                 self._last_run = runfile.read(self.output)  # before the journal, which then has all of a run that ended
-                records = records_of(tasks, self.output)
+                records = latest_records(tasks, self.output)
                 try:
                     if os.path.isdir(self.output):
                         self._refuse_foreign(task for task, record in zip(tasks, records, strict=True) if not record)
@@ -307,8 +307,8 @@ class Run:
         for task in tasks:
             refuse_foreign(task, since)
 
-    def _planned(self, task: Task, record: Record | None) -> Planned:
-        return Planned(task, why_run(task, None if self.settings.fresh else record, self.fingerprint))
+    def _planned(self, task: Task, record: TaskRecord | None) -> Planned:
+        return Planned(task, reason_to_run(task, None if self.settings.fresh else record, self.fingerprint))
 
 
 def _check(settings: Settings) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from imgpool.core.catalogue import split_extension
 from imgpool.core.errors import UsageError
-from imgpool.output.layout import FOLDER, SYSTEM_FOLDERS, Place, place_of
+from imgpool.output.layout import STATE_FOLDER, SYSTEM_FOLDERS, FileId, file_id
 
 OTHER_IMAGES = {
     ".avif", ".heic", ".heif", ".jp2", ".jxl", ".pbm", ".pgm", ".pnm", ".ppm", ".psd", ".tga",
@@ -68,7 +68,7 @@ class Scan:
     unread: Counter[str] = field(default_factory=Counter)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[tuple[str, OSError]] = field(default_factory=list)
-    folders: dict[str, Place] = field(default_factory=dict)
+    folders: dict[str, FileId] = field(default_factory=dict)
 
 
 def scan(inputs: Iterable[str | os.PathLike[str]], output: str) -> Scan:
@@ -118,7 +118,7 @@ class _Walk:
         self.result = Scan()
         self.roots = roots
         self.seen: set[tuple[int, int]] = set()
-        self.output = place_of(output)
+        self.output = file_id(output)
 
     def single(self, path: str) -> None:
         """Take an input that is named itself: it has to be an image."""
@@ -165,7 +165,7 @@ class _Walk:
         except OSError as error:
             self.result.unreadable.append((path, error))
             return []
-        if path not in self.roots and any(entry.name == FOLDER for entry in entries):
+        if path not in self.roots and any(entry.name == STATE_FOLDER for entry in entries):
             self.result.left_out.append((path, "results of another run of imgpool"))
             return []
         return [entry for entry in entries if entry.name[0] != "."]

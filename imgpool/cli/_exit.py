@@ -14,7 +14,7 @@ from imgpool.core.errors import ImgpoolError, UsageError
 from imgpool.report.hints import with_options
 from imgpool.report.text import printable
 from imgpool.system.signals import WORDS
-from imgpool.system.streams import lead_nowhere, print_text
+from imgpool.system.streams import print_text, redirect_to_devnull
 
 BAD_USAGE = 2
 CANNOT_GO_ON = 3
@@ -67,7 +67,7 @@ def _say(text: str, fg: str | None = None) -> None:
     try:
         typer.secho(text, fg=fg, err=True)
     except OSError:
-        lead_nowhere(sys.stderr)
+        redirect_to_devnull(sys.stderr)
 
 
 def print_json(data: object) -> None:

@@ -66,8 +66,8 @@ def compare(  # noqa: PLR0913 - one parameter for each option of the command lin
         from imgpool.core.errors import UsageError
         from imgpool.report.compare import ComparisonDisplay, comparison_lines
         from imgpool.report.compare_json import comparison_json
-        from imgpool.report.lines import print_lines
         from imgpool.report.plot import check_plot, draw
+        from imgpool.report.stdout import print_lines
 
         if everything and sample:
             raise UsageError("--sample and --all were both given", "give one of them")

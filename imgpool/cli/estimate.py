@@ -51,7 +51,7 @@ def flat_field(  # noqa: PLR0913 - one parameter for each option of the command 
     with exit_codes(verbose=verbose):
         from imgpool.calibration.flat_field import LIMIT, Estimation, FlatFieldSettings
         from imgpool.report.estimate import EstimationDisplay, estimate_json, estimate_lines
-        from imgpool.report.lines import print_lines
+        from imgpool.report.stdout import print_lines
 
         estimation = Estimation(
             FlatFieldSettings(
@@ -63,7 +63,7 @@ def flat_field(  # noqa: PLR0913 - one parameter for each option of the command 
                 force=force,
             )
         )
-        EstimationDisplay(estimation, quiet=quiet, verbose=verbose).follow()
+        EstimationDisplay(estimation, quiet=quiet, verbose=verbose).run()
         if as_json:
             print_json(estimate_json(estimation))
         elif not quiet:

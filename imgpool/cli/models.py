@@ -25,18 +25,25 @@ def models(
     with exit_codes(verbose=verbose):
         from imgpool.core.errors import UsageError
         from imgpool.models.check import check_model, find_model
-        from imgpool.report.lines import print_lines
-        from imgpool.report.models import box_json, box_text, check_json, check_lines, model_json, model_text
-        from imgpool.report.text import Line
+        from imgpool.report.models import (
+            built_in_models_json,
+            built_in_models_text,
+            check_json,
+            check_lines,
+            model_json,
+            model_text,
+        )
+        from imgpool.report.stdout import print_lines
+        from imgpool.report.text import StyledLine
 
         if name is None:
             if check:
                 raise UsageError("--check needs a model", "`imgpool models NAME|PATH --check`")
-            print_json(box_json()) if as_json else print_lines([Line(box_text())])
+            print_json(built_in_models_json()) if as_json else print_lines([StyledLine(built_in_models_text())])
             return
         model = find_model(name)
         if not check:
-            print_json(model_json(model)) if as_json else print_lines([Line(model_text(model))])
+            print_json(model_json(model)) if as_json else print_lines([StyledLine(model_text(model))])
             return
         checked = check_model(model)
         if as_json:

@@ -108,15 +108,15 @@ def _engine(name: str | None, *, serial: bool) -> str:
 
 
 def _run(run: "Run", *, as_json: bool, verbosity: int) -> NoReturn:
-    from imgpool.report import loading, overview
+    from imgpool.report import overview, step_loads
     from imgpool.report.console import Reporter
     from imgpool.report.tally import Tally
 
     tally = Tally(run.found)
-    reporter = Reporter(tally, run.found - len(run.done_before), overview.root(run), verbosity)
+    reporter = Reporter(tally, run.found - len(run.done_before), overview.display_root(run.settings.inputs), verbosity)
 
     def finish(received: int | None) -> None:
-        reporter.summary([*overview.advice(tally), *(loading.load_lines(run) if verbosity > 0 else ())])
+        reporter.summary([*overview.retry_advice(tally), *(step_loads.load_lines(run) if verbosity > 0 else ())])
         if as_json:
             print_json(overview.summary_json(run, tally, interrupted=received is not None))
 
@@ -124,13 +124,13 @@ def _run(run: "Run", *, as_json: bool, verbosity: int) -> NoReturn:
         finish(received)
         say_interrupted(received, CONTINUE)
 
-    for line in overview.header(run):
+    for line in overview.header_lines(run):
         reporter.say(line)
     with Interrupts(run.stop, reporter.notice, last_words) as interrupts:
         try:
             with suppress(Interrupted), reporter, interrupts.cutting():
                 run.prepare()
-                for line in loading.trial_lines(run, verbosity):
+                for line in step_loads.preflight_lines(run, verbosity):
                     reporter.say(line)
                 with closing(run.results(reporter.explain)) as results:
                     for result in results:

@@ -23,13 +23,13 @@ def status(
     """
     with exit_codes(verbose=verbose):
         from imgpool.output.status import Status
-        from imgpool.report.lines import print_lines
-        from imgpool.report.status import follow, status_json, status_lines
+        from imgpool.report.status import status_json, status_lines, watch_run
+        from imgpool.report.stdout import print_lines
 
         found = Status(output, tracebacks=verbose)
         if watch:
             try:
-                follow(found, quiet=quiet)
+                watch_run(found, quiet=quiet)
             except Interrupted as error:  # looking away needs no word
                 raise typer.Exit(128 + error.number) from None
         if as_json:

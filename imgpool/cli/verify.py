@@ -21,12 +21,12 @@ def verify(
     """
     with exit_codes(verbose=verbose):
         from imgpool.output.verify import Verification
-        from imgpool.report.lines import print_lines
-        from imgpool.report.verify import Verdict, verdict_json, verdict_lines
+        from imgpool.report.stdout import print_lines
+        from imgpool.report.verify import VerificationResult, verification_json, verification_lines
 
-        verdict = Verdict(Verification(output), quiet=quiet, keep_intact=verbose)
+        result = VerificationResult(Verification(output), quiet=quiet, keep_intact=verbose)
         if as_json:
-            print_json(verdict_json(verdict))
+            print_json(verification_json(result))
         else:
-            print_lines(verdict_lines(verdict, verbose - quiet))
-        raise typer.Exit(verdict.exit_code)
+            print_lines(verification_lines(result, verbose - quiet))
+        raise typer.Exit(result.exit_code)

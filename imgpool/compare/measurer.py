@@ -14,7 +14,7 @@ from imgpool.compare.timestamps import FINISHED, process_and_note
 from imgpool.core.catalogue import ENGINES
 from imgpool.core.engine import RunMetrics, never
 from imgpool.core.task import Result, Task
-from imgpool.output.layout import FOLDER
+from imgpool.output.layout import STATE_FOLDER
 from imgpool.output.run_file import RunInfo
 from imgpool.output.session import Session
 from imgpool.system.memory_watch import MemoryWatch
@@ -132,7 +132,7 @@ class Measurer:
     def time(self, method: PoolMethod, tasks: Sequence[Task], workers: int, patience: float) -> PoolMethodTiming | None:
         """Run the tasks by a bare pool; None if it comes to no end within so many seconds."""
         folder = self.new_folder(f"{method.name}-{method.chunksize or 'auto'}")
-        scratch = os.path.join(folder, FOLDER)  # nobody takes such a folder for one of images
+        scratch = os.path.join(folder, STATE_FOLDER)  # nobody takes such a folder for one of images
         os.makedirs(scratch)
         options = replace(self.run.options, workers=workers, most_workers=None)
         return time_method(method, self.move(tasks, folder), self.job(scratch), options, patience)
@@ -162,7 +162,7 @@ class Measurer:
                     taken.append(time.monotonic() - started)
                     spans.append(_span(result, started, taken[-1]))
                     memory.look_at(result.pid)
-                    session.take(result)
+                    session.record(result)
                     results[result.task.source] = result
         seconds = time.monotonic() - started
         pace = paces[-1]

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from operator import attrgetter
-from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
@@ -23,7 +22,7 @@ import msgspec
 
 from imgpool.core.errors import UsageError
 from imgpool.core.task import Result, Task
-from imgpool.output.layout import FOLDER
+from imgpool.output.layout import journal_path
 from imgpool.system.durability import sync_file_system
 from imgpool.work.files import source_hash
 
@@ -45,7 +44,7 @@ class Entry(msgspec.Struct, gc=False):
 Kind = TypeVar("Kind", bound=Entry)
 
 
-class Record(Entry, gc=False):
+class TaskRecord(Entry, gc=False):
     """What the journal remembers of a target: the fields that decide whether it has to be made again."""
 
     source: str
@@ -56,12 +55,7 @@ class Record(Entry, gc=False):
     written: int
 
 
-def journal_path(output: str) -> Path:
-    """Where the journal of an output folder lies."""
-    return Path(output, FOLDER, "journal.jsonl")
-
-
-def records(output: str) -> Iterator[Record]:
+def read_records(output: str) -> Iterator[TaskRecord]:
     """What every line tells, in their order; nothing without a journal.
 
     Raises
@@ -71,11 +65,11 @@ def records(output: str) -> Iterator[Record]:
     """
     with contextlib.suppress(FileNotFoundError), journal_path(output).open("rb") as file:
         for line in file:
-            if record := parse_line(line, file.name, Record):
+            if record := parse_line(line, file.name, TaskRecord):
                 yield record
 
 
-def records_of(tasks: Sequence[Task], output: str) -> list[Record | None]:
+def latest_records(tasks: Sequence[Task], output: str) -> list[TaskRecord | None]:
     """The last record of each task, in the order of the tasks; None where the journal knows none.
 
     What a record and its task have in common is held once: there may be millions.
@@ -87,8 +81,8 @@ def records_of(tasks: Sequence[Task], output: str) -> list[Record | None]:
     """
     numbers = {task.target: number for number, task in enumerate(tasks)}
     inside = os.path.join(output, "")
-    known: list[Record | None] = [None] * len(tasks)
-    for record in records(output):
+    known: list[TaskRecord | None] = [None] * len(tasks)
+    for record in read_records(output):
         number = numbers.get(inside + record.target)
         if number is not None:
             _share(record, tasks[number])
@@ -96,7 +90,7 @@ def records_of(tasks: Sequence[Task], output: str) -> list[Record | None]:
     return known
 
 
-def _share(record: Record, task: Task) -> None:
+def _share(record: TaskRecord, task: Task) -> None:
     record.target = task.target
     record.fingerprint = sys.intern(record.fingerprint)
     record.status = sys.intern(record.status)
@@ -142,7 +136,7 @@ def _newer(version: int, name: str) -> UsageError:
     )
 
 
-def why_run(task: Task, record: Record | None, fingerprint: str) -> str:
+def reason_to_run(task: Task, record: TaskRecord | None, fingerprint: str) -> str:
     """Why a task has to run; empty when its output is there and made from the same source and recipe."""
     if record is None:
         return "new"
@@ -155,7 +149,7 @@ def why_run(task: Task, record: Record | None, fingerprint: str) -> str:
     return _why_source_changed(task, record) or _why_target_changed(task, record)
 
 
-def _why_source_changed(task: Task, record: Record) -> str:
+def _why_source_changed(task: Task, record: TaskRecord) -> str:
     if record.size != task.size:
         return "the source changed in size"
     if record.mtime_ns == task.mtime_ns:
@@ -167,7 +161,7 @@ def _why_source_changed(task: Task, record: Record) -> str:
     return "" if same else "the source changed"
 
 
-def _why_target_changed(task: Task, record: Record) -> str:
+def _why_target_changed(task: Task, record: TaskRecord) -> str:
     try:
         size = os.stat(task.target).st_size
     except OSError:

@@ -1,21 +1,52 @@
-"""Names and places in an output folder."""
+"""Names and paths in an output folder."""
 
 import os
+from pathlib import Path
 
 from imgpool.core.catalogue import split_extension
 
-FOLDER = ".imgpool"
-"""The folder for imgpool's own files in every output folder."""
+STATE_FOLDER = ".imgpool"
+"""Name of the folder in every output folder that holds imgpool's own files."""
 
 SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"}
 """Folders that operating systems create; they hold no results."""
 
-Place = tuple[int, int]
-"""A file system and a folder in it: what a path leads to, whatever its name."""
+FileId = tuple[int, int]
+"""Device and inode number: identifies a file or folder whatever its path."""
 
 
-def place_of(path: str) -> Place | None:
-    """Where a path leads; None where it leads nowhere."""
+def state_folder(output: str) -> Path:
+    """Return the folder of imgpool's own files in an output folder."""
+    return Path(output, STATE_FOLDER)
+
+
+def journal_path(output: str) -> Path:
+    """Return the path of the journal."""
+    return Path(output, STATE_FOLDER, "journal.jsonl")
+
+
+def run_path(output: str) -> Path:
+    """Return the path of the run file."""
+    return Path(output, STATE_FOLDER, "run.json")
+
+
+def lock_path(output: str) -> Path:
+    """Return the path of the file that a run locks."""
+    return Path(output, STATE_FOLDER, "lock")
+
+
+def scratch_root(output: str) -> Path:
+    """Return the folder that holds the scratch folder of each run."""
+    return Path(output, STATE_FOLDER, "tmp")
+
+
+def scratch_folder(output: str, token: str) -> str:
+    """Return the folder where one run writes outputs before it renames them into place."""
+    return os.path.join(output, STATE_FOLDER, "tmp", token)
+
+
+def file_id(path: str) -> FileId | None:
+    """Identify the file or folder that a path leads to; None if there is none."""
     try:
         status = os.stat(path)
     except OSError:
@@ -24,7 +55,7 @@ def place_of(path: str) -> Place | None:
 
 
 def default_output(first: str | os.PathLike[str]) -> str:
-    """The folder beside the first input: ``photos-processed`` for ``photos``."""
+    """Return the default output folder, beside the first input: ``photos-processed`` for ``photos``."""
     folder, name = os.path.split(os.path.abspath(first))
     stem = name if os.path.isdir(first) else split_extension(name)[0]
     return os.path.join(folder, f"{stem}-processed")

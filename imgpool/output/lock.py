@@ -13,15 +13,13 @@ import time
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from multiprocessing.util import get_temp_dir
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from imgpool.core.errors import RunError
 from imgpool.core.failures import explain
-from imgpool.output import run_file as runfile
-from imgpool.output.journal import journal_path
-from imgpool.output.layout import FOLDER
+from imgpool.output import run_file
+from imgpool.output.layout import journal_path, lock_path, run_path, scratch_root, state_folder
 from imgpool.output.run_file import RunInfo, who
 
 PATIENCE = 5.0
@@ -31,9 +29,6 @@ SETTLING = 1.0
 """Seconds in which every run that started at the same instant has written its run file."""
 
 TICK = 0.05
-
-SCRATCH = os.path.join(FOLDER, "tmp")
-"""Below an output: each run has a folder of its own in it, for files being written."""
 
 
 class OutputLock:
@@ -52,13 +47,13 @@ class OutputLock:
     ----------
     info : RunInfo
         What the run file tells.
-    answered : int
-        How many images have been answered; to be counted by whoever runs them.
+    processed : int
+        How many images have been processed; to be counted by whoever runs them.
     """
 
     def __init__(self, output: str, info: RunInfo, key: str) -> None:
         self.info = info
-        self.answered = 0
+        self.processed = 0
         self._output = output
         self._key = key
         self._held = ExitStack()
@@ -71,9 +66,9 @@ class OutputLock:
         RunError
             If another run is writing into it.
         """
-        Path(self._output, FOLDER).mkdir(parents=True, exist_ok=True)
+        state_folder(self._output).mkdir(parents=True, exist_ok=True)
         with ExitStack() as held:
-            descriptor = os.open(Path(self._output, FOLDER, "lock"), os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(lock_path(self._output), os.O_RDWR | os.O_CREAT, 0o666)
             held.callback(os.close, descriptor)
             locked, before = self._wait_for_turn(descriptor)
             held.callback(_unlock, descriptor)
@@ -89,9 +84,9 @@ class OutputLock:
 
     def check(self) -> None:
         """Raise `RunError` if the folder is this run's no more."""
-        now = runfile.read(self._output)
+        now = run_file.read(self._output)
         if now is None:
-            raise gone(self._output)
+            raise output_gone_error(self._output)
         if now.token != self.info.token:
             raise RunError(
                 f"another run has taken over {self._output} while this one stood still: {who(now)}", _remedy(now)
@@ -100,7 +95,7 @@ class OutputLock:
     def touch(self) -> None:
         """Show that the run lives; raise `RunError` if the folder is this run's no more."""
         self.check()
-        os.utime(runfile.run_path(self._output))
+        os.utime(run_path(self._output))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -108,10 +103,10 @@ class OutputLock:
         """Write how the run ended, unless the folder is this run's no more; then leave it."""
         with self._held:
             try:
-                now = runfile.read(self._output)
+                now = run_file.read(self._output)
                 if now and now.token == self.info.token:
                     self._clear()  # workers that outlived a killed run for a moment may have left something since
-                    runfile.write(self._output, self._ending(error))
+                    run_file.write(self._output, self._ending(error))
             except OSError:
                 if error is None:  # else there is worse to tell
                     raise
@@ -120,24 +115,24 @@ class OutputLock:
         """Whether the kernel's lock says that the folder is free, and the run file of the last run."""
         end = time.monotonic() + PATIENCE
         while True:
-            locked, last = _lock(descriptor), runfile.read(self._output)
+            locked, last = _lock(descriptor), run_file.read(self._output)
             if locked is None or locked:
                 if last and self._may_live(last, locked=bool(locked)):
                     raise self._refusal(last)
                 return bool(locked), last
-            if (last and runfile.is_alive(self._output, last)) or time.monotonic() > end:
+            if (last and run_file.is_alive(self._output, last)) or time.monotonic() > end:
                 raise self._refusal(last)
             time.sleep(TICK)
 
     def _may_live(self, last: RunInfo, *, locked: bool) -> bool:
         """Whether another run may be at work, though its lock was not in the way."""
         told_by_lock = locked and (last.host == self.info.host or last.boot == self.info.boot != "")
-        return not told_by_lock and runfile.is_alive(self._output, last)
+        return not told_by_lock and run_file.is_alive(self._output, last)
 
     def _clear(self) -> None:
         """Remove what killed runs left half-written: its bytes may be the very ones that a full disk lacks."""
-        shutil.rmtree(Path(self._output, SCRATCH), ignore_errors=True)
-        runfile.remove_half_written(self._output)
+        shutil.rmtree(scratch_root(self._output), ignore_errors=True)
+        run_file.remove_half_written(self._output)
 
     def _begin(self, before: RunInfo | None) -> None:
         """Write the run file; what earlier runs left unsettled is carried on."""
@@ -148,22 +143,22 @@ class OutputLock:
             self.info,
             sockets=get_temp_dir(),
             journal=journal.stat().st_size if journal.exists() else 0,
-            unsettled_since_ns=runfile.clock_ns(self._output) if since is None else since,
+            unsettled_since_ns=run_file.clock_ns(self._output) if since is None else since,
             unsettled=tuple(dict.fromkeys((*unsettled, self._key))),
         )
         with suppress(FileNotFoundError):  # a run that started at the same instant has cleared it away
-            runfile.write(self._output, self.info)
+            run_file.write(self._output, self.info)
 
     def _confirm(self) -> None:
         """Raise `RunError` if another run was faster."""
-        now = runfile.read(self._output)
+        now = run_file.read(self._output)
         if now is None:
-            raise gone(self._output)
+            raise output_gone_error(self._output)
         if now.token != self.info.token:
             raise self._refusal(now)
 
     def _ending(self, error: BaseException | None) -> RunInfo:
-        if error is None and self.answered == self.info.to_do:
+        if error is None and self.processed == self.info.to_do:
             return self.info.ending("finished", tuple(key for key in self.info.unsettled if key != self._key))
         how = f"stopped: {explain(error, 'write').message}" if isinstance(error, Exception) else "interrupted"
         return self.info.ending(how, self.info.unsettled)
@@ -183,7 +178,7 @@ def _remove_sockets(folder: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def gone(output: str) -> RunError:
+def output_gone_error(output: str) -> RunError:
     """What to raise when the folder that a run writes into is not there any more."""
     return RunError(
         f"the output {output} is gone: it was removed, or its disk or share unmounted, while the run was writing",

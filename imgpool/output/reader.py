@@ -7,9 +7,9 @@ from typing import Generic, Literal
 
 from imgpool.core.errors import RunError, UsageError
 from imgpool.core.failures import explain
-from imgpool.output import run_file as runfile
-from imgpool.output.journal import Kind, journal_path, parse_line
-from imgpool.output.layout import default_output
+from imgpool.output import run_file
+from imgpool.output.journal import Kind, parse_line
+from imgpool.output.layout import default_output, journal_path, run_path
 from imgpool.output.run_file import RunInfo
 
 State = Literal["running", "finished", "interrupted", "stopped", "killed", "unknown"]
@@ -31,12 +31,12 @@ def last_run(output: str) -> tuple[RunInfo | None, State]:
     RunError
         If it is there and cannot be read.
     """
-    with _readable(str(runfile.run_path(output))):
-        run = runfile.read(output)
+    with _readable(str(run_path(output))):
+        run = run_file.read(output)
         while run and run.ended is None:
-            if runfile.is_alive(output, run):
+            if run_file.is_alive(output, run):
                 return run, "running"
-            before, run = run, runfile.read(output)  # it may have ended just now
+            before, run = run, run_file.read(output)  # it may have ended just now
             if run == before:
                 return run, "killed"
     if run is None:
@@ -44,7 +44,7 @@ def last_run(output: str) -> tuple[RunInfo | None, State]:
     return run, ENDINGS.get(run.how or "", "stopped")
 
 
-class Follower(Generic[Kind]):
+class JournalReader(Generic[Kind]):
     """Reads what a journal holds, and later what has been added since: a long one costs once.
 
     Parameters
@@ -100,7 +100,7 @@ def _readable(path: str) -> Iterator[None]:
         raise RunError(f"{path}: {failure.message}", failure.hint) from error
 
 
-def not_an_output(output: str) -> UsageError:
+def not_an_output_error(output: str) -> UsageError:
     """What to raise where a folder is none that imgpool has written into."""
     if not os.path.lexists(output):
         return UsageError(f"{output} does not exist", "check the spelling")

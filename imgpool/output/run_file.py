@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from imgpool.core.errors import UsageError
-from imgpool.output.layout import FOLDER
+from imgpool.output.layout import run_path, state_folder
 
 VERSION = 1
 FRESH = 60.0
@@ -152,11 +152,6 @@ def instant(moment: str) -> str:
     return moment.replace("T", " ").replace("Z", " UTC")
 
 
-def run_path(output: str) -> Path:
-    """Where the run file of an output folder lies."""
-    return Path(output, FOLDER, "run.json")
-
-
 def read(output: str) -> RunInfo | None:
     """The run file of an output folder; None where there is none, or it is no run file.
 
@@ -236,7 +231,7 @@ def is_alive(output: str, info: RunInfo) -> bool:
 def clock_ns(output: str) -> int:
     """What the clock of the output's file system shows; this machine's where nothing can be written there."""
     try:
-        with tempfile.TemporaryFile(dir=Path(output, FOLDER)) as probe:
+        with tempfile.TemporaryFile(dir=state_folder(output)) as probe:
             return os.fstat(probe.fileno()).st_mtime_ns
     except OSError:
         return time.time_ns()

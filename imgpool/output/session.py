@@ -13,8 +13,8 @@ from imgpool.core.errors import RunError
 from imgpool.core.failures import explain, stops_the_run
 from imgpool.core.task import Failure, Result, Task
 from imgpool.output.journal import Journal
-from imgpool.output.layout import Place, place_of
-from imgpool.output.lock import SCRATCH, OutputLock, gone
+from imgpool.output.layout import FileId, file_id, scratch_folder
+from imgpool.output.lock import OutputLock, output_gone_error
 from imgpool.output.run_file import RunInfo
 
 COMMIT_SECONDS = 2.0
@@ -57,35 +57,35 @@ class Session:
     """
 
     def __init__(
-        self, output: str, info: RunInfo, key: str, folders: Mapping[str, Place], stop: Callable[[], object]
+        self, output: str, info: RunInfo, key: str, folders: Mapping[str, FileId], stop: Callable[[], object]
     ) -> None:
-        self.scratch = os.path.join(output, SCRATCH, info.token)
+        self.scratch = scratch_folder(output, info.token)
         self._output = output
         self._folders = folders
-        self._tenure = OutputLock(output, info, key)
+        self._lock = OutputLock(output, info, key)
         self._stop = stop
         self._held = ExitStack()
 
     def __enter__(self) -> Self:
         """Take the folder; raise `RunError` where another run has it, or nothing can be written."""
         with storage_errors(self._output), ExitStack() as held:
-            held.enter_context(self._tenure)
-            now = self._tenure.info
-            journal = Journal(self._output, now.fingerprint, self._tenure.check, now.provenance)
+            held.enter_context(self._lock)
+            now = self._lock.info
+            journal = Journal(self._output, now.fingerprint, self._lock.check, now.provenance)
             self._journal = held.enter_context(journal)
             self._place = held.enter_context(_made(self.scratch))  # gone before the last commit: it may need the space
-            self._keeper = held.enter_context(CommitThread(self._journal, self._tenure, self._stop))
+            self._keeper = held.enter_context(CommitThread(self._journal, self._lock, self._stop))
             self._held = held.pop_all()
         return self
 
-    def take(self, result: Result) -> None:
+    def record(self, result: Result) -> None:
         """Journal a result; raise `RunError` if it tells that every other image would fail likewise."""
         with storage_errors(self._output):
             self._keeper.check()
             if result.failure:
                 self._check_storage(result.failure, result.task)
         self._journal.append(result)
-        self._tenure.answered += 1
+        self._lock.processed += 1
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -97,28 +97,28 @@ class Session:
     def _check_storage(self, failure: Failure, task: Task) -> None:
         if failure.stage == "read":
             for folder, place in self._folders.items():
-                if task.source.startswith(os.path.join(folder, "")) and place_of(folder) != place:
+                if task.source.startswith(os.path.join(folder, "")) and file_id(folder) != place:
                     raise RunError(
                         f"the input {folder} is gone: it was removed, or its disk or share unmounted, during the run",
                         "bring it back, then run the same command again",
                     )
         if failure.stage == "write":
-            self._tenure.check()
-            if place_of(self.scratch) != self._place:
-                raise gone(self._output)
+            self._lock.check()
+            if file_id(self.scratch) != self._place:
+                raise output_gone_error(self._output)
         closed = failure.stage == "write" and not os.access(self.scratch, os.W_OK | os.X_OK)
         if closed or stops_the_run(failure):
             raise RunError(f"{self._output}: {failure.message}", failure.hint)
 
 
 @contextmanager
-def _made(folder: str) -> Iterator[Place | None]:
+def _made(folder: str) -> Iterator[FileId | None]:
     """A folder for as long as it is needed; never the tree above it, in whose stead there may be nothing now."""
     with suppress(FileExistsError):
         os.mkdir(os.path.dirname(folder))
     os.mkdir(folder)
     try:
-        yield place_of(folder)
+        yield file_id(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -129,9 +129,9 @@ class CommitThread:
     It imports nothing and prints nothing: a worker that is forked meanwhile finds no lock closed that it needs.
     """
 
-    def __init__(self, journal: Journal, tenure: OutputLock, stop: Callable[[], object]) -> None:
+    def __init__(self, journal: Journal, lock: OutputLock, stop: Callable[[], object]) -> None:
         self._journal = journal
-        self._tenure = tenure
+        self._lock = lock
         self._stop = stop
         self._error: Exception | None = None
         self._closing = Event()
@@ -158,7 +158,7 @@ class CommitThread:
             while not self._closing.wait(COMMIT_SECONDS):
                 self._journal.commit()
                 if monotonic() - touched > TOUCH_SECONDS:
-                    self._tenure.touch()
+                    self._lock.touch()
                     touched = monotonic()
         except Exception as error:  # noqa: BLE001 - raised again by `check`
             self._error = error

@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from imgpool.core.task import Failure, Result, Task
-from imgpool.output.journal import Entry, journal_path
-from imgpool.output.reader import Follower, State, last_run, not_an_output
-from imgpool.output.run_file import RunInfo, run_path
+from imgpool.output.journal import Entry
+from imgpool.output.layout import journal_path, run_path
+from imgpool.output.reader import JournalReader, State, last_run, not_an_output_error
+from imgpool.output.run_file import RunInfo
 
 
 class Outcome(Entry, gc=False):
@@ -57,7 +58,7 @@ class Status:
     def __init__(self, output: str, *, tracebacks: bool = False) -> None:
         self.output = os.path.abspath(output)
         if not any(os.path.lexists(path(self.output)) for path in (run_path, journal_path)):
-            raise not_an_output(output)
+            raise not_an_output_error(output)
         self._tracebacks = tracebacks
         self.run: RunInfo | None = None
         self.state: State = "unknown"
@@ -86,14 +87,14 @@ class Status:
         return list(self._failed.values())
 
     @property
-    def unlisted(self) -> int:
+    def unlisted_folders(self) -> int:
         """Folders among the inputs that could not be listed; each is a failure of the run, but none of an image."""
         return max(0, self.run.found - self.run.skipped - self.run.to_do) if self.run else 0
 
     @property
     def failed(self) -> int:
         """Images that failed, and folders that could not be listed."""
-        return len(self._failed) + self.unlisted
+        return len(self._failed) + self.unlisted_folders
 
     @property
     def skipped(self) -> int:
@@ -101,14 +102,14 @@ class Status:
         return self.run.skipped if self.run else 0
 
     @property
-    def answered(self) -> int:
+    def processed(self) -> int:
         """Images that this run has done, or failed to."""
         return self.done + len(self._failed)
 
     @property
     def left(self) -> int:
         """Images that this run has not come to."""
-        return max(0, self.run.to_do - self.answered) if self.run else 0
+        return max(0, self.run.to_do - self.processed) if self.run else 0
 
     @property
     def lost(self) -> Counter[str]:
@@ -133,11 +134,11 @@ class Status:
     @property
     def rate(self) -> float:
         """Images a second; 0 as long as that cannot be told."""
-        return self.answered / self.seconds if self.seconds else 0.0
+        return self.processed / self.seconds if self.seconds else 0.0
 
     def _forget(self, start: int) -> None:
         """Begin anew with another run, whose lines stand in the journal from `start` on."""
-        self._follower = Follower(self.output, Outcome, start)
+        self._follower = JournalReader(self.output, Outcome, start)
         self._done: set[str] = set()
         self._failed: dict[str, Result] = {}
         self._lost: dict[str, tuple[str, ...]] = {}

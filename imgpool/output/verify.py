@@ -17,9 +17,9 @@ import msgspec
 
 from imgpool.core.errors import RunError
 from imgpool.core.failures import explain
-from imgpool.output.journal import Entry, journal_path
-from imgpool.output.layout import FOLDER, SYSTEM_FOLDERS
-from imgpool.output.reader import Follower, last_run, not_an_output
+from imgpool.output.journal import Entry
+from imgpool.output.layout import STATE_FOLDER, SYSTEM_FOLDERS, journal_path
+from imgpool.output.reader import JournalReader, last_run, not_an_output_error
 from imgpool.output.run_file import who
 from imgpool.system.resources import available_cpus
 
@@ -32,11 +32,11 @@ BLOCK = 2**20
 """Bytes hashed at once."""
 
 AHEAD = 64
-"""Outputs handed to the threads before the first of them is answered, for each thread."""
+"""Outputs handed to the threads before the first of them is processed, for each thread."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckedFile:
     """What is known of one file.
 
     Attributes
@@ -48,17 +48,17 @@ class Finding:
         Relative to the output folder.
     reason
         What is wrong, in a few words.
-    made_again
+    rerun_restores
         Whether the same command makes it anew by itself.
     """
 
     kind: Kind
     path: str
     reason: str = ""
-    made_again: bool = False
+    rerun_restores: bool = False
 
 
-class Known(msgspec.Struct, gc=False):
+class RecordedOutput(msgspec.Struct, gc=False):
     """What the journal tells of a target.
 
     Attributes
@@ -74,7 +74,7 @@ class Known(msgspec.Struct, gc=False):
     failed: bool = False
 
 
-class Written(Entry, gc=False):
+class OutputEntry(Entry, gc=False):
     """A line of the journal, as far as it counts here."""
 
     written: int
@@ -92,7 +92,7 @@ class Verification:
     Attributes
     ----------
     output : str
-    known : dict of str to Known
+    known : dict of str to RecordedOutput
         Every target in the journal, by its path relative to the output folder.
     state : str
         What has become of the last run, as `imgpool.output.reader.State` has it.
@@ -116,7 +116,7 @@ class Verification:
                 f"`imgpool status {shlex.quote(output)} --watch` waits for its end",
             )
         if not os.path.lexists(journal_path(self.output)):
-            raise not_an_output(output)
+            raise not_an_output_error(output)
         self.known = _known(self.output)
         self.left_out: list[str] = []
 
@@ -125,7 +125,7 @@ class Verification:
         """Whether a run that did not finish may have left outputs that the journal does not know."""
         return self._run is not None and self._run.unsettled_since_ns is not None
 
-    def findings(self) -> Iterator[Finding]:
+    def check_files(self) -> Iterator[CheckedFile]:
         """One for every target in the journal, then one for whatever else there is.
 
         Raises
@@ -138,7 +138,7 @@ class Verification:
         if last_run(self.output)[0] != self._run:
             raise RunError(f"a run has written into {self.output} meanwhile", "verify again")
 
-    def _outputs(self) -> Iterator[Finding]:
+    def _outputs(self) -> Iterator[CheckedFile]:
         leaving = threading.Event()
         threads = available_cpus()
         pool = ThreadPoolExecutor(threads)
@@ -148,24 +148,26 @@ class Verification:
             leaving.set()
             pool.shutdown(cancel_futures=True)
 
-    def _check(self, leaving: threading.Event, target: str) -> Finding:
+    def _check(self, leaving: threading.Event, target: str) -> CheckedFile:
         known = self.known[target]
         try:
-            difference, made_again = _difference(os.path.join(self.output, target), known, leaving)
+            difference, rerun_restores = _difference(os.path.join(self.output, target), known, leaving)
         except (FileNotFoundError, NotADirectoryError):
-            gone = Finding("missing", target, "it is not there any more", made_again=True)
-            return Finding("absent", target) if known.failed else gone
+            gone = CheckedFile("missing", target, "it is not there any more", rerun_restores=True)
+            return CheckedFile("absent", target) if known.failed else gone
         except OSError as error:
-            return Finding("unreadable", target, explain(error, "read").message)
+            return CheckedFile("unreadable", target, explain(error, "read").message)
         if not known.sha256:
-            return Finding("extra", target, "the journal tells of a failure, and of no output")
+            return CheckedFile("extra", target, "the journal tells of a failure, and of no output")
         if difference:
-            return Finding("changed", target, difference, made_again=made_again)
+            return CheckedFile("changed", target, difference, rerun_restores=rerun_restores)
         if known.failed:
-            return Finding("outdated", target, "of an earlier run; the last one failed to make it", made_again=True)
-        return Finding("intact", target)
+            return CheckedFile(
+                "outdated", target, "of an earlier run; the last one failed to make it", rerun_restores=True
+            )
+        return CheckedFile("intact", target)
 
-    def _extra(self) -> Iterator[Finding]:
+    def _extra(self) -> Iterator[CheckedFile]:
         """Whatever stands in the folder, and not in the journal."""
         pending = [""]
         while pending:
@@ -174,17 +176,19 @@ class Verification:
                 with os.scandir(os.path.join(self.output, folder)) as scanned:
                     entries = sorted(scanned, key=lambda entry: entry.name)
             except OSError as error:
-                yield Finding("unreadable", folder, f"what is in it cannot be told: {explain(error, 'read').message}")
+                yield CheckedFile(
+                    "unreadable", folder, f"what is in it cannot be told: {explain(error, 'read').message}"
+                )
                 continue
-            if folder and any(entry.name == FOLDER for entry in entries):
+            if folder and any(entry.name == STATE_FOLDER for entry in entries):
                 self.left_out.append(folder)
                 continue
             for entry in entries:
                 path = os.path.join(folder, entry.name)
                 if entry.is_dir(follow_symlinks=False):
-                    pending += [path] if entry.name not in {FOLDER, *SYSTEM_FOLDERS} else []
+                    pending += [path] if entry.name not in {STATE_FOLDER, *SYSTEM_FOLDERS} else []
                 elif not self._is_known(path) and entry.name not in LITTER:
-                    yield Finding("extra", path, "the journal does not know it")
+                    yield CheckedFile("extra", path, "the journal does not know it")
 
     def _is_known(self, path: str) -> bool:
         """Whether a file, or a link to a folder of outputs, has its place here."""
@@ -194,23 +198,23 @@ class Verification:
         return os.path.isdir(os.path.join(self.output, path)) and any(each.startswith(inside) for each in self.known)
 
 
-def _known(output: str) -> dict[str, Known]:
+def _known(output: str) -> dict[str, RecordedOutput]:
     """What the journal tells of every target: whether the last run made it, and what was written last."""
-    known: dict[str, Known] = {}
-    for entry in Follower(output, Written).entries():
+    known: dict[str, RecordedOutput] = {}
+    for entry in JournalReader(output, OutputEntry).entries():
         if entry.status == "done":
             with suppress(ValueError):  # garbage: its task runs again
-                known[entry.target] = Known(entry.written, bytes.fromhex(entry.sha256))
+                known[entry.target] = RecordedOutput(entry.written, bytes.fromhex(entry.sha256))
         else:
-            known.setdefault(entry.target, Known()).failed = True
+            known.setdefault(entry.target, RecordedOutput()).failed = True
     return known
 
 
 def _in_order(
-    pool: ThreadPoolExecutor, check: Callable[[str], Finding], targets: Iterable[str], ahead: int
-) -> Iterator[Finding]:
+    pool: ThreadPoolExecutor, check: Callable[[str], CheckedFile], targets: Iterable[str], ahead: int
+) -> Iterator[CheckedFile]:
     """As `ThreadPoolExecutor.map`, with no more than so many handed out at a time."""
-    pending: deque[Future[Finding]] = deque()
+    pending: deque[Future[CheckedFile]] = deque()
     for target in targets:
         pending.append(pool.submit(check, target))
         if len(pending) == ahead:
@@ -219,7 +223,7 @@ def _in_order(
         yield pending.popleft().result()
 
 
-def _difference(path: str, known: Known, leaving: threading.Event) -> tuple[str, bool]:
+def _difference(path: str, known: RecordedOutput, leaving: threading.Event) -> tuple[str, bool]:
     """How a file differs from what was written, and whether a run sees that; raises `OSError`."""
     status = os.lstat(path)
     if not known.sha256:

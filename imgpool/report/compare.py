@@ -13,9 +13,9 @@ from imgpool.compare.comparison import SERIAL, Comparison, ComparisonProgress
 from imgpool.compare.measurer import EngineSetup, Measurement
 from imgpool.report.compare_words import BARE, BOTTLENECKS, DISTURBED, LESSONS, STAGES, label, options
 from imgpool.report.console import failure_lines
-from imgpool.report.overview import root
+from imgpool.report.overview import display_root
 from imgpool.report.progress import choose_progress, stderr_console
-from imgpool.report.text import Line, duration, plural, printable, short, size
+from imgpool.report.text import StyledLine, duration, plural, printable, short, size
 
 BAR = 20
 """Characters of the longest bar."""
@@ -73,7 +73,7 @@ class ComparisonDisplay:
         return f"about {duration(self._seconds_left)} left"
 
     def _say(self, text: str) -> None:
-        self._console.print(Line(text))
+        self._console.print(StyledLine(text))
 
 
 def _told(done: Measurement | PoolMethodTiming | PoolMethod) -> str:
@@ -85,7 +85,7 @@ def _told(done: Measurement | PoolMethodTiming | PoolMethod) -> str:
     return f"{label(done.setup)} · {done.seconds:.2f} s · {done.rate:.1f} images/s{why}"
 
 
-def comparison_lines(comparison: Comparison, *, traceback: bool = False) -> Iterator[Line | Text]:
+def comparison_lines(comparison: Comparison, *, traceback: bool = False) -> Iterator[StyledLine | Text]:
     """What was found: first whether all is the same, then the figures, last what to choose."""
     yield _header(comparison)
     yield from _verdict(comparison, traceback=traceback)
@@ -100,35 +100,39 @@ def comparison_lines(comparison: Comparison, *, traceback: bool = False) -> Iter
     )
 
 
-def _header(comparison: Comparison) -> Line:
+def _header(comparison: Comparison) -> StyledLine:
     run, tasks = comparison.run, comparison.tasks
     images = f"{len(tasks):,} of {plural(len(run.to_do), 'image')}"
     some, every = (sum(task.size for task in each) for each in (tasks, run.to_do))
     rounds = "one round" if comparison.rounds == 1 else f"medians of {comparison.rounds} rounds"
     cores = plural(comparison.cores, "core")
     parts = [printable(run.settings.recipe.name), images, f"{size(some)} of {size(every)}", cores, rounds]
-    return Line(" · ".join(parts), "bold")
+    return StyledLine(" · ".join(parts), "bold")
 
 
-def _verdict(comparison: Comparison, *, traceback: bool) -> Iterator[Line]:
-    below = root(comparison.run)
+def _verdict(comparison: Comparison, *, traceback: bool) -> Iterator[StyledLine]:
+    below = display_root(comparison.run.settings.inputs)
     differences = comparison.differences
     for each in differences[:NAMED]:
-        yield Line(f"✗ {short(each.source, below)} · {label(each.where)} · {printable(each.how)}", "red")
+        yield StyledLine(f"✗ {short(each.source, below)} · {label(each.where)} · {printable(each.how)}", "red")
     if len(differences) > NAMED:
-        yield Line(f"✗ and {len(differences) - NAMED:,} more like these: --json names them all", "red")
+        yield StyledLine(f"✗ and {len(differences) - NAMED:,} more like these: --json names them all", "red")
     different = len({each.source for each in differences})
     runs = plural(comparison.runs, "run")
     if different:
-        yield Line(f"✗ {plural(different, 'image')} of {len(comparison.tasks):,} not the same in all {runs}", "red")
+        yield StyledLine(
+            f"✗ {plural(different, 'image')} of {len(comparison.tasks):,} not the same in all {runs}", "red"
+        )
     else:
-        yield Line(f"✓ {plural(len(comparison.tasks), 'image')}, the same bytes in all {runs}", "green")
+        yield StyledLine(f"✓ {plural(len(comparison.tasks), 'image')}, the same bytes in all {runs}", "green")
     if comparison.failed:
-        yield Line(f"  {plural(len(comparison.failed), 'image')} among them failed, serially too:")
+        yield StyledLine(f"  {plural(len(comparison.failed), 'image')} among them failed, serially too:")
     for result in comparison.failed:
         yield from failure_lines(result, below, traceback=traceback)
     if comparison.deadly:
-        yield Line(f"  {plural(len(comparison.deadly), 'image')} left out: a pool outlives it, a serial run would not:")
+        yield StyledLine(
+            f"  {plural(len(comparison.deadly), 'image')} left out: a pool outlives it, a serial run would not:"
+        )
     for result in comparison.deadly:
         yield from failure_lines(result, below, traceback=traceback)
 

@@ -10,7 +10,7 @@ from imgpool.core.task import Result
 from imgpool.report.hints import with_options
 from imgpool.report.progress import choose_progress, progress_line, stderr_console
 from imgpool.report.tally import Counts, Tally
-from imgpool.report.text import Line, duration, plural, printable, short
+from imgpool.report.text import StyledLine, duration, plural, printable, short
 
 
 class Reporter:
@@ -49,17 +49,17 @@ class Reporter:
     def say(self, text: str, style: str = "") -> None:
         """Print a line, unless only failures are wanted."""
         if self._verbosity >= 0:
-            self._console.print(Line(text, style))
+            self._console.print(StyledLine(text, style))
 
     def explain(self, pace: RunMetrics) -> None:
         """Say with ``-v`` what the engine has chosen, and why; once, until it chooses anew."""
         if self._verbosity > 0 and pace.why != self._explained:
             self._explained = pace.why
-            self._console.print(Line(f"  {pace.why}", "dim"))
+            self._console.print(StyledLine(f"  {pace.why}", "dim"))
 
     def notice(self, text: str) -> None:
         """Print a line that answers a person, whatever is wanted else."""
-        self._console.print(Line(text))
+        self._console.print(StyledLine(text))
 
     def show(self, result: Result) -> None:
         """Count a result and tell of it."""
@@ -75,40 +75,40 @@ class Reporter:
         """Print what the run did, and what to do about what it did not; progress is shown no more."""
         self._progress.stop()
         if self._verbosity >= 0:
-            for text in (*summary_lines(self._tally), *(Line(f"  {line}") for line in advice)):
+            for text in (*summary_lines(self._tally), *(StyledLine(f"  {line}") for line in advice)):
                 self._console.print(text)
 
     def _show_failure(self, result: Result) -> None:
         for text in failure_lines(result, self._root, traceback=self._verbosity > 0):
             self._console.print(text)
 
-    def _success(self, result: Result) -> Line:
+    def _success(self, result: Result) -> StyledLine:
         name = short(result.task.source, self._root)
         if result.status == "skipped":
-            return Line(f"- {name} · done before", "dim")
+            return StyledLine(f"- {name} · done before", "dim")
         stages = " · ".join(f"{stage} {seconds * 1000:.0f} ms" for stage, seconds in result.seconds.items())
         pixels = "×".join(map(str, result.shape))
         lost = f" · could not keep: {', '.join(result.lost).replace('_', ' ')}" if result.lost else ""
-        return Line(f"✓ {name} · {result.dtype} {result.axes} {pixels} · {stages}{lost}")
+        return StyledLine(f"✓ {name} · {result.dtype} {result.axes} {pixels} · {stages}{lost}")
 
 
-def summary_lines(counts: Counts, *, running: bool = False) -> Iterator[Line]:
+def summary_lines(counts: Counts, *, running: bool = False) -> Iterator[StyledLine]:
     """What a run did, or has done so far, in numbers."""
     numbers = f"{counts.done:,} done · {counts.failed:,} failed · {counts.skipped:,} skipped"
     numbers += f" · {counts.left:,} left" if counts.left else ""
     speed = f" · {duration(counts.seconds)} · {counts.rate:.1f} images/s" if counts.rate else ""
     mark, style = ("✗", "red") if counts.failed or counts.left else ("✓", "green")
-    yield Line(f"  {numbers}{speed}") if running else Line(f"{mark} {numbers}{speed}", style)
+    yield StyledLine(f"  {numbers}{speed}") if running else StyledLine(f"{mark} {numbers}{speed}", style)
     for kind, count in sorted(counts.lost.items()):
-        yield Line(f"  {plural(count, 'output')} could not keep: {kind.replace('_', ' ')}")
+        yield StyledLine(f"  {plural(count, 'output')} could not keep: {kind.replace('_', ' ')}")
 
 
-def failure_lines(result: Result, root: str, *, traceback: bool = False) -> Iterator[Line]:
+def failure_lines(result: Result, root: str, *, traceback: bool = False) -> Iterator[StyledLine]:
     """An image that failed: its name as seen from `root`, the stage, the reason and the remedy."""
     failure = result.failure
     assert failure is not None
     parts = [short(result.task.source, root), failure.stage, printable(with_options(failure.message))]
     parts += [printable(with_options(failure.hint))] * bool(failure.hint)
-    yield Line("✗ " + " · ".join(parts), "red")
+    yield StyledLine("✗ " + " · ".join(parts), "red")
     if traceback and failure.traceback:
-        yield Line(failure.traceback.rstrip(), "dim")
+        yield StyledLine(failure.traceback.rstrip(), "dim")

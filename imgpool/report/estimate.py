@@ -10,7 +10,7 @@ from imgpool.calibration.flat_field import Estimation
 from imgpool.core.task import Result
 from imgpool.report.console import failure_lines
 from imgpool.report.progress import choose_progress, stderr_console
-from imgpool.report.text import Line, duration, plural, printable
+from imgpool.report.text import StyledLine, duration, plural, printable
 
 FEW = 20
 """Images below which cells and noise can be told in the light."""
@@ -36,7 +36,7 @@ class EstimationDisplay:
         self._failed = 0
         self._progress = choose_progress(self._console, self._line, len(estimation.tasks), quiet=quiet)
 
-    def follow(self) -> None:
+    def run(self) -> None:
         """Estimate, and show it meanwhile."""
         self._progress.start()
         try:
@@ -55,23 +55,23 @@ class EstimationDisplay:
         return f"{self._failed:,} failed" if self._failed else "reading"
 
 
-def estimate_lines(estimation: Estimation) -> Iterator[Line]:
+def estimate_lines(estimation: Estimation) -> Iterator[StyledLine]:
     """What was estimated from what, and what to do with it."""
     settings = estimation.settings
     of = f" of {estimation.found:,}" if estimation.used < estimation.found else ""
     failed = f" · {len(estimation.failed):,} failed" if estimation.failed else ""
-    yield Line(
+    yield StyledLine(
         f"✓ flat field of {plural(estimation.used, 'image')}{of}, {estimation.layout}{failed} · "
         f"{duration(estimation.seconds)} → {printable(settings.output)}"
     )
     for number, (darkest, brightest) in enumerate(_ranges(estimation), start=1):
         channel = f"channel {number}: " if estimation.layout.channels > 1 else ""
-        yield Line(f"  {channel}{darkest:.2f} to {brightest:.2f} of the mean")
+        yield StyledLine(f"  {channel}{darkest:.2f} to {brightest:.2f} of the mean")
     if estimation.used < FEW:
-        yield Line(f"  from fewer than {FEW} images, what is in them can show in the light: look at it", "yellow")
+        yield StyledLine(f"  from fewer than {FEW} images, what is in them can show in the light: look at it", "yellow")
     dark = f",dark={settings.dark},normalized=true" if settings.dark else ""
     step = shlex.quote(f"flat_field:flat={settings.output}{dark}")
-    yield Line(f"  use it: imgpool process {shlex.join(settings.inputs)} -f {step}")
+    yield StyledLine(f"  use it: imgpool process {shlex.join(settings.inputs)} -f {step}")
 
 
 def estimate_json(estimation: Estimation) -> dict[str, Any]:

@@ -9,18 +9,18 @@ from imgpool.core.errors import RecipeError
 from imgpool.core.model import Model, ModelAxis, Operation, Size, Tensor
 from imgpool.models.check import Check, describe_built_in_models
 from imgpool.report.listing import columns
-from imgpool.report.text import Line, printable
+from imgpool.report.text import StyledLine, printable
 
 LETTERS = {"B": "batch", "T": "frames", "C": "channels", "Z": "slices", "Y": "rows", "X": "columns"}
 
 
-def box_text() -> str:
+def built_in_models_text() -> str:
     """A line for every model in the box."""
     rows = ([name, model.version, model.description] for name, model in describe_built_in_models())
     return f"{columns(rows)}\n\n`imgpool models NAME|PATH` explains one; -f model:path=NAME|PATH uses it."
 
 
-def box_json() -> list[dict[str, Any]]:
+def built_in_models_json() -> list[dict[str, Any]]:
     """Every model in the box."""
     return [
         {"name": name, "version": model.version, "description": model.description, "path": model.path}
@@ -46,14 +46,14 @@ def model_json(model: Model) -> dict[str, Any]:
     return {**asdict(model), **tensors, "computed_by": _computed_by(model)}
 
 
-def check_lines(check: Check) -> Iterator[Line]:
+def check_lines(check: Check) -> Iterator[StyledLine]:
     """How far each output is from the published one."""
     for each in check.differences:
         reason = f" ({each.why})" if each.why else ""
         good = each.largest <= check.tolerance
         told = f"{each.output}: largest difference {each.largest:.2g}{reason}, tolerance {check.tolerance:g}"
-        yield Line(f"{'✓' if good else '✗'} {printable(told)}", "green" if good else "red")
-    yield Line(f"  loaded in {check.load_seconds:.2f} s, computed in {check.seconds:.2f} s")
+        yield StyledLine(f"{'✓' if good else '✗'} {printable(told)}", "green" if good else "red")
+    yield StyledLine(f"  loaded in {check.load_seconds:.2f} s, computed in {check.seconds:.2f} s")
 
 
 def check_json(check: Check) -> dict[str, Any]:

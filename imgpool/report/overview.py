@@ -7,24 +7,19 @@ from typing import Any
 
 from imgpool.batch.run import Run
 from imgpool.core.task import Task
-from imgpool.report.loading import loading_json
+from imgpool.report.step_loads import loads_json
 from imgpool.report.tally import Tally
 from imgpool.report.text import plural, printable, short, size
 from imgpool.work.files import megapixels
 
 
-def root(run: Run) -> str:
-    """The folder that a run's paths are shown below."""
-    return root_of(run.settings.inputs)
-
-
-def root_of(inputs: Sequence[str]) -> str:
+def display_root(inputs: Sequence[str]) -> str:
     """The folder that the paths of these inputs are shown below: the one that there is, else the current folder."""
     first = os.path.abspath(inputs[0]) if inputs else ""
     return first if len(inputs) == 1 and os.path.isdir(first) else os.getcwd()
 
 
-def header(run: Run) -> Iterator[str]:
+def header_lines(run: Run) -> Iterator[str]:
     """What is about to happen, and what was left out of it."""
     total = size(sum(planned.task.size for planned in run.planned))
     images = plural(len(run.planned), "image")
@@ -37,14 +32,14 @@ def header(run: Run) -> Iterator[str]:
         kinds = ", ".join(sorted(run.scan.unread))
         yield f"  {plural(run.scan.unread.total(), 'image')} among them that imgpool does not read: {kinds}"
     for path, kind in run.scan.left_out:
-        yield f"  {short(path, root(run))} left out: {kind}"
+        yield f"  {short(path, display_root(run.settings.inputs))} left out: {kind}"
     if run.done_before:
         yield f"  {plural(len(run.done_before), 'image')} done before and unchanged (--fresh runs all)"
     for reason, count in sorted(_repeated(run).items()):
         yield f"  {plural(count, 'image')} again: {reason}"
 
 
-def advice(tally: Tally) -> list[str]:
+def retry_advice(tally: Tally) -> list[str]:
     """What to do about images that failed."""
     again = "Run the same command again to retry what failed; what is done stays done."
     return [again] if tally.failed else []
@@ -52,11 +47,11 @@ def advice(tally: Tally) -> list[str]:
 
 def plan_lines(run: Run) -> Iterator[str]:
     """Each source and its target, why it runs or is skipped, and the work that it all is."""
-    below = root(run)
+    below = display_root(run.settings.inputs)
     for planned in run.planned:
         names = f"{short(planned.task.source, below)} → {short(planned.task.target, os.getcwd())}"
         yield f"{names} · {planned.reason}" if planned.reason else f"{names} · skipped: done before and unchanged"
-    work = estimate(run.to_do)
+    work = workload(run.to_do)
     yield (
         f"{work['images']:,} to do ({size(work['bytes'])}, {work['megapixels']:,.1f} megapixels), "
         f"{plural(len(run.done_before), 'image')} skipped"
@@ -69,7 +64,7 @@ def plan_json(run: Run) -> dict[str, Any]:
         {"source": planned.task.source, "target": planned.task.target, "reason": planned.reason}
         for planned in run.planned
     ]
-    return {"found": len(tasks), **run_json(run), "estimate": estimate(run.to_do), "tasks": tasks}
+    return {"found": len(tasks), **run_json(run), "estimate": workload(run.to_do), "tasks": tasks}
 
 
 def run_json(run: Run) -> dict[str, Any]:
@@ -89,10 +84,10 @@ def summary_json(run: Run, tally: Tally, *, interrupted: bool = False) -> dict[s
     """What a run did, as plain JSON values; and whether a signal ended it."""
     counts = tally.as_dict()
     failures = counts.pop("failures")
-    return {**counts, "interrupted": interrupted, **run_json(run), **loading_json(run), "failures": failures}
+    return {**counts, "interrupted": interrupted, **run_json(run), **loads_json(run), "failures": failures}
 
 
-def estimate(tasks: list[Task]) -> dict[str, float]:
+def workload(tasks: list[Task]) -> dict[str, float]:
     """Images, bytes and megapixels to be processed; of a file whose header cannot be read, the bytes alone."""
     return {
         "images": len(tasks),

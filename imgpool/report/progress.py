@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from imgpool.report.screen import Screen, stderr_console
+from imgpool.report.stderr import StderrConsole, stderr_console
 from imgpool.report.tally import Counts
-from imgpool.report.text import Line, duration
+from imgpool.report.text import StyledLine, duration
 
 __all__ = ["Progress", "choose_progress", "progress_line", "stderr_console"]
 
@@ -37,7 +37,7 @@ def progress_line(counts: Counts, left: int) -> str:
     return " · ".join(parts)
 
 
-class Silent:
+class NoProgress:
     """Shows nothing."""
 
     def start(self) -> None:
@@ -50,10 +50,10 @@ class Silent:
         """Show nothing."""
 
 
-class Lines:
+class ProgressLines:
     """A line every few seconds, where stderr is no terminal."""
 
-    def __init__(self, console: Screen, line: Callable[[int], str], to_do: int) -> None:
+    def __init__(self, console: StderrConsole, line: Callable[[int], str], to_do: int) -> None:
         self._console = console
         self._line = line
         self._to_do = to_do
@@ -70,18 +70,18 @@ class Lines:
         if time.monotonic() - self._said >= LINE_SECONDS:
             self._said = time.monotonic()
             line = self._line(self._to_do - self._finished)
-            self._console.print(Line(f"  {self._finished:,}/{self._to_do:,} · {line}"))
+            self._console.print(StyledLine(f"  {self._finished:,}/{self._to_do:,} · {line}"))
 
     def stop(self) -> None:
         """Leave nothing open."""
 
 
-def choose_progress(console: Screen, line: Callable[[int], str], to_do: int, *, quiet: bool = False) -> Progress:
+def choose_progress(console: StderrConsole, line: Callable[[int], str], to_do: int, *, quiet: bool = False) -> Progress:
     """What suits a console: a bar on a terminal, else lines; nothing where nothing is wanted."""
     if quiet:
-        return Silent()
+        return NoProgress()
     if not console.is_terminal:
-        return Lines(console, line, to_do)
-    from imgpool.report.bar import Bar
+        return ProgressLines(console, line, to_do)
+    from imgpool.report.progress_bar import ProgressBar
 
-    return Bar(console, line, to_do)
+    return ProgressBar(console, line, to_do)

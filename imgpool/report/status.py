@@ -10,17 +10,17 @@ from typing import Any
 from imgpool.output.run_file import RunInfo, instant, who
 from imgpool.output.status import Status
 from imgpool.report.console import failure_lines, summary_lines
-from imgpool.report.loading import provenance_lines
-from imgpool.report.overview import root_of
+from imgpool.report.overview import display_root
 from imgpool.report.progress import choose_progress, progress_line, stderr_console
+from imgpool.report.step_loads import provenance_lines
 from imgpool.report.tally import failure_json
-from imgpool.report.text import Line, duration, plural, printable, short
+from imgpool.report.text import StyledLine, duration, plural, printable, short
 
 REFRESH_SECONDS = 1.0
 """Between two looks at a run that is being followed."""
 
 
-def status_lines(status: Status, verbosity: int = 0) -> Iterator[Line]:
+def status_lines(status: Status, verbosity: int = 0) -> Iterator[StyledLine]:
     """What a run did, or does: where it stands, its numbers, its failures by cause and by name, how to go on.
 
     Parameters
@@ -32,28 +32,28 @@ def status_lines(status: Status, verbosity: int = 0) -> Iterator[Line]:
     """
     if verbosity >= 0:
         yield from _overview(status)
-    below = root_of(status.run.inputs if status.run else ())
+    below = display_root(status.run.inputs if status.run else ())
     for result in status.failures:
         yield from failure_lines(result, below, traceback=verbosity > 0)
     if verbosity >= 0:
-        yield from (Line(f"  {line}") for line in _advice(status))
+        yield from (StyledLine(f"  {line}") for line in _advice(status))
 
 
-def _overview(status: Status) -> Iterator[Line]:
+def _overview(status: Status) -> Iterator[StyledLine]:
     target = short(status.output, os.getcwd())
     if status.run is None:
-        yield Line(f"{target} · no run file: this is what its journal holds in all")
+        yield StyledLine(f"{target} · no run file: this is what its journal holds in all")
     else:
-        images = plural(status.run.found - status.unlisted, "image")
+        images = plural(status.run.found - status.unlisted_folders, "image")
         workers = "serial" if status.run.engine == "serial" else plural(status.run.workers, "worker")
-        yield Line(f"{printable(status.run.recipe)} · {images} · {workers} → {target}")
-        yield Line(f"  {_where_it_stands(status, status.run)}")
-        yield from map(Line, provenance_lines(status.run.provenance))
+        yield StyledLine(f"{printable(status.run.recipe)} · {images} · {workers} → {target}")
+        yield StyledLine(f"  {_where_it_stands(status, status.run)}")
+        yield from map(StyledLine, provenance_lines(status.run.provenance))
     yield from summary_lines(status, running=status.state == "running")
-    if status.unlisted:
-        yield Line(f"  {plural(status.unlisted, 'folder')} could not be listed")
+    if status.unlisted_folders:
+        yield StyledLine(f"  {plural(status.unlisted_folders, 'folder')} could not be listed")
     for stage, error, count in status.causes:
-        yield Line(f"  {count:,} × {stage} · {printable(error)}")
+        yield StyledLine(f"  {count:,} × {stage} · {printable(error)}")
 
 
 def _where_it_stands(status: Status, run: RunInfo) -> str:
@@ -100,7 +100,7 @@ SHOWN = ("host", "pid", "since", "ended", "how", "inputs", "engine", "workers", 
 """What a run file tells that is told on."""
 
 
-def follow(status: Status, *, quiet: bool = False) -> None:
+def watch_run(status: Status, *, quiet: bool = False) -> None:
     """Look at a run again and again until it has ended, and show on stderr how far it has come."""
     if status.run is None:
         return
@@ -109,8 +109,8 @@ def follow(status: Status, *, quiet: bool = False) -> None:
     progress.start()
     try:
         while status.state == "running" and status.run.token == token:
-            progress.advance(status.answered - shown)
-            shown = status.answered
+            progress.advance(status.processed - shown)
+            shown = status.processed
             time.sleep(REFRESH_SECONDS)
             status.refresh()
     finally:

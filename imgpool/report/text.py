@@ -14,7 +14,7 @@ TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class StyledLine:
     """A line of text and its style; rich is not imported where nothing is styled, for that takes longer than an image.
 
     Attributes

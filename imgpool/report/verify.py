@@ -7,35 +7,35 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from imgpool.output.verify import Finding, Verification
+from imgpool.output.verify import CheckedFile, Verification
 from imgpool.report.progress import choose_progress, stderr_console
-from imgpool.report.text import Line, duration, plural, printable, short
+from imgpool.report.text import StyledLine, duration, plural, printable, short
 
 WRONG = ("missing", "changed", "outdated", "extra", "unreadable")
-"""The kinds of findings that are told one by one."""
+"""The kinds of check_files that are told one by one."""
 
 UNFINISHED = ("interrupted", "stopped", "killed")
 """The states of a last run that left something to do."""
 
 
-class Verdict:
-    """Counts the findings of a verification while it goes on, and shows on stderr how far it has come.
+class VerificationResult:
+    """Counts the check_files of a verification while it goes on, and shows on stderr how far it has come.
 
     Parameters
     ----------
     verification
-        What to take the findings from; all are taken at once.
+        What to take the check_files from; all are taken at once.
     quiet
         Show nothing meanwhile.
     keep_intact
-        Keep the findings on intact files too.
+        Keep the check_files on intact files too.
 
     Attributes
     ----------
     verification : Verification
     counts : Counter
         Findings of each kind.
-    told : list of Finding
+    told : list of CheckedFile
         What is wrong, and all else that is to be told.
     seconds : float
         How long it took.
@@ -44,12 +44,12 @@ class Verdict:
     def __init__(self, verification: Verification, *, quiet: bool = False, keep_intact: bool = False) -> None:
         self.verification = verification
         self.counts: Counter[str] = Counter()
-        self.told: list[Finding] = []
+        self.told: list[CheckedFile] = []
         self._started = time.monotonic()
         progress = choose_progress(stderr_console(), self._line, len(verification.known), quiet=quiet)
         progress.start()
         try:
-            for finding in verification.findings():
+            for finding in verification.check_files():
                 self.counts[finding.kind] += 1
                 if finding.kind in WRONG or (keep_intact and finding.kind == "intact"):
                     self.told.append(finding)
@@ -84,74 +84,74 @@ class Verdict:
         return " · ".join(parts)
 
 
-def verdict_lines(verdict: Verdict, verbosity: int = 0) -> Iterator[Line]:
+def verification_lines(result: VerificationResult, verbosity: int = 0) -> Iterator[StyledLine]:
     """Each file that is not as it ought to be, the numbers, and what to do.
 
     Parameters
     ----------
-    verdict
+    result
         What was found.
     verbosity
         -1 names what is wrong, and no more.
     """
-    for finding in verdict.told:
+    for finding in result.told:
         yield _finding_line(finding)
     if verbosity < 0:
         return
-    yield _numbers(verdict)
-    see = f"see `imgpool status {shlex.quote(short(verdict.verification.output, os.getcwd()))}`"
-    if verdict.counts["absent"]:
-        yield Line(f"  {plural(verdict.counts['absent'], 'image')} failed without an output: {see}")
-    if verdict.verification.state in UNFINISHED:
-        yield Line(f"  the last run was {verdict.verification.state}: {see}")
-    for folder in verdict.verification.left_out:
-        yield Line(f"  {printable(folder)} left out: results of another run of imgpool")
-    for line in _advice(verdict):
-        yield Line(f"  {line}")
+    yield _numbers(result)
+    see = f"see `imgpool status {shlex.quote(short(result.verification.output, os.getcwd()))}`"
+    if result.counts["absent"]:
+        yield StyledLine(f"  {plural(result.counts['absent'], 'image')} failed without an output: {see}")
+    if result.verification.state in UNFINISHED:
+        yield StyledLine(f"  the last run was {result.verification.state}: {see}")
+    for folder in result.verification.left_out:
+        yield StyledLine(f"  {printable(folder)} left out: results of another run of imgpool")
+    for line in _advice(result):
+        yield StyledLine(f"  {line}")
 
 
-def _finding_line(finding: Finding) -> Line:
+def _finding_line(finding: CheckedFile) -> StyledLine:
     name = printable(finding.path) or "."
     if finding.kind == "intact":
-        return Line(f"✓ {name} · intact")
-    return Line(f"✗ {name} · {finding.kind} · {finding.reason}", "red")
+        return StyledLine(f"✓ {name} · intact")
+    return StyledLine(f"✗ {name} · {finding.kind} · {finding.reason}", "red")
 
 
-def _numbers(verdict: Verdict) -> Line:
-    counts = verdict.counts
-    parts = [f"{plural(verdict.checked, 'output')} checked", f"{counts['intact']:,} intact"]
+def _numbers(result: VerificationResult) -> StyledLine:
+    counts = result.counts
+    parts = [f"{plural(result.checked, 'output')} checked", f"{counts['intact']:,} intact"]
     parts += [f"{counts[kind]:,} {kind}" for kind in WRONG if counts[kind]]
-    mark, style = ("✗", "red") if verdict.wrong else ("✓", "green")
-    return Line(f"{mark} {' · '.join(parts)} · {duration(verdict.seconds)}", style)
+    mark, style = ("✗", "red") if result.wrong else ("✓", "green")
+    return StyledLine(f"{mark} {' · '.join(parts)} · {duration(result.seconds)}", style)
 
 
-def _advice(verdict: Verdict) -> Iterator[str]:
+def _advice(result: VerificationResult) -> Iterator[str]:
     """What to do about each kind of finding."""
-    kinds = {finding.kind for finding in verdict.told}
-    if any(finding.made_again for finding in verdict.told):
+    kinds = {finding.kind for finding in result.told}
+    if any(finding.rerun_restores for finding in result.told):
         yield "Run the same `imgpool process` command again: what is missing, outdated or of another size is made anew."
-    if any(finding.kind == "changed" and not finding.made_again for finding in verdict.told):
+    if any(finding.kind == "changed" and not finding.rerun_restores for finding in result.told):
         yield "Links, folders, other bytes of the same size: delete them before you run it, for it may not see them."
     if "outdated" in kinds:
         yield "What fails again stays outdated: `imgpool status` tells why; delete what must not pass for today's."
     if "extra" in kinds:
-        if verdict.verification.unsettled:
+        if result.verification.unsettled:
             yield "Extra files may be what a run wrote last before it was cut off: the same command makes those anew."
         yield "Extra files that no run accounts for: look at them, and move or delete them."
     if "unreadable" in kinds:
         yield "Make readable what could not be read, then verify again."
 
 
-def verdict_json(verdict: Verdict) -> dict[str, Any]:
+def verification_json(result: VerificationResult) -> dict[str, Any]:
     """What was found, as plain JSON values."""
     listed = {
-        kind: [{"path": each.path, "reason": each.reason} for each in verdict.told if each.kind == kind]
+        kind: [{"path": each.path, "reason": each.reason} for each in result.told if each.kind == kind]
         for kind in WRONG
     }
     return {
-        "checked": verdict.checked,
-        "intact": verdict.counts["intact"],
+        "checked": result.checked,
+        "intact": result.counts["intact"],
         **listed,
-        "seconds": round(verdict.seconds, 3),
-        "output": verdict.verification.output,
+        "seconds": round(result.seconds, 3),
+        "output": result.verification.output,
     }

@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TextIO
 
-HUNG_UP = {errno.EPIPE, errno.EIO, errno.EBADF, errno.EINVAL}  # EINVAL: a pipe without a reader, on Windows
+READER_GONE = {errno.EPIPE, errno.EIO, errno.EBADF, errno.EINVAL}  # EINVAL: a pipe without a reader, on Windows
 
 
 def open_standard_streams() -> None:
@@ -24,7 +24,7 @@ def open_standard_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003 - takes it by position only
 
 
-def lead_nowhere(stream: TextIO) -> None:
+def redirect_to_devnull(stream: TextIO) -> None:
     """Drop what a stream still holds and will be given: Python would fail at the exit when it cannot flush it."""
     with contextlib.suppress(OSError):  # in-memory streams have no descriptor
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -46,12 +46,12 @@ def print_text(text: str) -> None:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
     except OSError as error:
-        lead_nowhere(sys.stdout)
-        if error.errno not in HUNG_UP:
+        redirect_to_devnull(sys.stdout)
+        if error.errno not in READER_GONE:
             raise
 
 
-class Unfailing:
+class BestEffortStream:
     """A text stream that drops what it cannot write; all else is the stream's own.
 
     Parameters
@@ -68,7 +68,7 @@ class Unfailing:
         try:
             return self._stream.write(text)
         except OSError:
-            lead_nowhere(self._stream)
+            redirect_to_devnull(self._stream)
             return len(text)
 
     def flush(self) -> None:
@@ -76,7 +76,7 @@ class Unfailing:
         try:
             self._stream.flush()
         except OSError:
-            lead_nowhere(self._stream)
+            redirect_to_devnull(self._stream)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)

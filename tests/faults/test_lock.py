@@ -13,7 +13,8 @@ from collections import defaultdict
 import pytest
 
 from imgpool.core.recipe import Recipe
-from imgpool.output import run_file as runfile
+from imgpool.output import run_file
+from imgpool.output.layout import run_path
 from imgpool.output.lock import OutputLock
 from tests.support.lock_tasks import compete, stand_still
 from tests.support.run_files import run_of
@@ -75,7 +76,7 @@ def photos(tmp_path):
 
 def test_a_second_command_is_refused_and_names_the_first_which_goes_on(photos, tmp_path):
     first = process_of(photos, tmp_path / "out", "-j", "2", recipe=ENDLESS)
-    wait_for(runfile.run_path(str(tmp_path / "out")).exists)
+    wait_for(run_path(str(tmp_path / "out")).exists)
     second = process_of(photos, tmp_path / "out", "--serial")
     told = second.communicate(timeout=PATIENCE)[1]
     assert second.returncode == 3
@@ -113,7 +114,7 @@ def test_a_run_that_stood_still_and_was_taken_over_stops_and_disturbs_nobody(tmp
     wait_for(said.exists)
     os.kill(sleeper.pid, signal.SIGSTOP)
     try:
-        os.utime(runfile.run_path(str(output)), (time.time() - 70, time.time() - 70))
+        os.utime(run_path(str(output)), (time.time() - 70, time.time() - 70))
         with OutputLock(str(output), run_of(to_do=0), "key") as held:
             scratch = output / ".imgpool" / "tmp" / "ours"
             scratch.mkdir(parents=True)
@@ -122,7 +123,7 @@ def test_a_run_that_stood_still_and_was_taken_over_stops_and_disturbs_nobody(tmp
             sleeper.join(PATIENCE)
             assert f"another run has taken over {output}" in said.read_text()
             assert f"pid {os.getpid()} on" in said.read_text()
-            assert runfile.read(str(output)) == held.info
+            assert run_file.read(str(output)) == held.info
             assert scratch.is_dir()
         assert list(records(output)) == []
     finally:
@@ -132,7 +133,7 @@ def test_a_run_that_stood_still_and_was_taken_over_stops_and_disturbs_nobody(tmp
 def kill(running, output, pause):
     """Kill a run a while after it has made another output, or after its start where the pause is negative."""
     before = len(list(output.glob("*.png")))
-    wait_for(lambda: runfile.run_path(str(output)).exists() or running.poll() is not None)
+    wait_for(lambda: run_path(str(output)).exists() or running.poll() is not None)
     if pause >= 0:
         wait_for(lambda: len(list(output.glob("*.png"))) > before or running.poll() is not None)
     time.sleep(abs(pause))
@@ -155,4 +156,4 @@ def test_runs_killed_one_after_the_other_at_any_moment_never_refuse_what_they_le
     assert unknown > 0
     assert outputs(output) == outputs(tmp_path / "expected")
     assert sorted(path.name for path in (output / ".imgpool").iterdir()) == ["journal.jsonl", "lock", "run.json"]
-    assert runfile.read(str(output)).unsettled_since_ns is None
+    assert run_file.read(str(output)).unsettled_since_ns is None

@@ -13,7 +13,7 @@ from imgpool import Image, write
 from imgpool.batch.run import Run, Settings
 from imgpool.core.errors import RunError
 from imgpool.core.recipe import Output, Recipe
-from imgpool.output import run_file as runfile
+from imgpool.output import run_file
 from imgpool.work.process_file import _move
 from tests.support.disks import disk, file_size_limit, remount, shown_at, unmount
 from tests.support.runs import command, outputs, records
@@ -60,10 +60,10 @@ def finishes(photos, output, expected):
     assert set(done) <= {"done", "skipped"}
     assert outputs(output) == expected
     assert {record["target"] for record in records(output)} == expected.keys()
-    assert "done" not in done or runfile.read(str(output)).how == "finished"
+    assert "done" not in done or run_file.read(str(output)).how == "finished"
 
 
-def place_of(error):
+def file_id(error):
     """The function of imgpool's parent that met the error; "worker" where it was a worker."""
     names = [frame.name for frame in traceback.extract_tb(error.__cause__.__traceback__)] if error.__cause__ else []
     ours = [name for name in names if name in {"write", "_write", "_made", "__init__", "__enter__", "clock_ns"}]
@@ -80,7 +80,7 @@ def run_until_full(photos, output):
         return None
     assert stopped.message.endswith("the disk is full")
     assert "make space" in stopped.hint
-    return place_of(stopped)
+    return file_id(stopped)
 
 
 def test_a_disk_that_is_full_at_any_point_stops_the_run_and_making_space_continues_it(photos, tmp_path, expected):

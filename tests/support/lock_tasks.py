@@ -16,8 +16,7 @@ def pretend(*, locks=True, host=None):
 
     import filelock
 
-    from imgpool.output import lock
-    from imgpool.output import run_file as runfile
+    from imgpool.output import lock, run_file
 
     def no_locks(_descriptor, *, blocking):
         assert not blocking
@@ -28,7 +27,7 @@ def pretend(*, locks=True, host=None):
         lock.SETTLING = 0.5
     if host:
         socket.gethostname = lambda: host
-        runfile._boot = lambda: f"boot of {host}"
+        run_file._boot = lambda: f"boot of {host}"
 
 
 def compete(folders, together, outcomes, *, locks, hosts=None):
@@ -68,7 +67,7 @@ def stand_still(folder, *, host):
             said.write_text("at work")
             while not Path(folder).with_name("go").exists():
                 time.sleep(0.01)
-            session.take(Result(Task("/photos/a.png", f"{folder}/a.png", 1, 1), "done"))
+            session.record(Result(Task("/photos/a.png", f"{folder}/a.png", 1, 1), "done"))
     except RunError as error:
         said.write_text(error.message)
     sys.exit(0)

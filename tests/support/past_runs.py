@@ -4,8 +4,9 @@ import os
 from dataclasses import replace
 
 from imgpool.core.task import Failure, Result, Task
-from imgpool.output import run_file as runfile
-from imgpool.output.journal import Journal, journal_path, records
+from imgpool.output import run_file
+from imgpool.output.journal import Journal, read_records
+from imgpool.output.layout import journal_path
 from tests.support.run_files import run_of
 
 SINCE = "2026-11-22T21:03:11Z"
@@ -31,7 +32,7 @@ def write_journal(output, *results):
 
 def read_journal(output):
     """The last record of every target, by its path relative to the output folder."""
-    return {record.target: record for record in records(output)}
+    return {record.target: record for record in read_records(output)}
 
 
 def write_run(output, **changes):
@@ -40,5 +41,5 @@ def write_run(output, **changes):
     journal.parent.mkdir(parents=True, exist_ok=True)
     size = journal.stat().st_size if journal.exists() else 0
     info = run_of(**{"since": SINCE, "found": 10, "skipped": 0, "to_do": 10, "journal": size} | changes)
-    runfile.write(output, info)
+    run_file.write(output, info)
     return info

@@ -3,7 +3,8 @@
 import os
 import time
 
-from imgpool.output.run_file import RunInfo, run_path, write
+from imgpool.output.layout import run_path
+from imgpool.output.run_file import RunInfo, write
 
 ELSEWHERE = "a-host-that-is-not-this-one"
 

@@ -15,7 +15,7 @@ from imgpool.compare.comparison import Comparison
 from imgpool.core.engine import EngineOptions
 from imgpool.core.errors import WorkerError
 from imgpool.core.recipe import Recipe
-from imgpool.report.loading import loading_json
+from imgpool.report.step_loads import loads_json
 from imgpool.system.resources import ROOM
 from imgpool.work.loading import Load
 from tests.support.heavy_filter import installed, processes
@@ -183,4 +183,4 @@ def test_what_a_recipe_leans_on_is_told_as_it_was_when_the_run_was_planned(photo
     weights.unlink()
     assert len(list(results)) == 2
     assert run.leant_on == told == ({"heavy": {"weights": hashlib.sha256(b"").hexdigest()}},)
-    assert loading_json(run)["models"][0]["weights"] == told[0]["heavy"]["weights"]
+    assert loads_json(run)["models"][0]["weights"] == told[0]["heavy"]["weights"]

@@ -14,8 +14,8 @@ from imgpool.core.errors import ReadError, RunError
 from imgpool.core.filter import image_filter
 from imgpool.core.image import Image
 from imgpool.core.recipe import Output, Recipe
-from imgpool.output import run_file as runfile
-from imgpool.output.journal import journal_path
+from imgpool.output import run_file
+from imgpool.output.layout import journal_path
 from imgpool.system.resources import available_cpus
 from imgpool.work.files import size_and_hash, source_hash
 from tests.support.small_runs import BLUR, close_folder, outputs, prepare, run, statuses, write_png
@@ -246,7 +246,7 @@ def test_the_run_file_tells_of_the_run(photos, tmp_path):
     write_png(photos / "new.png")
     before = journal_path(str(tmp_path / "photos-processed")).stat().st_size
     results = list(prepare(photos, recipe=BLUR).results())
-    info = runfile.read(str(tmp_path / "photos-processed"))
+    info = run_file.read(str(tmp_path / "photos-processed"))
     assert info.inputs == (str(photos),)
     assert (info.recipe, info.fingerprint, info.engine, info.workers) == ("gaussian", BLUR.fingerprint(), "serial", 1)
     assert (info.found, info.skipped, info.to_do, info.journal) == (len(results), 3, 1, before)
@@ -259,7 +259,7 @@ def test_a_run_that_is_stopped_tells_so(photos, tmp_path):
     next(results)
     planned.stop()
     assert list(results) == []
-    assert runfile.read(str(tmp_path / "photos-processed")).how == "interrupted"
+    assert run_file.read(str(tmp_path / "photos-processed")).how == "interrupted"
 
 
 def test_python_gets_the_results_that_the_command_gives(photos, tmp_path):

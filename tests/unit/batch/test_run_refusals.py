@@ -12,8 +12,8 @@ from imgpool.core.catalogue import FORMATS
 from imgpool.core.errors import RunError, UsageError
 from imgpool.core.image import Properties
 from imgpool.core.recipe import Output, Recipe
-from imgpool.output import run_file as runfile
-from imgpool.output.journal import journal_path
+from imgpool.output import run_file
+from imgpool.output.layout import journal_path
 from tests.support.disks import disk, remount
 from tests.support.small_runs import BLUR, outputs, prepare, run, statuses, write_png
 
@@ -60,10 +60,10 @@ def leave_as_if_killed(photos, output):
     """Run until there is one output that the journal does not know, and no end in the run file."""
     results = prepare(photos).results()
     next(results)
-    info = runfile.read(str(output))
+    info = run_file.read(str(output))
     results.close()
     journal_path(str(output)).unlink()
-    runfile.write(str(output), replace(info, process_started=1.0))
+    run_file.write(str(output), replace(info, process_started=1.0))
 
 
 def test_what_a_killed_run_left_unjournalled_is_made_again(photos, tmp_path):
@@ -71,7 +71,7 @@ def test_what_a_killed_run_left_unjournalled_is_made_again(photos, tmp_path):
     leave_as_if_killed(photos, output)
     assert outputs(output) == ["trip/a.png"]
     assert statuses(run(photos)) == ["done"] * 3
-    info = runfile.read(str(output))
+    info = run_file.read(str(output))
     assert (info.how, info.unsettled_since_ns, info.unsettled) == ("finished", None, ())
 
 
@@ -98,7 +98,7 @@ def test_what_stood_there_before_the_killed_run_is_still_foreign(photos, tmp_pat
 def test_a_run_that_begins_while_another_is_planned_is_no_foreigner(photos, monkeypatch):
     """Its outputs are there before its journal; so it is told as what it is, not as files of somebody else."""
     first = prepare(photos).results()
-    real, looks = runfile.read, []
+    real, looks = run_file.read, []
 
     def read(output):
         info = real(output)
@@ -107,7 +107,7 @@ def test_a_run_that_begins_while_another_is_planned_is_no_foreigner(photos, monk
             next(first)  # makes an output that is not committed yet
         return info
 
-    monkeypatch.setattr(runfile, "read", read)
+    monkeypatch.setattr(run_file, "read", read)
     second = prepare(photos)
     with pytest.raises(RunError, match="another run is writing"):
         list(second.results())
@@ -122,11 +122,11 @@ def test_a_run_with_nothing_to_do_tidies_up_after_one_that_was_killed(photos, tm
     litter.touch()
     assert statuses(run(photos)) == ["skipped"] * 3
     assert litter.exists()  # a run that finished leaves none: nobody looks
-    info = runfile.read(str(output))
-    runfile.write(str(output), replace(info, ended=None, how=None, process_started=1.0))
+    info = run_file.read(str(output))
+    run_file.write(str(output), replace(info, ended=None, how=None, process_started=1.0))
     assert statuses(run(photos)) == ["skipped"] * 3
     assert not litter.exists()
-    assert runfile.read(str(output)).how == "finished"
+    assert run_file.read(str(output)).how == "finished"
 
 
 @pytest.mark.parametrize("fresh", [False, True])

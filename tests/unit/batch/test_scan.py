@@ -8,7 +8,7 @@ import pytest
 
 from imgpool.batch.scan import scan
 from imgpool.core.errors import UsageError
-from imgpool.output.layout import place_of
+from imgpool.output.layout import file_id
 from tests.support.small_runs import close_folder
 
 
@@ -50,11 +50,11 @@ def test_tells_where_the_input_folders_led(folder, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "more")
     folders = walk(folder, folder / "a", tmp_path / "link").folders
     assert folders == {
-        str(folder): place_of(str(folder)),
-        str(folder / "a"): place_of(str(folder / "a")),
-        str(tmp_path / "link"): place_of(str(tmp_path / "more")),
+        str(folder): file_id(str(folder)),
+        str(folder / "a"): file_id(str(folder / "a")),
+        str(tmp_path / "link"): file_id(str(tmp_path / "more")),
     }
-    assert place_of(str(tmp_path / "absent")) is None
+    assert file_id(str(tmp_path / "absent")) is None
 
 
 def test_tells_links_from_files(folder, tmp_path):

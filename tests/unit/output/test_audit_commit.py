@@ -12,7 +12,8 @@ import imgpool
 from imgpool.core.image import Image
 from imgpool.core.task import Result, Task
 from imgpool.output import journal as journal_module
-from imgpool.output.journal import Journal, journal_path
+from imgpool.output.journal import Journal
+from imgpool.output.layout import journal_path
 
 
 def test_a_commit_ends_with_the_journal_itself_made_durable(tmp_path, monkeypatch):

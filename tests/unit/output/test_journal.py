@@ -11,7 +11,8 @@ import pytest
 from imgpool.core.errors import RunError, UsageError
 from imgpool.core.task import Failure, Result, Task
 from imgpool.output import journal as journal_module
-from imgpool.output.journal import Journal, journal_path, records_of, why_run
+from imgpool.output.journal import Journal, latest_records, reason_to_run
+from imgpool.output.layout import journal_path
 from imgpool.system.durability import sync_file_system
 from imgpool.work.files import source_hash
 from tests.support.disks import file_size_limit
@@ -114,7 +115,7 @@ def test_odd_names_come_back_as_they_were(output, name):
 def test_of_the_journal_only_the_records_of_the_tasks_are_held_and_no_text_twice(output):
     write(output, failed(output), done(output), done(output, "\udcff.png"), done(output, "b.png"))
     tasks = [done(output, name).task for name in ("a.png", "\udcff.png", "new.png")]
-    records = records_of(tasks, output)
+    records = latest_records(tasks, output)
     assert records[2] is None
     for task, record in zip(tasks[:2], records, strict=False):
         assert (record.status, record.written, record.size, record.mtime_ns) == ("done", 3, 10, 20)
@@ -313,7 +314,7 @@ def finished(tmp_path, output):
 
 
 def reason(task, output, fingerprint=FINGERPRINT):
-    return why_run(task, records_of([task], output)[0], fingerprint)
+    return reason_to_run(task, latest_records([task], output)[0], fingerprint)
 
 
 def rescanned(task):

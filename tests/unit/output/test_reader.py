@@ -5,10 +5,10 @@ import os
 import pytest
 
 from imgpool.core.errors import RunError, UsageError
-from imgpool.output import reader as follow
-from imgpool.output import run_file as runfile
-from imgpool.output.journal import Entry, journal_path
-from imgpool.output.reader import Follower, last_run, not_an_output
+from imgpool.output import reader, run_file
+from imgpool.output.journal import Entry
+from imgpool.output.layout import journal_path, run_path
+from imgpool.output.reader import JournalReader, last_run, not_an_output_error
 from imgpool.output.run_file import instant, who
 from tests.support.past_runs import ENDED, KILLED, done, write_journal, write_run
 from tests.support.run_files import write_elsewhere
@@ -30,7 +30,7 @@ def add(output, data):
 
 def test_what_was_read_is_not_read_again(output):
     write_journal(output, done(output))
-    follower = Follower(output, Entry)
+    follower = JournalReader(output, Entry)
     assert targets(follower) == ["a.png"]
     assert targets(follower) == []
     write_journal(output, done(output, "b.png"))
@@ -41,7 +41,7 @@ def test_a_run_can_be_read_without_those_before_it(output):
     write_journal(output, done(output))
     start = journal_path(output).stat().st_size
     write_journal(output, done(output, "b.png"))
-    assert targets(Follower(output, Entry, start)) == ["b.png"]
+    assert targets(JournalReader(output, Entry, start)) == ["b.png"]
 
 
 def test_a_line_is_read_once_it_is_whole_wherever_it_was_cut(output):
@@ -49,7 +49,7 @@ def test_a_line_is_read_once_it_is_whole_wherever_it_was_cut(output):
     line = journal_path(output).read_bytes()
     for cut in range(len(line)):
         journal_path(output).write_bytes(line + line[:cut])
-        follower = Follower(output, Entry)
+        follower = JournalReader(output, Entry)
         first = targets(follower)
         add(output, line[cut:])
         assert first + targets(follower) == ["a.png", "a.png"]
@@ -58,14 +58,14 @@ def test_a_line_is_read_once_it_is_whole_wherever_it_was_cut(output):
 def test_a_torn_line_costs_none_of_those_after_it(output):
     write_journal(output, done(output))
     add(output, b'{"v": 1, "targ')
-    follower = Follower(output, Entry)
+    follower = JournalReader(output, Entry)
     assert targets(follower) == ["a.png"]
     write_journal(output, done(output, "b.png"))
     assert targets(follower) == ["b.png"]
 
 
 def test_without_a_journal_there_is_nothing_to_read(output):
-    follower = Follower(output, Entry)
+    follower = JournalReader(output, Entry)
     assert targets(follower) == []
     assert not follower.is_cut_off()
     write_journal(output, done(output))
@@ -74,7 +74,7 @@ def test_without_a_journal_there_is_nothing_to_read(output):
 
 def test_a_journal_that_became_shorter_is_noticed(output):
     write_journal(output, done(output), done(output, "b.png"))
-    follower = Follower(output, Entry)
+    follower = JournalReader(output, Entry)
     list(follower.entries())
     assert not follower.is_cut_off()
     os.truncate(journal_path(output), 10)
@@ -85,13 +85,13 @@ def test_a_newer_journal_is_refused(output):
     write_journal(output, done(output))
     add(output, b'{"v": 2}\n')
     with pytest.raises(UsageError, match="newer imgpool"):
-        list(Follower(output, Entry).entries())
+        list(JournalReader(output, Entry).entries())
 
 
 def test_a_journal_that_cannot_be_read_is_a_sentence(output):
     journal_path(output).mkdir(parents=True)
     with pytest.raises(RunError, match=r"journal\.jsonl: is a directory"):
-        list(Follower(output, Entry).entries())
+        list(JournalReader(output, Entry).entries())
 
 
 @pytest.mark.parametrize(
@@ -127,12 +127,12 @@ def test_a_run_that_ends_while_one_looks_was_not_killed(output, monkeypatch):
         write_run(output, token=begun.token, **ENDED)
         return False
 
-    monkeypatch.setattr(runfile, "is_alive", ends_now)
+    monkeypatch.setattr(run_file, "is_alive", ends_now)
     assert last_run(output)[1] == "finished"
 
 
 def test_a_run_file_that_cannot_be_read_is_a_sentence(output):
-    runfile.run_path(output).mkdir(parents=True)
+    run_path(output).mkdir(parents=True)
     with pytest.raises(RunError, match=r"run\.json: is a directory"):
         last_run(output)
 
@@ -145,11 +145,11 @@ def test_a_run_in_a_few_words(output):
 def test_the_output_beside_an_input_is_what_was_meant(tmp_path):
     (tmp_path / "photos").mkdir()
     write_journal(str(tmp_path / "photos-processed"))
-    error = not_an_output(str(tmp_path / "photos"))
+    error = not_an_output_error(str(tmp_path / "photos"))
     assert error.message.endswith("photos was not written by imgpool")
     assert error.hint == f"did you mean {tmp_path / 'photos-processed'}?"
 
 
 def test_a_folder_that_is_none_or_not_there_is_named(tmp_path):
-    assert not_an_output(str(tmp_path)).hint == "give the output of `imgpool process`"
-    assert "does not exist" in follow.not_an_output(str(tmp_path / "absent")).message
+    assert not_an_output_error(str(tmp_path)).hint == "give the output of `imgpool process`"
+    assert "does not exist" in reader.not_an_output_error(str(tmp_path / "absent")).message

@@ -2,7 +2,7 @@
 
 import pytest
 
-from imgpool.output.journal import journal_path
+from imgpool.output.layout import journal_path
 from tests.support.past_runs import read_journal
 
 

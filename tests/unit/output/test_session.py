@@ -16,8 +16,8 @@ from imgpool.core.image import Image
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Failure, Result, Task
 from imgpool.output import journal as journal_module
-from imgpool.output import run_file as runfile
-from imgpool.output import session
+from imgpool.output import run_file, session
+from imgpool.output.layout import run_path
 from imgpool.output.session import Session
 from tests.support.past_runs import read_journal
 from tests.support.run_files import run_of, write_elsewhere
@@ -75,10 +75,10 @@ def test_what_is_done_is_durable_while_another_image_takes_long(photos, tmp_path
 @quick
 def test_results_are_committed_and_life_is_shown_though_nothing_more_comes(output):
     with start(output) as held:
-        held.take(done(output))
+        held.record(done(output))
         wait_for(lambda: list(read_journal(output)) == ["a.png"])
-        os.utime(runfile.run_path(output), (1, 1))
-        wait_for(lambda: runfile.run_path(output).stat().st_mtime_ns > 10**18)
+        os.utime(run_path(output), (1, 1))
+        wait_for(lambda: run_path(output).stat().st_mtime_ns > 10**18)
 
 
 def test_the_thread_ends_with_the_session_and_keeps_no_process(output):
@@ -100,16 +100,16 @@ def test_a_commit_that_fails_in_the_background_stops_the_run_at_the_next_result(
 
     def run():
         with start(output, stop=stopped.set) as held:
-            held.take(done(output))
+            held.record(done(output))
             assert stopped.wait(30)
-            taken.append(held.take(done(output, "b.png")))
+            taken.append(held.record(done(output, "b.png")))
 
     with pytest.raises(RunError, match="input/output error") as caught:
         run()
     assert caught.value.hint
     assert not taken
     assert read_journal(output) == {}
-    assert runfile.read(output).how.startswith("stopped: the disk or share of the output has an error")
+    assert run_file.read(output).how.startswith("stopped: the disk or share of the output has an error")
 
 
 @quick
@@ -119,7 +119,7 @@ def test_a_commit_that_failed_is_told_at_the_end_at_the_latest_and_made_up_for(o
     def run():
         with start(output, stop=stopped.set) as held, monkeypatch.context() as patched:
             patched.setattr(journal_module, "sync_file_system", broken_sync)
-            held.take(done(output))
+            held.record(done(output))
             assert stopped.wait(30)
 
     with pytest.raises(RunError, match="input/output error"):
@@ -146,12 +146,12 @@ def test_a_run_that_was_taken_over_stops_and_claims_nothing_more(output):
     def run():
         with start(output, stop=stopped.set) as held:
             write_elsewhere(output, token="theirs")
-            held.take(done(output))
+            held.record(done(output))
             assert stopped.wait(30)
 
     with pytest.raises(RunError, match="taken over"):
         run()
-    assert (runfile.read(output).token, runfile.read(output).ended) == ("theirs", None)
+    assert (run_file.read(output).token, run_file.read(output).ended) == ("theirs", None)
     assert read_journal(output) == {}
 
 
@@ -177,7 +177,7 @@ def test_an_output_that_is_gone_is_told_at_the_first_image_that_cannot_be_writte
     with start(output) as held:
         shutil.rmtree(held.scratch)
         with pytest.raises(RunError, match=r"the output .* is gone") as caught:
-            held.take(failed(output, "write", "no such file or directory"))
+            held.record(failed(output, "write", "no such file or directory"))
     assert "bring it back" in caught.value.hint
     assert read_journal(output) == {}
 
@@ -187,13 +187,13 @@ def test_an_image_that_cannot_be_written_since_another_run_cleared_the_folder_te
         write_elsewhere(output)
         shutil.rmtree(held.scratch)
         with pytest.raises(RunError, match="another run has taken over"):
-            held.take(failed(output, "write", "no such file or directory"))
+            held.record(failed(output, "write", "no such file or directory"))
 
 
 def test_an_image_that_cannot_be_written_though_all_is_there_fails_alone(output):
     with start(output) as held:
-        held.take(failed(output, "write", "is a directory"))
-        held.take(failed(output, "worker", "killed"))
+        held.record(failed(output, "write", "is a directory"))
+        held.record(failed(output, "worker", "killed"))
     assert read_journal(output)["a.png"].status == "failed"
 
 
@@ -214,10 +214,10 @@ def test_an_input_folder_that_is_gone_or_another_one_stops_the_run(photos, outpu
 def test_only_the_folder_of_the_image_is_asked(tmp_path, output):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos-2").mkdir()
-    there = session.place_of(str(tmp_path / "photos"))
+    there = session.file_id(str(tmp_path / "photos"))
     with start(output, {str(tmp_path / "photos"): there, str(tmp_path / "gone"): (1, 1)}) as held:
-        held.take(failed(output, "read", source=str(tmp_path / "photos" / "a.png")))
-        held.take(failed(output, "read", source=str(tmp_path / "gone-too.png")))
+        held.record(failed(output, "read", source=str(tmp_path / "photos" / "a.png")))
+        held.record(failed(output, "read", source=str(tmp_path / "gone-too.png")))
 
 
 def test_a_pool_that_is_forked_while_the_journal_is_kept_is_not_disturbed(photos, output, monkeypatch):
@@ -236,6 +236,6 @@ def test_a_run_that_finds_no_room_for_its_journal_leaves_the_folder_free(output,
         patched.setattr(session, "Journal", refuse)
         with pytest.raises(RunError, match="the disk is full"):
             start(output).__enter__()
-    assert runfile.read(output).how == "stopped: the disk is full"
+    assert run_file.read(output).how == "stopped: the disk is full"
     with start(output):
-        assert runfile.read(output).ended is None
+        assert run_file.read(output).ended is None

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from imgpool.core.errors import UsageError
-from imgpool.output.journal import journal_path
+from imgpool.output.layout import journal_path
 from imgpool.output.status import Status
 from tests.support.past_runs import ENDED, KILLED, done, failed, write_journal, write_run
 from tests.support.small_runs import close_folder, prepare, run, write_png
@@ -67,7 +67,7 @@ def test_a_folder_that_could_not_be_listed_is_a_failure_and_no_image(photos, tmp
     close_folder(monkeypatch, "trip")
     results = run(photos, output=output)
     status = Status(output)
-    assert status.unlisted == 1
+    assert status.unlisted_folders == 1
     assert status.failed == sum(result.status == "failed" for result in results) == 1
     assert counts(status) == (2, 1, 0, 0)
 
@@ -107,7 +107,7 @@ def test_a_look_again_reads_what_was_added(output):
     assert counts(status) == (0, 0, 0, 10)
     status.refresh()
     assert counts(status) == (1, 1, 0, 8)
-    assert status.answered == 2
+    assert status.processed == 2
 
 
 def test_another_run_is_counted_anew(output):

@@ -8,8 +8,8 @@ import pytest
 
 from imgpool.core.errors import RunError, UsageError
 from imgpool.output import verify
-from imgpool.output.journal import journal_path
-from imgpool.output.verify import Finding, Verification
+from imgpool.output.layout import journal_path
+from imgpool.output.verify import CheckedFile, Verification
 from tests.support.past_runs import ENDED, KILLED, failed, write_journal, write_run
 from tests.support.run_files import write_elsewhere
 from tests.support.small_runs import close_folder, outputs, run
@@ -22,18 +22,18 @@ def output(photos, tmp_path):
     return tmp_path / "out"
 
 
-def findings(output):
-    return list(Verification(str(output)).findings())
+def check_files(output):
+    return list(Verification(str(output)).check_files())
 
 
 def kinds(output):
     """What is not intact, by path."""
-    return {each.path: each.kind for each in findings(output) if each.kind != "intact"}
+    return {each.path: each.kind for each in check_files(output) if each.kind != "intact"}
 
 
 def only(output):
     """The one finding that is not intact."""
-    (found,) = [each for each in findings(output) if each.kind != "intact"]
+    (found,) = [each for each in check_files(output) if each.kind != "intact"]
     return found
 
 
@@ -46,14 +46,14 @@ def flipped(data):
 
 
 def test_what_a_run_wrote_is_intact(output):
-    found = findings(output)
+    found = check_files(output)
     assert sorted(each.path for each in found) == outputs(output) == ["b.png", "trip/a.png", "z.png"]
     assert {each.kind for each in found} == {"intact"}
 
 
 def test_a_missing_output_is_made_again(output):
     (output / "b.png").unlink()
-    assert only(output) == Finding("missing", "b.png", "it is not there any more", made_again=True)
+    assert only(output) == CheckedFile("missing", "b.png", "it is not there any more", rerun_restores=True)
 
 
 def test_a_missing_folder_is_as_many_missing_outputs(output):
@@ -67,14 +67,14 @@ def test_another_size_is_a_change_that_a_run_sees(output, photos):
     overwrite(output / "b.png", lambda data: data + b"!")
     size = (output / "b.png").stat().st_size
     reason = f"{size} bytes, where {size - 1} were written"
-    assert only(output) == Finding("changed", "b.png", reason, made_again=True)
+    assert only(output) == CheckedFile("changed", "b.png", reason, rerun_restores=True)
     run(photos, output=str(output))
     assert kinds(output) == {}
 
 
 def test_one_bit_is_a_change_that_a_run_does_not_see(output, photos):
     overwrite(output / "b.png", flipped)
-    assert only(output) == Finding("changed", "b.png", "other bytes of the same size")
+    assert only(output) == CheckedFile("changed", "b.png", "other bytes of the same size")
     run(photos, output=str(output))
     assert kinds(output) == {"b.png": "changed"}
 
@@ -84,7 +84,7 @@ def test_the_output_of_an_earlier_run_is_outdated_where_the_last_one_failed(outp
     run(photos, output=str(output))
     assert only(output).kind == "outdated"
     overwrite(output / "b.png", flipped)
-    assert only(output) == Finding("changed", "b.png", "other bytes of the same size", made_again=True)
+    assert only(output) == CheckedFile("changed", "b.png", "other bytes of the same size", rerun_restores=True)
     (output / "b.png").unlink()
     assert only(output).kind == "absent"
 
@@ -93,7 +93,7 @@ def test_a_failed_image_has_no_output(photos, tmp_path):
     output = tmp_path / "out"
     (photos / "b.png").write_bytes(b"no picture")
     run(photos, output=str(output))
-    assert only(output) == Finding("absent", "b.png")
+    assert only(output) == CheckedFile("absent", "b.png")
     (output / "b.png").touch()
     assert kinds(output) == {"b.png": "extra"}
 
@@ -127,7 +127,7 @@ def test_imgpools_own_folder_and_what_systems_leave_behind_are_not_extra(output)
 def test_the_results_of_another_run_have_a_journal_of_their_own(output, photos):
     run(photos, output=str(output / "again"))
     verification = Verification(str(output))
-    assert {each.kind for each in verification.findings()} == {"intact"}
+    assert {each.kind for each in verification.check_files()} == {"intact"}
     assert verification.left_out == ["again"]
     assert kinds(output / "again") == {}
 
@@ -137,7 +137,7 @@ def test_a_link_is_no_output_whatever_it_leads_to(output, tmp_path, same_bytes):
     other = tmp_path / "other.png"
     shutil.move(output / "b.png", other)
     (output / "b.png").symlink_to(other if same_bytes else tmp_path / "absent")
-    assert only(output) == Finding("changed", "b.png", "a link stands there now")
+    assert only(output) == CheckedFile("changed", "b.png", "a link stands there now")
 
 
 def test_links_to_folders_are_not_followed(output, tmp_path):
@@ -160,7 +160,7 @@ def test_a_folder_of_outputs_may_have_moved_to_another_disk(output, tmp_path):
 def test_what_is_no_file_is_not_read(output, make, what):
     (output / "b.png").unlink()
     make(output / "b.png")
-    assert only(output) == Finding("changed", "b.png", f"{what} stands there now")
+    assert only(output) == CheckedFile("changed", "b.png", f"{what} stands there now")
 
 
 def test_what_cannot_be_read_is_told(output, monkeypatch):
@@ -173,7 +173,7 @@ def test_what_cannot_be_read_is_told(output, monkeypatch):
         return real(path, *arguments, **options)
 
     monkeypatch.setattr(verify, "open", closed, raising=False)
-    assert only(output) == Finding("unreadable", "b.png", "it may not be read (permission denied)")
+    assert only(output) == CheckedFile("unreadable", "b.png", "it may not be read (permission denied)")
 
 
 def test_a_folder_that_cannot_be_listed_is_told(output, monkeypatch):
@@ -201,7 +201,7 @@ def test_many_files_are_told_in_the_order_of_the_journal(output, photos, monkeyp
     run(photos, output=str(output))
     verification = Verification(str(output))
     assert len(verification.known) == 23
-    assert [each.path for each in verification.findings()] == list(verification.known)
+    assert [each.path for each in verification.check_files()] == list(verification.known)
 
 
 def test_whoever_stops_looking_leaves_no_thread_behind(output, monkeypatch):
@@ -214,7 +214,7 @@ def test_whoever_stops_looking_leaves_no_thread_behind(output, monkeypatch):
     real = verify._digest
     monkeypatch.setattr(verify, "_digest", digest)
     before = threading.active_count()
-    found = Verification(str(output)).findings()
+    found = Verification(str(output)).check_files()
     next(found)
     found.close()
     assert threading.active_count() == before
@@ -241,7 +241,7 @@ def test_while_a_run_is_writing_nothing_can_be_told(output):
 
 def test_a_run_that_wrote_meanwhile_spoils_the_findings(output, photos):
     (photos / "b.png").unlink()
-    found = Verification(str(output)).findings()
+    found = Verification(str(output)).check_files()
     next(found)
     run(photos, output=str(output), fresh=True)
     with pytest.raises(RunError, match="meanwhile"):

@@ -13,8 +13,8 @@ from imgpool.compare.measurer import EngineSetup
 from imgpool.core.errors import RunError, UsageError
 from imgpool.report.compare import comparison_lines
 from imgpool.report.compare_json import comparison_json
-from imgpool.report.lines import print_lines
 from imgpool.report.plot import check_plot, draw
+from imgpool.report.stdout import print_lines
 from tests.support.comparisons import comparison_of, failing
 from tests.support.small_runs import BLUR, write_png
 

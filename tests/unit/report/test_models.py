@@ -9,8 +9,8 @@ from imgpool.models import processing as _model_processing
 from imgpool.models.check import Check, Difference, find_model
 from imgpool.report.models import (
     WORDS,
-    box_json,
-    box_text,
+    built_in_models_json,
+    built_in_models_text,
     check_json,
     check_lines,
     in_words,
@@ -40,8 +40,8 @@ def model(tmp_path):
 
 
 def test_the_box_has_a_line_for_each_model():
-    assert [each["name"] for each in box_json()] == ["denoise"]
-    text = box_text()
+    assert [each["name"] for each in built_in_models_json()] == ["denoise"]
+    text = built_in_models_text()
     assert text.startswith("denoise")
     assert "model:path=NAME|PATH" in text
 

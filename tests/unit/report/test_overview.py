@@ -46,30 +46,32 @@ def finish(run):
 
 
 def test_paths_are_shown_below_the_input_folder_or_the_current_one(photos, tmp_path):
-    assert overview.root(prepare("photos")) == str(photos)
-    assert overview.root(prepare(photos / "a.png")) == str(tmp_path)
-    assert overview.root(prepare(photos, photos / "trip", output="/out")) == str(tmp_path)
+    assert overview.display_root(prepare("photos").settings.inputs) == str(photos)
+    assert overview.display_root(prepare(photos / "a.png").settings.inputs) == str(tmp_path)
+    assert overview.display_root(prepare(photos, photos / "trip", output="/out").settings.inputs) == str(tmp_path)
 
 
 def test_the_header_tells_what_happens_and_what_is_left_out(photos):
-    lines = list(overview.header(prepare(photos)))
+    lines = list(overview.header_lines(prepare(photos)))
     assert lines[0].startswith("gaussian · 2 images · ")
     assert lines[0].endswith(" · serial → photos-processed")
     assert lines[1:] == ["  1 other file left out: no image by its extension", "  pipe.png left out: a named pipe"]
-    assert "2 workers → " in next(overview.header(prepare(photos, engine="pool", workers=2)))
+    assert "2 workers → " in next(overview.header_lines(prepare(photos, engine="pool", workers=2)))
 
 
 def test_the_header_tells_what_is_done_and_what_runs_again_and_why(photos):
     finish(prepare(photos))
-    assert any(line.startswith("  2 images done before and unchanged") for line in overview.header(prepare(photos)))
-    again = list(overview.header(prepare(photos, spec="gaussian:sigma=2")))
+    assert any(
+        line.startswith("  2 images done before and unchanged") for line in overview.header_lines(prepare(photos))
+    )
+    again = list(overview.header_lines(prepare(photos, spec="gaussian:sigma=2")))
     assert "  2 images again: the recipe changed" in again
 
 
 def test_advice_is_given_where_something_failed(photos):
-    assert overview.advice(finish(prepare(photos))) == []
+    assert overview.retry_advice(finish(prepare(photos))) == []
     (photos / "bad.png").write_bytes(b"no picture")
-    (line,) = overview.advice(finish(prepare(photos)))
+    (line,) = overview.retry_advice(finish(prepare(photos)))
     assert "again" in line
 
 
@@ -102,7 +104,7 @@ def test_the_plan_as_json(photos):
 def test_an_estimate_lives_with_headers_that_cannot_be_read(photos):
     (photos / "bad.png").write_bytes(b"no picture")
     (photos / "gone.png").symlink_to("nowhere")
-    work = overview.estimate(prepare(photos).to_do)
+    work = overview.workload(prepare(photos).to_do)
     assert (work["images"], work["megapixels"]) == (4, 0.04)
 
 

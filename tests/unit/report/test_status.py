@@ -8,7 +8,7 @@ import pytest
 
 from imgpool.output.status import Status
 from imgpool.report import progress, status
-from imgpool.report.status import follow, status_json, status_lines
+from imgpool.report.status import status_json, status_lines, watch_run
 from tests.support.past_runs import ENDED, KILLED, done, failed, write_journal, write_run
 
 WHO = "pid 4711 on labpc, since 2026-11-22 21:03:11 UTC"
@@ -199,7 +199,7 @@ def test_a_run_is_followed_to_its_end(output, monkeypatch, capsys, quiet):
     monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
     slept = finish_soon(output, monkeypatch)
     found = Status(output)
-    follow(found, quiet=quiet)
+    watch_run(found, quiet=quiet)
     assert slept == [1.0, 1.0, 1.0]
     assert (found.state, found.done, found.left) == ("finished", 3, 0)
     captured = capsys.readouterr()
@@ -213,7 +213,7 @@ def test_a_terminal_gets_a_bar_that_goes_away(output, monkeypatch, capsys):
     monkeypatch.setenv("TERM", "xterm")
     before = set(threading.enumerate())
     finish_soon(output, monkeypatch)
-    follow(Status(output))
+    watch_run(Status(output))
     err = capsys.readouterr().err
     assert "/3" in err
     assert err.count("\x1b[?25l") == err.count("\x1b[?25h") == 1
@@ -226,7 +226,7 @@ def test_only_the_run_that_was_there_is_followed(output, monkeypatch):
     write_run(output)
     monkeypatch.setattr(status.time, "sleep", lambda _seconds: write_run(output, found=5))
     found = Status(output)
-    follow(found)
+    watch_run(found)
     assert (found.state, found.run.found) == ("running", 5)
 
 
@@ -236,4 +236,4 @@ def test_there_is_nothing_to_follow_where_nothing_runs(output, monkeypatch, chan
     write_journal(output, done(output))
     if changes:
         write_run(output, **changes)
-    follow(Status(output))
+    watch_run(Status(output))

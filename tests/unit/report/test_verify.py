@@ -8,7 +8,7 @@ import pytest
 
 from imgpool.output.verify import Verification
 from imgpool.report import progress
-from imgpool.report.verify import Verdict, verdict_json, verdict_lines
+from imgpool.report.verify import VerificationResult, verification_json, verification_lines
 from tests.support.past_runs import ENDED, KILLED, done, failed, write_journal, write_run
 
 RUN_AGAIN = "  Run the same `imgpool process` command again: what is missing, outdated or of another size is made anew."
@@ -33,14 +33,14 @@ def made(output, name, content=b"abc"):
     return done(str(output), name, sha256=hashlib.sha256(content).hexdigest(), written=len(content))
 
 
-def verdict(output, **options):
-    return Verdict(Verification(str(output)), **{"quiet": True} | options)
+def result(output, **options):
+    return VerificationResult(Verification(str(output)), **{"quiet": True} | options)
 
 
 def told(output, verbosity=0):
-    found = verdict(output, keep_intact=verbosity > 0)
+    found = result(output, keep_intact=verbosity > 0)
     found.seconds = 0.5
-    return [line.plain for line in verdict_lines(found, verbosity)]
+    return [line.plain for line in verification_lines(found, verbosity)]
 
 
 def test_all_intact(output):
@@ -48,7 +48,7 @@ def test_all_intact(output):
     assert told(output) == ["✓ 2 outputs checked · 2 intact · 0.5 s"]
     assert told(output, -1) == []
     assert told(output, 1)[:2] == ["✓ a.png · intact", "✓ b.png · intact"]
-    assert verdict(output).exit_code == 0
+    assert result(output).exit_code == 0
 
 
 def test_every_kind_is_named_with_its_reason(output):
@@ -70,7 +70,7 @@ def test_every_kind_is_named_with_its_reason(output):
         *(RUN_AGAIN, DELETE, FAILS_AGAIN, EXTRA),
     ]
     assert told(output, -1) == lines[:5]
-    assert verdict(output).exit_code == 1
+    assert result(output).exit_code == 1
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_json(output):
     write_journal(str(output), made(output, "a.png"), made(output, "b.png"))
     (output / "b.png").unlink()
     (output / "new\n.png").touch()
-    found = json.loads(json.dumps(verdict_json(verdict(output))))
+    found = json.loads(json.dumps(verification_json(result(output))))
     assert found.pop("seconds") >= 0
     assert found == {
         "checked": 2,
@@ -135,7 +135,7 @@ def test_json(output):
 
 def test_intact_files_are_no_part_of_the_json(output):
     write_journal(str(output), made(output, "a.png"))
-    found = verdict_json(verdict(output, keep_intact=True))
+    found = verification_json(result(output, keep_intact=True))
     assert [name for name, value in found.items() if isinstance(value, list) and value] == []
 
 
@@ -145,7 +145,7 @@ def test_progress_is_told_on_stderr_as_long_as_it_lasts(output, monkeypatch, cap
     write_journal(str(output), made(output, "a.png"), made(output, "b.png"))
     (output / "b.png").unlink()
     (output / "extra.png").touch()
-    verdict(output, quiet=quiet)
+    result(output, quiet=quiet)
     captured = capsys.readouterr()
     assert captured.out == ""
     lines = captured.err.splitlines()
@@ -162,7 +162,7 @@ def test_a_terminal_gets_a_bar_that_leaves_nothing_running(output, monkeypatch, 
     monkeypatch.setenv("TERM", "xterm")
     write_journal(str(output), made(output, "a.png"))
     before = set(threading.enumerate())
-    verdict(output, quiet=False)
+    result(output, quiet=False)
     err = capsys.readouterr().err
     assert "1/1" in err
     assert err.count("\x1b[?25l") == err.count("\x1b[?25h") == 1

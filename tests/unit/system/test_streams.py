@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from imgpool.system.streams import Unfailing, lead_nowhere, print_text
+from imgpool.system.streams import BestEffortStream, print_text, redirect_to_devnull
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ class Full(io.StringIO):
 
 
 def test_what_cannot_be_written_is_dropped_and_what_comes_after_too(unread):
-    stream = Unfailing(unread)
+    stream = BestEffortStream(unread)
     for _ in range(2):
         stream.write("x" * 100_000)
         stream.flush()
@@ -37,20 +37,20 @@ def test_what_cannot_be_written_is_dropped_and_what_comes_after_too(unread):
 
 def test_nothing_is_dropped_where_somebody_listens():
     listener = io.StringIO()
-    stream = Unfailing(listener)
+    stream = BestEffortStream(listener)
     assert stream.write("µ\n") == 2
     assert listener.getvalue() == "µ\n"
 
 
 def test_all_else_is_the_streams_own(unread):
-    stream = Unfailing(unread)
+    stream = BestEffortStream(unread)
     assert stream.fileno() == unread.fileno()
     assert not stream.isatty()
     assert not hasattr(stream, "rich_proxied_file")
 
 
 def test_a_stream_without_a_descriptor_can_lead_nowhere():
-    lead_nowhere(io.StringIO())
+    redirect_to_devnull(io.StringIO())
 
 
 def test_a_text_is_printed_whole_at_once(capsys):

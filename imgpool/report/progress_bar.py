@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from imgpool.report.screen import Screen
+from imgpool.report.stderr import StderrConsole
 
 
-class Bar:
+class ProgressBar:
     """A bar on a terminal, with a line beside it that tells more, such as `progress_line`.
 
     Parameters
@@ -19,8 +19,8 @@ class Bar:
         Called with the number of images that are left.
     """
 
-    def __init__(self, console: Screen, line: Callable[[int], str], to_do: int) -> None:
-        columns = (TextColumn(" "), BarColumn(32), MofNCompleteColumn(), TextColumn("·"), _Line(line))
+    def __init__(self, console: StderrConsole, line: Callable[[int], str], to_do: int) -> None:
+        columns = (TextColumn(" "), BarColumn(32), MofNCompleteColumn(), TextColumn("·"), _StatusColumn(line))
         self._progress = Progress(*columns, console=cast("Console", console), transient=True, refresh_per_second=5)
         self._task = self._progress.add_task("", total=to_do)
 
@@ -37,7 +37,7 @@ class Bar:
         self._progress.stop()
 
 
-class _Line(ProgressColumn):
+class _StatusColumn(ProgressColumn):
     def __init__(self, line: Callable[[int], str]) -> None:
         super().__init__()
         self._line = line

@@ -10,7 +10,7 @@ HASH_DIGITS = 12
 """Of a sha256 that is shown to people."""
 
 
-def trial_lines(run: Run, verbosity: int = 0) -> Iterator[str]:
+def preflight_lines(run: Run, verbosity: int = 0) -> Iterator[str]:
     """What loading the recipe takes, with a verbosity of 1; and always, that there is memory for fewer workers."""
     if run.trial is None:
         return
@@ -28,7 +28,7 @@ def trial_lines(run: Run, verbosity: int = 0) -> Iterator[str]:
 
 def load_lines(run: Run) -> Iterator[str]:
     """How often each heavy step was loaded, and what that took."""
-    for each in loading_json(run)["models"]:
+    for each in loads_json(run)["models"]:
         times = "once" if each["loads"] == 1 else f"{each['loads']:,} times"
         each_time = "" if each["loads"] == 1 else " each (medians)"
         yield f"{each['filter']}: loaded {times}, {_took(each['seconds'])} and {size(each['memory'])}{each_time}"
@@ -38,7 +38,7 @@ def _took(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
 
 
-def loading_json(run: Run) -> dict[str, Any]:
+def loads_json(run: Run) -> dict[str, Any]:
     """How often heavy steps were loaded, and each of them: what it is, and what loading it took."""
     models = []
     for number, step in enumerate(run.settings.recipe.steps):

@@ -1,4 +1,4 @@
-"""Lines on stdout."""
+"""ProgressLines on stdout."""
 
 import io
 import sys
@@ -6,7 +6,7 @@ import sys
 import pytest
 from rich.text import Text
 
-from imgpool.report.lines import print_lines
+from imgpool.report.stdout import print_lines
 
 
 @pytest.fixture(autouse=True)

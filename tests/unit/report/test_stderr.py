@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from imgpool.report.screen import Plain, stderr_console
-from imgpool.report.text import Line
+from imgpool.report.stderr import PlainConsole, stderr_console
+from imgpool.report.text import StyledLine
 
 
 class Terminal(io.StringIO):
@@ -35,25 +35,26 @@ def written(monkeypatch):
 
 def test_what_is_no_terminal_gets_plain_lines_of_any_length(written):
     assert (
-        written(io.StringIO(), Line("✗ [bold] :smile: " + "x" * 300, "red")) == "✗ [bold] :smile: " + "x" * 300 + "\n"
+        written(io.StringIO(), StyledLine("✗ [bold] :smile: " + "x" * 300, "red"))
+        == "✗ [bold] :smile: " + "x" * 300 + "\n"
     )
 
 
 def test_a_terminal_gets_colours_and_the_same_text(written):
-    text = written(Terminal(), Line("✗ [bold] :smile: " + "x" * 300, "red"))
+    text = written(Terminal(), StyledLine("✗ [bold] :smile: " + "x" * 300, "red"))
     assert text == "\x1b[31m✗ [bold] :smile: " + "x" * 300 + "\x1b[0m\n"
 
 
 @pytest.mark.parametrize("name", ["FORCE_COLOR", "TTY_COMPATIBLE"])
 def test_what_passes_for_a_terminal_gets_colours(written, monkeypatch, name):
     monkeypatch.setenv(name, "1")
-    assert written(io.StringIO(), Line("a", "red")) == "\x1b[31ma\x1b[0m\n"
+    assert written(io.StringIO(), StyledLine("a", "red")) == "\x1b[31ma\x1b[0m\n"
 
 
 def test_no_audience_is_no_trouble(monkeypatch):
     with open("/dev/full", "w") as full:
         monkeypatch.setattr(sys, "stderr", full)
-        stderr_console().print(Line("a"))
+        stderr_console().print(StyledLine("a"))
     monkeypatch.setattr(sys, "stderr", None)
-    assert isinstance(stderr_console(), Plain)
-    stderr_console().print(Line("a"))
+    assert isinstance(stderr_console(), PlainConsole)
+    stderr_console().print(StyledLine("a"))

@@ -1,18 +1,18 @@
-"""Lines of text on stdout: what a command was asked for, as against what it says meanwhile on stderr."""
+"""ProgressLines of text on stdout: what a command was asked for, as against what it says meanwhile on stderr."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from imgpool.report.text import Line
+from imgpool.report.text import StyledLine
 from imgpool.system.streams import print_text
 
 if TYPE_CHECKING:
     from rich.text import Text
 
 
-def print_lines(lines: "Iterable[Line | Text]") -> None:
+def print_lines(lines: "Iterable[StyledLine | Text]") -> None:
     """Print lines on stdout, coloured on a terminal; what its encoding lacks is written as escapes."""
     console = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
     text = _styled(console, lines) if console.is_terminal else "\n".join(line.plain for line in lines)
@@ -20,7 +20,7 @@ def print_lines(lines: "Iterable[Line | Text]") -> None:
         print_text(text.encode(console.encoding, "backslashreplace").decode(console.encoding))
 
 
-def _styled(console: Console, lines: "Iterable[Line | Text]") -> str:
+def _styled(console: Console, lines: "Iterable[StyledLine | Text]") -> str:
     with console.capture() as capture:
         for line in lines:
             console.print(line)
