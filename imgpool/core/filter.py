@@ -1,13 +1,14 @@
-"""What a filter declares of itself.
+"""The interface of a filter: what it declares, and how it is loaded and called.
 
 A filter is a function ``name(image, *, parameter: type = default) -> Image``, or a class whose constructor
-takes the parameters and loads what is heavy, and whose instances are called with an image. `image_filter`
+takes the parameters and loads what is expensive, and whose instances are called with an image. `image_filter`
 turns either into a `Filter`.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, cast
 
 from imgpool.core.image import Image, PixelSize, Properties
@@ -18,11 +19,12 @@ from imgpool.core.reference import Reference
 Parameters = Mapping[str, Any]
 Tiles = Literal["exact", "near", "no"]
 Halo = Callable[[Parameters, PixelSize | None], int]
-Outcome = Callable[[Properties, Parameters], Properties]
+OutputInference = Callable[[Properties, Parameters], Properties]
 Check = Callable[[Parameters], None]
-Cut = Callable[[Properties, Parameters], Part]
-Shrink = Callable[[Properties, Parameters], float]
+CropRegion = Callable[[Properties, Parameters], Part]
+ShrinkFactor = Callable[[Properties, Parameters], float]
 Provenance = Callable[[Parameters], Mapping[str, Any]]
+Examples = Sequence[Parameters] | Callable[[Path, tuple[int, int]], Sequence[Parameters]]
 LoadedFilter = Callable[[Image], Image]
 
 
@@ -39,61 +41,75 @@ def _no_check(_parameters: Parameters) -> None:
 
 
 def digests(parameters: Parameters) -> dict[str, Any]:
-    """The sha256 of every file among the parameters, by the parameter's name."""
+    """The SHA-256 of every file among the parameters, by parameter name."""
     return {name: value.digest() for name, value in parameters.items() if isinstance(value, Reference)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """A filter with what it declares; called directly, it checks its parameters and filters an image.
+    """A filter and its declarations; calling it validates the parameters and filters one image.
+
+    The callables that are part of a declaration receive every parameter, validated and converted.
 
     Attributes
     ----------
     name
-        As it stands in a recipe.
+        The name used in recipes.
     function
         The function, or the class.
     tiles
-        Whether a tile computed alone, with `halo` pixels around it, equals the same tile of the whole:
-        "exact", "near", or "no".
+        Whether a tile filtered on its own, with `halo` pixels of context on each side, equals the same tile of
+        the filtered image: "exact" (but for the rounding of floats), "near" (within 1 grey level, or 1e-5 of the
+        range for floats, where the tile has the same kind of range as the image) or "no".
     halo
-        Pixels of surroundings that a result depends on, given the parameters and the pixel size.
-    outcome
-        Shape, dtype and axes of the result, given those of the input; for a dtype that depends on the
-        pixels (labels), the smallest one possible.
+        ``halo(parameters, pixel_size)``: the pixels of context on each side that a result depends on.
+    infer_output
+        ``infer_output(properties, parameters)``: shape, dtype and axes of the result, given those of the input.
+        Where the dtype depends on the pixels (labels), the smallest one possible. Raises `FilterError` for an
+        image that the filter will refuse.
     check
-        Raises `RecipeError` where parameters that are right one by one do not fit together; called before
-        anything starts.
+        ``check(parameters)`` raises `RecipeError` where parameters that are valid one by one contradict each
+        other. Called before anything starts.
     libraries
-        Modules that it imports when it is first used on a common image; workers import them before they start.
-    cut
-        For a filter that only takes a part out of an image: which part, so that a reader can do it instead.
+        Modules that the first call on a common image imports; workers import them before they start.
+    crop_region
+        ``crop_region(properties, parameters)``, for a filter that only extracts a part of the image: that part, so
+        that a reader can read just it.
     shrink
-        For a filter that makes an image smaller: how many times smaller along each side it may be read.
-    turns
-        Whether it only turns or mirrors the image: what comes after may be asked for `shrink` in its stead.
+        ``shrink(properties, parameters)``, for a filter that reduces the image: the factor, 1 or more, by which a
+        reader may already reduce height and width.
+    reorients
+        Whether the filter only rotates or flips the image, so that `shrink` of a later step still applies.
     heavy
-        Whether loading it takes seconds or much memory: it is tried in a process of its own before a run starts.
-        What is loaded may have a method ``rehearse()``, which takes the memory that its work takes beside an image's
-        own pixels: it counts for every worker.
+        Whether loading takes seconds or much memory: it is tried in a process of its own before a run starts.
+        A loaded filter may have a method ``rehearse()``, which allocates the memory that filtering needs in addition
+        to the image; it is counted for every worker.
     provenance
-        What of the world outside the recipe decides the result, as JSON values by the name of the parameter that
-        refers to it: a file's bytes, a model and what computes it. It stands in the journal, and in the fingerprint
-        in the parameter's stead.
+        ``provenance(parameters)``: JSON values by parameter name that identify what the result depends on outside
+        the recipe, such as the bytes of a file or a model and its runtime. They are recorded in the journal and
+        replace the parameter in the fingerprint.
+    examples
+        Valid parameter sets, as a recipe writes them, which the contract tests apply to images of many dtypes and
+        axes: ``({"sigma": 2}, {"sigma": "0.65um"})``. Give one set for each branch of the code that is worth
+        testing, typical parameters first. The default is a single set without parameters; a filter with required
+        parameters must declare its own. A filter that needs files declares a function ``examples(folder, size)``
+        instead, which writes them into `folder` and returns the parameter sets, for images of `size`
+        (height, width).
     """
 
     name: str
     function: Callable[..., Any]
     tiles: Tiles
-    halo: Halo
-    outcome: Outcome
+    halo: Halo = _no_halo
+    infer_output: OutputInference = _unchanged
     check: Check = _no_check
     libraries: tuple[str, ...] = ()
-    cut: Cut | None = None
-    shrink: Shrink | None = None
-    turns: bool = False
+    crop_region: CropRegion | None = None
+    shrink: ShrinkFactor | None = None
+    reorients: bool = False
     heavy: bool = False
     provenance: Provenance = digests
+    examples: Examples = ({},)
 
     def __call__(self, image: Image, /, **parameters: object) -> Image:
         """Filter one image.
@@ -101,37 +117,49 @@ class Filter:
         Raises
         ------
         RecipeError
-            If a parameter is unknown or does not fit.
+            If a parameter is unknown or invalid.
         FilterError
-            If the filter cannot work on this image.
+            If the filter cannot process this image.
         """
         return self.load(parameters)(image)
 
     def load(self, parameters: Parameters) -> LoadedFilter:
-        """The filter with these parameters, its heavy parts loaded, ready to be called with images."""
+        """Return a callable Image → Image with these parameters, and everything expensive loaded."""
         values = self.validate(parameters)
         if inspect.isclass(self.function):
             return cast("LoadedFilter", self.function(**values))
         return lambda image: cast("Image", self.function(image, **values))
 
     def validate(self, parameters: Parameters) -> dict[str, Any]:
-        """Every parameter, checked and converted; see `imgpool.core.parameters.validate`."""
+        """Return every parameter, checked and converted; see `imgpool.core.parameters.validate`."""
         values = validate(self.function, self.name, parameters)
         self.check(values)
         return values
 
     def canonical(self, parameters: Parameters) -> dict[str, Any]:
-        """Every parameter, checked, as plain JSON values."""
+        """Return every parameter, checked, as plain JSON values."""
         self.validate(parameters)
         return canonical(self.function, self.name, parameters)
 
     def describe(self) -> list[dict[str, Any]]:
-        """The parameters with their types, ranges, defaults and meanings."""
+        """Return the parameters with their types, ranges, defaults and meanings."""
         return describe(self.function)
+
+    def example_parameters(self, folder: Path, size: tuple[int, int]) -> list[Parameters]:
+        """Return the declared examples.
+
+        Parameters
+        ----------
+        folder
+            An existing folder for the files that examples refer to; they must outlive the parameter sets.
+        size
+            Height and width of the images that will be filtered.
+        """
+        return list(self.examples(folder, size) if callable(self.examples) else self.examples)
 
     @property
     def summary(self) -> str:
-        """The first line of the docstring."""
+        """The first line of the docstring, without its full stop."""
         return self.help.partition("\n")[0].rstrip(".")
 
     @property
@@ -140,41 +168,37 @@ class Filter:
         return inspect.getdoc(self.function) or ""
 
 
-def image_filter(  # noqa: PLR0913 - one keyword for each thing that a filter can declare
+def image_filter(  # noqa: PLR0913 - one keyword per declaration
     *,
     tiles: Tiles,
     halo: Halo = _no_halo,
-    outcome: Outcome = _unchanged,
+    infer_output: OutputInference = _unchanged,
     check: Check = _no_check,
     libraries: tuple[str, ...] = (),
-    cut: Cut | None = None,
-    shrink: Shrink | None = None,
-    turns: bool = False,
+    crop_region: CropRegion | None = None,
+    shrink: ShrinkFactor | None = None,
+    reorients: bool = False,
     heavy: bool = False,
     provenance: Provenance = digests,
+    examples: Examples = ({},),
 ) -> Callable[[Callable[..., Any]], Filter]:
-    """Declare a function or class to be a filter.
-
-    Parameters
-    ----------
-    tiles, halo, outcome, check, libraries, cut, shrink, turns, heavy, provenance
-        See `Filter`. `halo`, `outcome` and `check` get every parameter, converted.
-    """
+    """Declare a function or class to be a filter; the parameters are described in `Filter`."""
 
     def declare(function: Callable[..., Any]) -> Filter:
         return Filter(
-            function.__name__,
-            function,
-            tiles,
-            halo,
-            outcome,
-            check,
-            libraries,
-            cut,
-            shrink,
-            turns,
-            heavy,
-            provenance,
+            name=function.__name__,
+            function=function,
+            tiles=tiles,
+            halo=halo,
+            infer_output=infer_output,
+            check=check,
+            libraries=libraries,
+            crop_region=crop_region,
+            shrink=shrink,
+            reorients=reorients,
+            heavy=heavy,
+            provenance=provenance,
+            examples=examples,
         )
 
     return declare

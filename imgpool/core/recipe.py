@@ -249,11 +249,11 @@ class Recipe:
         properties = self.fill_pixel_size(properties)
         for number, step in enumerate(self.steps):
             filter_ = FILTERS[step.filter]
-            if filter_.cut and number == 0:
-                return filter_.cut(properties, step.values), 1
+            if filter_.crop_region and number == 0:
+                return filter_.crop_region(properties, step.values), 1
             if filter_.shrink:
                 return Part(shrink=filter_.shrink(properties, step.values)), 0
-            if not filter_.turns:
+            if not filter_.reorients:
                 break
         return Part(), 0
 
@@ -284,7 +284,7 @@ class Recipe:
         properties = self.fill_pixel_size(properties)
         for step in self.steps:
             filter_ = FILTERS[step.filter]
-            properties = filter_.outcome(properties, step.values)
+            properties = filter_.infer_output(properties, step.values)
         return properties
 
     @overload

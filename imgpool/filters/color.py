@@ -29,7 +29,7 @@ def _grey(properties: Properties, _parameters: Parameters) -> Properties:
     return replace(properties, shape=properties.shape[:-1], axes=properties.axes.removesuffix("S"))
 
 
-@image_filter(tiles="exact", outcome=_grey, libraries=("cv2",))
+@image_filter(tiles="exact", infer_output=_grey, libraries=("cv2",))
 def rgb2gray(image: Image) -> Image:
     """Turn colour into grey levels by their luminance.
 

@@ -15,7 +15,11 @@ from imgpool.filters._pixels.planes import fill_missing, map_colour
 __all__ = ["clahe", "equalize_adapthist"]
 
 
-@image_filter(tiles="no", libraries=("scipy.ndimage", "skimage.exposure"))
+@image_filter(
+    tiles="no",
+    libraries=("scipy.ndimage", "skimage.exposure"),
+    examples=({}, {"kernel_size": "2um", "clip_limit": 0.03, "nbins": 64}),
+)
 def equalize_adapthist(
     image: Image,
     *,
@@ -58,7 +62,7 @@ def equalize_adapthist(
     return map_colour(image, "equalize_adapthist", equalize)
 
 
-@image_filter(tiles="no", libraries=("cv2",))
+@image_filter(tiles="no", libraries=("cv2",), examples=({}, {"clip_limit": 4, "tile_grid": 2}))
 def clahe(
     image: Image,
     *,

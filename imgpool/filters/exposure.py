@@ -24,7 +24,12 @@ def _rescaled(properties: Properties, parameters: Parameters) -> Properties:
     return replace(properties, dtype=output_dtype(properties.dtype, parameters["out_range"]))
 
 
-@image_filter(tiles="no", outcome=_rescaled, libraries=("cv2",))
+@image_filter(
+    tiles="no",
+    infer_output=_rescaled,
+    libraries=("cv2",),
+    examples=({}, {"in": "1%..99%", "out": "uint8", "nan": 0}, {"per": "plane", "out": "float32"}),
+)
 def rescale_intensity(
     image: Image,
     *,
@@ -80,7 +85,7 @@ def rescale_intensity(
     return map_groups(image, per, dtype, rescale)
 
 
-@image_filter(tiles="exact", libraries=("cv2",))
+@image_filter(tiles="exact", libraries=("cv2",), examples=({}, {"gamma": 0.6}))
 def adjust_gamma(
     image: Image, *, gamma: Annotated[float, Field(gt=0)] = 1, gain: Annotated[float, Field(gt=0)] = 1
 ) -> Image:
@@ -165,7 +170,7 @@ def _as_uint8(properties: Properties, _parameters: Parameters) -> Properties:
     return replace(properties, dtype=UINT8)
 
 
-@image_filter(tiles="no", outcome=_as_uint8, libraries=("cv2",))
+@image_filter(tiles="no", infer_output=_as_uint8, libraries=("cv2",), examples=({}, {"in": "dtype", "nan": 0}))
 def to_uint8(
     image: Image,
     *,

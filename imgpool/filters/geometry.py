@@ -89,7 +89,13 @@ def _cut(properties: Properties, parameters: Parameters) -> Part:
     return Part(Span(rows.start, rows.stop), Span(columns.start, columns.stop))
 
 
-@image_filter(tiles="no", outcome=_cropped, check=_check_window, cut=_cut)
+@image_filter(
+    tiles="no",
+    infer_output=_cropped,
+    check=_check_window,
+    crop_region=_cut,
+    examples=({"margin": 0}, {"height": 1, "width": 1}, {"top": "1um", "left": 3}),
+)
 def crop(
     image: Image,
     *,
@@ -134,7 +140,7 @@ def crop(
     return image.with_pixels(image.pixels[(slice(None),) * y + window].copy())
 
 
-@image_filter(tiles="no", turns=True)
+@image_filter(tiles="no", reorients=True)
 def auto_orient(image: Image) -> Image:
     """Turn and mirror a photo as its EXIF orientation says, so that it is upright without it.
 

@@ -1,6 +1,7 @@
 """The grey levels of another image: match_histograms."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -45,7 +46,13 @@ def _check(parameters: Parameters) -> None:
         )
 
 
-@image_filter(tiles="no", check=_check, libraries=("cv2",))
+def _examples(folder: Path, _size: tuple[int, int]) -> list[Parameters]:
+    reference = folder / "reference.npy"
+    np.save(reference, (np.arange(18 * 14).reshape(18, 14) % 97 + 60).astype(np.uint8))
+    return [{"reference": str(reference)}]
+
+
+@image_filter(tiles="no", check=_check, libraries=("cv2",), examples=_examples)
 class match_histograms:  # noqa: N801 - a filter's name
     """Give an image the histogram of a reference image.
 

@@ -1,5 +1,6 @@
 """Uneven light: flat_field."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -54,7 +55,14 @@ def _frame_properties(reference: Reference, owner: str) -> Properties:
     return properties
 
 
-@image_filter(tiles="no", check=_check, libraries=("cv2",))
+def _examples(folder: Path, size: tuple[int, int]) -> list[Parameters]:
+    y, x = (np.linspace(-1, 1, length) for length in size)
+    flat = str(folder / "flat.npy")
+    np.save(flat, np.rint(200 - 50 * ((y[:, np.newaxis] - 0.1) ** 2 + (x + 0.2) ** 2)).astype(np.uint8))
+    return [{"flat": flat}, {"flat": flat, "offset": 20.5}]
+
+
+@image_filter(tiles="no", check=_check, libraries=("cv2",), examples=_examples)
 class flat_field:  # noqa: N801 - a filter's name
     """Even out the light by a flat and a dark frame.
 

@@ -28,7 +28,7 @@ def _check(parameters: Parameters) -> None:
     RUNTIMES[make_plan(parameters).model.runtime].version()
 
 
-def _outcome(properties: Properties, parameters: Parameters) -> Properties:
+def _infer_output(properties: Properties, parameters: Parameters) -> Properties:
     plan = make_plan(parameters)
     flat = without_alpha(properties)
     result = outcome(flat, plan, parameters["dtype"])
@@ -50,7 +50,14 @@ def _provenance(parameters: Parameters) -> Mapping[str, Any]:
     return {"path": known | {"runtime": runtime}}
 
 
-@image_filter(tiles="no", heavy=True, outcome=_outcome, check=_check, provenance=_provenance)
+@image_filter(
+    tiles="no",
+    heavy=True,
+    infer_output=_infer_output,
+    check=_check,
+    provenance=_provenance,
+    examples=({"path": "denoise", "dtype": "image"}, {"path": "denoise"}),
+)
 class model:  # noqa: N801 - filters bear the names that stand in recipes
     """Pass an image through a trained model: a bioimage.io package, or an ONNX file.
 

@@ -28,7 +28,9 @@ def _check(parameters: Parameters) -> None:
     _neighbourhood(parameters)
 
 
-@image_filter(tiles="exact", halo=_halo, check=_check, libraries=("cv2",))
+@image_filter(
+    tiles="exact", halo=_halo, check=_check, libraries=("cv2",), examples=({}, {"radius": "1.5um"}, {"size": 5})
+)
 def white_tophat(image: Image, *, radius: Radius | None = None, size: Size | None = None) -> Image:
     """Keep bright spots smaller than the neighbourhood; take away the background.
 

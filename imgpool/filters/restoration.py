@@ -1,6 +1,7 @@
 """Sharpness that the optics took away: richardson_lucy."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -58,7 +59,14 @@ def _psf_properties(reference: Reference) -> Properties:
     return properties
 
 
-@image_filter(tiles="near", halo=_halo, check=_check, libraries=("cv2", "scipy.fft"))
+def _examples(folder: Path, _size: tuple[int, int]) -> list[Parameters]:
+    y, x = np.mgrid[-2:3, -3:4]
+    psf = folder / "psf.npy"
+    np.save(psf, np.exp(-((y / 0.9) ** 2) - (x / 1.5) ** 2).astype(np.float32))
+    return [{"sigma": 0.8, "iterations": 3}, {"sigma": "0.5um"}, {"psf": str(psf)}]
+
+
+@image_filter(tiles="near", halo=_halo, check=_check, libraries=("cv2", "scipy.fft"), examples=_examples)
 class richardson_lucy:  # noqa: N801 - a filter's name
     """Deconvolve: make sharp again what the optics have blurred.
 

@@ -41,7 +41,13 @@ def _check_threshold(parameters: Parameters) -> None:
         raise RecipeError("only the method local has a size and an offset", "add method=local")
 
 
-@image_filter(tiles="no", outcome=_mask, check=_check_threshold, libraries=("cv2", "scipy.ndimage", "skimage.filters"))
+@image_filter(
+    tiles="no",
+    infer_output=_mask,
+    check=_check_threshold,
+    libraries=("cv2", "scipy.ndimage", "skimage.filters"),
+    examples=({}, {"method": "local", "size": 5}, {"value": 100, "background": "bright", "per": "image"}),
+)
 def threshold(
     image: Image,
     *,
@@ -118,7 +124,13 @@ def _check_connectivity(parameters: Parameters) -> None:
         raise RecipeError("in a plane the connectivity is 1 or 2", "add per=volume, or give connectivity=2")
 
 
-@image_filter(tiles="no", outcome=_labels, check=_check_connectivity, libraries=("cv2",))
+@image_filter(
+    tiles="no",
+    infer_output=_labels,
+    check=_check_connectivity,
+    libraries=("cv2",),
+    examples=({}, {"per": "volume", "connectivity": 3}, {"min_area": "1um2"}),
+)
 def label(
     image: Image,
     *,

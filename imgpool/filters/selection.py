@@ -96,7 +96,9 @@ def _selected(properties: Properties, parameters: Parameters) -> Properties:
     return _part(properties, parameters).outcome(properties)
 
 
-@image_filter(tiles="no", outcome=_selected, check=_check, cut=_part)
+@image_filter(
+    tiles="no", infer_output=_selected, check=_check, crop_region=_part, examples=({"z": 0}, {"c": 0, "t": "0..0"})
+)
 def select(
     image: Image,
     *,

@@ -25,7 +25,7 @@ def _halo(parameters: Parameters, pixel_size: PixelSize | None) -> int:
     return gaussian_reach(max(parameters["radius"].in_pixels(pixel_size)), TRUNCATE)
 
 
-@image_filter(tiles="near", halo=_halo, libraries=("cv2",))
+@image_filter(tiles="near", halo=_halo, libraries=("cv2",), examples=({}, {"radius": "0.8um", "amount": 0.5}))
 def unsharp_mask(
     image: Image,
     *,

@@ -23,7 +23,12 @@ def _gaussian_halo(parameters: Parameters, pixel_size: PixelSize | None) -> int:
     return gaussian_reach(max(parameters["sigma"].in_pixels(pixel_size)), parameters["truncate"])
 
 
-@image_filter(tiles="exact", halo=_gaussian_halo, libraries=("cv2",))
+@image_filter(
+    tiles="near",
+    halo=_gaussian_halo,
+    libraries=("cv2",),
+    examples=({}, {"sigma": 2.5, "truncate": 3}, {"sigma": "0.65um"}),
+)
 def gaussian(
     image: Image,
     *,
@@ -79,7 +84,13 @@ def _check_median(parameters: Parameters) -> None:
     _median_neighbourhood(parameters)
 
 
-@image_filter(tiles="exact", halo=_median_halo, check=_check_median, libraries=("cv2",))
+@image_filter(
+    tiles="exact",
+    halo=_median_halo,
+    check=_check_median,
+    libraries=("cv2",),
+    examples=({}, {"size": 5}, {"radius": 2.5}, {"radius": "1um"}),
+)
 def median(image: Image, *, size: Size | None = None, radius: Radius | None = None) -> Image:
     """Replace each pixel by the median of its neighbourhood.
 

@@ -1,7 +1,9 @@
 """Stained tissue: separate_stains, combine_stains."""
 
+import json
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -76,7 +78,16 @@ def _check_colour(properties: Properties) -> None:
         )
 
 
-@image_filter(tiles="exact", check=_check, outcome=_separated, libraries=("cv2", "skimage.color"))
+def _examples(folder: Path, _size: tuple[int, int]) -> list[Parameters]:
+    matrix = [[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]]
+    file = folder / "stains.json"
+    file.write_text(json.dumps({"name": "example", "stains": ["violet", "red", "brown"], "matrix": matrix}), "utf-8")
+    return [{}, {"matrix": str(file)}]
+
+
+@image_filter(
+    tiles="exact", check=_check, infer_output=_separated, libraries=("cv2", "skimage.color"), examples=_examples
+)
 class separate_stains:  # noqa: N801 - a filter's name
     """Separate RGB images of stained tissue into one channel for each stain.
 
@@ -150,7 +161,9 @@ def _check_stains(properties: Properties) -> None:
         )
 
 
-@image_filter(tiles="exact", check=_check, outcome=_combined, libraries=("cv2", "skimage.color"))
+@image_filter(
+    tiles="exact", check=_check, infer_output=_combined, libraries=("cv2", "skimage.color"), examples=_examples
+)
 class combine_stains:  # noqa: N801 - a filter's name
     """Make an RGB image of three channels that hold the amounts of stains.
 

@@ -69,7 +69,19 @@ def _shrink(properties: Properties, parameters: Parameters) -> float:
     return max(1.0, min(factors) / (SHARP_EDGES if parameters["interpolation"] == "area" else 1))
 
 
-@image_filter(tiles="no", outcome=_resized, check=_check_size, libraries=("cv2",), shrink=_shrink)
+@image_filter(
+    tiles="no",
+    infer_output=_resized,
+    check=_check_size,
+    libraries=("cv2",),
+    shrink=_shrink,
+    examples=(
+        {"longest": 5},
+        {"scale": 2.5},
+        {"width": 3, "interpolation": "area"},
+        {"height": 4, "interpolation": "nearest"},
+    ),
+)
 def resize(
     image: Image,
     *,
@@ -156,7 +168,12 @@ def _enclosing(size: tuple[int, int], parameters: Parameters) -> tuple[int, int]
     return round(rows * cosine + columns * sine + 1), round(rows * sine + columns * cosine + 1)
 
 
-@image_filter(tiles="no", outcome=_rotated, libraries=("cv2", "scipy.ndimage", "skimage.transform"))
+@image_filter(
+    tiles="no",
+    infer_output=_rotated,
+    libraries=("cv2", "scipy.ndimage", "skimage.transform"),
+    examples=({"angle": 30}, {"angle": 90}, {"angle": -33.3, "resize": True, "mode": "edge"}),
+)
 def rotate(
     image: Image,
     *,

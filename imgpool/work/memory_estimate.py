@@ -68,7 +68,7 @@ class MemoryEstimate:
     """
 
     def __init__(self, recipe: Recipe, shared: Path) -> None:
-        self._steps = [(FILTERS[step.filter].outcome, step.values) for step in recipe.steps]
+        self._steps = [(FILTERS[step.filter].infer_output, step.values) for step in recipe.steps]
         self._pixel_size = recipe.pixel_size
         self._copy = functools.lru_cache(maxsize=64)(self._largest)  # most images of a folder are alike
         self._seen: defaultdict[str, _Seen] = defaultdict(_Seen)
@@ -141,8 +141,8 @@ class MemoryEstimate:
         most = _in_floats(properties)
         properties = replace(properties, pixel_size=properties.pixel_size or self._pixel_size)
         with contextlib.suppress(FilterError):  # the filter itself will say it
-            for outcome, values in self._steps:
-                properties = outcome(properties, values)
+            for infer_output, values in self._steps:
+                properties = infer_output(properties, values)
                 most = max(most, _in_floats(properties))
         return most
 

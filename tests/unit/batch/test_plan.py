@@ -255,7 +255,9 @@ def to_float(image: Image) -> Image:
 
 
 def test_a_recipe_that_changes_the_dtype_is_asked_also_where_the_format_stays(tmp_path, monkeypatch):
-    declared = image_filter(tiles="exact", outcome=lambda properties, _: replace(properties, dtype=np.dtype("float32")))
+    declared = image_filter(
+        tiles="exact", infer_output=lambda properties, _: replace(properties, dtype=np.dtype("float32"))
+    )
     monkeypatch.setitem(FILTERS._built_in, "to_float", declared(to_float))
     write_png(tmp_path / "in/a.png", GREY_8)
     recipe = Recipe.from_specs(["to_float"])

@@ -31,7 +31,7 @@ def as_float(properties, _parameters):
 loaded_with = []
 
 
-@image_filter(tiles="no", halo=lambda parameters, _size: parameters["amount"], outcome=as_float, check=even_only)
+@image_filter(tiles="no", halo=lambda parameters, _size: parameters["amount"], infer_output=as_float, check=even_only)
 class AddMany:
     """Add, with a constructor."""
 
@@ -82,6 +82,20 @@ def test_what_does_not_fit_together_is_refused_before_anything_is_loaded():
 def test_a_filter_that_declares_nothing_needs_no_surroundings_and_changes_no_kind():
     properties = IMAGE.properties
     assert add.halo({"amount": 1}, None) == 0
-    assert add.outcome(properties, {"amount": 1}) == properties
+    assert add.infer_output(properties, {"amount": 1}) == properties
     assert AddMany.halo({"amount": 2}, None) == 2
-    assert AddMany.outcome(properties, {"amount": 2}).dtype == np.float32
+    assert AddMany.infer_output(properties, {"amount": 2}).dtype == np.float32
+
+
+def test_examples_default_to_one_set_without_parameters(tmp_path):
+    assert add.example_parameters(tmp_path, (5, 4)) == [{}]
+
+
+def test_examples_may_write_files_for_images_of_a_size(tmp_path):
+    def examples(folder, size):
+        np.save(folder / "frame.npy", np.ones(size))
+        return ({"amount": 1}, {"amount": 2})
+
+    declared = image_filter(tiles="no", examples=examples)(lambda image, *, amount: image)
+    assert declared.example_parameters(tmp_path, (5, 4)) == [{"amount": 1}, {"amount": 2}]
+    assert np.load(tmp_path / "frame.npy").shape == (5, 4)

@@ -53,7 +53,7 @@ def test_a_window_beyond_the_image_is_refused_with_its_size(window):
     with pytest.raises(FilterError, match="5 px high and 7 px wide"):
         crop(PHOTO, **window)
     with pytest.raises(FilterError, match="5 px high and 7 px wide"):
-        crop.outcome(PHOTO.properties, crop.validate(window))
+        crop.infer_output(PHOTO.properties, crop.validate(window))
 
 
 @pytest.mark.parametrize("window", [{}, {"margin": 1, "top": 1}, {"margin": 0, "width": 3}, {"top": -1}, {"height": 0}])

@@ -45,7 +45,7 @@ def refusal_of(filtered, image):
 
 def header(filtered, image, **parameters):
     """What the filter declares for an image."""
-    return MODEL.outcome(image.properties, MODEL.validate({**filtered, **parameters}))
+    return MODEL.infer_output(image.properties, MODEL.validate({**filtered, **parameters}))
 
 
 def test_the_models_kept_with_the_tests_are_what_the_writer_writes():
@@ -393,6 +393,6 @@ def test_only_the_constructor_loads(tmp_path):
     path = str(write_package(tmp_path / "m", "broken"))
     step = Step.checked("model", {"path": path})
     image = Image(pixels(9, 8), "YX")
-    assert replace(MODEL.outcome(image.properties, step.values), dtype=image.pixels.dtype) == image.properties
+    assert replace(MODEL.infer_output(image.properties, step.values), dtype=image.pixels.dtype) == image.properties
     with pytest.raises(Exception, match="does not load"):
         step.load()

@@ -122,7 +122,7 @@ def test_colour_is_refused_with_the_remedy(filter_):
         filter_(image)
     assert "rgb2gray" in refusal.value.hint
     with pytest.raises(FilterError, match="colour"):
-        filter_.outcome(image.properties, filter_.validate({}))
+        filter_.infer_output(image.properties, filter_.validate({}))
 
 
 def test_minimum_without_two_peaks_is_refused():

@@ -152,9 +152,9 @@ def test_metadata_and_pixel_size_stay(blur):
     assert (result.metadata, result.pixel_size) == (image.metadata, image.pixel_size)
 
 
-@pytest.mark.parametrize("name", ["gaussian", "median"])
-def test_they_are_in_the_catalogue(name):
-    assert FILTERS[name].tiles == "exact"
+@pytest.mark.parametrize(("name", "tiles"), [("gaussian", "near"), ("median", "exact")])
+def test_tiles_are_declared(name, tiles):
+    assert FILTERS[name].tiles == tiles
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32"])

@@ -153,7 +153,7 @@ def test_other_angles_need_square_pixels():
         rotate(image, angle=45)
     assert "resize to square pixels" in refusal.value.hint
     with pytest.raises(FilterError, match="not square"):
-        rotate.outcome(image.properties, rotate.validate({"angle": 45}))
+        rotate.infer_output(image.properties, rotate.validate({"angle": 45}))
 
 
 def test_a_rotated_image_is_transparent_where_it_is_not():
