@@ -31,20 +31,19 @@ EXAMPLES = [
 """Source, caption, and the options of `imgpool process`."""
 
 
-def to_grey_levels(pixels: np.ndarray) -> np.ndarray:
-    """Scale pixels to 8 bits for display: 8-bit as they are, others by the range of their dtype or their maximum."""
+def to_8_bits(image: imgpool.Image) -> np.ndarray:
+    """Scale pixels to 8 bits for display: grey levels by their maximum, colour by the range of its dtype."""
+    pixels = image.pixels
     if pixels.dtype == np.uint8:
         return pixels
-    white = 65535 if pixels.ndim == 3 else float(pixels.max())  # colour keeps its white point
+    white = np.iinfo(pixels.dtype).max if image.has_samples else float(pixels.max())
     return np.clip(pixels / white * 255, 0, 255).astype(np.uint8)
 
 
 def to_picture(image: imgpool.Image, *, labels: bool) -> Image.Image:
     """Render an image as a square RGB picture; labels get a colour each."""
-    pixels = image.pixels
-    if labels:
-        pixels = (255 * label2rgb(pixels, bg_label=0)).astype(np.uint8)
-    picture = Image.fromarray(to_grey_levels(pixels)).convert("RGB")
+    pixels = (255 * label2rgb(image.pixels, bg_label=0)).astype(np.uint8) if labels else to_8_bits(image)
+    picture = Image.fromarray(pixels).convert("RGB")
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     return picture.crop((left, top, left + side, top + side)).resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)

@@ -9,7 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
 
 import pytest
@@ -161,7 +161,7 @@ def test_recipes_of_the_cookbook_are_valid(command, tmp_path, monkeypatch):
     """Each command's filters, recipe and output format parse; files that it names need not exist."""
     words = shlex.split(command)
     monkeypatch.chdir(tmp_path)
-    filters = [value for word, value in zip(words, words[1:], strict=False) if word == "-f"]
+    filters = [value for word, value in pairwise(words) if word == "-f"]
     if any(re.search(r"=[\w.]+\.(tif|zip)\b", spec) for spec in filters) or "mine.yaml" in words:
         pytest.skip("names a file of the reader's")
     recipe = Recipe.from_specs(filters) if filters else Recipe.load(words[words.index("-r") + 1])
