@@ -14,10 +14,10 @@ from imgpool.core.filter import LoadedFilter
 from imgpool.core.recipe import Recipe, Step
 from imgpool.core.reference import Reference
 from imgpool.core.task import Failure
-from imgpool.system.isolated import MORE_MEMORY, IsolatedError, Tell, call_isolated
+from imgpool.system.isolated import MEMORY_HINT, IsolatedError, ReportProgress, call_isolated
+from imgpool.system.memory import memory_use, reset_peak_memory
 from imgpool.system.resources import workers_within
 from imgpool.work.loading import Load, load_measured
-from imgpool.work.memory_estimate import forget_peak, resident
 
 OWN = 24 << 20
 """Bytes that a forked worker has to itself of what its host has imported: of all the rest there is one copy."""
@@ -84,14 +84,14 @@ def fitted(options: EngineOptions, trial: Trial) -> EngineOptions:
         raise WorkerError(
             f"a worker that has loaded the recipe takes {trial.memory / 1e6:,.0f} MB, "
             f"and there are {options.memory / 1e6:,.0f} MB for all of them",
-            f"raise --max-memory, {MORE_MEMORY}",
+            f"raise --max-memory, {MEMORY_HINT}",
         )
     workers = min(options.workers, most)
     return replace(options, workers=workers, memory=options.memory - workers * trial.memory)
 
 
-def _load(recipe: Recipe, tell: Tell, *, forked: bool) -> Trial:
-    before, _ = resident()
+def _load(recipe: Recipe, tell: ReportProgress, *, forked: bool) -> Trial:
+    before = memory_use().current
     shared = before - OWN if forked else 0
     kept, loads = [], []
     for number, step in enumerate(recipe.steps):
@@ -100,18 +100,18 @@ def _load(recipe: Recipe, tell: Tell, *, forked: bool) -> Trial:
             loaded, load = load_measured(number, step)
             kept.append(loaded)
             loads.append(load)
-    _, loading = resident()
+    loading = memory_use().peak
     at_work = _rehearsed(kept)
     return Trial(tuple(loads), at_work - shared, max(loading, at_work) - shared)
 
 
 def _rehearsed(filters: list[LoadedFilter]) -> int:
     """The bytes that this process holds while filters do what takes most."""
-    forget_peak()
+    reset_peak_memory()
     for loaded in filters:
         with suppress(FilterError):  # a model may find no sense in an image of nothing
             getattr(loaded, "rehearse", _nothing)()
-    return resident()[1]
+    return memory_use().peak
 
 
 def _nothing() -> None:

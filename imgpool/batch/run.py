@@ -25,7 +25,7 @@ from imgpool.output.journal import TaskRecord, latest_records, reason_to_run
 from imgpool.output.layout import default_output
 from imgpool.output.run_file import RunInfo
 from imgpool.output.session import Session, storage_errors
-from imgpool.system.gc_control import collector_at_rest
+from imgpool.system.gc_control import gc_paused
 from imgpool.system.resources import available_cpus, available_memory
 from imgpool.work.files import MAX_PIXELS
 from imgpool.work.loading import Load, LoadLog
@@ -110,7 +110,7 @@ class Run:
         What was found in the inputs.
     planned : list of Planned
         Every image's task, sorted by source.
-    pace : Pace
+    metrics : RunMetrics
         How it goes by, as far as the engine has told.
     provenance : tuple of dict
         Of each step of the recipe, when the run was planned.
@@ -133,11 +133,11 @@ class Run:
         check_output(self.output, settings.inputs)
         ENGINES[settings.engine]  # raises for one that there is not
         self.provenance = tuple(dict(step.provenance) for step in settings.recipe.steps)
-        with collector_at_rest():
+        with gc_paused():
             self.scan = _scan(settings.inputs, self.output)
             self.planned = self._plan()
         refuse_unholdable(self.to_do, settings.recipe)
-        self.pace = RunMetrics()
+        self.metrics = RunMetrics()
         self.trial: Trial | None = None
         self.loads: tuple[Load, ...] = ()
         self._stopping = False
@@ -183,7 +183,7 @@ class Run:
         serial = settings.engine == "serial"
         return EngineOptions(
             workers=1 if serial else settings.workers or available_cpus(),
-            most_workers=None if serial or settings.workers or self._heavy else CROWD * available_cpus(),
+            max_workers=None if serial or settings.workers or self._heavy else CROWD * available_cpus(),
             chunksize=settings.chunksize,
             timeout=TIMEOUT if settings.timeout is None else settings.timeout or None,
             timeout_per_byte=TIMEOUT_PER_BYTE if settings.timeout is None else 0.0,
@@ -191,7 +191,7 @@ class Run:
             memory=settings.max_memory or available_memory(),
             preload=modules_for(settings.recipe, self.to_do),
             start_method=settings.start_method,
-            stopping=lambda: self._stopping,
+            should_stop=lambda: self._stopping,
         )
 
     @property
@@ -220,12 +220,12 @@ class Run:
                 fitted(self.wanted, trial)  # raises where not even one worker fits
             self.trial = trial
 
-    def results(self, notice: Callable[[RunMetrics], None] = ignore_metrics) -> Generator[Result, None, None]:
+    def results(self, on_metrics: Callable[[RunMetrics], None] = ignore_metrics) -> Generator[Result, None, None]:
         """Run, and yield what becomes of every image: what is skipped first, the rest as it is finished.
 
         Parameters
         ----------
-        notice
+        on_metrics
             As in `imgpool.core.engine.EngineOptions`.
 
         Raises
@@ -239,16 +239,16 @@ class Run:
             yield Result(Task(folder, "", 0, 0), "failed", explain(error, "read"))
         stopped = self._stopping and self._heavy and not self.trial
         if not stopped and (self.to_do or self._follows_a_killed_run()):
-            yield from self._run(notice)
+            yield from self._run(on_metrics)
 
-    def _run(self, notice: Callable[[RunMetrics], None]) -> Iterator[Result]:
+    def _run(self, on_metrics: Callable[[RunMetrics], None]) -> Iterator[Result]:
         settings = self.settings
 
-        def note(pace: RunMetrics) -> None:
-            self.pace = pace
-            notice(pace)
+        def note(metrics: RunMetrics) -> None:
+            self.metrics = metrics
+            on_metrics(metrics)
 
-        options = replace(self.options, notice=note)
+        options = replace(self.options, on_metrics=note)
         with Session(self.output, self._info(), self._key, self.scan.folders, self.stop) as session:
             job = Job(settings.recipe, session.scratch, settings.max_pixels, self.provenance)
             engine = ENGINES[settings.engine]

@@ -9,9 +9,9 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line; a signal ends it with a word, also while all that it needs is being imported."""
     try:
-        from imgpool.system.signals import end_at_once
+        from imgpool.system.signals import exit_on_signals
 
-        end_at_once()
+        exit_on_signals()
     except KeyboardInterrupt:
         os.write(2, b"interrupted\n")
         os._exit(130)

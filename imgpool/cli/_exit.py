@@ -13,7 +13,7 @@ from imgpool.cli._interrupts import Interrupted, unwinding
 from imgpool.core.errors import ImgpoolError, UsageError
 from imgpool.report.hints import with_options
 from imgpool.report.text import printable
-from imgpool.system.signals import WORDS
+from imgpool.system.signals import SIGNAL_WORDS
 from imgpool.system.streams import print_text, redirect_to_devnull
 
 BAD_USAGE = 2
@@ -59,7 +59,7 @@ def _leave(error: Exception, verbose: bool, code: int) -> NoReturn:  # noqa: FBT
 
 def say_interrupted(number: int, advice: str) -> None:
     """Say on stderr which signal it was, and how to go on."""
-    _say(f"{WORDS[number]}; {advice}" if advice else WORDS[number])
+    _say(f"{SIGNAL_WORDS[number]}; {advice}" if advice else SIGNAL_WORDS[number])
 
 
 def _say(text: str, fg: str | None = None) -> None:

@@ -25,7 +25,7 @@ from functools import partial
 from types import FrameType
 from typing import NoReturn, Self
 
-from imgpool.system.signals import WORDS, restore_handlers, set_handlers
+from imgpool.system.signals import SIGNAL_WORDS, restore_handlers, set_handlers
 
 GRACE = 5.0
 """Seconds that the images in hand are given to finish."""
@@ -165,7 +165,7 @@ class Interrupts:
             if not self._hear(ECHO, deaf_to=(first,)) and not self._hear(GRACE):
                 _briefly(partial(self._tell, CUT_OFF))
             self._cut()
-            self._hear(STUCK, deaf_to=WORDS)
+            self._hear(STUCK, deaf_to=SIGNAL_WORDS)
             if self._unwinding:
                 self._hear(PARTING)
             if self._can_cut:
@@ -183,7 +183,7 @@ class Interrupts:
                 break
             if number == OVER:
                 raise _Over
-            if number in WORDS and number not in deaf_to:
+            if number in SIGNAL_WORDS and number not in deaf_to:
                 return number
         return None
 

@@ -3,9 +3,9 @@
 import gc
 
 from imgpool.cli._interrupts import ignore_hang_up
-from imgpool.system.gc_control import look_for_none
+from imgpool.system.gc_control import pause_gc
 from imgpool.system.heap import keep_freed_memory
-from imgpool.system.threads import use_one_thread_from_now_on
+from imgpool.system.threads import set_one_thread_environment
 
 WARM = (
     "multiprocessing.queues",
@@ -34,13 +34,13 @@ def begin_to_process(words: list[str]) -> None:
         The command line, less the name of the program and of the command.
     """
     ignore_hang_up()
-    use_one_thread_from_now_on()
+    set_one_thread_environment()
     keep_freed_memory()
     gc.disable()
     if WITHOUT_WORKERS.isdisjoint(words):
         import imgpool.work.preload_common  # noqa: F401 - before the fork: once for both
-        from imgpool.engines.pool.parent.prefork import prepare
+        from imgpool.engines.pool.parent.prefork import start_prefork_host
 
-        prepare(WARM)
+        start_prefork_host(WARM)
     gc.enable()
-    look_for_none()
+    pause_gc()

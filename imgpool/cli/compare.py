@@ -14,7 +14,7 @@ from imgpool.cli._exit import exit_codes, print_json
 from imgpool.cli._interrupts import Interrupted, ignore_hang_up
 from imgpool.cli._options import FilterSteps, Inputs, PixelLength, RecipeName, ToFormat
 from imgpool.system.heap import keep_freed_memory
-from imgpool.system.signals import end_at_once, restore_handlers, set_handlers
+from imgpool.system.signals import exit_on_signals, restore_handlers, set_handlers
 
 
 def compare(  # noqa: PLR0913 - one parameter for each option of the command line
@@ -57,7 +57,7 @@ def compare(  # noqa: PLR0913 - one parameter for each option of the command lin
     alike everywhere: it is named), 1 some do not, 2 bad usage, 3 it could not go on, 130 or 143 interrupted.
     """
     with exit_codes(verbose=verbose):
-        end_at_once()
+        exit_on_signals()
         ignore_hang_up()
         keep_freed_memory()  # as workers do: serially and in the pool, images run alike
         from imgpool.api import choose_recipe, memory_size

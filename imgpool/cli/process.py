@@ -9,8 +9,8 @@ from imgpool.cli._count import count
 from imgpool.cli._exit import exit_codes, print_json, say_interrupted
 from imgpool.cli._interrupts import Interrupted, Interrupts, ignore_hang_up
 from imgpool.cli._options import FilterSteps, Inputs, PixelLength, RecipeName, ToFormat
-from imgpool.system.gc_control import look_as_usual
-from imgpool.system.signals import end_at_once
+from imgpool.system.gc_control import resume_gc
+from imgpool.system.signals import exit_on_signals
 
 if TYPE_CHECKING:
     from imgpool.batch.run import Run
@@ -71,7 +71,7 @@ def process(  # noqa: PLR0913 - one parameter for each option of the command lin
     3 the run could not go on, 130 or 143 interrupted.
     """
     with exit_codes(verbose=verbose):
-        end_at_once()
+        exit_on_signals()
         ignore_hang_up()
         from imgpool.api import choose_recipe, memory_size
         from imgpool.batch.run import Run, Settings
@@ -92,7 +92,7 @@ def process(  # noqa: PLR0913 - one parameter for each option of the command lin
                 fresh=fresh,
             )
         )
-        look_as_usual()
+        resume_gc()
         if dry_run:
             _print_plan(run, as_json=as_json)
         else:

@@ -18,12 +18,12 @@ from imgpool.core.task import Result, Task
 from imgpool.system.heap import keep_freed_memory
 from imgpool.system.processes import (
     clean_start,
-    import_all,
+    import_modules,
     kill_group,
     kill_own_group,
-    lead_group,
+    on_parent_exit,
     start,
-    when_parent_ends,
+    start_process_group,
 )
 from imgpool.system.threads import use_one_thread
 from imgpool.work.process_file import Job, WorkerState, set_up
@@ -156,11 +156,11 @@ def _time(
     method: PoolMethod, tasks: Sequence[Task], job: Job, workers: int, preload: Sequence[str], sender: Connection
 ) -> None:
     """Send every result with the moment at which it was handed over."""
-    lead_group()
-    import_all(preload)
+    start_process_group()
+    import_modules(preload)
     use_one_thread()  # and OpenCV keeps no thread that a fork would miss
     forks = "fork" in multiprocessing.get_all_start_methods()
     with multiprocessing.get_context("fork" if forks else "spawn").Pool(workers, partial(_set_up, job)) as pool:
-        when_parent_ends(kill_own_group)
+        on_parent_exit(kill_own_group)
         ask = METHODS[method.name]
         sender.send([(result, time.monotonic()) for result in ask(pool, tasks, method.chunksize)])

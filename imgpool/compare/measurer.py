@@ -12,12 +12,12 @@ from imgpool.compare.bare_pool import PoolMethod, PoolMethodTiming, time_method
 from imgpool.compare.timeline import StageTime, WorkSpan, alone_at_the_end, most_waiting, stage_times
 from imgpool.compare.timestamps import FINISHED, process_and_note
 from imgpool.core.catalogue import ENGINES
-from imgpool.core.engine import RunMetrics, never
+from imgpool.core.engine import RunMetrics, never_stop
 from imgpool.core.task import Result, Task
 from imgpool.output.layout import STATE_FOLDER
 from imgpool.output.run_file import RunInfo
 from imgpool.output.session import Session
-from imgpool.system.memory_watch import MemoryWatch
+from imgpool.system.memory import MemoryMonitor
 from imgpool.work.process_file import Job, set_up
 
 
@@ -63,9 +63,9 @@ class Measurement:
     cpu_share, blocked_share
         Of the time in images, the share in which a processor computed, and that in which the disk or the network was
         waited for; None where the engine does not tell.
-    peak, peak_all
+    peak, total_peak
         The most bytes that one worker held, and all workers together.
-    pace
+    metrics
         What the engine says of itself.
     """
 
@@ -79,8 +79,8 @@ class Measurement:
     cpu_share: float | None
     blocked_share: float | None
     peak: int
-    peak_all: int
-    pace: RunMetrics
+    total_peak: int
+    metrics: RunMetrics
 
     def stage(self, name: str) -> float:
         """Seconds of a stage by its name; 0 for one that there is not."""
@@ -103,7 +103,7 @@ class Measurer:
     Parameters
     ----------
     run
-        A run that was checked and is never started; it says what is done, and within which limits.
+        A run that was checked and is never_stop started; it says what is done, and within which limits.
     place
         A folder that is there, for the folders of the results.
     """
@@ -134,26 +134,26 @@ class Measurer:
         folder = self.new_folder(f"{method.name}-{method.chunksize or 'auto'}")
         scratch = os.path.join(folder, STATE_FOLDER)  # nobody takes such a folder for one of images
         os.makedirs(scratch)
-        options = replace(self.run.options, workers=workers, most_workers=None)
+        options = replace(self.run.options, workers=workers, max_workers=None)
         return time_method(method, self.move(tasks, folder), self.job(scratch), options, patience)
 
     def measure(self, setup: EngineSetup, tasks: Sequence[Task], limit: float | None = None) -> Measurement:
         """Run the tasks; after so many seconds of work no further one. Raises `RunError` if it cannot go on."""
-        paces = [RunMetrics()]
+        reported = [RunMetrics()]
         spans: list[WorkSpan] = []
         options = replace(
             self.run.options,
             workers=setup.workers,
-            most_workers=None,
+            max_workers=None,
             chunksize=setup.chunksize,
-            stopping=(lambda: sum(span.seconds for span in spans) > limit) if limit else never,
-            notice=paces.append,
+            should_stop=(lambda: sum(span.seconds for span in spans) > limit) if limit else never_stop,
+            on_metrics=reported.append,
         )
         folder = self.new_folder(f"{setup.engine}-{setup.workers}-{setup.chunksize or 'auto'}")
         results: dict[str, Result] = {}
         taken: list[float] = []
         started = time.monotonic()
-        with MemoryWatch() as memory, self._session(folder, setup, len(tasks)) as session:
+        with MemoryMonitor() as memory, self._session(folder, setup, len(tasks)) as session:
             engine = ENGINES[setup.engine].run(
                 self.move(tasks, folder), process_and_note, partial(set_up, self.job(session.scratch)), options
             )
@@ -161,26 +161,26 @@ class Measurer:
                 for result in engine:
                     taken.append(time.monotonic() - started)
                     spans.append(_span(result, started, taken[-1]))
-                    memory.look_at(result.pid)
+                    memory.watch(result.pid)
                     session.record(result)
                     results[result.task.source] = result
         seconds = time.monotonic() - started
-        pace = paces[-1]
-        peak = max(memory.peak, pace.peak)
+        metrics = reported[-1]
+        peak = max(memory.peak, metrics.peak_memory)
         steps = [step.filter for step in self.run.settings.recipe.steps]
         return Measurement(
             setup=setup,
             seconds=seconds,
             first=min(taken, default=seconds),
             results=results,
-            stages=stage_times(list(results.values()), spans, steps, setup.workers, seconds, pace),
+            stages=stage_times(list(results.values()), spans, steps, setup.workers, seconds, metrics),
             alone=alone_at_the_end(spans),
             waiting=most_waiting([(span.finished, at) for span, at in zip(spans, taken, strict=True)]),
-            cpu_share=_share(pace.cpu_seconds, pace),
-            blocked_share=_share(pace.blocked_seconds, pace),
+            cpu_share=_share(metrics.cpu_seconds, metrics),
+            blocked_share=_share(metrics.blocked_seconds, metrics),
             peak=peak,
-            peak_all=max(memory.peak_all, peak),
-            pace=pace,
+            total_peak=max(memory.total_peak, peak),
+            metrics=metrics,
         )
 
     def _session(self, folder: str, setup: EngineSetup, count: int) -> Session:
@@ -204,5 +204,5 @@ def _span(result: Result, started: float, taken: float) -> WorkSpan:
     return WorkSpan(result.pid, finished - sum(result.seconds.values()), finished)
 
 
-def _share(seconds: float, pace: RunMetrics) -> float | None:
-    return min(1.0, seconds / pace.task_seconds) if pace.cpu_seconds and pace.task_seconds else None
+def _share(seconds: float, metrics: RunMetrics) -> float | None:
+    return min(1.0, seconds / metrics.task_seconds) if metrics.cpu_seconds and metrics.task_seconds else None

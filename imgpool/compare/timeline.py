@@ -44,7 +44,7 @@ def stage_times(
     steps: Sequence[str],
     workers: int,
     seconds: float,
-    pace: RunMetrics,
+    metrics: RunMetrics,
 ) -> tuple[StageTime, ...]:
     """Where the time of all workers went, in the order in which an image meets it.
 
@@ -56,7 +56,7 @@ def stage_times(
         The recipe's filters.
     workers, seconds
         Of the run: their product is shared out.
-    pace
+    metrics
         What the engine says of the run.
     """
     read, filter_, write = (
@@ -69,7 +69,7 @@ def stage_times(
     start = workers * min((span.began for span in spans), default=seconds)
     end = workers * (seconds - max((span.finished for span in spans), default=seconds))
     left = workers * seconds - start - end - read - filter_ - write
-    dispatch = min(max(0.0, left), pace.chunks * pace.dispatch_seconds)
+    dispatch = min(max(0.0, left), metrics.chunks * metrics.dispatch_seconds)
     return (
         StageTime("start", start),
         StageTime("read", read),

@@ -38,46 +38,46 @@ class RunMetrics:
         Processes that work at the same time.
     tasks, chunks
         Answered so far; a chunk is what a worker is handed at once.
-    longest
-        Tasks in the longest chunk.
+    longest_chunk
+        Tasks in the longest_chunk chunk.
     task_seconds
         Time in tasks, of all workers together.
     cpu_seconds
         Of it, the time that a processor computed.
     blocked_seconds
         Of it, the time that they waited for disk or network; what then remains they waited for a processor.
-    waited_seconds
+    idle_seconds
         Time that workers spent between chunks: handing over, and having nothing to do.
     dispatch_seconds
         What handing one chunk over costs.
     setup_seconds
         From the start of the engine to the first task.
-    peak
+    peak_memory
         The most memory that one worker has held, in bytes; 0 if that is not known.
-    why
-        One sentence for people: what was chosen (workers, chunk length), and why.
+    reason
+        One sentence for people: what was chosen (workers, chunk length), and reason.
     """
 
     workers: int = 1
     tasks: int = 0
     chunks: int = 0
-    longest: int = 0
+    longest_chunk: int = 0
     task_seconds: float = 0.0
     cpu_seconds: float = 0.0
     blocked_seconds: float = 0.0
-    waited_seconds: float = 0.0
+    idle_seconds: float = 0.0
     dispatch_seconds: float = 0.0
     setup_seconds: float = 0.0
-    peak: int = 0
-    why: str = ""
+    peak_memory: int = 0
+    reason: str = ""
 
 
-def ignore_metrics(_pace: RunMetrics) -> None:
-    """The `EngineOptions.notice` of a run whose pace nobody asks for."""
+def ignore_metrics(_metrics: RunMetrics) -> None:
+    """The `EngineOptions.on_metrics` of a run whose metrics nobody asks for."""
 
 
-def never() -> bool:
-    """The `EngineOptions.stopping` of a run that nobody stops."""
+def never_stop() -> bool:
+    """The `EngineOptions.should_stop` of a run that nobody stops."""
     return False
 
 
@@ -89,7 +89,7 @@ class EngineOptions:
     ----------
     workers
         Processes that work at the same time; 1 or more.
-    most_workers
+    max_workers
         None holds the engine to `workers`. Else it may choose: fewer where there is little to do, and up to so many
         where tasks mostly wait for disk or network.
     chunksize
@@ -104,15 +104,15 @@ class EngineOptions:
         Modules to import before workers are started, where the start method allows.
     start_method
         How worker processes come to be.
-    stopping
+    should_stop
         Asked several times a second; once it is true no further task is started: those in hand are answered,
-        the others never are. Called in the parent only.
-    notice
-        Told the run's pace: whenever a choice is made, and at the end. Called in the parent only.
+        the others never_stop are. Called in the parent only.
+    on_metrics
+        Told the run's metrics: whenever a choice is made, and at the end. Called in the parent only.
     """
 
     workers: int = 1
-    most_workers: int | None = None
+    max_workers: int | None = None
     chunksize: int | None = None
     timeout: float | None = None
     timeout_per_byte: float = 0.0
@@ -120,13 +120,13 @@ class EngineOptions:
     memory: int | None = None
     preload: tuple[str, ...] = ()
     start_method: StartMethod = "forkserver"
-    stopping: Callable[[], bool] = never
-    notice: Callable[[RunMetrics], None] = ignore_metrics
+    should_stop: Callable[[], bool] = never_stop
+    on_metrics: Callable[[RunMetrics], None] = ignore_metrics
 
     def __post_init__(self) -> None:
         if self.workers < 1 or (self.chunksize is not None and self.chunksize < 1):
             raise UsageError("there must be at least one worker, and one image in a chunk", "give 1 or more")
-        if self.most_workers is not None and self.most_workers < self.workers:
+        if self.max_workers is not None and self.max_workers < self.workers:
             raise UsageError("there may be no fewer workers than there are to be", "give as many or more")
         if self.timeout is not None and self.timeout <= 0:
             raise UsageError("an image must have some time", "give more than 0 s, or no limit")

@@ -11,7 +11,7 @@ from imgpool.engines.pool.parent.metrics import MetricsCollector
 from imgpool.engines.pool.parent.worker_count import WorkerCount
 from imgpool.engines.pool.protocol.messages import SetupFailure
 from imgpool.engines.pool.worker.stopwatch import Stopwatch
-from imgpool.system.processes import import_all
+from imgpool.system.processes import import_modules
 from imgpool.system.threads import one_thread
 
 __all__ = ["SERIAL"]
@@ -40,14 +40,14 @@ class SerialEngine:
         if first is None:
             return
         meter = MetricsCollector(options, WorkerCount(1, "one after the other, in this process"))
-        import_all(options.preload)
+        import_modules(options.preload)
         with one_thread(), closing(Stopwatch()) as watch:
             try:
                 state = initializer()
             except (Exception, SystemExit) as error:
                 raise SetupFailure.of(error).as_error() from error
             for task in chain([first], waiting):
-                if options.stopping():
+                if options.should_stop():
                     break
                 watch.start()
                 result = answer(function, state, task, passing=KeyboardInterrupt)

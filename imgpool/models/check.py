@@ -12,7 +12,7 @@ from imgpool.core.catalogue import RUNTIMES
 from imgpool.core.engine import EngineOptions
 from imgpool.core.errors import RecipeError, RunError, UsageError, WorkerError
 from imgpool.core.model import Array, Model, ModelReference, Tensor, built_in_models
-from imgpool.system.isolated import IsolatedError, Tell, call_isolated
+from imgpool.system.isolated import IsolatedError, ReportProgress, call_isolated
 
 TOLERANCE = 1e-4
 """Largest difference from a published output, where the package allows no other."""
@@ -136,7 +136,7 @@ def _explained(model: Model, error: IsolatedError) -> UsageError | RunError:
     return explained
 
 
-def _check(model: Model, _tell: Tell) -> Check:
+def _check(model: Model, _tell: ReportProgress) -> Check:
     runtime = RUNTIMES[model.runtime]
     inputs = {tensor.name: runtime.test_array(model, tensor.test) for tensor in model.inputs}
     published = {tensor.name: runtime.test_array(model, tensor.test) for tensor in model.outputs if tensor.test}

@@ -17,52 +17,15 @@ from typing import Any
 
 from imgpool.core.errors import UsageError
 from imgpool.output.layout import run_path, state_folder
+from imgpool.system.process_identity import boot_id, own_start_time, process_start_time
 
 VERSION = 1
 FRESH = 60.0
 """Seconds after its last sign of life in which a run on another machine counts as alive."""
 
-_PROC = Path("/proc")
-
 
 def _utc_now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
-def _own_start() -> float:
-    return _process_started(os.getpid()) or 0.0
-
-
-def _process_started(pid: int) -> float | None:
-    """When a process started, in seconds after the boot; None if there is none, or only its remains."""
-    if (_PROC / "self" / "stat").exists():
-        return _process_started_by_proc(pid)
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        boot = psutil.boot_time()
-        return round(process.create_time() - boot, 2)
-    except psutil.Error:
-        return None
-
-
-def _process_started_by_proc(pid: int) -> float | None:
-    """As psutil tells it, which takes longer to import than many an image to process."""
-    try:
-        state, *numbers = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    return None if state in {b"Z", b"X"} else round(int(numbers[18]) / os.sysconf("SC_CLK_TCK"), 2)
-
-
-def _boot() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    except OSError:
-        return ""
 
 
 def _new_token() -> str:
@@ -116,8 +79,8 @@ class RunInfo:
     v: int = VERSION
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
-    process_started: float = field(default_factory=_own_start)
-    boot: str = field(default_factory=_boot)
+    process_started: float = field(default_factory=own_start_time)
+    boot: str = field(default_factory=boot_id)
     token: str = field(default_factory=_new_token)
     since: str = field(default_factory=_utc_now)
     inputs: tuple[str, ...]
@@ -223,7 +186,7 @@ def is_alive(output: str, info: RunInfo) -> bool:
     if info.ended is not None:
         return False
     if info.host == socket.gethostname():
-        started = _process_started(info.pid) if info.boot == _boot() else None
+        started = process_start_time(info.pid) if info.boot == boot_id() else None
         return started is not None and abs(started - info.process_started) < 1
     return abs(clock_ns(output) - _touched_ns(output)) < FRESH * 1e9
 

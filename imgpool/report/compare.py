@@ -81,7 +81,7 @@ def _told(done: Measurement | PoolMethodTiming | PoolMethod) -> str:
         return f"{label(done)} · it came to no end"
     if isinstance(done, PoolMethodTiming):
         return f"{label(done.method)} · {done.seconds:.2f} s"
-    why = f" · {printable(done.pace.why)}" if done.pace.why else ""
+    why = f" · {printable(done.metrics.reason)}" if done.metrics.reason else ""
     return f"{label(done.setup)} · {done.seconds:.2f} s · {done.rate:.1f} images/s{why}"
 
 
@@ -185,7 +185,7 @@ def _chunks_table(comparison: Comparison) -> Table:
     fastest = min(measured.seconds for measured in comparison.by_chunksize)
     for measured in comparison.by_chunksize:
         length = measured.setup.chunksize
-        chosen = f"auto (up to {measured.pace.longest})" if measured.pace.longest else "auto"
+        chosen = f"auto (up to {measured.metrics.longest_chunk})" if measured.metrics.longest_chunk else "auto"
         cells = (f"{measured.seconds:.2f}", f"{measured.rate:.1f}", _Bar(fastest / measured.seconds))
         table.add_row(str(length) if length else chosen, *cells)
     return table
@@ -227,7 +227,7 @@ def _conclusions(comparison: Comparison) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_row("bound by", f"{BOTTLENECKS[bottleneck.by]}: {bottleneck.why}")
     most = comparison.median(comparison.most)
-    held = f"a worker holds up to {size(most.peak)}, all {most.setup.workers} together {size(most.peak_all)}"
+    held = f"a worker holds up to {size(most.peak)}, all {most.setup.workers} together {size(most.total_peak)}"
     table.add_row("memory", held if most.peak else "not known: the run was too short")
     read = sum(task.size for task in comparison.tasks)
     rate = f", {size(read / comparison.reading)}/s" if comparison.reading else ""

@@ -95,9 +95,9 @@ def _measurement(measured: Measurement, serial: Measurement) -> dict[str, Any]:
         "blocked_share": _rounded(measured.blocked_share),
         "most_waiting": measured.waiting,
         "peak_bytes": measured.peak,
-        "peak_bytes_all": measured.peak_all,
-        "longest_chunk": measured.pace.longest or None,
-        "why": measured.pace.why,
+        "peak_bytes_all": measured.total_peak,
+        "longest_chunk": measured.metrics.longest_chunk or None,
+        "why": measured.metrics.reason,
     }
 
 

@@ -51,11 +51,11 @@ class Reporter:
         if self._verbosity >= 0:
             self._console.print(StyledLine(text, style))
 
-    def explain(self, pace: RunMetrics) -> None:
+    def explain(self, metrics: RunMetrics) -> None:
         """Say with ``-v`` what the engine has chosen, and why; once, until it chooses anew."""
-        if self._verbosity > 0 and pace.why != self._explained:
-            self._explained = pace.why
-            self._console.print(StyledLine(f"  {pace.why}", "dim"))
+        if self._verbosity > 0 and metrics.reason != self._explained:
+            self._explained = metrics.reason
+            self._console.print(StyledLine(f"  {metrics.reason}", "dim"))
 
     def notice(self, text: str) -> None:
         """Print a line that answers a person, whatever is wanted else."""

@@ -71,7 +71,7 @@ def run_json(run: Run) -> dict[str, Any]:
     """How a run is set up, as plain JSON values."""
     return {
         "engine": run.settings.engine,
-        "workers": run.pace.workers if run.pace.tasks else run.options.workers,
+        "workers": run.metrics.workers if run.metrics.tasks else run.options.workers,
         "chunksize": run.options.chunksize or "auto",
         "recipe": run.settings.recipe.name,
         "fingerprint": run.fingerprint,

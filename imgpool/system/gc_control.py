@@ -1,35 +1,35 @@
-"""Garbage collection: off during start-up and planning, normal during a run, skipped at exit."""
+"""Garbage collection: postponed during start-up and planning, normal during a run, skipped at exit."""
 
 import atexit
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-MANY = 1_000_000
-"""New objects after which Python looks all the same."""
+PAUSED_THRESHOLD = 1_000_000
+"""New objects after which a collection runs even while collection is paused."""
 
-_usual = gc.get_threshold()
-
-
-def look_for_none() -> None:
-    """Look for none for now."""
-    gc.set_threshold(MANY)
+_default_threshold = gc.get_threshold()
 
 
-def look_as_usual() -> None:
-    """Look for it from now on, but never among what there is now: it stays."""
+def pause_gc() -> None:
+    """Postpone collection until `resume_gc`, or until very many objects are new."""
+    gc.set_threshold(PAUSED_THRESHOLD)
+
+
+def resume_gc() -> None:
+    """Collect as usual from now on, and never examine the objects that exist now: they are kept."""
     gc.freeze()
-    gc.set_threshold(*_usual)
+    gc.set_threshold(*_default_threshold)
 
 
 def freeze_gc_at_exit() -> None:
-    """Else Python goes through all that was imported again and again before it ends."""
+    """Skip the collections at exit, which would examine everything that was imported."""
     atexit.register(gc.freeze)
 
 
 @contextmanager
-def collector_at_rest() -> Iterator[None]:
-    """Look for no garbage meanwhile: of millions of files there are millions of objects, and all of them are kept."""
+def gc_paused() -> Iterator[None]:
+    """Disable collection in this context, for code that creates millions of objects and keeps them all."""
     enabled = gc.isenabled()
     gc.disable()
     try:

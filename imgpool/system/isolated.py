@@ -18,11 +18,11 @@ from imgpool.system.memory_limit import MemoryLimit
 from imgpool.system.processes import (
     clean_start,
     exit_reason,
-    import_all,
+    import_modules,
     kill_group,
-    lead_group,
+    on_parent_exit,
     start,
-    when_parent_ends,
+    start_process_group,
 )
 from imgpool.system.resources import available_memory
 from imgpool.system.threads import use_one_thread
@@ -33,10 +33,10 @@ HEARTBEAT = 0.1
 PARTING = 5.0
 """Seconds for a process that has nothing more to say to be gone."""
 
-MORE_MEMORY = "end other programs, or use a machine that has more"
+MEMORY_HINT = "end other programs, or use a machine that has more"
 
 Value = TypeVar("Value")
-Tell = Callable[[int], object]
+ReportProgress = Callable[[int], object]
 
 
 class IsolatedError(Exception):
@@ -59,7 +59,7 @@ class _Answer(Generic[Value]):
 
 
 def call_isolated(
-    function: Callable[[Tell], Value], options: EngineOptions, heard: Tell = lambda _: None
+    function: Callable[[ReportProgress], Value], options: EngineOptions, on_progress: ReportProgress = lambda _: None
 ) -> Value | None:
     """Call a function in a process of its own; None if the run is stopped meanwhile.
 
@@ -69,12 +69,12 @@ def call_isolated(
         Picklable, as is what it returns. It is given something to call with a number, of how far it has come.
     options
         Of a run: its time limit holds from each such number to the next, and what it preloads is imported before.
-    heard
+    on_progress
         Called here with each number.
 
     Raises
     ------
-    ApartError
+    IsolatedError
         If it has no answer.
     WorkerError
         If the system lets no process start.
@@ -89,16 +89,18 @@ def call_isolated(
         except (OSError, EOFError) as error:
             raise WorkerError(f"no process can be started: {error}", "end other programs, then try again") from error
         try:
-            return _listen(child, receiver, options, heard)
+            return _listen(child, receiver, options, on_progress)
         finally:
             kill_group(child)
             child.join()
             child.close()
 
 
-def _listen(child: BaseProcess, receiver: Connection, options: EngineOptions, heard: Tell) -> Value | None:
+def _listen(
+    child: BaseProcess, receiver: Connection, options: EngineOptions, on_progress: ReportProgress
+) -> Value | None:
     began = time.monotonic()
-    while not options.stopping():
+    while not options.should_stop():
         if options.timeout and time.monotonic() - began > options.timeout:
             raise IsolatedError(_too_late(options.timeout))
         if not wait([receiver], HEARTBEAT):
@@ -112,7 +114,7 @@ def _listen(child: BaseProcess, receiver: Connection, options: EngineOptions, he
             return message.value
         if isinstance(message, Failure):
             raise IsolatedError(message)
-        heard(message)
+        on_progress(message)
         began = time.monotonic()
     return None
 
@@ -125,17 +127,17 @@ def _death(exitcode: int | None) -> Failure:
     reason = exit_reason(exitcode)
     hint = "what is loaded, or the library that loads it, is broken: get it again, or another version"
     if reason == "SIGKILL":
-        hint = f"the system may have run out of memory: {MORE_MEMORY}"
+        hint = f"the system may have run out of memory: {MEMORY_HINT}"
     return Failure("worker", reason, f"its process ended with {reason}", hint)
 
 
-def _answer(function: Callable[[Tell], Value], preload: Sequence[str], sender: Connection) -> None:
+def _answer(function: Callable[[ReportProgress], Value], preload: Sequence[str], sender: Connection) -> None:
     """Be that process; as workers do, it uses one thread, and keeps what C libraries print off the terminal."""
-    lead_group()
-    when_parent_ends(lambda: os._exit(1))
+    start_process_group()
+    on_parent_exit(lambda: os._exit(1))
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
-    import_all(preload)
+    import_modules(preload)
     use_one_thread()
     keep_freed_memory()
     MemoryLimit(available_memory()).set(None)
@@ -149,7 +151,7 @@ def _told(error: BaseException) -> Failure:
     """What to say of an error: a file by its name, and the remedy for what is loaded instead of that for an image."""
     failure = explain(error, "worker")
     if lacks_memory(error):
-        return replace(failure, hint=MORE_MEMORY)
+        return replace(failure, hint=MEMORY_HINT)
     if isinstance(error, OSError) and error.filename:
         return replace(failure, message=f"{error.filename}: {failure.message}")
     return failure if isinstance(error, ImgpoolError) else replace(failure, hint="run it with -v to see where")

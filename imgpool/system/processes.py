@@ -107,14 +107,14 @@ if sys.platform != "win32":
         Process = _ForkedWorker
 
 
-def import_all(modules: Iterable[str]) -> None:
+def import_modules(modules: Iterable[str]) -> None:
     """Import what the tasks will need; what does not import is for the initializer to say."""
     for module in modules:
         with contextlib.suppress(Exception):
             importlib.import_module(module)
 
 
-def lead_group() -> None:
+def start_process_group() -> None:
     """Put this process at the head of a process group of its own, out of reach of the terminal's Ctrl-C."""
     if hasattr(os, "setsid"):
         os.setsid()
@@ -135,7 +135,7 @@ def kill_own_group() -> None:
     os._exit(1)
 
 
-def is_gone(pid: int, patience: float) -> bool:
+def wait_until_gone(pid: int, patience: float) -> bool:
     """Whether there is no such process any more, or only its remains, within so many seconds."""
     import psutil
 
@@ -150,7 +150,7 @@ def is_gone(pid: int, patience: float) -> bool:
     return True
 
 
-def when_parent_ends(action: Callable[[], object]) -> None:
+def on_parent_exit(action: Callable[[], object]) -> None:
     """Call `action` from a thread as soon as the process that started this one is gone."""
     parent = parent_process()
     assert parent is not None  # only processes started by multiprocessing call this
@@ -170,13 +170,13 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def parent_ends(patience: float) -> bool:
+def parent_exits(patience: float) -> bool:
     """Whether the process that started this one ends within so many seconds."""
     parent = parent_process()
     return parent is None or bool(wait([parent.sentinel], patience))
 
 
-def birth_number(process: BaseProcess) -> int:
+def process_number(process: BaseProcess) -> int:
     """How many children its parent had started when it started this one, itself included: "Name-1:3" is 3."""
     return int(process.name.rpartition(":")[2])
 
@@ -188,13 +188,3 @@ def exit_reason(exitcode: int | None) -> str:
             return signal.Signals(-exitcode).name
         return f"signal {-exitcode}"
     return f"exit code {exitcode}"
-
-
-def peak_memory(*, of_children: bool = False) -> int:
-    """The most bytes that this process has held, or any child of it that has ended; 0 where that is not known."""
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_CHILDREN if of_children else resource.RUSAGE_SELF).ru_maxrss

@@ -4,10 +4,10 @@ import math
 import os
 from pathlib import Path
 
-HEADROOM = 0.8
+AVAILABLE_MEMORY_SHARE = 0.8
 """The share of the available memory that a run takes for itself."""
 
-ROOM = 64 * 1024**2
+MIN_TASK_MEMORY = 64 * 1024**2
 """Bytes for the images of each worker, where memory decides how many there are."""
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -37,7 +37,7 @@ def available_memory() -> int:
     """Bytes a run may use: what machine and container have left, with some head-room kept."""
     free = _free_memory()
     left = memory_left()
-    return int(HEADROOM * (free if left is None else min(free, left)))
+    return int(AVAILABLE_MEMORY_SHARE * (free if left is None else min(free, left)))
 
 
 def workers_within(memory: int, held: int, peak: int) -> int:
@@ -52,7 +52,7 @@ def workers_within(memory: int, held: int, peak: int) -> int:
     """
     if held > memory:
         return 0
-    return max(1, memory // max(held + ROOM, peak))
+    return max(1, memory // max(held + MIN_TASK_MEMORY, peak))
 
 
 def _free_memory(table: Path = MEMORY) -> int:

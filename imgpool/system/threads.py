@@ -28,7 +28,7 @@ _limited = _is_limited()
 """Whether the environment has limited every library from the first on; true of what is forked from here as well."""
 
 
-def use_one_thread_from_now_on() -> None:
+def set_one_thread_environment() -> None:
     """Limit libraries that are not loaded yet, in this process and in those that it starts, for good."""
     global _limited  # noqa: PLW0603 - it is the process that is limited
     os.environ.update(ONE_THREAD)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from imgpool.core.errors import WorkerError
 from imgpool.core.filter import LoadedFilter
 from imgpool.core.recipe import Recipe, Step
-from imgpool.work.memory_estimate import resident
+from imgpool.system.memory import memory_use
 
 
 class Load(NamedTuple):
@@ -48,11 +48,11 @@ def load_filters(recipe: Recipe, note: Callable[[Load], object]) -> tuple[Loaded
 
 def load_measured(number: int, step: Step) -> tuple[LoadedFilter, Load]:
     """Load a step of a recipe, and tell what that took."""
-    before, _ = resident()
+    before = memory_use().current
     started = time.perf_counter()
     loaded = step.load()
     seconds = time.perf_counter() - started
-    after, _ = resident()
+    after = memory_use().current
     return loaded, Load(number, os.getpid(), round(seconds, 6), max(0, after - before))
 
 

@@ -25,7 +25,6 @@ import contextlib
 import functools
 import json
 import os
-import sys
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -36,6 +35,7 @@ from imgpool.core.engine import MemoryNeeded
 from imgpool.core.errors import FilterError
 from imgpool.core.image import Properties
 from imgpool.core.recipe import Recipe
+from imgpool.system.memory import memory_use, reset_peak_memory
 
 START = 8.0
 """Copies to expect as long as no image of the kind was seen; nearly all filters take less."""
@@ -49,7 +49,6 @@ LEAST = 64 << 20
 Learn = Callable[[bool], None]
 
 _FLOAT = 4  # bytes
-_SELF = Path("/proc/self")
 
 
 def learn_nothing(_done: bool) -> None:  # noqa: FBT001 - a `Learn`
@@ -73,7 +72,7 @@ class MemoryEstimate:
         self._copy = functools.lru_cache(maxsize=64)(self._largest)  # most images of a folder are alike
         self._seen: defaultdict[str, _Seen] = defaultdict(_Seen)
         self._shared = shared
-        self._at_first, _ = resident()
+        self._at_first = memory_use().current
 
     def expect(self, properties: Properties, file_size: int, memory: int | None = None) -> int:
         """The bytes that an image will take, by a careful estimate.
@@ -111,12 +110,12 @@ class MemoryEstimate:
         copy = self._copy(properties)
         if copy < LEAST:
             return learn_nothing
-        forget_peak()
-        _, record = resident()
+        reset_peak_memory()
+        record = memory_use().peak
         return functools.partial(self._learn, self._seen[_kind(properties)], copy, record)
 
     def _learn(self, seen: "_Seen", copy: int, record: int, done: bool) -> None:  # noqa: FBT001 - a `Learn`
-        _, peak = resident()
+        peak = memory_use().peak
         if peak > record and seen.learn((peak - self._at_first) / copy, done=done) and seen.done:
             self._tell_others()
 
@@ -165,33 +164,6 @@ class _Seen:
         self.most = max(self.most, copies)
         self.done |= done
         return before != (self.most, self.done)
-
-
-def resident() -> tuple[int, int]:
-    """The bytes that this process holds in memory now, and the most that it has held."""
-    if sys.platform != "linux":
-        return _resident_elsewhere()
-    lines = (_SELF / "status").read_text("utf-8").splitlines()
-    sizes = {line.partition(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.startswith("Vm")}
-    return sizes["VmRSS"], sizes["VmHWM"]
-
-
-def forget_peak() -> None:
-    """Let the most that this process has held begin anew, where the system can: on Linux."""
-    with contextlib.suppress(OSError):
-        (_SELF / "clear_refs").write_text("5")
-
-
-def _resident_elsewhere() -> tuple[int, int]:
-    import psutil
-
-    now = psutil.Process().memory_info()
-    if sys.platform == "win32":
-        return now.rss, now.peak_wset
-    import resource
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return now.rss, most * (1 if sys.platform == "darwin" else 1024)
 
 
 def _kind(properties: Properties) -> str:

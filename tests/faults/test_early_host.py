@@ -19,15 +19,15 @@ SCRIPT = """
 import multiprocessing, os, signal, sys, threading
 sys.path.insert(0, {support!r})
 from tests.support import engine_tasks as tasks
-from imgpool.engines.pool.parent import prefork as _early_host
-from imgpool.engines.pool.parent.prefork import prepare
-from imgpool.system.threads import use_one_thread_from_now_on
+from imgpool.engines.pool.parent import prefork as prefork
+from imgpool.engines.pool.parent.prefork import start_prefork_host
+from imgpool.system.threads import set_one_thread_environment
 from imgpool.engines.pool import POOL
 
-use_one_thread_from_now_on()
+set_one_thread_environment()
 {before}
-prepare({modules!r})
-early = _early_host._waiting and _early_host._waiting.process.pid
+start_prefork_host({modules!r})
+early = prefork._waiting and prefork._waiting.process.pid
 
 def run(*verbs, **options):
     return list(POOL.run(tasks.tasks(*verbs), tasks.do, tasks.no_state, tasks.options(**options)))
@@ -113,8 +113,8 @@ def test_it_is_replaced_when_it_dies_at_work(temporary):
     "why",
     [
         "os.kill(early, signal.SIGKILL)",
-        "os.kill(early, signal.SIGKILL); _early_host._waiting.process.join()",
-        "import dataclasses; _early_host._waiting = dataclasses.replace(_early_host._waiting, room=1)",
+        "os.kill(early, signal.SIGKILL); prefork._waiting.process.join()",
+        "import dataclasses; prefork._waiting = dataclasses.replace(prefork._waiting, room=1)",
     ],
 )
 def test_one_that_cannot_serve_costs_no_task(temporary, why):
@@ -151,8 +151,8 @@ def test_a_fork_of_the_parent_leaves_it_to_the_parent():
     body = """
 child = os.fork()
 if not child:
-    print(_early_host.take(1), flush=True)
-    _early_host._discard()
+    print(prefork.take(1), flush=True)
+    prefork._discard()
     os._exit(0)
 os.waitpid(child, 0)
 """
@@ -177,8 +177,8 @@ def test_it_ends_with_a_parent_that_is_killed_before_it_has_run_anything(tempora
 COMMAND = """
 import atexit, sys
 from imgpool.cli import main
-from imgpool.engines.pool.parent import prefork as _early_host
-atexit.register(lambda: print("early:", _early_host._waiting is not None))
+from imgpool.engines.pool.parent import prefork as prefork
+atexit.register(lambda: print("early:", prefork._waiting is not None))
 sys.argv = ["imgpool", "process", *sys.argv[1:]]
 main()
 """

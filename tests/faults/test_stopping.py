@@ -17,7 +17,7 @@ METHODS = ["fork", "forkserver", "spawn"]
 
 def start(*verbs, engine=POOL, stopping=None, **options):
     stop = stopping or threading.Event()
-    return engine.run(tasks.tasks(*verbs), tasks.do, tasks.no_state, tasks.options(stopping=stop.is_set, **options))
+    return engine.run(tasks.tasks(*verbs), tasks.do, tasks.no_state, tasks.options(should_stop=stop.is_set, **options))
 
 
 @pytest.mark.parametrize("engine", ["serial", "pool"])

@@ -19,8 +19,8 @@ def failing(result, stage="read", error="ReadError"):
 
 def measured(setup, seconds, results, **changes):
     stages = tuple(StageTime(name, share * seconds * setup.workers) for name, share in zip(STAGES, SHARES, strict=True))
-    pace = RunMetrics(workers=setup.workers, longest=16, why="as asked")
-    whole = Measurement(setup, seconds, 0.25, results, stages, 0.1, 3, 0.95, 0.02, 90_000_000, 150_000_000, pace)
+    metrics = RunMetrics(workers=setup.workers, longest_chunk=16, reason="as asked")
+    whole = Measurement(setup, seconds, 0.25, results, stages, 0.1, 3, 0.95, 0.02, 90_000_000, 150_000_000, metrics)
     return replace(whole, **changes)
 
 

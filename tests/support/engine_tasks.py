@@ -14,7 +14,7 @@ import psutil
 from imgpool.core.engine import EngineOptions, MemoryNeeded
 from imgpool.core.errors import ReadError
 from imgpool.core.task import Result, Task
-from imgpool.system.processes import birth_number
+from imgpool.system.processes import process_number
 
 
 class Unpicklable(Exception):  # noqa: N818 - a bad exception on purpose
@@ -243,4 +243,4 @@ def claim_and_stay(claims, slot, index, seconds, exit_code):
 def child_numbers(method):
     """The numbers of three children of this process."""
     context = multiprocessing.get_context(method)
-    return [birth_number(context.Process()) for _ in range(3)]
+    return [process_number(context.Process()) for _ in range(3)]

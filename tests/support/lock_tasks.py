@@ -27,7 +27,7 @@ def pretend(*, locks=True, host=None):
         lock.SETTLING = 0.5
     if host:
         socket.gethostname = lambda: host
-        run_file._boot = lambda: f"boot of {host}"
+        run_file.boot_id = lambda: f"boot of {host}"
 
 
 def compete(folders, together, outcomes, *, locks, hosts=None):

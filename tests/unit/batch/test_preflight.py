@@ -16,7 +16,7 @@ from imgpool.core.engine import EngineOptions
 from imgpool.core.errors import WorkerError
 from imgpool.core.recipe import Recipe
 from imgpool.report.step_loads import loads_json
-from imgpool.system.resources import ROOM
+from imgpool.system.resources import MIN_TASK_MEMORY
 from imgpool.work.loading import Load
 from tests.support.heavy_filter import installed, processes
 from tests.support.small_runs import prepare, statuses
@@ -95,21 +95,21 @@ def test_a_run_that_is_stopped_waits_for_no_model():
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
     began = time.monotonic()
-    assert try_loading(recipe("heavy:how=hang"), replace(OPTIONS, stopping=stop.is_set)) is None
+    assert try_loading(recipe("heavy:how=hang"), replace(OPTIONS, should_stop=stop.is_set)) is None
     assert time.monotonic() - began < 30
 
 
 def test_workers_are_as_many_as_there_is_memory_for_and_their_images_get_the_rest():
     trial = Trial((), memory=100, peak=100)
-    options = EngineOptions(workers=8, memory=3 * (ROOM + 100) + 99)
+    options = EngineOptions(workers=8, memory=3 * (MIN_TASK_MEMORY + 100) + 99)
     assert fitted(options, trial) == replace(options, workers=3, memory=options.memory - 300)
     assert fitted(replace(options, workers=2), trial).workers == 2
     assert fitted(replace(options, memory=None), trial) == replace(options, memory=None)
 
 
 def test_what_loading_takes_for_a_moment_counts_too():
-    options = EngineOptions(workers=8, memory=10 * ROOM)
-    assert fitted(options, Trial((), memory=ROOM, peak=5 * ROOM)).workers == 2
+    options = EngineOptions(workers=8, memory=10 * MIN_TASK_MEMORY)
+    assert fitted(options, Trial((), memory=MIN_TASK_MEMORY, peak=5 * MIN_TASK_MEMORY)).workers == 2
 
 
 def test_a_single_worker_is_given_what_there_is_unless_not_even_that_is_enough():
@@ -163,14 +163,14 @@ def test_a_recipe_without_heavy_steps_is_not_tried(photos, monkeypatch):
 def test_workers_that_load_for_long_are_not_replaced_by_others(photos):
     run = prepare(photos, recipe=recipe("heavy"))
     run.settings = replace(run.settings, engine="pool")
-    assert run.wanted.most_workers is None
+    assert run.wanted.max_workers is None
 
 
 def test_memory_decides_how_many_workers_a_run_has(photos):
-    run = prepare(photos, recipe=recipe("heavy"), workers=8, max_memory=4 * ROOM)
+    run = prepare(photos, recipe=recipe("heavy"), workers=8, max_memory=4 * MIN_TASK_MEMORY)
     run.settings = replace(run.settings, engine="pool")
-    run.trial = Trial((Load(0, 1, 0.1, ROOM),), memory=ROOM, peak=ROOM)
-    assert (run.wanted.workers, run.options.workers, run.options.memory) == (8, 2, 2 * ROOM)
+    run.trial = Trial((Load(0, 1, 0.1, MIN_TASK_MEMORY),), memory=MIN_TASK_MEMORY, peak=MIN_TASK_MEMORY)
+    assert (run.wanted.workers, run.options.workers, run.options.memory) == (8, 2, 2 * MIN_TASK_MEMORY)
 
 
 def test_what_a_recipe_leans_on_is_told_as_it_was_when_the_run_was_planned(photos, tmp_path):

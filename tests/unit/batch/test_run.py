@@ -283,9 +283,9 @@ def test_a_folder_in_the_place_of_a_target_fails_that_image_alone(photos, tmp_pa
 
 def test_the_engine_may_take_more_workers_only_where_their_number_is_left_to_it(photos):
     settings = Settings((str(photos),), BLUR)
-    assert Run(settings).options.most_workers == 4 * available_cpus()
-    assert Run(replace(settings, workers=2)).options.most_workers is None
-    assert Run(replace(settings, engine="serial")).options.most_workers is None
+    assert Run(settings).options.max_workers == 4 * available_cpus()
+    assert Run(replace(settings, workers=2)).options.max_workers is None
+    assert Run(replace(settings, engine="serial")).options.max_workers is None
 
 
 @pytest.mark.parametrize("engine", ["serial", "pool"])
@@ -293,6 +293,6 @@ def test_a_run_tells_its_pace(photos, engine):
     told = []
     run = Run(Settings((str(photos),), BLUR, engine=engine))
     results = list(run.results(told.append))
-    assert run.pace == told[-1]
-    assert run.pace.tasks == len(results)
-    assert run.pace.why
+    assert run.metrics == told[-1]
+    assert run.metrics.tasks == len(results)
+    assert run.metrics.reason

@@ -11,12 +11,12 @@ from imgpool.cli._prefork import WARM
 
 THREADS = """
 import os, sys
-from imgpool.engines.pool.parent import prefork as _early_host
+from imgpool.engines.pool.parent import prefork as prefork
 
-def prepare(modules):
+def start_prefork_host(modules):
     print(len(os.listdir("/proc/self/task")), "cv2" in sys.modules, "imgpool.formats.tiff" in sys.modules)
 
-_early_host.prepare = prepare
+prefork.start_prefork_host = start_prefork_host
 from imgpool.cli._prefork import begin_to_process
 begin_to_process(["folder"])
 """

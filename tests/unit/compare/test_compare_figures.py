@@ -17,7 +17,7 @@ from imgpool.compare.sample import chunk_lengths, read_once, settle, worker_coun
 from imgpool.compare.timeline import StageTime, WorkSpan, alone_at_the_end, most_waiting, numbered, stage_times
 from imgpool.core.engine import RunMetrics
 from imgpool.core.task import Failure, Result, Task
-from imgpool.system.memory_watch import MemoryWatch, together
+from imgpool.system.memory import MemoryMonitor, total_memory
 
 BUSY = RunProfile(
     workers=2, cores=2, seconds=10.0, start=0.4, alone=0.2, idle=0.5, dispatch=0.1, cpu_share=0.97, blocked_share=0.01
@@ -161,8 +161,8 @@ def test_stages_share_out_the_time_of_all_workers(seed):
     chance = random.Random(seed)
     workers = chance.randint(1, 4)
     results, spans, seconds = run_of(workers, chance.randint(1, 20), chance)
-    pace = RunMetrics(chunks=3, dispatch_seconds=0.01)
-    stages = stage_times(results, spans, ["median", "gaussian"], workers, seconds, pace)
+    metrics = RunMetrics(chunks=3, dispatch_seconds=0.01)
+    stages = stage_times(results, spans, ["median", "gaussian"], workers, seconds, metrics)
     assert sum(each.seconds for each in stages) == pytest.approx(workers * seconds)
     assert all(each.seconds >= 0 for each in stages)
     names = ["start", "read", "median", "gaussian", "other", "write", "dispatch", "idle", "end"]
@@ -234,19 +234,19 @@ def test_files_that_cannot_be_read_are_left_to_their_runs(tmp_path):
 
 def test_memory_that_processes_share_counts_once():
     held = [SimpleNamespace(rss=100, shared=40), SimpleNamespace(rss=80, shared=30)]
-    assert together(held) == 60 + 50 + 40
-    assert together([SimpleNamespace(rss=100), SimpleNamespace(rss=80)]) == 180
-    assert together([]) == 0
+    assert total_memory(held) == 60 + 50 + 40
+    assert total_memory([SimpleNamespace(rss=100), SimpleNamespace(rss=80)]) == 180
+    assert total_memory([]) == 0
 
 
 def test_memory_is_seen_while_it_is_held():
-    with MemoryWatch() as watch:
-        watch.look_at(os.getpid())
-        watch.look_at(2**22 + 1)  # no system has it
+    with MemoryMonitor() as watch:
+        watch.watch(os.getpid())
+        watch.watch(2**22 + 1)  # no system has it
         end = time.monotonic() + 10
         while not watch.peak and time.monotonic() < end:
             time.sleep(0.01)
-    assert watch.peak == watch.peak_all > 10_000_000
+    assert watch.peak == watch.total_peak > 10_000_000
 
 
 def test_settling_a_folder_that_is_gone_is_nothing_bad(tmp_path):

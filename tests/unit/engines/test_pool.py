@@ -140,36 +140,36 @@ def test_a_task_that_is_allowed_everything_cannot_ask_for_more():
 
 
 def heard(*verbs, **options):
-    """What a run tells of its pace, and its results."""
+    """What a run tells of its metrics, and its results."""
     told = []
-    return told, run(*verbs, notice=told.append, **options)
+    return told, run(*verbs, on_metrics=told.append, **options)
 
 
 def test_tasks_that_wait_get_more_workers_than_asked_for_at_first():
-    told, results = heard(*["sleep 0.05"] * 200, most_workers=6, start_method="fork")
+    told, results = heard(*["sleep 0.05"] * 200, max_workers=6, start_method="fork")
     assert len(results) == 200
     assert {(result.status, result.attempt) for result in results} == {("done", 1)}
     assert (told[0].workers, told[-1].workers) == (2, 6)
-    assert "disk or network" in told[-1].why
+    assert "disk or network" in told[-1].reason
     assert told[-1].tasks == 200
     assert told[-1].blocked_seconds > 0.5 * told[-1].task_seconds > 4
 
 
 def test_tasks_that_compute_do_not():
-    told, _ = heard(*["spin 0.02"] * 80, most_workers=6)
-    assert {pace.workers for pace in told} == {2}
-    assert told[-1].why.startswith("2 workers: one for each processor; ")
+    told, _ = heard(*["spin 0.02"] * 80, max_workers=6)
+    assert {metrics.workers for metrics in told} == {2}
+    assert told[-1].reason.startswith("2 workers: one for each processor; ")
     assert told[-1].cpu_seconds > 1.5
 
 
 def test_little_work_is_one_workers():
-    told, results = heard(*["pass"] * 5, most_workers=2)
+    told, results = heard(*["pass"] * 5, max_workers=2)
     assert len({result.pid for result in results}) == 1
-    assert told[-1].why.startswith("1 worker: starting more would take longer than the work")
+    assert told[-1].reason.startswith("1 worker: starting more would take longer than the work")
 
 
 def test_what_looked_like_little_work_gets_more_workers_when_it_is_not():
-    told, results = heard(*["sleep 0.3"] * 18, most_workers=2, start_method="fork")
+    told, results = heard(*["sleep 0.3"] * 18, max_workers=2, start_method="fork")
     assert len({result.pid for result in results}) > 1
     assert [result.attempt for result in results] == [1] * 18
     assert told[-1].workers == 2
@@ -178,19 +178,19 @@ def test_what_looked_like_little_work_gets_more_workers_when_it_is_not():
 def test_the_pace_of_a_run_is_told_at_its_end():
     told, _ = heard(*["spin 0.002"] * 40, chunksize=4)
     end = told[-1]
-    assert (end.tasks, end.longest) == (40, 4)
+    assert (end.tasks, end.longest_chunk) == (40, 4)
     assert 10 <= end.chunks <= 40
     assert 0.07 < end.cpu_seconds <= end.task_seconds
-    assert end.waited_seconds > 0
+    assert end.idle_seconds > 0
     assert end.setup_seconds > 0
-    assert end.peak > 1_000_000
-    assert end.why.startswith("2 workers: as set")
+    assert end.peak_memory > 1_000_000
+    assert end.reason.startswith("2 workers: as set")
 
 
 def test_memory_that_keeps_workers_idle_is_told():
     told = []
-    options = tasks.options(memory=100, workers=4, most_workers=16, notice=told.append)
+    options = tasks.options(memory=100, workers=4, max_workers=16, on_metrics=told.append)
     results = list(POOL.run(tasks.tasks(*["60"] * 60), tasks.need_memory_for_a_while, tasks.no_state, options))
     assert len(results) == 60
-    assert told[-1].why.endswith("there is memory for only 1 worker at once")
-    assert {pace.workers for pace in told} == {4}
+    assert told[-1].reason.endswith("there is memory for only 1 worker at once")
+    assert {metrics.workers for metrics in told} == {4}

@@ -35,10 +35,10 @@ def test_ctrl_c_ends_the_run():
 
 def test_the_pace_is_told_at_the_end():
     told = []
-    options = tasks.options(notice=told.append, stopping=lambda: False)
+    options = tasks.options(on_metrics=told.append, should_stop=lambda: False)
     list(SERIAL.run(tasks.tasks(*["spin 0.01"] * 5, "sleep 0.1"), tasks.do, tasks.no_state, options))
-    [pace] = told
-    assert (pace.workers, pace.tasks, pace.longest) == (1, 6, 1)
-    assert 0.04 < pace.cpu_seconds < pace.task_seconds
-    assert pace.blocked_seconds > 0.05
-    assert pace.why == "1 worker: one after the other, in this process"
+    [metrics] = told
+    assert (metrics.workers, metrics.tasks, metrics.longest_chunk) == (1, 6, 1)
+    assert 0.04 < metrics.cpu_seconds < metrics.task_seconds
+    assert metrics.blocked_seconds > 0.05
+    assert metrics.reason == "1 worker: one after the other, in this process"

@@ -11,9 +11,10 @@ from dataclasses import replace
 import pytest
 
 from imgpool.core.errors import UsageError
-from imgpool.output import run_file
 from imgpool.output.layout import run_path
 from imgpool.output.run_file import RunInfo, clock_ns, is_alive, read, write
+from imgpool.system import process_identity
+from imgpool.system.process_identity import process_start_time
 from tests.support.run_files import run_of, write_elsewhere
 
 HOUR = 3600 * 10**9
@@ -110,16 +111,7 @@ def test_a_number_that_another_process_has_now_is_not_the_run(output, changes):
 @pytest.fixture(params=["by the system itself", "by psutil"])
 def _told(request, monkeypatch, tmp_path):
     if request.param == "by psutil":
-        monkeypatch.setattr(run_file, "_PROC", tmp_path)
-
-
-@pytest.mark.usefixtures("_told")
-def test_when_a_process_started_is_told_alike():
-    import psutil
-
-    process = psutil.Process()
-    assert run_file._process_started(process.pid) == pytest.approx(process.create_time() - psutil.boot_time(), abs=0.02)
-    assert run_file._process_started(2**22 + 1) is None
+        monkeypatch.setattr(process_identity, "_PROC", tmp_path)
 
 
 @pytest.mark.usefixtures("_told")
@@ -137,7 +129,7 @@ def test_a_clock_that_was_set_does_not_make_it_another_process(output, monkeypat
 @pytest.mark.usefixtures("_told")
 def test_a_process_that_is_gone_or_of_which_only_the_remains_are_there_is_not_alive(output):
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    info = replace(run_of(), pid=process.pid, process_started=run_file._process_started(process.pid))
+    info = replace(run_of(), pid=process.pid, process_started=process_start_time(process.pid))
     assert is_alive(output, info)
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # dead, and not waited for

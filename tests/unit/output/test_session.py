@@ -133,7 +133,7 @@ def test_a_run_whose_storage_fails_starts_no_further_image(photos, monkeypatch):
     monkeypatch.setattr(journal_module, "sync_file_system", broken_sync)
     results = planned.results()
     seen = [next(results)]
-    wait_for(planned.options.stopping)
+    wait_for(planned.options.should_stop)
     with pytest.raises(RunError, match="input/output error"):
         seen.extend(results)
     assert len(seen) == 1

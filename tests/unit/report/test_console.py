@@ -158,7 +158,7 @@ def test_the_progress_line_tells_rate_time_left_and_failures():
 
 def test_why_the_engine_chose_as_it_did_is_told_once_and_only_when_asked_for(capsys):
     verbose, usual = (Reporter(Tally(found=1), 1, "/photos", verbosity) for verbosity in (1, 0))
-    for pace in (RunMetrics(why="1 worker: as set"), RunMetrics(tasks=1, why="1 worker: as set")):
-        verbose.explain(pace)
-        usual.explain(pace)
+    for metrics in (RunMetrics(reason="1 worker: as set"), RunMetrics(tasks=1, reason="1 worker: as set")):
+        verbose.explain(metrics)
+        usual.explain(metrics)
     assert capsys.readouterr().err == "  1 worker: as set\n"

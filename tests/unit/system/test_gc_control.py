@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from imgpool.system.gc_control import look_as_usual, look_for_none
+from imgpool.system.gc_control import pause_gc, resume_gc
 
 
 class Node:
@@ -31,11 +31,11 @@ def _as_it_was():
 
 
 def test_none_is_looked_for_until_it_is_again():
-    look_for_none()
+    pause_gc()
     before = in_a_circle()
     fill()
     assert before() is not None
-    look_as_usual()
+    resume_gc()
     after = in_a_circle()
     fill()
     assert after() is None

@@ -43,8 +43,8 @@ def test_threads_are_given_back_after_an_error():
 FROM_NOW_ON = """
 import json, os, sys
 {before}
-from imgpool.system.threads import one_thread, use_one_thread, use_one_thread_from_now_on
-use_one_thread_from_now_on()
+from imgpool.system.threads import one_thread, use_one_thread, set_one_thread_environment
+set_one_thread_environment()
 import cv2, numpy
 use_one_thread()
 with one_thread():

@@ -1,6 +1,5 @@
 """What an image is expected to take, and what was seen."""
 
-import contextlib
 import sys
 
 import numpy as np
@@ -11,8 +10,9 @@ from imgpool.core.catalogue import FORMATS
 from imgpool.core.engine import MemoryNeeded
 from imgpool.core.image import Image, PixelSize, Properties
 from imgpool.core.recipe import Recipe
-from imgpool.work import memory_estimate as footprint_module
-from imgpool.work.memory_estimate import LEAST, MARGIN, START, MemoryEstimate, resident
+from imgpool.system import memory
+from imgpool.system.memory import memory_use, reset_peak_memory
+from imgpool.work.memory_estimate import LEAST, MARGIN, START, MemoryEstimate
 
 MB = 2**20
 SIDE = 4096
@@ -145,9 +145,9 @@ def test_what_others_have_learnt_may_be_out_of_reach(shared, state):
 
 def test_memory_at_its_highest_is_seen_where_the_system_cannot_forget(shared, monkeypatch):
     monkeypatch.setattr(sys, "platform", "freebsd")
-    monkeypatch.setattr(footprint_module, "_SELF", shared.parent / "nowhere")
+    monkeypatch.setattr(memory, "_PROC_SELF", shared.parent / "nowhere")
     book = footprint(shared)
-    now, most = resident()
+    now, most = memory_use()
     assert now == pytest.approx(psutil.Process().memory_info().rss, rel=0.2)
     assert most >= now
     copies = (most - now) / COPY + 2
@@ -167,10 +167,9 @@ def test_no_format_takes_memory_before_the_header_was_judged(tmp_path, shared, n
     def refuse(properties):
         book.expect(properties, path.stat().st_size, MB)
 
-    with contextlib.suppress(OSError):
-        (footprint_module._SELF / "clear_refs").write_text("5")
-    before, _ = resident()
+    reset_peak_memory()
+    before = memory_use().current
     with pytest.raises(MemoryNeeded):
         FORMATS[name].read(path, refuse)
-    _, peak = resident()
+    peak = memory_use().peak
     assert sys.platform != "linux" or peak - before < 4 * MB

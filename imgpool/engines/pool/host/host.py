@@ -62,13 +62,13 @@ from imgpool.engines.pool.protocol.messages import (
 )
 from imgpool.engines.pool.worker.worker import WorkerConfig, set_up, work
 from imgpool.system.processes import (
-    birth_number,
-    import_all,
-    is_gone,
+    import_modules,
     kill_own_group,
-    lead_group,
-    parent_ends,
-    when_parent_ends,
+    on_parent_exit,
+    parent_exits,
+    process_number,
+    start_process_group,
+    wait_until_gone,
     worker_context,
 )
 from imgpool.system.threads import ONE_THREAD
@@ -127,7 +127,7 @@ class Host:
                 self._events.put(message)
             self._abandoned = True
         except (EOFError, OSError):
-            self._abandoned = not parent_ends(FAREWELL)  # who watches it ends all
+            self._abandoned = not parent_exits(FAREWELL)  # who watches it ends all
 
     def serve(self) -> bool:
         """Send answers until all are there (True), or until the pool is broken (False)."""
@@ -221,13 +221,13 @@ def await_order(
 ) -> None:
     """Be a host that imports `modules` until it is told its order; else as `main`."""
     _become_host(parents_end)
-    import_all(itertools.takewhile(lambda _: not connection.poll(), modules))
+    import_modules(itertools.takewhile(lambda _: not connection.poll(), modules))
     gc.freeze()
     gc.enable()
     try:
         order = connection.recv()
     except (EOFError, OSError):
-        if parent_ends(FAREWELL):
+        if parent_exits(FAREWELL):
             _follow_parent(parents_folder)
         return
     _serve(order, claims, connection, parents_folder)
@@ -236,15 +236,15 @@ def await_order(
 def _serve(order: PoolConfig, claims: Claims, connection: Connection, parents_folder: str | None) -> None:
     host, whole = None, False
     try:
-        import_all(order.preload)
+        import_modules(order.preload)
         host = Host(order, connection, claims)
         # Threads not before: workers are forked while there is but one.
-        when_parent_ends(partial(_follow_parent, parents_folder))
+        on_parent_exit(partial(_follow_parent, parents_folder))
         threading.Thread(target=host.listen, name="listen to parent", daemon=True).start()
         whole = host.serve()
         connection.send(None)
     except ConnectionError:  # nobody is there to be told
-        if parent_ends(FAREWELL):
+        if parent_exits(FAREWELL):
             _follow_parent(parents_folder)
     except Exception as error:  # noqa: BLE001 - the parent raises it
         connection.send(SetupFailure.of(error))
@@ -256,18 +256,18 @@ def _serve(order: PoolConfig, claims: Claims, connection: Connection, parents_fo
 def _follow_parent(parents_folder: str | None) -> None:
     """End with all workers; and with what the parent has left, if it is really gone."""
     parent = multiprocessing.parent_process()
-    if parents_folder and parent and is_gone(parent.pid or 0, FAREWELL):
+    if parents_folder and parent and wait_until_gone(parent.pid or 0, FAREWELL):
         shutil.rmtree(parents_folder, ignore_errors=True)
     kill_own_group()
 
 
 def _are_the_first(workers: Iterable[BaseProcess], count: int) -> bool:
     """Whether none has died yet: the pool replaces a dead worker by one with a higher number in its name."""
-    return {birth_number(worker) for worker in workers} == set(range(1, count + 1))
+    return {process_number(worker) for worker in workers} == set(range(1, count + 1))
 
 
 def _become_host(parents_end: Connection) -> None:
-    lead_group()
+    start_process_group()
     for ending in (signal.SIGINT, signal.SIGTERM):  # sent to a whole group or service: for the parent to heed
         signal.signal(ending, signal.SIG_IGN)
     parents_end.close()

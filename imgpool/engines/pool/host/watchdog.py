@@ -7,7 +7,8 @@ from multiprocessing.process import BaseProcess
 
 from imgpool.engines.pool.protocol.claims import Claim, Claims
 from imgpool.engines.pool.protocol.messages import WorkerDied
-from imgpool.system.processes import exit_reason, peak_memory
+from imgpool.system.memory import peak_memory
+from imgpool.system.processes import exit_reason
 
 TICK = 0.05  # seconds between two looks
 LONGEST_TICK = 0.5  # seconds: what is beyond that, this process was away itself

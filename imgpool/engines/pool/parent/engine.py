@@ -33,7 +33,7 @@ def run_pool(
     meter = MetricsCollector(options, initial_workers(options, _load(tasks)))
     ledger = TaskTracker(tasks, options, _window(options, meter.crew.workers))
     start_method = _known(options.start_method)
-    while not options.stopping() and (batch := ledger.begin_round()):
+    while not options.should_stop() and (batch := ledger.begin_round()):
         order = _order(options, payload, start_method, min(meter.crew.workers, batch.count))
         with HostProcess(order, start_method) as host:
             host.send(batch)
@@ -59,7 +59,7 @@ def _attend(
         elif isinstance(message, ChunkResult):
             meter.add(message.timing, message.choice)
             yield from ledger.enter_results(message.results)
-        if not stopping and (options.stopping() or _is_replaced(ledger, meter)):
+        if not stopping and (options.should_stop() or _is_replaced(ledger, meter)):
             stopping = True
             host.send(Command.STOP)
         if not stopping and (more := ledger.refill()) is not None:

@@ -19,7 +19,7 @@ UNUSUAL = 4.0
 
 
 class MetricsCollector:
-    """Adds up what the workers of a run tell, and tells `EngineOptions.notice` of each choice.
+    """Adds up what the workers of a run tell, and tells `EngineOptions.on_metrics` of each choice.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class MetricsCollector:
         """
         done = self._total.tasks - self._before.tasks
         idle = self._choice and self._choice.at_once
-        if self._options.most_workers is None or idle or not done:
+        if self._options.max_workers is None or idle or not done:
             return False
         if self.crew.workers < self._options.workers:
             return True
@@ -97,20 +97,20 @@ class MetricsCollector:
 
     def tell(self) -> None:
         """Tell how the run goes."""
-        self._options.notice(
+        self._options.on_metrics(
             RunMetrics(
                 workers=self.crew.workers,
                 tasks=self._total.tasks,
                 chunks=self._chunks,
-                longest=self._longest,
+                longest_chunk=self._longest,
                 task_seconds=self._total.seconds,
                 cpu_seconds=self._total.cpu_seconds,
                 blocked_seconds=_blocked(self._total),
-                waited_seconds=self._total.waited,
+                idle_seconds=self._total.waited,
                 dispatch_seconds=self._choice.dispatch_seconds if self._choice else 0.0,
                 setup_seconds=self._setup_seconds,
-                peak=self._total.peak,
-                why="; ".join(self._reasons()),
+                peak_memory=self._total.peak,
+                reason="; ".join(self._reasons()),
             )
         )
 

@@ -29,7 +29,7 @@ ROOM = 64
 
 
 @dataclass(frozen=True, slots=True)
-class EarlyHost:
+class PreforkedHost:
     """A host that waits for its order.
 
     Attributes
@@ -57,10 +57,10 @@ class EarlyHost:
             self.process.close()
 
 
-_waiting: EarlyHost | None = None
+_waiting: PreforkedHost | None = None
 
 
-def prepare(modules: Sequence[str]) -> None:
+def start_prefork_host(modules: Sequence[str]) -> None:
     """Fork a host now. Whoever needs none has lost nothing: it ends with this process, if not before.
 
     Nor is anything lost where none is forked, for want of processes or because it would not be safe:
@@ -79,7 +79,7 @@ def prepare(modules: Sequence[str]) -> None:
         atexit.register(_discard)  # runs before multiprocessing's own, which would wait for it for ever
 
 
-def take(workers: int) -> EarlyHost | None:
+def take(workers: int) -> PreforkedHost | None:
     """The host that waits, if there is one, it lives and has room for so many workers; nobody else gets it."""
     global _waiting  # noqa: PLW0603
     early = _waiting
@@ -93,7 +93,7 @@ def take(workers: int) -> EarlyHost | None:
     return None
 
 
-def _fork(modules: Sequence[str]) -> EarlyHost:
+def _fork(modules: Sequence[str]) -> PreforkedHost:
     context = multiprocessing.get_context("fork")
     room = max(ROOM, os.cpu_count() or 1)
     claims = Claims(context, (SLOTS + 1) * room)
@@ -107,7 +107,7 @@ def _fork(modules: Sequence[str]) -> EarlyHost:
     except BaseException:  # a host that was started all the same ends when it finds nobody there
         connection.close()
         raise
-    return EarlyHost(process, connection, claims, room, os.getpid())
+    return PreforkedHost(process, connection, claims, room, os.getpid())
 
 
 def _discard() -> None:

@@ -77,7 +77,7 @@ def initial_workers(options: EngineOptions, load: Load | None) -> WorkerCount:
         All that is to be done; None if that is not known.
     """
     tasks = options.workers if load is None else load.tasks
-    worth = options.workers if load is None or options.most_workers is None else _worth(load)
+    worth = options.workers if load is None or options.max_workers is None else _worth(load)
     if tasks < options.workers and tasks <= worth:
         return WorkerCount(max(1, tasks), "there are no more images")
     if worth < options.workers:
@@ -105,9 +105,9 @@ def next_crew(now: Progress, options: EngineOptions) -> WorkerCount | None:
 
 
 def _wanted(now: Progress, options: EngineOptions) -> WorkerCount | None:
-    if options.most_workers is None:
+    if options.max_workers is None:
         return None
-    most = options.most_workers if now.tasks_left is None else min(options.most_workers, now.tasks_left)
+    most = options.max_workers if now.tasks_left is None else min(options.max_workers, now.tasks_left)
     if now.crew.workers < options.workers:
         return WorkerCount(min(options.workers, most), _usual(options).why)
     if now.waiting < WAITING or now.busy < BUSY or now.speed < FASTER * now.former_speed:
@@ -117,4 +117,4 @@ def _wanted(now: Progress, options: EngineOptions) -> WorkerCount | None:
 
 
 def _usual(options: EngineOptions) -> WorkerCount:
-    return WorkerCount(options.workers, "as set" if options.most_workers is None else "one for each processor")
+    return WorkerCount(options.workers, "as set" if options.max_workers is None else "one for each processor")

@@ -4,7 +4,7 @@ import os
 import time
 
 from imgpool.engines.pool.protocol.messages import Timing
-from imgpool.system.processes import peak_memory
+from imgpool.system.memory import peak_memory
 
 
 class Stopwatch:

@@ -17,7 +17,7 @@ from imgpool.engines.pool.protocol.messages import ChunkAssignment, ChunkResult,
 from imgpool.engines.pool.worker.stopwatch import Stopwatch
 from imgpool.system.heap import keep_freed_memory
 from imgpool.system.memory_limit import MemoryLimit
-from imgpool.system.processes import birth_number, die_with_parent, when_parent_ends
+from imgpool.system.processes import die_with_parent, on_parent_exit, process_number
 from imgpool.system.threads import use_one_thread
 
 SLICE = 0.25  # seconds after which a worker hands in what it has done of a chunk
@@ -78,8 +78,8 @@ def set_up(rules: WorkerConfig, claims: Claims, inherited: Sequence[Connection])
     for connection in inherited:
         connection.close()
     die_with_parent()
-    when_parent_ends(lambda: os._exit(1))  # it may have ended before, or the kernel not do it
-    number = birth_number(current_process())
+    on_parent_exit(lambda: os._exit(1))  # it may have ended before, or the kernel not do it
+    number = process_number(current_process())
     if number > rules.workers:
         threading.Event().wait()
     slot = SLOTS * rules.workers + number - 1

@@ -14,7 +14,7 @@ def heard():
 
 def meter(heard, **options):
     return MetricsCollector(
-        EngineOptions(**{"workers": 2, "notice": heard.append} | options), WorkerCount(2, "one for each processor")
+        EngineOptions(**{"workers": 2, "on_metrics": heard.append} | options), WorkerCount(2, "one for each processor")
     )
 
 
@@ -24,11 +24,17 @@ def test_what_workers_tell_is_added_up(heard):
     one.add(Timing(1, 100, 1.0, 1.0, 0.0, 0.2, 4000))
     one.add(Timing())
     one.tell()
-    [pace] = heard
-    assert (pace.workers, pace.tasks, pace.chunks, pace.longest, pace.peak) == (2, 4, 2, 3, 5000)
-    assert (pace.task_seconds, pace.cpu_seconds, pace.blocked_seconds) == (2.0, 1.5, 0.25)
-    assert pace.waited_seconds == pytest.approx(0.3)
-    assert pace.setup_seconds <= 0  # the first task took longer than this test has
+    [metrics] = heard
+    assert (metrics.workers, metrics.tasks, metrics.chunks, metrics.longest_chunk, metrics.peak_memory) == (
+        2,
+        4,
+        2,
+        3,
+        5000,
+    )
+    assert (metrics.task_seconds, metrics.cpu_seconds, metrics.blocked_seconds) == (2.0, 1.5, 0.25)
+    assert metrics.idle_seconds == pytest.approx(0.3)
+    assert metrics.setup_seconds <= 0  # the first task took longer than this test has
 
 
 @pytest.mark.parametrize(
@@ -47,19 +53,19 @@ def test_what_workers_tell_is_added_up(heard):
 )
 def test_each_choice_is_told_in_a_sentence(heard, choice, options, why):
     meter(heard, **options).add(Timing(1, 10, 0.1), choice)
-    assert [pace.why for pace in heard] == [f"2 workers: one for each processor; {why}"]
+    assert [metrics.reason for metrics in heard] == [f"2 workers: one for each processor; {why}"]
 
 
 def test_new_workers_are_told(heard):
     one = meter(heard)
     one.add(Timing(1, 10, 0.1), ChunkPolicy(64, 0.0004, 0.0002))
     one.replace(WorkerCount(1, "just so"))
-    assert heard[-1].why == "1 worker: just so"
+    assert heard[-1].reason == "1 worker: just so"
     assert heard[-1].workers == 1
 
 
 def test_workers_are_thought_about_only_where_they_may_be_chosen(heard):
-    fixed, free = meter(heard, workers=3), meter(heard, workers=3, most_workers=6)
+    fixed, free = meter(heard, workers=3), meter(heard, workers=3, max_workers=6)
     for one in (fixed, free):
         assert not one.due()
         one.add(Timing(1, 10, 0.1))
@@ -69,7 +75,7 @@ def test_workers_are_thought_about_only_where_they_may_be_chosen(heard):
 
 
 def test_usual_workers_are_watched_for_a_while(heard):
-    one = meter(heard, most_workers=8)
+    one = meter(heard, max_workers=8)
     one.add(Timing(10, 100, 0.1))
     assert not one.due()
     one.begin_round()
@@ -81,7 +87,7 @@ def test_usual_workers_are_watched_for_a_while(heard):
 
 
 def test_a_pause_is_no_waiting_for_a_disk(heard):
-    one = meter(heard, most_workers=8)
+    one = meter(heard, max_workers=8)
     for _ in range(20):
         one.add(Timing(1, 100, 1.0, 1.0))
     one.add(Timing(1, 100, 3600.0, 1.0))

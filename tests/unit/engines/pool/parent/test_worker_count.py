@@ -7,7 +7,7 @@ from imgpool.core.errors import UsageError
 from imgpool.engines.pool.host.chunk_length import Load
 from imgpool.engines.pool.parent.worker_count import Progress, WorkerCount, initial_workers, next_crew
 
-AUTO = EngineOptions(workers=4, most_workers=16)
+AUTO = EngineOptions(workers=4, max_workers=16)
 
 
 def progress(**changes):
@@ -93,4 +93,4 @@ def test_a_run_that_began_with_fewer_gets_all_when_it_turns_out_to_be_long():
 
 def test_fewer_at_most_than_to_begin_with_makes_no_sense():
     with pytest.raises(UsageError):
-        EngineOptions(workers=4, most_workers=3)
+        EngineOptions(workers=4, max_workers=3)

@@ -1,0 +1,36 @@
+import os
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from imgpool.system import process_identity
+from imgpool.system.process_identity import boot_id, own_start_time, process_start_time
+
+
+@pytest.fixture(params=["proc", "psutil"], autouse=True)
+def _source(request, monkeypatch, tmp_path):
+    if request.param == "psutil":
+        monkeypatch.setattr(process_identity, "_PROC", tmp_path)
+
+
+def test_start_time_is_in_seconds_after_the_boot():
+    process = psutil.Process()
+    assert process_start_time(process.pid) == pytest.approx(process.create_time() - psutil.boot_time(), abs=0.02)
+    assert process_start_time(process.pid) == own_start_time()
+
+
+def test_process_that_does_not_exist_has_no_start_time():
+    assert process_start_time(2**22 + 1) is None
+
+
+def test_zombie_has_no_start_time():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended and is not collected yet
+    assert process_start_time(process.pid) is None
+    process.wait()
+
+
+def test_boot_id_stays_the_same():
+    assert boot_id() == boot_id()
