@@ -38,7 +38,7 @@ from imgpool.core.engine import (
 )
 from imgpool.core.errors import FilterError, ImgpoolError, ReadError, RecipeError, UsageError, WorkerError, WriteError
 from imgpool.core.filter import Filter, Parameters, image_filter
-from imgpool.core.format import FilePath, Format
+from imgpool.core.format import FilePath, Format, Reader
 from imgpool.core.hint import Hint
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.model import Array, Model, ModelAxis, Operation, Runtime, Session, Size, SizeOf, Tensor
@@ -76,6 +76,7 @@ __all__ = [
     "Properties",
     "Range",
     "ReadError",
+    "Reader",
     "RecipeError",
     "Reference",
     "Result",

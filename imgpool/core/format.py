@@ -1,21 +1,69 @@
-"""What a format is: bytes to `Image` and back."""
+"""File formats: open a file, read its properties, then its pixels; and write an image."""
 
 import inspect
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, ClassVar, Self
 
 from imgpool.core.image import Image, Properties
 from imgpool.core.parameters import canonical, describe, validate
-from imgpool.core.part import Choose, Part
+from imgpool.core.part import Part
 
 FilePath = str | os.PathLike[str]
-Guard = Callable[[Properties], None]
 
 
-def no_guard(_properties: Properties) -> None:
-    """Let every image pass."""
+class Reader(ABC):
+    """An open image file.
+
+    Use it as a context manager: ask for the properties, check them, then read the pixels::
+
+        with format.open(path) as reader:
+            check(reader.properties)
+            image = reader.read(part)
+
+    Tiles, pyramid levels and scenes will be read through the same two members, as further kinds of `Part`.
+    """
+
+    @property
+    @abstractmethod
+    def properties(self) -> Properties:
+        """Shape, dtype, axes and pixel size, from the header; no pixel is decoded.
+
+        Raises
+        ------
+        ReadError
+            If the file is not of this format, or its header is damaged.
+        """
+
+    @abstractmethod
+    def read(self, part: Part | None = None) -> Image:
+        """Decode an image, or a part of it.
+
+        A reader that cannot decode less than the whole decodes the whole and crops it (`Part.crop`).
+
+        Parameters
+        ----------
+        part
+            Which part; None for the whole image.
+
+        Raises
+        ------
+        ReadError
+            If the file is not of this format, damaged or truncated.
+        """
+
+    def close(self) -> None:  # noqa: B027 - a reader that holds nothing open has nothing to close
+        """Close the file."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 class Format(ABC):
@@ -24,15 +72,15 @@ class Format(ABC):
     Attributes
     ----------
     name
-        As in ``--to NAME``.
+        Name of the format in recipes and on the command line, in lower case.
     extensions
-        Lower case, with the dot; the first is the one written.
+        File extensions in lower case, with the dot; the first is used for output files.
     holds
-        What it can hold, in words that follow "NAME holds …".
+        What the format can store, as the end of a sentence "NAME holds …".
     lossy
-        Whether writing changes pixels even where it can hold them (JPEG).
+        Whether writing can change pixel values although the format can hold the image, as JPEG does.
     libraries
-        Modules that it imports when it is first used on a common image; workers import them before they start.
+        Modules that reading or writing a common image imports; workers import them before they start.
     """
 
     name: ClassVar[str]
@@ -49,60 +97,24 @@ class Format(ABC):
         """
 
     @abstractmethod
+    def open(self, path: FilePath) -> Reader:
+        """Open a file for reading; the caller closes the reader, best with a ``with`` statement.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be opened.
+        """
+
     def properties(self, path: FilePath) -> Properties:
-        """What the header tells; nothing is decoded.
+        """Read only the header of a file; see `Reader.properties`."""
+        with self.open(path) as reader:
+            return reader.properties
 
-        Raises
-        ------
-        ReadError
-            If the file is not of this format, or its header is damaged.
-        """
-
-    @abstractmethod
-    def read(self, path: FilePath, guard: Guard = no_guard) -> Image:
-        """Read the whole file.
-
-        Parameters
-        ----------
-        path
-            The file.
-        guard
-            Called with the header's properties before anything is decoded or allocated; it may raise.
-
-        Raises
-        ------
-        ReadError
-            If the file is not of this format, damaged or truncated, or the guard refuses it.
-        """
-
-    def read_part(self, path: FilePath, choose: Choose, guard: Guard = no_guard) -> Image:
-        """Read the part of a file that is wanted.
-
-        A format that can decode less than the whole does so, in a method of its own.
-
-        Parameters
-        ----------
-        path
-            The file.
-        choose
-            Tells from the header's properties which part that is; called after the guard.
-        guard
-            As in `read`.
-
-        Raises
-        ------
-        ReadError
-            As in `read`.
-        """
-        part = Part()
-
-        def look(properties: Properties) -> None:
-            nonlocal part
-            guard(properties)
-            part = choose(properties)
-
-        image = self.read(path, look)
-        return part.cut(image)
+    def read(self, path: FilePath) -> Image:
+        """Read a whole file; see `Reader.read`."""
+        with self.open(path) as reader:
+            return reader.read()
 
     @abstractmethod
     def write(self, image: Image, path: FilePath) -> tuple[str, ...]:

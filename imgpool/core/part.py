@@ -1,7 +1,7 @@
-"""A part of an image: what a recipe needs of it, and what a reader need not decode."""
+"""A part of an image: the pixels that a recipe needs, so that a reader need not decode the rest."""
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ Indices = np.ndarray[tuple[int], np.dtype[np.intp]]
 
 
 class Span(NamedTuple):
-    """Rows or columns from `start` up to, not including, `stop`."""
+    """Rows or columns from `start` up to, but not including, `stop`."""
 
     start: int
     stop: int
@@ -23,22 +23,24 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is wanted of an image; by default all of it.
+    """A part of an image; by default the whole image.
 
     Attributes
     ----------
     rows, columns
-        A window in every plane; None for the whole height or width.
+        Window in every plane; None for the whole height or width.
     pages
-        Of a leading axis the indices that are wanted, in order, by its letter; an axis with a single one goes.
+        Pairs of an axis letter and the indices to keep along that leading axis, in order. An axis with one index
+        is removed.
     shrink
-        How many times smaller, along each side, a picture may be delivered (1 or more): what follows makes it
-        smaller still. The reader decides, and tells the size of the whole in `Metadata.full_size`.
+        Factor, 1 or more, by which a reader may reduce both sides of a picture, because the next step reduces it at
+        least that much. The reader chooses its own factor, up to this one, and reports the original size in
+        `Metadata.full_size`.
 
     Raises
     ------
     ValueError
-        If it is a part of no image: without a row, a column or a page.
+        If no image has such a part: a window or a list of pages is empty, or `shrink` is below 1.
     """
 
     rows: Span | None = None
@@ -49,78 +51,85 @@ class Part:
     def __post_init__(self) -> None:
         for span in (self.rows, self.columns):
             if span is not None and not 0 <= span.start < span.stop:
-                raise ValueError(f"{span} is no part of a plane")
-        for letter, wanted in self.pages:
-            if not wanted or min(wanted) < 0 or letter in "YXS":
-                raise ValueError(f"{wanted} are no pages of an axis {letter}")
+                raise ValueError(f"rows and columns must be non-empty spans from 0 up, not {span}")
+        for letter, indices in self.pages:
+            if not indices or min(indices) < 0 or letter in "YXS":
+                raise ValueError(
+                    f"pages must be one or more indices from 0 up along T, C, Z or I, not {indices} along {letter}"
+                )
         if self.shrink < 1:
-            raise ValueError(f"a picture is not read {self.shrink} times smaller")
+            raise ValueError(f"shrink must be at least 1, not {self.shrink}")
 
     @property
     def is_whole(self) -> bool:
-        """Whether no pixel is left out."""
+        """Whether every pixel is included."""
         return self.rows is None and self.columns is None and not self.pages
 
     def indices(self, axes: str, shape: tuple[int, ...]) -> list[Indices]:
-        """Which indices are wanted of each leading axis, T, C, Z or I, of an image."""
-        wanted = dict(self.pages)
-        lengths = zip(axes[: axes.index("Y")], shape, strict=False)  # Y, X and S are left over
-        return [np.asarray(wanted.get(letter, range(length)), np.intp) for letter, length in lengths]
+        """Return the indices to keep along each leading axis (T, C, Z or I) of an image."""
+        pages = dict(self.pages)
+        lengths = zip(axes[: axes.index("Y")], shape, strict=False)  # shape also has Y, X and S
+        return [np.asarray(pages.get(letter, range(length)), np.intp) for letter, length in lengths]
 
     def window(self, axes: str, shape: tuple[int, ...]) -> tuple[Span, Span]:
-        """Which rows and which columns are wanted of an image."""
+        """Return the rows and the columns to keep of an image."""
         y = axes.index("Y")
         return self.rows or Span(0, shape[y]), self.columns or Span(0, shape[y + 1])
 
-    def outcome(self, properties: Properties) -> Properties:
-        """What the header of this part of an image says, given that of the whole."""
+    def infer_output(self, properties: Properties) -> Properties:
+        """Return the properties of this part, given those of the whole image."""
         y = properties.axes.index("Y")
         indices = self.indices(properties.axes, properties.shape)
         window = self.window(properties.axes, properties.shape)
         shape = [*map(len, indices), *(span.stop - span.start for span in window), *properties.shape[y + 2 :]]
-        going = self._going()
+        removed = self._removed_axes()
         return replace(
             properties,
-            shape=tuple(n for letter, n in zip(properties.axes, shape, strict=True) if letter not in going),
-            axes="".join(letter for letter in properties.axes if letter not in going),
+            shape=tuple(n for letter, n in zip(properties.axes, shape, strict=True) if letter not in removed),
+            axes="".join(letter for letter in properties.axes if letter not in removed),
             pixel_size=self._pixel_size(properties.pixel_size),
         )
 
-    def cut(self, image: Image) -> Image:
-        """The part of an image that was read whole."""
+    def crop(self, image: Image) -> Image:
+        """Return this part of a whole image; `shrink` has no effect."""
         if self.is_whole:
             return image
         pixels: Pixels = image.pixels
-        for axis, wanted in enumerate(self.indices(image.axes, pixels.shape)):
-            if len(wanted) != pixels.shape[axis] or np.any(np.diff(wanted) != 1):
-                pixels = pixels.take(wanted, axis)
+        for axis, indices in enumerate(self.indices(image.axes, pixels.shape)):
+            if len(indices) != pixels.shape[axis] or np.any(np.diff(indices) != 1):
+                pixels = pixels.take(indices, axis)
         rows, columns = self.window(image.axes, pixels.shape)
         pixels = pixels[(*(slice(None),) * image.axes.index("Y"), slice(*rows), slice(*columns))]
-        return self.settle(image.with_pixels(np.ascontiguousarray(pixels)))
+        return self.adapt_metadata(image.with_pixels(np.ascontiguousarray(pixels)))
 
-    def settle(self, image: Image) -> Image:
-        """An image of which nothing but this part was decoded: axes of one page go, and what is said of pages follows.
+    def adapt_metadata(self, image: Image) -> Image:
+        """Make axes, pixel size and metadata fit pixels that are already cropped to this part.
 
         Parameters
         ----------
         image
-            The pixels of this part with all axes, and the metadata of the whole.
+            The pixels of this part, with all axes and the metadata of the whole image.
+
+        Returns
+        -------
+        Image
+            Without the axes of which one page is left.
         """
-        going = self._going()
-        shape = tuple(n for letter, n in zip(image.axes, image.pixels.shape, strict=True) if letter not in going)
+        removed = self._removed_axes()
+        shape = tuple(n for letter, n in zip(image.axes, image.pixels.shape, strict=True) if letter not in removed)
         return Image(
             image.pixels.reshape(shape),
-            "".join(letter for letter in image.axes if letter not in going),
+            "".join(letter for letter in image.axes if letter not in removed),
             self._pixel_size(image.pixel_size),
             self._metadata(image.metadata) if self.pages else image.metadata,
         )
 
-    def _going(self) -> str:
-        """The axes of which a single page is left."""
-        return "".join(letter for letter, wanted in self.pages if len(wanted) == 1)
+    def _removed_axes(self) -> str:
+        """Return the axes of which a single page is left."""
+        return "".join(letter for letter, indices in self.pages if len(indices) == 1)
 
     def _pixel_size(self, size: PixelSize | None) -> PixelSize | None:
-        """The distance between slices is another where some are left out; None where it varies."""
+        """Scale the distance between slices where slices are skipped; None where the distance varies."""
         slices = dict(self.pages).get("Z")
         if size is None or size.z is None or slices is None:
             return size
@@ -128,36 +137,30 @@ class Part:
         return size._replace(z=step * size.z if step else None)
 
     def _metadata(self, metadata: Metadata) -> Metadata:
-        wanted = dict(self.pages)
+        """Keep only the metadata of the selected pages."""
+        pages = dict(self.pages)
         names, extra = metadata.channel_names, dict(metadata.extra)
-        if "C" in wanted and len(names) > max(wanted["C"]):
-            names = tuple(names[channel] for channel in wanted["C"])
-        interval, step = extra.pop("frame_interval", None), _step(wanted.get("T", ()))
+        if "C" in pages and len(names) > max(pages["C"]):
+            names = tuple(names[channel] for channel in pages["C"])
+        interval, step = extra.pop("frame_interval", None), _step(pages.get("T", ()))
         if interval and step:
             extra["frame_interval"] = interval * step
-        extra["picked"] = _picked(metadata.extra.get("picked", {}), wanted)
+        extra["picked"] = _combine_selections(metadata.extra.get("picked", {}), pages)
         return replace(metadata, channel_names=names, extra=MappingProxyType(extra))
 
 
 def _step(pages: tuple[int, ...]) -> int:
-    """How many pages it is from one to the next; 0 where that varies."""
+    """Return the distance between consecutive pages; 0 where it varies."""
     steps = {abs(following - page) for page, following in itertools.pairwise(pages)}
     return 1 if not steps else steps.pop() if len(steps) == 1 else 0
 
 
-def _picked(before: Mapping[str, Any], wanted: Mapping[str, tuple[int, ...]]) -> Mapping[str, tuple[int, ...]]:
-    """Which pages of the file are left, by axis: those picked of the ones that had been picked before."""
-    now = {
-        letter: tuple(before[letter][i] for i in pages) if letter in before else pages
-        for letter, pages in wanted.items()
+def _combine_selections(
+    earlier: Mapping[str, Any], pages: Mapping[str, tuple[int, ...]]
+) -> Mapping[str, tuple[int, ...]]:
+    """Return the pages of the file that are left along each axis, after an earlier selection and this one."""
+    selected = {
+        letter: tuple(earlier[letter][i] for i in indices) if letter in earlier else indices
+        for letter, indices in pages.items()
     }
-    return MappingProxyType({**before, **now})
-
-
-Choose = Callable[[Properties], Part]
-"""Asked with an image's header which part of it to read."""
-
-
-def whole(_properties: Properties) -> Part:
-    """All of every image."""
-    return Part()
+    return MappingProxyType({**earlier, **selected})

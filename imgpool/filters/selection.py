@@ -93,7 +93,7 @@ def _check_pages(wanted: Indices, length: int, plural: str, *, coloured: bool) -
 
 
 def _selected(properties: Properties, parameters: Parameters) -> Properties:
-    return _part(properties, parameters).outcome(properties)
+    return _part(properties, parameters).infer_output(properties)
 
 
 @image_filter(
@@ -145,4 +145,4 @@ def select(
     (2, 2, 2)
     """
     part = _part(image.properties, {"c": c, "z": z, "t": t, "page": page})
-    return replace(part.cut(image))
+    return replace(part.crop(image))

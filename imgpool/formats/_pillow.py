@@ -1,26 +1,26 @@
-"""What the formats that Pillow decodes share.
+"""What the formats that Pillow parses have in common.
 
-Pillow's plug-ins are called directly, not through ``PIL.Image.open``: that would look for other formats than the
-one asked for, and warn of large pictures, which is for our guard to decide.
+Pillow's plug-ins are called directly, not through ``PIL.Image.open``, which would also try other formats and warn
+about large pictures; imgpool has its own limits.
 """
 
 import io
-import os
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from imgpool.core.axes import Pixels
 from imgpool.core.errors import ImgpoolError, ReadError
-from imgpool.core.format import FilePath, Format, Guard, no_guard
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
-from imgpool.core.part import Choose, Part, whole
-from imgpool.formats._sniff import COPY_AGAIN, HEAD_SIZE, check_kind
+from imgpool.core.part import Part
+from imgpool.formats._file_reader import FileReader
+from imgpool.formats._sniff import COPY_AGAIN
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -28,97 +28,86 @@ if TYPE_CHECKING:
 _SAMPLES = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
 
 
-class PillowFormat(Format):
-    """A format of 8-bit pictures that Pillow reads.
+class PillowReader(FileReader):
+    """Reader of a format of 8-bit pictures that Pillow parses.
 
     Attributes
     ----------
-    kind
-        What `_sniff` calls it.
     modes
-        Pillow's modes that are read, each with the mode it is decoded to: L, LA, RGB or RGBA.
+        Pillow's modes that are supported, each with the mode it is decoded to: L, LA, RGB or RGBA.
     """
 
-    kind: ClassVar[str]
     modes: ClassVar[Mapping[str, str]]
 
-    @abstractmethod
-    def _open(self, file: BinaryIO) -> "ImageFile":
-        """Parse the header."""
+    @cached_property
+    def properties(self) -> Properties:
+        """See `Reader.properties`."""
+        picture = self._picture
+        samples = _SAMPLES[self._decoded_mode(picture)]
+        shape = (picture.height, picture.width) if samples == 1 else (picture.height, picture.width, samples)
+        pixel_size, _ = self._parse_metadata(picture)
+        return Properties(shape, np.dtype(np.uint8), "YX" if samples == 1 else "YXS", pixel_size)
 
-    @abstractmethod
-    def _describe(self, picture: "ImageFile") -> tuple[PixelSize | None, Metadata]:
-        """What the file says beside its pixels."""
-
-    def _check(self, picture: "ImageFile", size: int) -> None:
-        """Raise `ReadError` for what must not be read; `size` is the file's, in bytes."""
-
-    def _mode(self, picture: "ImageFile") -> str:
-        """The mode to decode to."""
-        return self.modes[picture.mode]
-
-    def _reduction(self, _properties: Properties, _part: Part) -> int:
-        """How many times smaller along each side to decode, for the part that is wanted."""
-        return 1
-
-    def _decode(self, picture: "ImageFile", _file: BinaryIO, _reduction: int) -> Pixels:
-        """The pixels of an open picture, reduced or whole; `_file` is what it was opened from."""
-        mode = self._mode(picture)
-        picture.load()
-        return np.array(picture if picture.mode == mode else picture.convert(mode))
-
-    def _truncated(self, picture: "ImageFile") -> ReadError:
-        """What to say of a file that ended while `picture` was decoded."""
-        return ReadError(f"truncated: a part of the {picture.width} × {picture.height} pixels is missing", COPY_AGAIN)
-
-    def properties(self, path: FilePath) -> Properties:
-        """See `Format.properties`."""
-        with open(path, "rb") as file:
-            return self._properties(self._parse(path, file))
-
-    def read(self, path: FilePath, guard: Guard = no_guard) -> Image:
-        """See `Format.read`."""
-        return self.read_part(path, whole, guard)
-
-    def read_part(self, path: FilePath, choose: Choose, guard: Guard = no_guard) -> Image:
-        """See `Format.read_part`."""
-        with open(path, "rb") as file:
-            picture = self._parse(path, file)
-            properties = self._properties(picture)
-            guard(properties)
-            part = choose(properties)
-            reduction = self._reduction(properties, part)
-            with self._reading(picture):
-                pixels = self._decode(picture, file, reduction)
+    def read(self, part: Part | None = None) -> Image:
+        """See `Reader.read`."""
+        part, picture, properties = part or Part(), self._picture, self.properties
+        reduction = self._reduction(part)
+        with self._translate_errors(picture):
+            pixels = self._decode(picture, reduction)
         size, full_size = pixels.shape[:2], (picture.height, picture.width)
         reduced = picture.height // reduction, picture.width // reduction
         if size not in {full_size, reduced} or pixels.shape[2:] != properties.shape[2:]:
             raise ReadError(f"the {self.kind} is damaged: its picture is not as large as its header says", COPY_AGAIN)
-        _, metadata = self._describe(picture)
+        _, metadata = self._parse_metadata(picture)
         if size != full_size:
             metadata = replace(metadata, full_size=full_size)
-        return part.cut(Image(pixels, properties.axes, properties.pixel_size, metadata))
+        return part.crop(Image(pixels, properties.axes, properties.pixel_size, metadata))
 
-    def _parse(self, path: FilePath, file: BinaryIO) -> "ImageFile":
-        check_kind(path, file.read(HEAD_SIZE), self.kind)
-        file.seek(0)
-        with self._reading():
-            picture = self._open(file)
+    @cached_property
+    def _picture(self) -> "ImageFile":
+        """The open picture; its header is parsed and checked."""
+        self._check_kind()
+        self._file.seek(0)
+        with self._translate_errors():
+            picture = self._open_picture()
             if picture.mode not in self.modes:
                 raise ReadError(f"this {self.kind} is {picture.mode}, which imgpool does not read",
                                 "convert it to RGB first")  # fmt: skip
-            self._check(picture, os.fstat(file.fileno()).st_size)
+            self._check_picture(picture)
         return picture
 
-    def _properties(self, picture: "ImageFile") -> Properties:
-        samples = _SAMPLES[self._mode(picture)]
-        shape = (picture.height, picture.width) if samples == 1 else (picture.height, picture.width, samples)
-        pixel_size, _ = self._describe(picture)
-        return Properties(shape, np.dtype(np.uint8), "YX" if samples == 1 else "YXS", pixel_size)
+    @abstractmethod
+    def _open_picture(self) -> "ImageFile":
+        """Parse the header of the open file."""
+
+    @abstractmethod
+    def _parse_metadata(self, picture: "ImageFile") -> tuple[PixelSize | None, Metadata]:
+        """Return the pixel size and the other metadata of an open picture."""
+
+    def _check_picture(self, picture: "ImageFile") -> None:
+        """Raise `ReadError` if the picture cannot or must not be decoded."""
+
+    def _decoded_mode(self, picture: "ImageFile") -> str:
+        """Return the mode to decode to."""
+        return self.modes[picture.mode]
+
+    def _reduction(self, _part: Part) -> int:
+        """Return the factor by which to reduce both sides while decoding."""
+        return 1
+
+    def _decode(self, picture: "ImageFile", _reduction: int) -> Pixels:
+        """Decode the pixels of an open picture, reduced or in full size."""
+        mode = self._decoded_mode(picture)
+        picture.load()
+        return np.array(picture if picture.mode == mode else picture.convert(mode))
+
+    def _truncated(self, picture: "ImageFile") -> ReadError:
+        """Return the error for a file that ended while `picture` was decoded."""
+        return ReadError(f"truncated: a part of the {picture.width} × {picture.height} pixels is missing", COPY_AGAIN)
 
     @contextmanager
-    def _reading(self, picture: "ImageFile | None" = None) -> Iterator[None]:
-        """Turn what Pillow says of a bad file, in a dozen exception types and warnings, into a `ReadError`."""
+    def _translate_errors(self, picture: "ImageFile | None" = None) -> Iterator[None]:
+        """Turn the many exceptions and warnings that Pillow has for a bad file into a `ReadError`."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -126,23 +115,23 @@ class PillowFormat(Format):
         except (ImgpoolError, MemoryError):
             raise
         except Exception as error:
-            if isinstance(error, OSError) and error.errno is not None:  # the disk's, not Pillow's
+            if isinstance(error, OSError) and error.errno is not None:  # from the disk, not from Pillow
                 raise
-            raise self._explain(error, picture) from None
+            raise self._read_error(error, picture) from None
 
-    def _explain(self, error: Exception, picture: "ImageFile | None") -> ReadError:
+    def _read_error(self, error: Exception, picture: "ImageFile | None") -> ReadError:
         cut_off = "truncated" in str(error).lower() or isinstance(error, EOFError)
         if cut_off and picture:
             return self._truncated(picture)
         if cut_off:
             return ReadError("truncated: the file ends within its header", COPY_AGAIN)
-        if isinstance(error, SyntaxError):  # its text is of Pillow's parser, not of the file
+        if isinstance(error, SyntaxError):  # its text describes Pillow's parser, not the file
             return ReadError(f"the header of this {self.kind} is damaged, or of a rare kind", COPY_AGAIN)
         return ReadError(f"the {self.kind} is damaged: {error}", COPY_AGAIN)
 
 
 def is_grey_or_rgb(properties: Properties) -> bool:
-    """Whether this is one page of 8-bit grey or RGB, which every `PillowFormat` holds."""
+    """Whether this is one page of 8-bit grey or RGB, which BMP, GIF and JPEG all store."""
     samples = properties.shape[2:] if properties.axes in {"YX", "YXS"} else None
     return properties.dtype == np.uint8 and samples in {(), (3,)}
 

@@ -1,12 +1,13 @@
 """BMP, through Pillow."""
 
-from typing import TYPE_CHECKING, BinaryIO
+import os
+from typing import TYPE_CHECKING
 
-from imgpool.core.format import FilePath
+from imgpool.core.format import FilePath, Format
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.refusal import refuse
 from imgpool.formats._lost import lost
-from imgpool.formats._pillow import PillowFormat, encode, is_grey_or_rgb
+from imgpool.formats._pillow import PillowReader, encode, is_grey_or_rgb
 from imgpool.formats._resolution import kept_by_density, pixel_size_or_dpi, whole_density
 from imgpool.formats._truncated import truncated
 from imgpool.formats._write import write_pieces
@@ -19,10 +20,11 @@ __all__ = ["BMP"]
 MOST_BYTES = 2**32 - 2048  # of pixels: the file's size must fit into 32 bits
 
 _DENSITY = slice(38, 46)  # bytes of the file: horizontal and vertical, per metre
-_RAW = 0  # the number of "not compressed"
+_UNCOMPRESSED = 0  # value of the compression field
+_PILLOW_INCHES_PER_METRE = 39.3701  # the factor by which Pillow divides the stored numbers
 
 
-class Bmp(PillowFormat):
+class Bmp(Format):
     """BMP: not compressed, 8-bit grey or RGB.
 
     A palette is read as the RGB it stands for, one of greys as grey. Alpha is read where the header declares it, but
@@ -33,12 +35,14 @@ class Bmp(PillowFormat):
     extensions = (".bmp", ".dib")
     holds = "one page of 8-bit grey or RGB"
     libraries = ("PIL.BmpImagePlugin",)
-    kind = "BMP"
-    modes = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGBA"}  # noqa: RUF012 - read-only by type
 
     def can_hold(self, properties: Properties) -> bool:
         """See `Format.can_hold`."""
         return is_grey_or_rgb(properties) and properties.nbytes <= MOST_BYTES
+
+    def open(self, path: FilePath) -> "BmpReader":
+        """See `Format.open`."""
+        return BmpReader(path)
 
     def write(self, image: Image, path: FilePath) -> tuple[str, ...]:
         """Write a BMP."""
@@ -51,24 +55,32 @@ class Bmp(PillowFormat):
         write_pieces(path, [encoded])
         return losses
 
-    def _open(self, file: BinaryIO) -> "ImageFile":
+
+class BmpReader(PillowReader):
+    """Reader of BMP files."""
+
+    kind = "BMP"
+    modes = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGBA"}  # noqa: RUF012 - read-only by type
+
+    def _open_picture(self) -> "ImageFile":
         from PIL.BmpImagePlugin import BmpImageFile
 
-        return BmpImageFile(file)
+        return BmpImageFile(self._file)
 
-    def _check(self, picture: "ImageFile", size: int) -> None:
-        """Rows that are not compressed must all be there: asked before they are allocated."""
-        if picture.info["compression"] == _RAW:
+    def _check_picture(self, picture: "ImageFile") -> None:
+        """Check that all rows of an uncompressed picture are in the file, before memory is allocated for them."""
+        if picture.info["compression"] == _UNCOMPRESSED:
             tile = picture.tile[0]
             assert isinstance(tile.args, tuple)  # mode, bytes per row, direction
-            there, needed = max(size - tile.offset, 0), tile.args[1] * picture.height
-            if there < needed:
-                raise truncated(there / needed)
+            size = os.fstat(self._file.fileno()).st_size
+            available, needed = max(size - tile.offset, 0), tile.args[1] * picture.height
+            if available < needed:
+                raise truncated(available / needed)
 
-    def _describe(self, picture: "ImageFile") -> tuple[PixelSize | None, Metadata]:
+    def _parse_metadata(self, picture: "ImageFile") -> tuple[PixelSize | None, Metadata]:
         if "dpi" not in picture.info:
             return None, Metadata()
-        per_metre = [round(dpi * 39.3701) for dpi in picture.info["dpi"]]  # Pillow's factor, undone
+        per_metre = [round(dpi * _PILLOW_INCHES_PER_METRE) for dpi in picture.info["dpi"]]
         pixel_size, dpi = pixel_size_or_dpi(per_metre[0], per_metre[1], "m")
         return pixel_size, Metadata(dpi=dpi)
 

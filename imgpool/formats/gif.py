@@ -1,17 +1,17 @@
 """GIF, one still picture, through Pillow."""
 
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
 from imgpool.core.axes import Pixels
 from imgpool.core.errors import ReadError, WriteError
-from imgpool.core.format import FilePath
+from imgpool.core.format import FilePath, Format
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.refusal import refuse
 from imgpool.formats._lost import lost
-from imgpool.formats._pillow import PillowFormat, comment_bytes, comment_text, is_grey_or_rgb
+from imgpool.formats._pillow import PillowReader, comment_bytes, comment_text, is_grey_or_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -23,7 +23,7 @@ SIDE_LIMIT = 65_535  # pixels
 MOST_COLOURS = 256
 
 
-class Gif(PillowFormat):
+class Gif(Format):
     """GIF: 8-bit grey, or RGB of at most 256 colours; one still picture.
 
     The palette is read as the RGB it stands for (RGBA where one colour is transparent). The comment is kept; pixel
@@ -34,12 +34,14 @@ class Gif(PillowFormat):
     extensions = (".gif",)
     holds = "one page of 8-bit grey, or of RGB with at most 256 colours"
     libraries = ("PIL.GifImagePlugin",)
-    kind = "GIF"
-    modes = {"L": "L", "P": "RGB"}  # noqa: RUF012 - read-only by its declared type
 
     def can_hold(self, properties: Properties) -> bool:
         """See `Format.can_hold`; whether RGB has more colours than 256, only its pixels can tell."""
         return is_grey_or_rgb(properties) and max(properties.shape[:2]) <= SIDE_LIMIT
+
+    def open(self, path: FilePath) -> "GifReader":
+        """See `Format.open`."""
+        return GifReader(path)
 
     def write(
         self,
@@ -68,20 +70,27 @@ class Gif(PillowFormat):
             picture.save(file, "GIF", optimize=False, **options)
         return losses
 
-    def _open(self, file: BinaryIO) -> "ImageFile":
+
+class GifReader(PillowReader):
+    """Reader of GIF files."""
+
+    kind = "GIF"
+    modes = {"L": "L", "P": "RGB"}  # noqa: RUF012 - read-only by its declared type
+
+    def _open_picture(self) -> "ImageFile":
         from PIL.GifImagePlugin import GifImageFile
 
-        return GifImageFile(file)
+        return GifImageFile(self._file)
 
-    def _check(self, picture: "ImageFile", _size: int) -> None:
+    def _check_picture(self, picture: "ImageFile") -> None:
         if getattr(picture, "is_animated", False):
             raise ReadError("this GIF is an animation", "save its frames as pictures of their own")
 
-    def _mode(self, picture: "ImageFile") -> str:
-        transparent = "A" if "transparency" in picture.info else ""
-        return super()._mode(picture) + transparent
+    def _decoded_mode(self, picture: "ImageFile") -> str:
+        alpha = "A" if "transparency" in picture.info else ""
+        return super()._decoded_mode(picture) + alpha
 
-    def _describe(self, picture: "ImageFile") -> tuple[PixelSize | None, Metadata]:
+    def _parse_metadata(self, picture: "ImageFile") -> tuple[PixelSize | None, Metadata]:
         return None, Metadata(description=comment_text(picture.info.get("comment", b"")))
 
 

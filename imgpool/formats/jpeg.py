@@ -3,7 +3,7 @@
 import re
 import struct
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import numpy as np
 from pydantic import Field
@@ -11,12 +11,12 @@ from pydantic import Field
 from imgpool.core.axes import Pixels
 from imgpool.core.errors import ReadError
 from imgpool.core.exif import PREFIX
-from imgpool.core.format import FilePath
+from imgpool.core.format import FilePath, Format
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.part import Part
 from imgpool.core.refusal import refuse
 from imgpool.formats._lost import fitting_icc, lost
-from imgpool.formats._pillow import PillowFormat, comment_bytes, comment_text, encode, is_grey_or_rgb
+from imgpool.formats._pillow import PillowReader, comment_bytes, comment_text, encode, is_grey_or_rgb
 from imgpool.formats._resolution import Unit, density, kept_by_density, pixel_size_or_dpi, whole_density
 from imgpool.formats._sniff import COPY_AGAIN
 from imgpool.formats._truncated import truncated
@@ -56,7 +56,7 @@ _XMP, _ICC = b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"  # before what 
 _ICC_PIECE = SEGMENT_LIMIT - len(_ICC) - 2  # bytes, behind its number and that of all pieces
 
 
-class Jpeg(PillowFormat):
+class Jpeg(Format):
     """JPEG: lossy, 8-bit grey or RGB.
 
     EXIF (with the orientation), colour profile, XMP, IPTC, comment and resolution are kept, and so is the way the
@@ -70,12 +70,14 @@ class Jpeg(PillowFormat):
     holds = "one page of 8-bit grey or RGB, at most 65,500 pixels wide and high"
     libraries = ("PIL.JpegImagePlugin", "imagecodecs._jpeg8", "simplejpeg")
     lossy = True
-    kind = "JPEG"
-    modes = {"L": "L", "RGB": "RGB", "CMYK": ""}  # noqa: RUF012 - read-only by its declared type
 
     def can_hold(self, properties: Properties) -> bool:
         """See `Format.can_hold`."""
         return is_grey_or_rgb(properties) and max(properties.shape[:2]) <= SIDE_LIMIT
+
+    def open(self, path: FilePath) -> "JpegReader":
+        """See `Format.open`."""
+        return JpegReader(path)
 
     def write(
         self,
@@ -115,21 +117,30 @@ class Jpeg(PillowFormat):
             file.writelines((header, *_segments(beside), memoryview(encoded)[_JFIF_END:]))
         return losses
 
-    def _open(self, file: BinaryIO) -> "ImageFile":
+
+class JpegReader(PillowReader):
+    """Reader of JPEG files."""
+
+    kind = "JPEG"
+    modes = {"L": "L", "RGB": "RGB", "CMYK": ""}  # noqa: RUF012 - read-only by its declared type
+
+    def _open_picture(self) -> "ImageFile":
         from PIL.JpegImagePlugin import JpegImageFile
 
-        return JpegImageFile(file)
+        picture = JpegImageFile(self._file)
+        self._header_end = self._file.tell()
+        return picture
 
-    def _check(self, picture: "ImageFile", _size: int) -> None:
+    def _check_picture(self, picture: "ImageFile") -> None:
         if picture.mode == "CMYK":
             raise ReadError("this JPEG is CMYK, made for print", "convert it to RGB first, with its colour profile")
 
-    def _reduction(self, properties: Properties, part: Part) -> int:
+    def _reduction(self, part: Part) -> int:
         """A half or a quarter of a picture costs little more than to find its bits.
 
         Only where it comes out even: else what belongs to the last pixels would lie beyond the edge.
         """
-        sides = properties.shape[:2]
+        sides = self.properties.shape[:2]
         fitting = [
             each
             for each in REDUCTIONS
@@ -137,16 +148,15 @@ class Jpeg(PillowFormat):
         ]
         return max(fitting) if part.is_whole and fitting else 1
 
-    def _decode(self, picture: "ImageFile", file: BinaryIO, reduction: int) -> Pixels:
+    def _decode(self, picture: "ImageFile", reduction: int) -> Pixels:
         """Decode in less than half of Pillow's time, unless the end is missing: only Pillow can tell how much is there.
 
         Behind the start of the picture, where the header's parser stopped, FF D9 cannot be anything but the end mark.
         """
-        start = file.tell()
-        file.seek(0)
-        data = file.read()
-        if data.rfind(END, start) < 0:
-            return super()._decode(picture, file, reduction)
+        self._file.seek(0)
+        data = self._file.read()
+        if data.rfind(END, self._header_end) < 0:
+            return super()._decode(picture, reduction)
         colours = "GRAY" if picture.mode == "L" else "RGB"
         return _decode_complete(data, colours, picture.height // reduction, picture.width // reduction)
 
@@ -155,7 +165,7 @@ class Jpeg(PillowFormat):
         box = picture.im.getbbox()
         return truncated(box[3] / picture.height) if box else super()._truncated(picture)
 
-    def _describe(self, picture: "ImageFile") -> tuple[PixelSize | None, Metadata]:
+    def _parse_metadata(self, picture: "ImageFile") -> tuple[PixelSize | None, Metadata]:
         from PIL.JpegImagePlugin import get_sampling
 
         info = picture.info

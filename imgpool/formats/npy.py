@@ -2,17 +2,20 @@
 
 import os
 import warnings
+from functools import cached_property
 from typing import BinaryIO
 
 import numpy as np
 
 from imgpool.core.axes import Pixels
 from imgpool.core.errors import ReadError
-from imgpool.core.format import FilePath, Format, Guard, no_guard
+from imgpool.core.format import FilePath, Format
 from imgpool.core.image import Image, Properties, guess_axes
+from imgpool.core.part import Part
 from imgpool.core.refusal import refuse
+from imgpool.formats._file_reader import FileReader
 from imgpool.formats._lost import lost
-from imgpool.formats._sniff import COPY_AGAIN, HEAD_SIZE, check_kind
+from imgpool.formats._sniff import COPY_AGAIN
 from imgpool.formats._truncated import truncated
 
 __all__ = ["NPY"]
@@ -42,19 +45,9 @@ class Npy(Format):
             return False
         return dtype.kind in KINDS and dtype.itemsize <= WIDEST and guessed == properties.axes
 
-    def properties(self, path: FilePath) -> Properties:
-        """See `Format.properties`."""
-        with open(path, "rb") as file:
-            return self._parse(path, file)
-
-    def read(self, path: FilePath, guard: Guard = no_guard) -> Image:
-        """See `Format.read`."""
-        with open(path, "rb") as file:
-            properties = self._parse(path, file)
-            guard(properties)
-            file.seek(0)
-            pixels: Pixels = np.lib.format.read_array(file, allow_pickle=False)
-        return Image(np.ascontiguousarray(pixels), properties.axes)
+    def open(self, path: FilePath) -> "NpyReader":
+        """See `Format.open`."""
+        return NpyReader(path)
 
     def write(self, image: Image, path: FilePath) -> tuple[str, ...]:
         """Write an array."""
@@ -65,19 +58,34 @@ class Npy(Format):
             np.lib.format.write_array(file, np.ascontiguousarray(image.pixels), allow_pickle=False)
         return losses
 
-    def _parse(self, path: FilePath, file: BinaryIO) -> Properties:
-        check_kind(path, file.read(HEAD_SIZE), "NPY")
-        shape, dtype = _header(file)
+
+class NpyReader(FileReader):
+    """Reader of NPY files."""
+
+    kind = "NPY"
+
+    @cached_property
+    def properties(self) -> Properties:
+        """See `Reader.properties`."""
+        self._check_kind()
+        shape, dtype = _header(self._file)
         if dtype.kind not in KINDS or dtype.itemsize > WIDEST:
             raise ReadError(f"the array holds {dtype}, and an image is made of integers or floats",
                             "save it as one of numpy's integer or float types")  # fmt: skip
         properties = Properties(shape, dtype.newbyteorder("="), _axes(shape))
-        there, needed = os.fstat(file.fileno()).st_size - file.tell(), properties.nbytes
-        if there < needed:
-            raise truncated(there / needed, "array")
-        if there > needed:
+        available, needed = os.fstat(self._file.fileno()).st_size - self._file.tell(), properties.nbytes
+        if available < needed:
+            raise truncated(available / needed, "array")
+        if available > needed:
             raise ReadError("the file holds more than one array", "save each as a file of its own")
         return properties
+
+    def read(self, part: Part | None = None) -> Image:
+        """See `Reader.read`."""
+        axes = self.properties.axes
+        self._file.seek(0)
+        pixels: Pixels = np.lib.format.read_array(self._file, allow_pickle=False)
+        return (part or Part()).crop(Image(np.ascontiguousarray(pixels), axes))
 
 
 def _header(file: BinaryIO) -> tuple[tuple[int, ...], "np.dtype[np.generic]"]:

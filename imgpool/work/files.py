@@ -6,15 +6,13 @@ import itertools
 import os
 import stat
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from imgpool.core.catalogue import known_extensions, split_extension
 from imgpool.core.errors import ReadError, UsageError
-from imgpool.core.format import FilePath, Format, Guard
+from imgpool.core.format import FilePath, Format
 from imgpool.core.image import Image, Properties
-from imgpool.core.part import Choose, whole
 
 MAX_PIXELS = 2**32
 """Pixels in one file, over all its pages, unless ``--max-pixels`` says otherwise."""
@@ -31,44 +29,41 @@ PIECE = 64 * 1024
 _serial_numbers = itertools.count()
 
 
-def read(path: FilePath, guard: Guard | None = None, choose: Choose = whole) -> Image:
+def read(path: FilePath) -> Image:
     """Read an image file.
+
+    The limits of ``imgpool process`` apply: see `check_limits`.
 
     Parameters
     ----------
     path
-        The file; its extension tells the format.
-    guard
-        Called with the header's properties before anything is decoded; it may raise. Without one, the limits of
-        ``imgpool process`` hold.
-    choose
-        Asked with the header's properties which part to read; without it, the whole.
+        The file; its extension names the format.
 
     Returns
     -------
     Image
-        Pixels in the file's own dtype, axes, pixel size and metadata.
+        Pixels in the dtype of the file, with axes, pixel size and metadata.
 
     Raises
     ------
     UsageError
         If the extension belongs to no known format.
     ReadError
-        If the file is not what its extension says, damaged, truncated, or no regular file.
+        If the file is too large, not what its extension says, damaged, truncated, or not a regular file.
     OSError
         If it cannot be opened.
     """
-    format_ = format_of(path)
-    status = os.stat(path)
-    guard = guard or partial(check_limits, file_size=status.st_size, max_pixels=MAX_PIXELS)
-    return read_with(format_, path, status, guard, choose)
+    format_, status = format_of(path), os.stat(path)
+    check_is_file(status)
+    with format_.open(path) as reader:
+        check_limits(reader.properties, status.st_size, MAX_PIXELS)
+        return reader.read()
 
 
-def read_with(format_: Format, path: FilePath, status: os.stat_result, guard: Guard, choose: Choose) -> Image:
-    """As `read`, with the format and the file's status known."""
-    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):  # a pipe would be waited for without end
+def check_is_file(status: os.stat_result) -> None:
+    """Raise `ReadError` for a pipe, a socket or a device, which could block for ever."""
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
         raise ReadError("it is a pipe, a socket or a device", "save what comes out of it as a file first")
-    return format_.read(path, guard) if choose is whole else format_.read_part(path, choose, guard)
 
 
 def write(image: Image, path: FilePath, **options: object) -> tuple[str, ...]:

@@ -6,9 +6,9 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,15 @@ from imgpool.core.engine import MemoryNeeded
 from imgpool.core.errors import FilterError, ReadError, WriteError
 from imgpool.core.failures import explain, lacks_memory
 from imgpool.core.filter import LoadedFilter
-from imgpool.core.image import Image, Properties
-from imgpool.core.part import Choose, Part
+from imgpool.core.image import Image
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Result, Stage, Task
 from imgpool.work.files import (
     MAX_PIXELS,
+    check_is_file,
     check_limits,
     format_of,
     hash_source,
-    read_with,
     size_and_hash,
     temporary_name,
     write_with,
@@ -178,21 +177,14 @@ def process(workshop: WorkerState, task: Task, memory: int | None = None) -> Res
     return result
 
 
-def _process(workshop: WorkerState, task: Task, progress: _Progress) -> Result:
-    recipe = workshop.job.recipe
-
-    def choose(properties: Properties) -> Part:
-        part, progress.skipped = recipe.required_part(properties)
-        return part
-
-    task, image, content = _read_unchanged(task, partial(_admit, workshop, progress), choose)
+def _process(state: WorkerState, task: Task, progress: _Progress) -> Result:
+    task, image, content = _read_source(state, task, progress)
     progress.enter("filter")
-    progress.step_seconds = [0.0] * progress.skipped
-    image = recipe.apply_filters(
-        image, map(progress.timed, workshop.filters[progress.skipped :]), changed_by_reading=progress.skipped > 0
+    image = state.job.recipe.apply_filters(
+        image, map(progress.timed, state.filters[progress.skipped :]), changed_by_reading=progress.skipped > 0
     )
     progress.enter("write")
-    written = _write_in_place(workshop.job, task, image)
+    written = _write_in_place(state.job, task, image)
     progress.leave()
     return Result(
         task,
@@ -210,26 +202,40 @@ def _process(workshop: WorkerState, task: Task, progress: _Progress) -> Result:
     )
 
 
-def _admit(workshop: WorkerState, progress: _Progress, file_size: int, properties: Properties) -> None:
-    """Let an image pass whose header is within the limits, and for which there is memory."""
-    check_limits(properties, file_size, workshop.job.max_pixels)
-    progress.need = workshop.footprint.expect(properties, file_size, progress.memory)
-    progress.learn = workshop.footprint.watch(properties)
-
-
 _name = cache(str)  # of a dtype: NumPy puts it together each time
 
 
-def _read_unchanged(task: Task, admit: Callable[[int, Properties], None], choose: Choose) -> tuple[Task, Image, str]:
-    """Read a file that nobody writes to meanwhile; the task comes back with the size and time it has now."""
+def _read_source(state: WorkerState, task: Task, progress: _Progress) -> tuple[Task, Image, str]:
+    """Read the part of the source that the recipe needs, once limits and memory are checked.
+
+    Returns
+    -------
+    task, image, source_hash
+        The task with the size and time that the source has now; the image; and the hash of the source.
+
+    Raises
+    ------
+    ReadError
+        If the source is refused, damaged, or changed while it was read.
+    MemoryNeeded
+        If the image takes more memory than there is for it.
+    """
     before = os.stat(task.source)
-    image = read_with(format_of(task.source), task.source, before, partial(admit, before.st_size), choose)
-    content, after = hash_source(task.source)
+    check_is_file(before)
+    with format_of(task.source).open(task.source) as reader:
+        properties = reader.properties
+        check_limits(properties, before.st_size, state.job.max_pixels)
+        progress.need = state.footprint.expect(properties, before.st_size, progress.memory)
+        progress.learn = state.footprint.watch(properties)
+        part, progress.skipped = state.job.recipe.required_part(properties)
+        image = reader.read(part)
+    progress.step_seconds = [0.0] * progress.skipped
+    source_hash, after = hash_source(task.source)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise ReadError("it changed while it was read", "run the same command again when it is complete")
     if (before.st_size, before.st_mtime_ns) != (task.size, task.mtime_ns):
         task = replace(task, size=before.st_size, mtime_ns=before.st_mtime_ns)
-    return task, image, content
+    return task, image, source_hash
 
 
 def _write_in_place(job: Job, task: Task, image: Image) -> _Written:

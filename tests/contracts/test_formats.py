@@ -13,8 +13,9 @@ from imgpool.core.catalogue import FORMATS
 from imgpool.core.errors import ReadError, RecipeError, WriteError
 from imgpool.core.exif import orientation
 from imgpool.core.format import Format
-from imgpool.core.image import Image, Metadata, PixelSize, Properties
+from imgpool.core.image import Image, Metadata, PixelSize
 from imgpool.core.part import Part, Span
+from tests.support.parts import read_part
 
 DTYPES = ["bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
           "float16", "float32", "float64", "complex64"]  # fmt: skip
@@ -170,30 +171,39 @@ def test_no_picture_comes_out_turned(target, turned, tmp_path):
 
 
 @pytest.mark.parametrize("target", NAMES)
-def test_the_guard_sees_the_properties_before_memory_is_taken(target, tmp_path):
-    class TooLargeError(Exception):
-        pass
-
-    seen: list[Properties] = []
-
-    def guard(properties):
-        seen.append(properties)
-        raise TooLargeError
-
+def test_properties_take_no_memory_for_pixels(target, tmp_path):
     image = Image(np.zeros((3000, 4000), np.uint8), "YX")
     if not target.can_hold(image.properties):
         image = Image(np.zeros((3000, 4000, 3), np.uint8), "YXS")
     path, _ = write(target, image, tmp_path)
-    expected = target.properties(path)
+    target.properties(path)  # imports what it needs
     tracemalloc.start()
     try:
-        with pytest.raises(TooLargeError):
-            target.read(path, guard)
+        with target.open(path) as reader:
+            assert reader.properties.pixel_count == 12_000_000
         assert tracemalloc.get_traced_memory()[1] < image.pixels.nbytes / 4
     finally:
         tracemalloc.stop()
-    assert seen == [expected]
-    assert seen[0].pixel_count == 12_000_000
+
+
+@pytest.mark.parametrize("target", NAMES)
+def test_reader_gives_the_same_image_twice(target, tmp_path):
+    path, _ = write(target, picture(target), tmp_path)
+    with target.open(path) as reader:
+        first, second = reader.read(), reader.read()
+        assert reader.properties == first.properties
+    np.testing.assert_array_equal(first.pixels, second.pixels)
+    assert (first.axes, first.metadata) == (second.axes, second.metadata)
+
+
+@pytest.mark.parametrize("target", NAMES)
+def test_reader_closes_its_file(target, tmp_path):
+    path, _ = write(target, picture(target), tmp_path)
+    before = len(os.listdir("/proc/self/fd"))
+    with target.open(path) as reader:
+        assert len(os.listdir("/proc/self/fd")) == before + 1
+        reader.read()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.parametrize("target", NAMES)
@@ -327,7 +337,7 @@ def test_a_part_is_what_it_is_in_the_whole(target, axes, tmp_path):
     back, leading = target.read(path), axes[: axes.index("Y")]
     for window in ({}, {"rows": Span(3, 20)}, {"rows": Span(39, 40), "columns": Span(0, 52)}):
         part = Part(**window, pages=((leading[0], (1,)),) if leading and leading in back.axes else ())
-        found, expected = target.read_part(path, lambda _, part=part: part), part.cut(back)
+        found, expected = read_part(target, path, part), part.crop(back)
         np.testing.assert_array_equal(found.pixels, expected.pixels)
         assert found.properties == expected.properties
 
@@ -341,14 +351,10 @@ def test_a_picture_that_may_come_smaller_is_whole_or_tells_its_size(target, axes
     if not target.can_hold(image.properties):
         pytest.skip("holds no such image")
     path, _ = write(target, image, tmp_path)
-    back, asked = target.read(path), list[Properties]()
-
-    def choose(properties):
-        asked.append(properties)
-        return Part(shrink=9)
-
-    found = target.read_part(path, choose)
-    assert asked == [back.properties]
+    back = target.read(path)
+    with target.open(path) as reader:
+        assert reader.properties == back.properties
+        found = reader.read(Part(shrink=9))
     assert (found.axes, found.pixel_size, found.pixels.dtype) == (back.axes, back.pixel_size, back.pixels.dtype)
     if found.metadata.full_size is None:
         np.testing.assert_array_equal(found.pixels, back.pixels)

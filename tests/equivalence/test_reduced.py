@@ -9,6 +9,7 @@ import imgpool
 from imgpool.core.part import Part
 from imgpool.core.recipe import Recipe
 from imgpool.formats.jpeg import JPEG
+from tests.support.parts import read_part
 
 PHOTOS = ["astronaut", "coffee", "cat", "rocket", "camera", "immunohistochemistry"]
 TURNED = b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0%b\0\0\0\0\0\0\0"
@@ -31,7 +32,7 @@ def multiple_of_four(pixels):
 
 def read_for(recipe, path):
     """What the recipe asks for, and the whole."""
-    return JPEG.read_part(path, lambda properties: recipe.required_part(properties)[0]), JPEG.read(path)
+    return read_part(JPEG, path, recipe.required_part(JPEG.properties(path))[0]), JPEG.read(path)
 
 
 def psnr(one, other):
@@ -102,7 +103,7 @@ def test_nothing_is_shifted(tmp_path, interpolation):
         spot = 250 * np.exp(-((y + 0.5 - cy) ** 2 + (x + 0.5 - cx) ** 2) / (2 * 12**2))
         PillowImage.fromarray(spot.astype(np.uint8)).save(tmp_path / "a.jpg", quality=100)
         recipe = Recipe.from_specs([f"resize:scale=0.125,interpolation={interpolation}"])
-        part = JPEG.read_part(tmp_path / "a.jpg", lambda _properties: Part(shrink=4))
+        part = read_part(JPEG, tmp_path / "a.jpg", Part(shrink=4))
         found = [centre(recipe.apply(image).pixels) for image in (part, JPEG.read(tmp_path / "a.jpg"))]
         assert np.abs(np.subtract(*found)).max() < 0.02
 

@@ -1,5 +1,6 @@
 """PNG: through libpng (imagecodecs) for 8 and 16 bits, with our own look at every chunk."""
 
+from functools import cached_property
 from typing import Annotated
 
 import numpy as np
@@ -7,12 +8,14 @@ from pydantic import Field
 
 from imgpool.core.axes import Pixels
 from imgpool.core.errors import ReadError
-from imgpool.core.format import FilePath, Format, Guard, no_guard
+from imgpool.core.format import FilePath, Format
 from imgpool.core.image import Image, Properties
+from imgpool.core.part import Part
 from imgpool.core.refusal import refuse
+from imgpool.formats._file_reader import FileReader
 from imgpool.formats._lost import lost, refuse_premultiplied
 from imgpool.formats._quiet import quiet
-from imgpool.formats._sniff import COPY_AGAIN, HEAD_SIZE, check_kind
+from imgpool.formats._sniff import COPY_AGAIN, HEAD_SIZE
 from imgpool.formats._write import write_pieces
 from imgpool.formats.png import _chunks as chunks
 from imgpool.formats.png._encode import encode, encode_fast
@@ -47,29 +50,9 @@ class Png(Format):
             and max(properties.shape[:2]) <= SIDE_LIMIT
         )
 
-    def properties(self, path: FilePath) -> Properties:
-        """See `Format.properties`."""
-        with open(path, "rb", buffering=0) as file:
-            start = chunks.read_start(file)
-            check_kind(path, start[:HEAD_SIZE], "PNG")
-            header, _ = chunks.read_header(file, start)
-            return _properties(header)
-
-    def read(self, path: FilePath, guard: Guard = no_guard) -> Image:
-        """See `Format.read`."""
-        with open(path, "rb", buffering=0) as file:
-            start = chunks.read_start(file)
-            check_kind(path, start[:HEAD_SIZE], "PNG")
-            header, start = chunks.read_header(file, start)
-            properties = _properties(header)
-            guard(properties)
-            data = start if start.endswith(chunks.END) else start + file.readall()
-        picture = chunks.split_rest(data, header)
-        pixels = _decode(header, picture)
-        if (pixels.shape, pixels.dtype) != (properties.shape, properties.dtype):
-            raise ReadError("the PNG is damaged: its picture is not what its header says", COPY_AGAIN)
-        pixel_size, metadata = parse_metadata(header.chunks + picture.chunks)
-        return Image(pixels, properties.axes, pixel_size, metadata)
+    def open(self, path: FilePath) -> "PngReader":
+        """See `Format.open`."""
+        return PngReader(path, buffering=0)
 
     def write(self, image: Image, path: FilePath, *, level: Annotated[int, Field(ge=0, le=9)] = 1) -> tuple[str, ...]:
         """Write a PNG.
@@ -88,13 +71,42 @@ class Png(Format):
         return lost(image, *kept)
 
 
-def _properties(header: chunks.Header) -> Properties:
-    shape: tuple[int, ...] = (header.height, header.width)
-    if header.samples > 1:
-        shape += (header.samples,)
-    dtype = np.dtype(np.uint16 if header.depth == _WIDE else np.uint8)
-    pixel_size, _ = parse_resolution(header.chunks)
-    return Properties(shape, dtype, "YX" if header.samples == 1 else "YXS", pixel_size)
+class PngReader(FileReader):
+    """Reader of PNG files."""
+
+    kind = "PNG"
+
+    @cached_property
+    def properties(self) -> Properties:
+        """See `Reader.properties`."""
+        header, _ = self._header
+        shape: tuple[int, ...] = (header.height, header.width)
+        if header.samples > 1:
+            shape += (header.samples,)
+        dtype = np.dtype(np.uint16 if header.depth == _WIDE else np.uint8)
+        pixel_size, _ = parse_resolution(header.chunks)
+        return Properties(shape, dtype, "YX" if header.samples == 1 else "YXS", pixel_size)
+
+    def read(self, part: Part | None = None) -> Image:
+        """See `Reader.read`."""
+        properties, (header, start) = self.properties, self._header
+        data = start
+        if not start.endswith(chunks.END):
+            self._file.seek(len(start))
+            data += self._file.read()
+        picture = chunks.split_rest(data, header)
+        pixels = _decode(header, picture)
+        if (pixels.shape, pixels.dtype) != (properties.shape, properties.dtype):
+            raise ReadError("the PNG is damaged: its picture is not what its header says", COPY_AGAIN)
+        pixel_size, metadata = parse_metadata(header.chunks + picture.chunks)
+        return (part or Part()).crop(Image(pixels, properties.axes, pixel_size, metadata))
+
+    @cached_property
+    def _header(self) -> tuple[chunks.Header, bytes]:
+        """The parsed header, and the bytes that were read from the file to find its end."""
+        start = chunks.read_start(self._file)
+        self._check_kind(start[:HEAD_SIZE])
+        return chunks.read_header(self._file, start)
 
 
 def _decode(header: chunks.Header, picture: chunks.Picture) -> Pixels:

@@ -6,8 +6,7 @@ PNG specification, third edition: https://www.w3.org/TR/png-3/
 import struct
 import zlib
 from collections.abc import Iterable
-from io import RawIOBase
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from imgpool.core.errors import ReadError
 from imgpool.formats._chunk import Chunk
@@ -89,12 +88,12 @@ class Picture(NamedTuple):
     chunks: list[Chunk]
 
 
-def read_start(file: RawIOBase) -> bytes:
+def read_start(file: BinaryIO) -> bytes:
     """The first bytes of a file: all of a small one."""
-    return file.read(_FIRST_READ) or b""
+    return file.read(_FIRST_READ)
 
 
-def read_header(file: RawIOBase, start: bytes) -> tuple[Header, bytes]:
+def read_header(file: BinaryIO, start: bytes) -> tuple[Header, bytes]:
     """Read up to the first IDAT chunk, from an unbuffered file of which `start` has been read.
 
     Returns

@@ -4,11 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from imgpool.core.format import FilePath, Format, Guard, no_guard
+from imgpool.core.format import FilePath, Format
 from imgpool.core.image import Image, Properties
-from imgpool.core.part import Choose
 from imgpool.core.refusal import refuse
-from imgpool.formats.tiff._read import read_image, read_properties
+from imgpool.formats.tiff._reader import TiffReader
 from imgpool.formats.tiff._write import write_image
 
 __all__ = ["TIFF"]
@@ -41,17 +40,9 @@ class Tiff(Format):
         """See `Format.can_hold`."""
         return properties.dtype.name in _DTYPES
 
-    def properties(self, path: FilePath) -> Properties:
-        """See `Format.properties`."""
-        return read_properties(path)
-
-    def read(self, path: FilePath, guard: Guard = no_guard) -> Image:
-        """See `Format.read`."""
-        return read_image(path, guard)
-
-    def read_part(self, path: FilePath, choose: Choose, guard: Guard = no_guard) -> Image:
-        """See `Format.read_part`: only the planes, strips and tiles that are wanted are decoded."""
-        return read_image(path, guard, choose)
+    def open(self, path: FilePath) -> TiffReader:
+        """See `Format.open`."""
+        return TiffReader(path)
 
     def write(
         self,

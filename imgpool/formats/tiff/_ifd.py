@@ -11,6 +11,8 @@ import struct
 from collections.abc import Collection
 from typing import BinaryIO, Literal, NamedTuple
 
+from imgpool.formats.tiff._errors import MalformedError
+
 EXIF_IFD, GPS_IFD, INTEROPERABILITY_IFD = 34665, 34853, 40965
 POINTERS = {EXIF_IFD, GPS_IFD, INTEROPERABILITY_IFD}
 
@@ -26,7 +28,7 @@ ByteOrder = Literal["<", ">"]
 _struct = functools.cache(struct.Struct)
 
 
-class DirectoryError(ValueError):
+class DirectoryError(MalformedError):
     """A directory lies outside the file, or makes no sense.
 
     Parameters

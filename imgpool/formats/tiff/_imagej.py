@@ -73,7 +73,7 @@ def channel_names(said: Said, axes: str, shape: tuple[int, ...]) -> tuple[str, .
     return first if all(first) and len(labels) == planes and repeated == tuple(labels) else ()
 
 
-def remember(said: Said, properties: Properties) -> Said:
+def values_to_keep(said: Said, properties: Properties) -> Said:
     """What to keep of it for writing, with what it held for."""
     kept = {key: value for key, value in said.items() if key not in _LAYOUT}
     return MappingProxyType({**kept, "dtype": properties.dtype.name, "shape": properties.shape})

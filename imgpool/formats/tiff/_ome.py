@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element
 
 from imgpool.core.axes import has_samples
 from imgpool.core.image import Image, PixelSize, Properties
+from imgpool.formats.tiff._errors import MalformedError
 
 TYPES = {
     "int8": "int8", "int16": "int16", "int32": "int32",
@@ -24,7 +25,7 @@ _SECONDS = {"ns": 1e-9, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 6
 _BEFORE_DESCRIPTION = {"AcquisitionDate", "ExperimenterRef"}
 
 
-class OmeError(ValueError):
+class OmeError(MalformedError):
     """The XML is damaged, or describes something other than one whole image."""
 
 
@@ -52,13 +53,12 @@ def count_files(root: Element) -> int:
     return max(1, len(names))
 
 
-def forget_files(root: Element) -> bool:
-    """Drop the names of files from where the planes are said to be; False where there are none.
+def remove_file_names(root: Element) -> bool:
+    """Remove the file names from the elements that locate the planes; return whether there were any.
 
-    One file may be renamed: what it says of its own name is no reason to look for another.
+    A file may have been renamed: its old name in the XML must not make tifffile look for another file.
     """
-    said = list(_children(_pixels(root), "TiffData"))
-    named = [data for data in said if _find(data, "UUID") is not None]
+    named = [data for data in _children(_pixels(root), "TiffData") if _find(data, "UUID") is not None]
     for data in named:
         _drop(data, "UUID")
     return bool(named)

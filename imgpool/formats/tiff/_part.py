@@ -9,7 +9,7 @@ import numpy as np
 
 from imgpool.core.axes import Pixels
 from imgpool.core.part import Part, Span
-from imgpool.formats.tiff._check import damaged
+from imgpool.formats.tiff._errors import damaged
 from imgpool.formats.tiff._layout import TiffLayout
 
 _WHOLE_BYTES = {8, 16, 32, 64}  # bits of numbers that lie in the file as they do in memory

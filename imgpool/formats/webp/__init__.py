@@ -1,5 +1,6 @@
 """WebP: read through imagecodecs, encoded by Pillow (both libwebp), with our own look at its chunks."""
 
+from functools import cached_property
 from typing import Annotated
 
 import numpy as np
@@ -7,12 +8,14 @@ from pydantic import Field
 
 from imgpool.core.errors import ReadError
 from imgpool.core.exif import PREFIX
-from imgpool.core.format import FilePath, Format, Guard, no_guard
+from imgpool.core.format import FilePath, Format
 from imgpool.core.image import Image, Metadata, Properties
+from imgpool.core.part import Part
 from imgpool.core.refusal import refuse
+from imgpool.formats._file_reader import FileReader
 from imgpool.formats._lost import fitting_icc, lost, refuse_premultiplied
 from imgpool.formats._pillow import encode
-from imgpool.formats._sniff import COPY_AGAIN, HEAD_SIZE, check_kind
+from imgpool.formats._sniff import COPY_AGAIN
 from imgpool.formats._write import write_pieces
 from imgpool.formats.webp import _chunks as chunks
 
@@ -43,30 +46,9 @@ class Webp(Format):
             and max(properties.shape[:2]) <= SIDE_LIMIT
         )
 
-    def properties(self, path: FilePath) -> Properties:
-        """See `Format.properties`."""
-        with open(path, "rb") as file:
-            check_kind(path, file.read(HEAD_SIZE), "WebP")
-            return _properties(chunks.read_header(file))
-
-    def read(self, path: FilePath, guard: Guard = no_guard) -> Image:
-        """See `Format.read`."""
-        import imagecodecs
-
-        with open(path, "rb") as file:
-            check_kind(path, file.read(HEAD_SIZE), "WebP")
-            header = chunks.read_header(file)
-            properties = _properties(header)
-            guard(properties)
-            file.seek(0)
-            data = file.read()
-        try:
-            pixels = imagecodecs.webp_decode(data, hasalpha=header.alpha)
-        except (RuntimeError, ValueError) as error:
-            raise ReadError(f"the WebP is damaged: {error}", COPY_AGAIN) from None
-        if pixels.shape != properties.shape:
-            raise ReadError("the WebP is damaged: its picture is not as large as its header says", COPY_AGAIN)
-        return Image(pixels, "YXS", metadata=_metadata(data))
+    def open(self, path: FilePath) -> "WebpReader":
+        """See `Format.open`."""
+        return WebpReader(path)
 
     def write(
         self,
@@ -107,8 +89,36 @@ class Webp(Format):
         return losses
 
 
-def _properties(header: chunks.Header) -> Properties:
-    return Properties((header.height, header.width, 3 + header.alpha), np.dtype(np.uint8), "YXS")
+class WebpReader(FileReader):
+    """Reader of WebP files."""
+
+    kind = "WebP"
+
+    @cached_property
+    def properties(self) -> Properties:
+        """See `Reader.properties`."""
+        header = self._header
+        return Properties((header.height, header.width, 3 + header.alpha), np.dtype(np.uint8), "YXS")
+
+    def read(self, part: Part | None = None) -> Image:
+        """See `Reader.read`."""
+        import imagecodecs
+
+        header = self._header
+        self._file.seek(0)
+        data = self._file.read()
+        try:
+            pixels = imagecodecs.webp_decode(data, hasalpha=header.alpha)
+        except (RuntimeError, ValueError) as error:
+            raise ReadError(f"the WebP is damaged: {error}", COPY_AGAIN) from None
+        if pixels.shape != self.properties.shape:
+            raise ReadError("the WebP is damaged: its picture is not as large as its header says", COPY_AGAIN)
+        return (part or Part()).crop(Image(pixels, "YXS", metadata=_metadata(data)))
+
+    @cached_property
+    def _header(self) -> chunks.Header:
+        self._check_kind()
+        return chunks.read_header(self._file)
 
 
 def _metadata(data: bytes) -> Metadata:

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from imgpool.core.filter import image_filter
-from imgpool.core.format import Format, no_guard
+from imgpool.core.format import Format, Reader
 from imgpool.core.image import Image, Properties
 
 FOR_EVER = 86_400
@@ -93,18 +93,27 @@ class Poison(Format):
     def can_hold(self, properties):
         return properties == HEADER
 
-    def properties(self, _path):
-        return HEADER
-
-    def read(self, path, guard=no_guard):
-        guard(HEADER)
-        text = Path(path).read_bytes()
-        act(text.decode())
-        return Image(np.full(HEADER.shape, zlib.crc32(text) % 256, HEADER.dtype), HEADER.axes)
+    def open(self, path):
+        return PoisonReader(path)
 
     def write(self, image, path):
         Path(path).write_bytes(image.pixels.tobytes())
         return ()
+
+
+class PoisonReader(Reader):
+    """Does what the text says when its pixels are asked for."""
+
+    properties = HEADER
+
+    def __init__(self, path):
+        self.path = path
+
+    def read(self, part=None):
+        text = Path(self.path).read_bytes()
+        act(text.decode())
+        image = Image(np.full(HEADER.shape, zlib.crc32(text) % 256, HEADER.dtype), HEADER.axes)
+        return image if part is None else part.crop(image)
 
 
 @image_filter(tiles="exact")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imgpool.core.errors import WriteError
-from imgpool.core.format import Format, no_guard
+from imgpool.core.format import Format
 from imgpool.core.image import Image, PixelSize, Properties
 from imgpool.core.refusal import refuse
 
@@ -22,10 +22,7 @@ class Album(Format):
     def can_hold(self, properties):
         return properties.axes in {"YX", "YXS"} and properties.shape[-1] != 4 and properties.dtype.name in self.depths
 
-    def properties(self, path: Path):
-        raise NotImplementedError
-
-    def read(self, path: Path, guard=no_guard):
+    def open(self, path: Path):
         raise NotImplementedError
 
     def write(self, image: Image, path: Path):  # noqa: ARG002 - as every format's

@@ -8,6 +8,7 @@ from imgpool.core.errors import ReadError
 from imgpool.core.image import Image, Metadata, PixelSize
 from imgpool.core.part import Part, Span
 from imgpool.formats.jpeg import JPEG
+from tests.support.parts import read_part
 
 EXIF = b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0camera's own"
 
@@ -26,7 +27,7 @@ def save(path, pixels, **options):
 
 
 def read(path, shrink):
-    return JPEG.read_part(path, lambda _properties: Part(shrink=shrink))
+    return read_part(JPEG, path, Part(shrink=shrink))
 
 
 def means(pixels, side):
@@ -87,20 +88,15 @@ def _fields(image):
 def test_a_part_is_cut_from_the_whole(tmp_path):
     path = save(tmp_path / "a.jpg", scene())
     part = Part(Span(100, 300), Span(7, 450), shrink=16)
-    image = JPEG.read_part(path, lambda _properties: part)
+    image = read_part(JPEG, path, part)
     assert np.array_equal(image.pixels, JPEG.read(path).pixels[100:300, 7:450])
     assert image.metadata.full_size is None
 
 
-def test_the_guard_is_asked_first_and_with_the_size_of_the_whole(tmp_path):
-    path, asked = save(tmp_path / "a.jpg", scene()), []
-
-    def choose(properties):
-        asked.append(("choose", properties.shape))
-        return Part(shrink=16)
-
-    JPEG.read_part(path, choose, lambda properties: asked.append(("guard", properties.shape)))
-    assert asked == [("guard", (600, 800, 3)), ("choose", (600, 800, 3))]
+def test_properties_give_the_full_size(tmp_path):
+    with JPEG.open(save(tmp_path / "a.jpg", scene())) as reader:
+        reader.read(Part(shrink=16))
+        assert reader.properties.shape == (600, 800, 3)
 
 
 def outcome(path, shrink):

@@ -40,10 +40,3 @@ def test_a_device_and_a_socket_are_refused(tmp_path, monkeypatch):
         for name in ("null.png", "socket.png"):
             with pytest.raises(ReadError, match="a pipe, a socket or a device"):
                 read(tmp_path / name)
-
-
-def test_a_guard_of_ones_own_takes_the_place_of_the_limits(tmp_path):
-    write(GREY, tmp_path / "a.png")
-    seen = []
-    read(tmp_path / "a.png", seen.append)
-    assert [properties.shape for properties in seen] == [(5, 6)]

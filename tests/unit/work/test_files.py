@@ -116,17 +116,9 @@ def test_a_missing_file_is_an_os_error(tmp_path):
         read(tmp_path / "absent.png")
 
 
-def test_the_guard_is_asked_before_anything_is_decoded(tmp_path):
-    write(IMAGE, tmp_path / "a.png")
-    seen = []
-
-    def refuse(properties):
-        seen.append(properties)
-        raise ReadError("no")
-
-    with pytest.raises(ReadError, match="no"):
-        read(tmp_path / "a.png", refuse)
-    assert seen == [IMAGE.properties]
+def test_read_refuses_a_forged_size(tmp_path):
+    with pytest.raises(ReadError, match="it is damaged"):
+        read(forged_png(tmp_path / "bomb.png", 65_535, 65_535))
 
 
 def test_temporary_names_are_hidden_unique_and_keep_the_extension(tmp_path):

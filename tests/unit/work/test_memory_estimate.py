@@ -164,12 +164,9 @@ def test_no_format_takes_memory_before_the_header_was_judged(tmp_path, shared, n
     FORMATS[name].write(Image(np.full((2500, 2500, 3), 100, np.uint8), "YXS"), path)
     book = footprint(shared)
 
-    def refuse(properties):
-        book.expect(properties, path.stat().st_size, MB)
-
     reset_peak_memory()
     before = memory_use().current
-    with pytest.raises(MemoryNeeded):
-        FORMATS[name].read(path, refuse)
+    with FORMATS[name].open(path) as reader, pytest.raises(MemoryNeeded):
+        book.expect(reader.properties, path.stat().st_size, MB)
     peak = memory_use().peak
     assert sys.platform != "linux" or peak - before < 4 * MB

@@ -15,8 +15,9 @@ from imgpool.core.filter import image_filter
 from imgpool.core.image import Image, PixelSize
 from imgpool.core.recipe import Output, Recipe
 from imgpool.core.task import Task
+from imgpool.formats.png import PngReader
 from imgpool.work import process_file as process_module
-from imgpool.work.files import read, read_with, size_and_hash, source_hash
+from imgpool.work.files import read, size_and_hash, source_hash
 from imgpool.work.process_file import Job, process, set_up
 
 PIXELS = np.random.default_rng(1).integers(0, 8, (40, 50), np.uint8)
@@ -153,8 +154,11 @@ def test_more_pixels_than_allowed_fail_in_reading(task):
 
 @pytest.mark.parametrize("change", ["longer", "rewritten", "gone"])
 def test_a_source_that_changes_while_it_is_read_is_not_done(task, monkeypatch, change):
-    def read_and_change(format_, path, *known):
-        image = read_with(format_, path, *known)
+    path = task.source
+    read_png = PngReader.read
+
+    def read_and_change(reader, part):
+        image = read_png(reader, part)
         if change == "longer":
             Path(path).write_bytes(Path(path).read_bytes() + b"more")
         elif change == "rewritten":
@@ -163,7 +167,7 @@ def test_a_source_that_changes_while_it_is_read_is_not_done(task, monkeypatch, c
             os.unlink(path)
         return image
 
-    monkeypatch.setattr(process_module, "read_with", read_and_change)
+    monkeypatch.setattr(PngReader, "read", read_and_change)
     result = process(workshop(task), task)
     assert_failed(result, task, "read")
     assert not os.path.exists(task.target)
@@ -249,7 +253,7 @@ def test_want_of_memory_is_a_failure_only_where_there_was_all_of_it(task, monkey
         raise error
 
     if stage == "filter":
-        monkeypatch.setattr(Recipe, "run", starve_filter)
+        monkeypatch.setattr(Recipe, "apply_filters", starve_filter)
     else:
         monkeypatch.setattr(process_module, "write_with", starve_writer)
     made = workshop(task)

@@ -9,6 +9,7 @@ import tifffile
 from imgpool.core.errors import ReadError
 from imgpool.core.part import Part, Span
 from imgpool.formats.tiff import TIFF
+from tests.support.parts import read_part
 
 SHAPE = (2, 3, 4, 70, 53)
 WINDOWS = {
@@ -106,9 +107,9 @@ def test_a_part_read_alone_is_what_it_is_in_the_whole(tmp_path, flavour):
     FLAVOURS[flavour](path)
     image, tried = TIFF.read(path), 0
     for part in parts(image.properties):
-        expected, found = part.cut(image), TIFF.read_part(path, lambda _, part=part: part)
+        expected, found = part.crop(image), read_part(TIFF, path, part)
         assert np.array_equal(found.pixels, expected.pixels), part
-        assert found.properties == expected.properties == part.outcome(image.properties), part
+        assert found.properties == expected.properties == part.infer_output(image.properties), part
         assert found.pixels.flags.c_contiguous
         assert _plain(found.metadata) == _plain(expected.metadata)
         tried += 1
@@ -127,7 +128,7 @@ def test_what_is_not_wanted_is_not_decoded(tmp_path, flavour):
     path = tmp_path / "a.tif"
     FLAVOURS[flavour](path)
     part = Part(Span(18, 30), Span(2, 9), (("T", (1,)), ("C", (0,)), ("Z", (2,))))
-    expected = part.cut(TIFF.read(path))
+    expected = part.crop(TIFF.read(path))
     with tifffile.TiffFile(path) as tiff:
         series = tiff.series[0]
         number = np.ravel_multi_index([{"T": 1, "C": 0, "Z": 2}[axis] for axis in series.axes[:3]], series.shape[:3])
@@ -138,7 +139,7 @@ def test_what_is_not_wanted_is_not_decoded(tmp_path, flavour):
         if offset != kept:
             data[offset : offset + count] = b"\xff" * count
     path.write_bytes(data)
-    assert np.array_equal(TIFF.read_part(path, lambda _: part).pixels, expected.pixels)
+    assert np.array_equal(read_part(TIFF, path, part).pixels, expected.pixels)
     with pytest.raises(ReadError, match="damaged"):
         TIFF.read(path)
 
@@ -151,15 +152,4 @@ def test_a_truncated_stack_is_an_error_whatever_is_wanted_of_it(tmp_path, flavou
     data = path.read_bytes()
     path.write_bytes(data[: int(share * len(data))])
     with pytest.raises(ReadError):
-        TIFF.read_part(path, lambda _: Part(pages=(("T", (0,)), ("C", (0,)), ("Z", (0,)))))
-
-
-def test_the_guard_is_asked_first(tmp_path):
-    path = tmp_path / "a.tif"
-    FLAVOURS["plane"](path)
-
-    def refuse(_properties):
-        raise ReadError("too large")
-
-    with pytest.raises(ReadError, match="too large"):
-        TIFF.read_part(path, lambda _: pytest.fail("asked although the guard refused"), refuse)
+        read_part(TIFF, path, Part(pages=(("T", (0,)), ("C", (0,)), ("Z", (0,)))))

@@ -1,4 +1,4 @@
-"""Is all of the file there? The directories of a TIFF say where everything lies; here that is looked up.
+"""Check that a TIFF file is complete: that everything its directories point to lies within the file.
 
 tifffile reads a truncated stack as a shorter one, and skips a tag whose value is missing, without an error.
 """
@@ -13,6 +13,7 @@ import numpy as np
 
 from imgpool.core.errors import ReadError
 from imgpool.formats._sniff import COPY_AGAIN
+from imgpool.formats.tiff._errors import damaged, truncated
 from imgpool.formats.tiff._ifd import DirectoryError, Entry, Layout, location, read_directory, read_header, read_value
 
 _OFFSETS = {273: 279, 324: 325}  # StripOffsets, TileOffsets: where their byte counts are
@@ -23,8 +24,8 @@ Integers = np.ndarray[tuple[int], np.dtype[np.uint64]]
 _INTEGERS = {3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}
 
 
-def check_whole(file: BinaryIO) -> None:
-    """Look whether every directory, tag and strip lies within the file.
+def check_complete(file: BinaryIO) -> None:
+    """Check that every directory, tag and strip lies within the file.
 
     Raises
     ------
@@ -46,7 +47,7 @@ def check_whole(file: BinaryIO) -> None:
 
 
 def check_planes(file: BinaryIO, series: Any) -> None:  # noqa: ANN401
-    """Look whether every plane that is declared is in the file, and every plane has all its strips."""
+    """Check that every declared plane is in the file, and that every plane has all its strips or tiles."""
     page = series.keyframe
     pages = [each for each in series._pages if each is not None]  # noqa: SLF001 - as stored
     elements = math.prod(series.get_shape(squeeze=False))
@@ -61,22 +62,8 @@ def check_planes(file: BinaryIO, series: Any) -> None:  # noqa: ANN401
         _check_strips(each, page)
 
 
-def truncated(size: int, needed: int, pages: int = 0) -> ReadError:
-    """The error for a file of `size` bytes that ought to have `needed`, or more, of which `pages` are whole."""
-    if needed > 1000 * size:  # no cut explains that: the number itself is wrong
-        return damaged("it points to bytes far beyond its end")
-    if pages > 1:  # how much follows, nothing tells
-        return ReadError(f"truncated: the file ends in page {pages + 1}", COPY_AGAIN)
-    return ReadError(f"truncated: at most {min(99, round(100 * size / needed))} % of the file is there", COPY_AGAIN)
-
-
-def damaged(what: str) -> ReadError:
-    """The error for a file that contradicts itself."""
-    return ReadError(f"the TIFF is damaged: {what}", COPY_AGAIN)
-
-
 def _check_strips(page: Any, key: Any) -> None:  # noqa: ANN401
-    """Look whether a page has all its strips or tiles; `key` is the page that describes it."""
+    """Check that a page has all its strips or tiles; `key` is the page that describes it."""
     expected, found = math.prod(key.chunked), len(page.dataoffsets)
     if found != expected:
         raise damaged(f"a plane has {found} of the {expected} strips or tiles that its size asks for")
