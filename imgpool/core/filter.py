@@ -45,7 +45,7 @@ def digests(parameters: Parameters) -> dict[str, Any]:
     return {name: value.digest() for name, value in parameters.items() if isinstance(value, Reference)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Filter:
     """A filter and its declarations; calling it validates the parameters and filters one image.
 

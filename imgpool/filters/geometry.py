@@ -94,7 +94,7 @@ def _cut(properties: Properties, parameters: Parameters) -> Part:
     infer_output=_cropped,
     check=_check_window,
     crop_region=_cut,
-    examples=({"margin": 0}, {"height": 1, "width": 1}, {"top": "1um", "left": 3}),
+    examples=({"top": 1, "left": 2, "height": 9, "width": 8}, {"margin": 0}, {"height": 1, "width": 1}, {"top": "1um"}),
 )
 def crop(
     image: Image,

@@ -209,12 +209,13 @@ class FilterContract:
         if filter_.tiles == "no":
             return
         tolerance = 0.1 if filter_.tiles == "exact" else 1
-        wholes = [(image, apply(filter_, example, image)) for image in _large_images()]
+        height, width = 45 + 2 * halo, 41 + 2 * halo  # a tile in the middle has its complete halo
+        wholes = [(image, apply(filter_, example, image)) for image in _large_images(height, width)]
         assert any(whole for _, whole in wholes), "every image is refused"
         for image, whole in wholes:
             if whole is None:
                 continue
-            for top, left in ((0, 0), (20, 23), (45, 41)):
+            for top, left in ((0, 0), (halo + 7, halo + 9), (height - TILE_PX, width - TILE_PX)):
                 y0, x0 = max(top - halo, 0), max(left - halo, 0)
                 surroundings = crop(image, (y0, top + TILE_PX + halo), (x0, left + TILE_PX + halo))
                 result = apply(filter_, example, surroundings)
@@ -317,7 +318,7 @@ def _example_id(filter_: Filter, example: Example) -> str:
     return str(Step(filter_.name, short))
 
 
-def _large_images() -> list[Image]:
-    images = [Image(texture((61, 57), dtype), "YX", PIXEL_SIZE) for dtype in ("uint8", "uint16", "float32")]
-    images += [image_with_samples("YXS", (61, 57, count), "uint8") for count in (3, 4)]
-    return [*images, Image(texture((3, 61, 57), "float32"), "CYX")]
+def _large_images(height: int, width: int) -> list[Image]:
+    images = [Image(texture((height, width), dtype), "YX", PIXEL_SIZE) for dtype in ("uint8", "uint16", "float32")]
+    images += [image_with_samples("YXS", (height, width, count), "uint8") for count in (3, 4)]
+    return [*images, Image(texture((3, height, width), "float32"), "CYX", PIXEL_SIZE)]

@@ -7,23 +7,18 @@ import sys
 import pytest
 
 from imgpool.core.catalogue import FILTERS, FORMATS
-from tests.support.references import REFERENCES
 
 HEAVY = {"PIL", "cv2", "imagecodecs", "scipy", "skimage", "tifffile"}
 
 PROBE = """
 import json, os, sys, tempfile
+from pathlib import Path
 import numpy as np
 from imgpool.core.catalogue import FILTERS, FORMATS
 from imgpool.core.errors import ImgpoolError
 from imgpool.core.image import Image
 
 HEAVY = {"PIL", "cv2", "imagecodecs", "scipy", "skimage", "tifffile"}
-REQUIRED = {
-    "crop": {"margin": 2}, "select": {"z": 0}, "resize": {"width": 9}, "rotate": {"angle": 10},
-    "flat_field": {"flat": sys.argv[1] + "/flat_24.npy"}, "match_histograms": {"reference": sys.argv[1] + "/grey.npy"},
-    "richardson_lucy": {"psf": sys.argv[1] + "/psf.npy"},
-}
 rng = np.random.default_rng(0)
 images = [
     Image.from_array(rng.integers(0, 200, shape).astype(dtype))
@@ -34,11 +29,11 @@ def use(kind, name):
     for image in images:
         try:
             if kind == "filter":
-                FILTERS[name].load(REQUIRED.get(name, {}))(image)
+                examples = FILTERS[name].example_parameters(Path(sys.argv[1]), (24, 24))
+                FILTERS[name].load(examples[0])(image)
             else:
                 format_ = FORMATS[name]
                 with tempfile.TemporaryDirectory() as folder:
-                    from pathlib import Path
                     path = Path(folder, "x" + format_.extensions[0])
                     format_.write(image, path)
                     format_.read(path)
@@ -62,10 +57,14 @@ print(json.dumps(used))
 
 
 @pytest.fixture(scope="module")
-def used():
+def used(tmp_path_factory):
     """Which heavy libraries each plug-in has imported after some use, each in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-c", PROBE, REFERENCES], capture_output=True, text=True, timeout=100, check=True
+        [sys.executable, "-c", PROBE, tmp_path_factory.mktemp("examples")],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
     )
     return json.loads(done.stdout)
 

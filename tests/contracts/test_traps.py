@@ -32,7 +32,7 @@ from imgpool.core.catalogue import FILTERS, FORMATS
 from imgpool.core.errors import ReadError, UsageError, WriteError
 from imgpool.core.exif import orientation
 from imgpool.core.recipe import Step, built_in_recipes
-from tests.support.references import reference
+from tests.support.examples import example_steps
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 BLURS = [pytest.param(each, id=each.name) for each in FILTERS if each.function.__module__.endswith(".smoothing")]
@@ -41,16 +41,6 @@ EVERY_FORMAT = [pytest.param(each, id=each.name) for each in FORMATS]
 DEEP = Image(np.zeros((8, 9), np.uint16), "YX").properties
 HOLD_16_BITS = [pytest.param(each, id=each.name) for each in FORMATS if each.can_hold(DEEP)]
 PILLOWS = {"png": "PNG", "gif": "GIF", "bmp": "BMP", "tif": "TIFF"}
-MODEL = Path(__file__).parents[1] / "data" / "models" / "box3.onnx"
-REQUIRED = {
-    "crop": {"margin": 1},
-    "flat_field": {"flat": reference("flat_24.npy")},
-    "match_histograms": {"reference": reference("grey.npy")},
-    "model": {"path": str(MODEL)},
-    "resize": {"width": 9},
-    "richardson_lucy": {"sigma": 1},
-    "select": {"z": 0},
-}
 KINDS = {"combine_stains": ((3, 24, 24), "CYX"), "separate_stains": ((24, 24, 3), "YXS")}
 """Shape and axes of what a filter takes that is not for grey images."""
 
@@ -302,10 +292,9 @@ def test_big_endian_numbers_are_written_as_what_they_are(target, tmp_path):
 @pytest.mark.parametrize("filter_", [pytest.param(each, id=each.name) for each in FILTERS])
 def test_big_endian_gives_what_little_endian_gives(filter_):
     """skimage's nl_means raises, and its rank filters return uint8."""
-    required = {entry["name"]: 1 for entry in filter_.describe() if entry["required"]}
     shape, axes = KINDS.get(filter_.name, ((24, 24), "YX"))
     numbers = rng().integers(0, 60000, shape).astype("<u2")
-    recipe = Recipe("one", (Step.checked(filter_.name, REQUIRED.get(filter_.name, required)),))
+    recipe = Recipe("one", (Step.checked(filter_.name, example_steps(filter_, (24, 24))[0].parameters),))
     little, big = recipe.apply(numbers, axes), recipe.apply(numbers.astype(">u2"), axes)
     assert (little.dtype, little.dtype.isnative) == (big.dtype, big.dtype.isnative)
     assert little.tobytes() == big.tobytes()

@@ -9,21 +9,14 @@ import pytest
 
 import imgpool
 from imgpool.core.catalogue import FILTERS
-from imgpool.core.errors import RecipeError
-from imgpool.core.recipe import Recipe, built_in_recipes
-from tests.support.references import reference
+from imgpool.core.recipe import Output, Recipe, Step, built_in_recipes
+from tests.support.examples import example_steps
 
 SAMPLES = Path(__file__).parents[2] / "sample_images"
-REQUIRED = {
-    "crop": "crop:top=1,left=2,height=40,width=50",
-    "flat_field": f"flat_field:flat={reference('flat_256.npy')}",
-    "match_histograms": f"match_histograms:reference={SAMPLES / 'plate' / 'well A1.tif'}",
-    "model": f"model:path={SAMPLES.parent / 'tests' / 'data' / 'models' / 'classes.zip'}",
-    "resize": "resize:width=64",
-    "richardson_lucy": "richardson_lucy:sigma=1.5,iterations=3",
-    "rotate": "rotate:angle=10",
-    "select": "select:c=1",
-}
+PLATE = (256, 256)
+"""Height and width of the images in sample_images/plate, which those that filters refer to must fit."""
+SMALL_MODEL = {"path": str(SAMPLES.parent / "tests" / "data" / "models" / "classes.zip")}
+"""The model that comes with imgpool, which the examples use, needs ten times as long for all samples."""
 
 
 def outputs(folder):
@@ -44,10 +37,11 @@ def run(output, recipe, **how):
     return outputs(output), outcomes
 
 
-def specs(name):
-    """The filter with its parameters, after another one where it needs what that makes."""
-    first = ["separate_stains"] if name == "combine_stains" else []
-    return [*first, REQUIRED.get(name, name)]
+def recipe_of(name):
+    """The filter with its first example, after another one where it needs what that makes; writes TIFF."""
+    first = [Step.checked("separate_stains", {})] if name == "combine_stains" else []
+    parameters = SMALL_MODEL if name == "model" else example_steps(FILTERS[name], PLATE)[0].parameters
+    return Recipe(name, (*first, Step.checked(name, parameters))).with_output(Output.parse("tiff"))
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +60,7 @@ def serial(tmp_path_factory):
 
 @pytest.mark.parametrize("name", FILTERS.names())
 def test_every_filter_gives_the_same_bytes_in_a_pool(serial, tmp_path, name):
-    try:
-        recipe = Recipe.from_specs(specs(name))
-    except RecipeError as error:  # a new filter with a required parameter has to be added above
-        raise AssertionError(f"add {name} to REQUIRED: {error}") from error
-    recipe = recipe.with_output(imgpool.core.recipe.Output.parse("tiff"))
+    recipe = recipe_of(name)
     expected = serial(recipe)
     assert expected[0]
     assert run(tmp_path / "out", recipe, workers=2) == expected
@@ -93,7 +83,7 @@ def test_engine_settings_change_no_byte(serial, tmp_path, workers, chunksize, st
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILTERS.names())
 def test_every_filter_gives_the_same_bytes_in_every_setting(serial, tmp_path, name):
-    recipe = Recipe.from_specs(specs(name)).with_output(imgpool.core.recipe.Output.parse("tiff"))
+    recipe = recipe_of(name)
     settings = itertools.product((1, 2, 4), (1, 7, None), ("fork", "forkserver", "spawn"))
     for number, (workers, chunksize, start_method) in enumerate(settings):
         how = {"workers": workers, "chunksize": chunksize, "start_method": start_method}
@@ -106,7 +96,7 @@ def test_a_second_run_gives_the_same_bytes(serial, tmp_path):
 
 
 def test_the_python_interface_gives_the_pixels_that_the_command_writes(tmp_path):
-    recipe = Recipe.load("enhance").with_output(imgpool.core.recipe.Output.parse("tiff"))
+    recipe = Recipe.load("enhance").with_output(Output.parse("tiff"))
     done = list(imgpool.process(SAMPLES, output=tmp_path / "out", recipe=recipe, workers=2))
     assert done
     for result in done:

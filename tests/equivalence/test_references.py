@@ -1,4 +1,4 @@
-"""The filters that lean on a file agree with scikit-image, or with their formula, however they are computed."""
+"""Filters that need a file agree with scikit-image, or with their formula."""
 
 import json
 
@@ -9,7 +9,6 @@ import skimage as ski
 import imgpool
 from imgpool.core.catalogue import FILTERS
 from imgpool.core.image import Image
-from tests.support.references import reference
 
 DTYPES = ["uint8", "uint16", "uint32", "int16", "int32", "float16", "float32", "float64"]
 SMALL_FLOATS = {"float16": 2e-3, "float32": 1e-5, "float64": 1e-5}
@@ -124,11 +123,11 @@ def test_stains_agree_for_every_matrix_by_name(stains):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "float32", "float64"])
-def test_stains_agree_for_every_dtype_and_a_matrix_from_a_file(dtype):
-    pixels, path = sample(dtype, (20, 30, 3)), reference("stains.json")
-    with open(path, encoding="utf-8") as file:
-        matrix = np.array(json.load(file)["matrix"])
-    apart = FILTERS["separate_stains"](Image(pixels, "YXS"), matrix=path).pixels
+def test_stains_agree_for_every_dtype_and_a_matrix_from_a_file(tmp_path, dtype):
+    pixels, file = sample(dtype, (20, 30, 3)), tmp_path / "stains.json"
+    matrix = [[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]]
+    file.write_text(json.dumps({"stains": ["violet", "red", "brown"], "matrix": matrix}), "utf-8")
+    apart = FILTERS["separate_stains"](Image(pixels, "YXS"), matrix=str(file)).pixels
     expected = ski.color.separate_stains(pixels.astype("f8") if dtype == "float16" else pixels, np.linalg.inv(matrix))
     np.testing.assert_allclose(np.moveaxis(apart, 0, -1), expected, atol=2e-6)
 

@@ -96,6 +96,6 @@ def test_examples_may_write_files_for_images_of_a_size(tmp_path):
         np.save(folder / "frame.npy", np.ones(size))
         return ({"amount": 1}, {"amount": 2})
 
-    declared = image_filter(tiles="no", examples=examples)(lambda image, *, amount: image)
+    declared = image_filter(tiles="no", examples=examples)(AddMany.function)
     assert declared.example_parameters(tmp_path, (5, 4)) == [{"amount": 1}, {"amount": 2}]
     assert np.load(tmp_path / "frame.npy").shape == (5, 4)

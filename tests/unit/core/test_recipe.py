@@ -7,6 +7,7 @@ from imgpool.core.errors import RecipeError
 from imgpool.core.image import PixelSize
 from imgpool.core.recipe import Output, Recipe, Step, built_in_recipes, format_name, parse_pixel_size
 from imgpool.core.spec import parse_spec
+from tests.support.examples import example_steps
 
 
 def load(tmp_path, text, name="my recipe.yaml"):
@@ -58,14 +59,9 @@ def test_what_is_no_step(data, complaint):
 
 @pytest.mark.parametrize("filter_", list(FILTERS), ids=lambda filter_: filter_.name)
 def test_every_step_can_be_written_on_the_command_line_as_it_prints(filter_):
-    required = {each["name"] for each in filter_.describe() if each["required"]}
-    if required:
-        pytest.skip(f"has no default for {', '.join(required)}")
-    try:
-        step = Step.checked(filter_.name, {})
-    except RecipeError:
-        pytest.skip("does nothing without a parameter")
-    assert Step.checked(*parse_spec(str(step))) == step
+    for example in example_steps(filter_, (12, 17)):
+        step = Step.checked(example.filter, example.parameters)
+        assert Step.checked(*parse_spec(str(step))) == step
 
 
 def test_specs_make_a_recipe_named_after_its_filters():

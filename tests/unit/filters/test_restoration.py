@@ -8,7 +8,6 @@ import imgpool
 from imgpool.core.catalogue import FILTERS
 from imgpool.core.errors import FilterError, RecipeError, WorkerError
 from imgpool.core.image import Image, PixelSize
-from tests.support.references import reference
 
 richardson_lucy = FILTERS["richardson_lucy"]
 
@@ -136,16 +135,3 @@ def test_a_bad_psf_ends_a_run_before_it_starts(tmp_path):
     np.save(tmp_path / "psf.npy", np.ones((4, 4)))
     with pytest.raises(RecipeError):
         imgpool.process(tmp_path, filters=[f"richardson_lucy:psf={tmp_path / 'psf.npy'}"])
-
-
-@pytest.mark.parametrize(
-    "parameters", [{"sigma": 0.8, "iterations": 4}, {"psf": reference("psf.npy"), "iterations": 5}]
-)
-def test_a_tile_with_its_halo_is_near_the_whole(parameters):
-    image = Image(np.random.default_rng(0).random((120, 130)).astype(np.float32), "YX")
-    halo = richardson_lucy.halo(richardson_lucy.validate(parameters), None)
-    whole = richardson_lucy(image, **parameters).pixels[50:60, 60:70]
-    around = image.pixels[50 - halo : 60 + halo, 60 - halo : 70 + halo]
-    assert halo < 50
-    tile = richardson_lucy(Image(around, "YX"), **parameters).pixels[halo:-halo, halo:-halo]
-    np.testing.assert_allclose(tile, whole, atol=1e-4)

@@ -1,7 +1,6 @@
 """separate_stains and combine_stains: axes, names, alpha, and matrices from files."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,33 +8,41 @@ import pytest
 from imgpool.core.catalogue import FILTERS
 from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.image import Image, Metadata
-from tests.support.references import reference
 
 separate_stains, combine_stains = FILTERS["separate_stains"], FILTERS["combine_stains"]
+MATRIX = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
 GOOD = {"stains": ["a", "b", "c"], "matrix": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}
+
+
+@pytest.fixture
+def matrix(tmp_path):
+    """A file with a stain matrix."""
+    file = tmp_path / "stains.json"
+    content = {"name": "example", "stains": ["violet", "red", "brown"], "matrix": MATRIX.tolist()}
+    file.write_text(json.dumps(content), "utf-8")
+    return str(file)
 
 
 def colours(shape, dtype="uint8"):
     return np.random.default_rng(0).integers(1, 255, shape).astype(dtype)
 
 
-def test_stains_become_named_channels_and_the_profile_of_rgb_goes():
+def test_stains_become_named_channels_and_the_profile_of_rgb_goes(matrix):
     image = Image(colours((2, 5, 6, 3)), "TYXS", metadata=Metadata(icc=b"profile", description="slide 7"))
-    apart = separate_stains(image, matrix=reference("stains.json"))
+    apart = separate_stains(image, matrix=matrix)
     assert (apart.axes, apart.pixels.shape) == ("TCYX", (2, 3, 5, 6))
     assert apart.metadata.channel_names == ("violet", "red", "brown")
     assert (apart.metadata.icc, apart.metadata.description) == (None, "slide 7")
-    together = combine_stains(apart, matrix=reference("stains.json"))
+    together = combine_stains(apart, matrix=matrix)
     assert (together.axes, together.metadata.channel_names) == ("TYXS", ())
 
 
-def test_colour_that_is_a_mixture_of_the_stains_comes_back():
-    matrix = np.array(json.loads(Path(reference("stains.json")).read_text("utf-8"))["matrix"])
+def test_colour_that_is_a_mixture_of_the_stains_comes_back(matrix):
     amounts = np.random.default_rng(0).random((6, 7, 3)) * 0.1
-    image = Image(np.exp(-13.8155 * amounts @ matrix), "YXS")
-    apart = separate_stains(image, matrix=reference("stains.json"))
+    image = Image(np.exp(-13.8155 * amounts @ MATRIX), "YXS")
+    apart = separate_stains(image, matrix=matrix)
     np.testing.assert_allclose(np.moveaxis(apart.pixels, 0, -1), amounts, atol=1e-5)
-    np.testing.assert_allclose(combine_stains(apart, matrix=reference("stains.json")).pixels, image.pixels, rtol=1e-4)
+    np.testing.assert_allclose(combine_stains(apart, matrix=matrix).pixels, image.pixels, rtol=1e-4)
 
 
 def test_white_has_no_stain_and_what_is_hidden_neither():
