@@ -12,7 +12,6 @@ from multiprocessing.connection import Connection
 from multiprocessing.pool import Pool
 
 from imgpool.compare.timeline import most_waiting
-from imgpool.compare.timestamps import FINISHED, process_and_note
 from imgpool.core.engine import EngineOptions
 from imgpool.core.task import Result, Task
 from imgpool.system.heap import keep_freed_memory
@@ -26,7 +25,7 @@ from imgpool.system.processes import (
     start_process_group,
 )
 from imgpool.system.threads import use_one_thread
-from imgpool.work.process_file import Job, WorkerState, set_up
+from imgpool.work.process_file import Job, WorkerState, process, set_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def _set_up(job: Job) -> None:
 
 
 def _work(task: Task) -> Result:
-    return process_and_note(_workshop, task)
+    return process(_workshop, task)
 
 
 def _map(pool: Pool, tasks: Sequence[Task], chunksize: int | None) -> Iterator[Result]:
@@ -147,7 +146,7 @@ def time_method(
 
 def _summed_up(method: PoolMethod, handed_over: Sequence[tuple[Result, float]], started: float) -> PoolMethodTiming:
     moments = [moment for _, moment in handed_over]
-    waiting = most_waiting([(result.seconds.pop(FINISHED, moment), moment) for result, moment in handed_over])
+    waiting = most_waiting([(result.finished or moment, moment) for result, moment in handed_over])
     results = tuple(result for result, _ in handed_over)
     return PoolMethodTiming(method, max(moments) - started, min(moments) - started, waiting, results)
 

@@ -10,7 +10,6 @@ from functools import partial
 from imgpool.batch.run import Run
 from imgpool.compare.bare_pool import PoolMethod, PoolMethodTiming, time_method
 from imgpool.compare.timeline import StageTime, WorkSpan, alone_at_the_end, most_waiting, stage_times
-from imgpool.compare.timestamps import FINISHED, process_and_note
 from imgpool.core.catalogue import ENGINES
 from imgpool.core.engine import RunMetrics, never_stop
 from imgpool.core.task import Result, Task
@@ -18,7 +17,7 @@ from imgpool.output.layout import STATE_FOLDER
 from imgpool.output.run_file import RunInfo
 from imgpool.output.session import Session
 from imgpool.system.memory import MemoryMonitor
-from imgpool.work.process_file import Job, set_up
+from imgpool.work.process_file import Job, process, set_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +154,7 @@ class Measurer:
         started = time.monotonic()
         with MemoryMonitor() as memory, self._session(folder, setup, len(tasks)) as session:
             engine = ENGINES[setup.engine].run(
-                self.move(tasks, folder), process_and_note, partial(set_up, self.job(session.scratch)), options
+                self.move(tasks, folder), process, partial(set_up, self.job(session.scratch)), options
             )
             with closing(engine):
                 for result in engine:
@@ -199,8 +198,8 @@ class Measurer:
 
 
 def _span(result: Result, started: float, taken: float) -> WorkSpan:
-    """When an image was worked at; its result is left as `process` makes it."""
-    finished = result.seconds.pop(FINISHED, started + taken) - started
+    """When an image was worked at."""
+    finished = (result.finished or started + taken) - started
     return WorkSpan(result.pid, finished - sum(result.seconds.values()), finished)
 
 

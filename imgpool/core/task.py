@@ -85,7 +85,10 @@ class Result:
     pid
         The process that did it.
     attempt
-        1 for the first try.
+        1 for the first attempt.
+    finished
+        When the result was ready, in seconds of `time.monotonic`, whose zero all processes of a machine share;
+        0.0 if unknown. Not part of the journal.
     """
 
     task: Task
@@ -102,6 +105,7 @@ class Result:
     lost: tuple[str, ...] = ()
     pid: int = 0
     attempt: int = 1
+    finished: float = 0.0
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For pickle, as of `Task`."""

@@ -27,7 +27,7 @@ from imgpool.system.durability import sync_file_system
 from imgpool.work.files import source_hash
 
 VERSION = 1
-ANSWERS = [name for name in Result.__slots__ if name not in {"task", "failure"}]
+ANSWERS = [name for name in Result.__slots__ if name not in {"task", "failure", "finished"}]
 """What of a result stands in its line under the same name."""
 
 _answers = attrgetter(*ANSWERS)

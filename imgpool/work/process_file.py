@@ -171,7 +171,7 @@ def process(workshop: WorkerState, task: Task, memory: int | None = None) -> Res
         progress.leave()
         stage = "filter" if isinstance(error, FilterError) else progress.stage  # reading a part is a filter's work
         failure = explain(error, stage, progress.need)
-        result = Result(task, "failed", failure, progress.seconds, pid=os.getpid())
+        result = Result(task, "failed", failure, progress.seconds, pid=os.getpid(), finished=time.monotonic())
     finally:
         progress.learn(done)
     return result
@@ -199,6 +199,7 @@ def _process(state: WorkerState, task: Task, progress: _Progress) -> Result:
         source_hash=content,
         lost=written.lost,
         pid=os.getpid(),
+        finished=time.monotonic(),
     )
 
 

@@ -20,6 +20,7 @@ def test_what_crosses_a_process_border_arrives_as_it_was():
         ("pixel_size",),
         77,
         2,
+        1234.5,
     )
     assert all(getattr(result, name) for name in Result.__slots__)
     assert pickle.loads(pickle.dumps((task, result))) == (task, result)
