@@ -11,8 +11,9 @@ from functools import partial
 from imgpool.core.engine import EngineOptions
 from imgpool.core.errors import FilterError, WorkerError
 from imgpool.core.filter import LoadedFilter
-from imgpool.core.recipe import Recipe, Step
+from imgpool.core.recipe import Recipe
 from imgpool.core.reference import Reference
+from imgpool.core.step import Step
 from imgpool.core.task import Failure
 from imgpool.system.isolated import MEMORY_HINT, IsolatedError, ReportProgress, call_isolated
 from imgpool.system.memory import memory_use, reset_peak_memory

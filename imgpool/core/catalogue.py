@@ -1,8 +1,9 @@
 """Plug-ins by name: filters, formats, engines and model runtimes.
 
-A module of the catalogue's package whose name has no leading underscore is a plug-in module, and what its
-``__all__`` lists are plug-ins. Other packages add theirs by an entry point in the group of the same name
-as the package (``imgpool.filters``, …).
+Built-in plug-ins: every module or package in `imgpool.filters` without a leading underscore is a plug-in module, and
+its ``__all__`` lists the plug-ins. The same holds for `imgpool.formats`, `imgpool.engines` and
+`imgpool.models.runtimes`. Other distributions add plug-ins with an entry point in the group ``imgpool.filters``,
+``imgpool.formats``, ``imgpool.engines`` or ``imgpool.runtimes``.
 """
 
 import contextlib
@@ -19,34 +20,35 @@ from imgpool.core.engine import Engine
 from imgpool.core.errors import RecipeError
 from imgpool.core.filter import Filter
 from imgpool.core.format import Format
-from imgpool.core.parameters import near_miss
+from imgpool.core.parameters import suggest_name
 
 if TYPE_CHECKING:
-    from imgpool.core.model import Runtime  # nothing else needs it before a recipe has a model
+    from imgpool.core.model import Runtime  # imported lazily: only recipes with a model need it
 
 
 class Named(Protocol):
-    """Anything a catalogue can hold."""
+    """Anything that a catalogue can hold."""
 
     @property
     def name(self) -> str:
-        """How people call it."""
+        """The name by which it is found."""
 
 
 Plugin = TypeVar("Plugin", bound=Named)
 
 
 class Catalogue(Generic[Plugin]):
-    """The plug-ins of one package, found on first use.
+    """The plug-ins of one kind, imported on first use.
 
     Parameters
     ----------
     kind
-        What to call one of them in a message: "filter".
+        The word for one of them in messages: "filter".
     package
         The package of the built-in ones, such as "imgpool.filters".
     families
-        Modules whose ``find`` gives the plug-in for a dotted name, by the name's first word.
+        For names with a dot that are resolved on demand: maps the first word of the name to a module whose
+        ``find(name)`` returns the plug-in.
     group
         The entry-point group of installed ones; by default the name of the package.
     """
@@ -59,6 +61,40 @@ class Catalogue(Generic[Plugin]):
         self.group = group or package
         self.families = families or {}
 
+    def __getitem__(self, name: str) -> Plugin:
+        """Return the plug-in of this name.
+
+        Raises
+        ------
+        RecipeError
+            If there is none, with the most similar name as a hint; or if it is installed but cannot be imported.
+        """
+        if plugin := self._find_quickly(name) or self._built_in.get(name):
+            return plugin
+        if name in self._installed:
+            return self._load(name)
+        family, dot, _ = name.partition(".")
+        if dot and family in self.families:
+            found: Plugin = importlib.import_module(self.families[family]).find(name)
+            return found
+        raise RecipeError(f"no {self.kind} is called {name!r}", suggest_name(name, self.names()))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._built_in or name in self._installed
+
+    def __iter__(self) -> Iterator[Plugin]:
+        for name in self.names():
+            with contextlib.suppress(RecipeError):  # one broken distribution must not hide the other plug-ins
+                yield self[name]
+
+    def built_in(self) -> Iterator[Plugin]:
+        """Iterate over imgpool's own plug-ins."""
+        yield from self._built_in.values()
+
+    def names(self) -> list[str]:
+        """Return every name, sorted."""
+        return sorted({*self._built_in, *self._installed})
+
     @functools.cached_property
     def _modules(self) -> list[str]:
         package = importlib.import_module(self.package)
@@ -69,55 +105,21 @@ class Catalogue(Generic[Plugin]):
     def _built_in(self) -> dict[str, Plugin]:
         return {plugin.name: plugin for module in self._modules for plugin in _plugins_of(module)}
 
-    @functools.cache  # noqa: B019 - there are four catalogues, and they stay
-    def _at_first_sight(self, name: str) -> Plugin | None:
-        """The built-in plug-in of this name, if it is in a likely module: to import all of them takes long."""
-        plugins: Iterator[Plugin] = (plugin for module in self._likely(name) for plugin in _plugins_of(module))
-        return next((plugin for plugin in plugins if plugin.name == name), None)
-
-    def _likely(self, name: str) -> Iterator[str]:
-        """The module of that name, the modules that are imported already, then those whose text contains the name."""
-        yield from (module for module in self._modules if module.endswith(f".{name}"))
-        yield from (module for module in self._modules if module in sys.modules)
-        yield from (module for module in self._modules if f'"{name}"' in _source(module))
-
     @functools.cached_property
     def _installed(self) -> dict[str, Any]:
         return {point.name: point for point in _entry_points(tuple(sys.path)).select(group=self.group)}
 
-    def __getitem__(self, name: str) -> Plugin:
-        """The plug-in of this name.
+    @functools.cache  # noqa: B019 - there are four catalogues, and they live as long as the process
+    def _find_quickly(self, name: str) -> Plugin | None:
+        """Find a built-in plug-in without importing all modules, which takes long; None if that is not enough."""
+        plugins: Iterator[Plugin] = (plugin for module in self._likely_modules(name) for plugin in _plugins_of(module))
+        return next((plugin for plugin in plugins if plugin.name == name), None)
 
-        Raises
-        ------
-        RecipeError
-            If there is none, with the nearest name; or if it is installed but does not import.
-        """
-        if plugin := self._at_first_sight(name) or self._built_in.get(name):
-            return plugin
-        if name in self._installed:
-            return self._load(name)
-        family, dot, _ = name.partition(".")
-        if dot and family in self.families:
-            found: Plugin = importlib.import_module(self.families[family]).find(name)
-            return found
-        raise RecipeError(f"no {self.kind} is called {name!r}", near_miss(name, self.names()))
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._built_in or name in self._installed
-
-    def __iter__(self) -> Iterator[Plugin]:
-        for name in self.names():
-            with contextlib.suppress(RecipeError):  # one broken package costs nobody else their plug-ins
-                yield self[name]
-
-    def built_in(self) -> Iterator[Plugin]:
-        """The plug-ins of the package itself."""
-        yield from self._built_in.values()
-
-    def names(self) -> list[str]:
-        """Every name, sorted."""
-        return sorted({*self._built_in, *self._installed})
+    def _likely_modules(self, name: str) -> Iterator[str]:
+        """Iterate over the module of that name, the imported modules, then those whose source contains the name."""
+        yield from (module for module in self._modules if module.endswith(f".{name}"))
+        yield from (module for module in self._modules if module in sys.modules)
+        yield from (module for module in self._modules if f'"{name}"' in _source(module))
 
     def _load(self, name: str) -> Plugin:
         point = self._installed[name]
@@ -126,17 +128,17 @@ class Catalogue(Generic[Plugin]):
         except Exception as error:
             missing = getattr(error, "name", "") if isinstance(error, ImportError) else ""
             hint = f"pip install {missing}" if missing else f"reinstall or remove the package of {point.value}"
-            raise RecipeError(f"the {self.kind} {name!r} of {point.value} does not import: {error}", hint) from error
+            raise RecipeError(f"the {self.kind} {name!r} of {point.value} cannot be imported: {error}", hint) from error
         return plugin
 
 
 def _plugins_of(module: str) -> list[Any]:
-    home = importlib.import_module(module)
-    return [getattr(home, name) for name in home.__all__]
+    plugin_module = importlib.import_module(module)
+    return [getattr(plugin_module, name) for name in plugin_module.__all__]
 
 
 def _source(module: str) -> str:
-    """The text of a module; empty where there is none."""
+    """Return the source of a module, or an empty string if there is none."""
     spec = importlib.util.find_spec(module)
     read = getattr(spec.loader, "get_source", None) if spec else None
     try:
@@ -146,8 +148,8 @@ def _source(module: str) -> str:
 
 
 @functools.cache
-def _entry_points(_path: tuple[str, ...]) -> Any:  # noqa: ANN401 - of another type in every version of Python
-    """All there are below this `sys.path`: looking takes long, and every catalogue asks."""
+def _entry_points(_path: tuple[str, ...]) -> Any:  # noqa: ANN401 - its type differs between versions of Python
+    """Return all entry points; cached for each `sys.path`, because the search is slow and every catalogue needs it."""
     return entry_points()
 
 
@@ -158,10 +160,10 @@ RUNTIMES: "Catalogue[Runtime]" = Catalogue("model runtime", "imgpool.models.runt
 
 
 def split_extension(name: str) -> tuple[str, Format | None]:
-    """Split a file's name into its stem and the format that its extension means.
+    """Split a file name into its stem and the format of its extension.
 
-    The longest known extension counts, in any case: "a.ome.TIF" has the stem "a". Without a known
-    extension the name comes back whole, with None.
+    The longest known extension is taken, ignoring case: "a.ome.TIF" has the stem "a". Without a known extension, the
+    whole name and None are returned.
     """
     for length in _extension_lengths():
         if len(name) > length and name[-length] == ".":
@@ -172,7 +174,7 @@ def split_extension(name: str) -> tuple[str, Format | None]:
 
 
 def known_extensions() -> str:
-    """The usual extension of every format, for messages."""
+    """Return the usual extension of every format, as text for messages."""
     return ", ".join(format_.extensions[0] for format_ in FORMATS)
 
 

@@ -1,7 +1,7 @@
-"""A signature is a schema: the keyword parameters of a function, checked by pydantic.
+"""Validation of parameters against a function's signature, by pydantic.
 
-Filters and the writers of formats take keyword parameters with types, ranges and defaults. The command
-line, recipe files and the Python interface are all checked against those signatures, here.
+Filters and the writers of formats declare their parameters as keyword-only parameters with types, ranges and defaults.
+The command line, recipe files and the Python API are all validated against those signatures here.
 """
 
 import difflib
@@ -21,7 +21,7 @@ from imgpool.core.errors import RecipeError
 
 @functools.cache
 def schema(function: Callable[..., Any]) -> type[pydantic.BaseModel]:
-    """The pydantic model of a function's (or a class's constructor's) keyword-only parameters."""
+    """Return the pydantic model of the keyword-only parameters of a function or of a class's constructor."""
     constructor = function.__init__ if inspect.isclass(function) else function
     hints = typing.get_type_hints(constructor, include_extras=True)
     fields: dict[str, Any] = {
@@ -38,18 +38,18 @@ def schema(function: Callable[..., Any]) -> type[pydantic.BaseModel]:
 def validate(
     function: Callable[..., Any], owner: str, values: Mapping[str, Any], kind: str = "filters"
 ) -> dict[str, Any]:
-    """Check `values` against the signature of `function`, and fill in the defaults.
+    """Validate `values` against the signature of `function` and add the defaults.
 
     Parameters
     ----------
     function
         A function with keyword-only parameters, or a class whose constructor has them.
     owner
-        What to call it in a message: "gaussian", or "jpeg".
+        Its name in messages: "gaussian" or "jpeg".
     values
-        Parameters by name; texts are converted ("2" to 2.0, "0.65um" to a `Length`).
+        Parameters by name; text is converted ("2" to 2.0, "0.65um" to a `Length`).
     kind
-        The command that explains it: "filters" or "formats".
+        The command that explains the parameters: "filters" or "formats".
 
     Returns
     -------
@@ -68,12 +68,12 @@ def validate(
 def canonical(
     function: Callable[..., Any], owner: str, values: Mapping[str, Any], kind: str = "filters"
 ) -> dict[str, Any]:
-    """As `validate`, but as plain JSON values: what a recipe stores and its fingerprint hashes."""
+    """Validate like `validate`, but return plain JSON values, which a recipe stores and its fingerprint hashes."""
     return _check(function, owner, values, kind).model_dump(mode="json")
 
 
 def describe(function: Callable[..., Any]) -> list[dict[str, Any]]:
-    """Name, type, range, default and meaning of each parameter, as JSON values, for the catalogue's listing."""
+    """Return name, type, range, default and meaning of each parameter as JSON values, for the catalogue's listing."""
     model = schema(function)
     defaults = {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
     shown = model.model_construct(**defaults).model_dump(mode="json", warnings=False)
@@ -82,7 +82,7 @@ def describe(function: Callable[..., Any]) -> list[dict[str, Any]]:
         {
             "name": name,
             "type": _type_name(field.annotation),
-            "range": ", ".join(filter(None, map(_bound, _constraints(field)))),
+            "range": ", ".join(filter(None, map(_describe_limit, _limits(field)))),
             "default": shown.get(name),
             "required": field.is_required(),
             "meaning": meanings.get(name, ""),
@@ -91,8 +91,8 @@ def describe(function: Callable[..., Any]) -> list[dict[str, Any]]:
     ]
 
 
-def near_miss(name: str, known: typing.Iterable[str]) -> str:
-    """The hint for an unknown name: the nearest known one, or all of them."""
+def suggest_name(name: str, known: typing.Iterable[str]) -> str:
+    """Return the hint for an unknown name: the most similar known name, or all of them."""
     names = sorted(known)
     close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
     return f"did you mean {close[0]}?" if close else f"known: {', '.join(names) or 'none'}"
@@ -107,34 +107,51 @@ def _check(function: Callable[..., Any], owner: str, values: Mapping[str, Any], 
 
 
 def _explain(problems: list[ErrorDetails], owner: str, model: type[pydantic.BaseModel], kind: str) -> RecipeError:
-    """Turn pydantic's complaints about the first bad parameter into one sentence with a remedy."""
+    """Describe pydantic's errors about the first invalid parameter in one sentence, with a remedy."""
     problem = problems[0]
     name = str(problem["loc"][0])
+    see = f"see `imgpool {kind} {owner}`"
     if problem["type"] == "extra_forbidden":
-        return RecipeError(f"{owner} has no parameter {name!r}", near_miss(name, model.model_fields))
+        return RecipeError(f"{owner} has no parameter {name!r}", suggest_name(name, model.model_fields))
     if problem["type"] == "missing":
-        return RecipeError(f"{owner} needs the parameter {name!r}", f"{owner}:{name}=…")
-    reason = ", or ".join(_reason(each) for each in problems if each["loc"][0] == problem["loc"][0])
-    return RecipeError(f"{owner}: {name}={problem['input']}: {reason}", f"`imgpool {kind} {owner}` explains it")
+        return RecipeError(f"{owner} needs the parameter {name!r}", f"write {owner}:{name}=VALUE, {see}")
+    reasons = dict.fromkeys(_reason(each) for each in problems if each["loc"][0] == problem["loc"][0])
+    if all(reason.startswith("must ") for reason in reasons):
+        allowed = ", or ".join(reason.removeprefix("must ") for reason in reasons)
+        return RecipeError(f"{owner}: {name} must {allowed}, not {problem['input']}", see)
+    return RecipeError(f"{owner}: {name}={problem['input']}: {', or '.join(reasons)}", see)
+
+
+_REASONS = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "string_type": "must be text",
+}
+"""Reasons by pydantic's type of error, where its own message is written for programmers."""
 
 
 def _reason(problem: ErrorDetails) -> str:
-    reason = problem["msg"].removeprefix("Value error, ")
-    return re.sub(r"^Input should be ", "must be ", reason)
+    message = problem["msg"].removeprefix("Value error, ")
+    return _REASONS.get(problem["type"]) or re.sub(r"^Input should be ", "must be ", message)
 
 
-def _constraints(field: FieldInfo) -> list[object]:
-    """What bounds a parameter, also an optional one: ``Annotated[int, Field(ge=1)] | None``."""
+def _limits(field: FieldInfo) -> list[object]:
+    """Return the limits of a parameter, including an optional one: ``Annotated[int, Field(ge=1)] | None``."""
     inside = [each for part in typing.get_args(field.annotation) for each in getattr(part, "__metadata__", ())]
-    return [*field.metadata, *(bound for each in inside for bound in getattr(each, "metadata", [each]))]
+    return [*field.metadata, *(limit for each in inside for limit in getattr(each, "metadata", [each]))]
 
 
-def _bound(bound: object) -> str:
+def _describe_limit(limit: object) -> str:
     signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
-    return next((f"{sign} {getattr(bound, name)}" for name, sign in signs.items() if hasattr(bound, name)), "")
+    return next((f"{sign} {getattr(limit, name)}" for name, sign in signs.items() if hasattr(limit, name)), "")
 
 
-def _type_name(annotation: Any) -> str:  # noqa: ANN401 - any annotation can stand in a signature
+def _type_name(annotation: Any) -> str:  # noqa: ANN401 - any annotation is possible
     if typing.get_origin(annotation) is typing.Literal:
         return " | ".join(str(choice) for choice in typing.get_args(annotation))
     if typing.get_origin(annotation) is typing.Annotated:
@@ -145,7 +162,7 @@ def _type_name(annotation: Any) -> str:  # noqa: ANN401 - any annotation can sta
 
 
 def _docstring_parameters(text: str) -> dict[str, str]:
-    """The entries of a numpydoc Parameters section, each folded into one line."""
+    """Return the entries of a numpydoc Parameters section, each joined into one line."""
     section = re.search(r"^Parameters\n-+\n(.*?)(?=^\S[^\n]*\n-+$|\Z)", text, re.MULTILINE | re.DOTALL)
     entries: dict[str, str] = {}
     names: list[str] = []

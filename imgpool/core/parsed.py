@@ -1,4 +1,4 @@
-"""Values that stand in a recipe as texts: quantities, and files."""
+"""The base class of parameter values that a recipe stores as text: quantities and references to files."""
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Self
@@ -9,12 +9,18 @@ if TYPE_CHECKING:
 
 
 class Parsed(ABC):
-    """A value that pydantic reads with `parse` and writes back as text."""
+    """A value that pydantic reads with `parse` and serializes with ``str``."""
 
     @classmethod
     @abstractmethod
     def parse(cls, value: object) -> Self:
-        """Read a value; raise ``ValueError`` where it is none of this kind."""
+        """Convert a value.
+
+        Raises
+        ------
+        ValueError
+            If it is not valid. The message completes "the parameter …": "must be a length, for example 2px".
+        """
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[Any], handler: "GetCoreSchemaHandler") -> "CoreSchema":

@@ -1,7 +1,6 @@
-"""Quantities with units: lengths ("0.65um", "2px"), areas ("12um2"), ranges ("100..4000", "2%..98%").
+"""Quantities with units: lengths ("0.65um", "2px"), areas ("12um2"), ranges ("100..4000", "2%..98%"), sizes ("2GiB").
 
-A length in pixels is taken as it stands; a physical one is resolved against each image's own pixel size.
-Everything physical is kept in µm.
+A physical length is stored in µm and converted to pixels with the pixel size of each image.
 """
 
 import math
@@ -10,58 +9,64 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from imgpool.core.errors import FilterError
+from imgpool.core.hint import Hint
 from imgpool.core.parsed import Parsed
 
 if TYPE_CHECKING:
     from imgpool.core.image import PixelSize
 
 MICROMETRES = {"nm": 1e-3, "um": 1.0, "mm": 1e3, "cm": 1e4}
-ANISOTROPY_TOLERANCE = 0.01
+"""Length of each unit in µm."""
+
+MAX_ANISOTROPY = 0.01
+"""Largest relative difference between height and width at which a pixel counts as square."""
 
 _NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*$", re.DOTALL)
 
 
 def split_number(text: str) -> tuple[float, str]:
-    """Split "0.65 µm" into 0.65 and "um"; raise ``ValueError`` where there is no number in front."""
+    """Split "0.65 µm" into 0.65 and "um"; raises ``ValueError`` if the text does not start with a finite number."""
     match = _NUMBER.match(text)
     if not match:
-        raise ValueError(f"{text!r} does not begin with a number")
+        raise ValueError("must start with a number")
     if not math.isfinite(float(match[1])):
-        raise ValueError(f"{text!r} is not a number that can be computed with")
+        raise ValueError("must be a finite number")
     unit = match[2].replace("µ", "u").replace("μ", "u").replace("²", "2").replace("^2", "2")
     return float(match[1]), unit
 
 
 @dataclass(frozen=True, slots=True)
 class _Measure(Parsed):
-    """A number with "px" or a physical unit; compares with plain numbers by its value."""
+    """A number in pixels or in a physical unit; it compares with plain numbers by its value."""
 
     value: float
     unit: Literal["px", "um"] = "px"
 
     power: ClassVar[int]
-    units: ClassVar[str]
+    power_suffix: ClassVar[str]
+    description: ClassVar[str]
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Read a number (pixels), or a text such as "2px" or "650nm"."""
+        """Read a number of pixels, or text such as "2px" or "650nm"; raises ``ValueError``."""
         if isinstance(value, cls):
             return value
         if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise ValueError(f"{value!r} is not {cls.units}")
+            raise ValueError(f"must be {cls.description}")
         number, unit = split_number(str(value))
         if unit in {"", "px"}:
             return cls(number, "px")
-        base = unit.removesuffix("2") if cls.power == 2 else unit  # noqa: PLR2004 - an area
-        if base not in MICROMETRES or (cls.power == 2 and base == unit):  # noqa: PLR2004
-            raise ValueError(f"{value!r} is not {cls.units}")
-        per_micrometre = round(1 / MICROMETRES[base])  # dividing makes 70nm the same float as 0.07um
-        scaled = number / per_micrometre**cls.power if per_micrometre else number * MICROMETRES[base] ** cls.power
-        return cls(scaled, "um")
+        length_unit = unit.removesuffix(cls.power_suffix)
+        if length_unit not in MICROMETRES or unit != length_unit + cls.power_suffix:
+            raise ValueError(f"must be {cls.description}")
+        per_micrometre = round(1 / MICROMETRES[length_unit])  # dividing makes 70nm the same float as 0.07um
+        if per_micrometre:
+            return cls(number / per_micrometre**cls.power, "um")
+        return cls(number * MICROMETRES[length_unit] ** cls.power, "um")
 
     def __str__(self) -> str:
-        suffix = self.unit + ("2" if self.power == 2 and self.unit == "um" else "")  # noqa: PLR2004
-        return f"{self.value:g}{suffix}" if self.value == float(f"{self.value:g}") else f"{self.value!r}{suffix}"
+        unit = self.unit + (self.power_suffix if self.unit == "um" else "")
+        return f"{self.value:g}{unit}" if self.value == float(f"{self.value:g}") else f"{self.value!r}{unit}"
 
     def __gt__(self, other: float) -> bool:
         return self.value > other
@@ -75,12 +80,12 @@ class _Measure(Parsed):
     def __le__(self, other: float) -> bool:
         return self.value <= other
 
-    def need_pixel_size(self, pixel_size: "PixelSize | None") -> "PixelSize":
-        """The pixel size, or a `FilterError` that says how to give one."""
+    def require_pixel_size(self, pixel_size: "PixelSize | None") -> "PixelSize":
+        """Return the pixel size; raises `FilterError` if it is unknown."""
         if pixel_size is None:
             raise FilterError(
-                f"{self} needs the size of a pixel, and the file does not tell it",
-                "add --pixel-size, for example --pixel-size 0.325um, or give the length in px",
+                f"{self} needs the pixel size, which the file does not contain",
+                f"add {Hint('pixel_size', '0.325um')} with the size of your pixels, or give the value in px",
             )
         return pixel_size
 
@@ -97,31 +102,32 @@ class Length(_Measure):
     """
 
     power: ClassVar[int] = 1
-    units: ClassVar[str] = "a length: a number of pixels, or one with a unit (px, nm, um, mm, cm)"
+    power_suffix: ClassVar[str] = ""
+    description: ClassVar[str] = "a length in px, nm, um, mm or cm, for example 2px or 0.65um"
 
     def in_pixels(self, pixel_size: "PixelSize | None") -> tuple[float, float]:
-        """The length in pixels along Y and along X.
+        """Return the length in pixels along Y and along X.
 
         Raises
         ------
         FilterError
-            If the length is physical and the pixel size unknown.
+            If the length is physical and the pixel size is unknown.
         """
         if self.unit == "px":
             return self.value, self.value
-        size = self.need_pixel_size(pixel_size)
+        size = self.require_pixel_size(pixel_size)
         return self.value / size.y, self.value / size.x
 
     def in_square_pixels(self, pixel_size: "PixelSize | None") -> float:
-        """The length in pixels, for what needs the same along Y and X (a disk, a square).
+        """Return the length in pixels for a shape that is equally high and wide, such as a disk or a square.
 
         Raises
         ------
         FilterError
-            If the length is physical and the pixels are unknown in size, or not square within 1 %.
+            If the length is physical and the pixel size is unknown, or the pixels are not square within 1 %.
         """
         y, x = self.in_pixels(pixel_size)
-        if abs(y - x) > ANISOTROPY_TOLERANCE * max(y, x):
+        if abs(y - x) > MAX_ANISOTROPY * max(y, x):
             raise FilterError(f"{self} is {y:.3g} px high but {x:.3g} px wide: the pixels are not square",
                               "resize to square pixels first, or give the length in px")  # fmt: skip
         return y
@@ -132,30 +138,31 @@ class Area(_Measure):
     """An area in pixels or in µm²."""
 
     power: ClassVar[int] = 2
-    units: ClassVar[str] = "an area: a number of pixels, or one with a unit (px, nm2, um2, mm2)"
+    power_suffix: ClassVar[str] = "2"
+    description: ClassVar[str] = "an area in px, nm2, um2, mm2 or cm2, for example 40px or 12um2"
 
     def in_pixels(self, pixel_size: "PixelSize | None") -> float:
-        """The area in pixels.
+        """Return the area in pixels.
 
         Raises
         ------
         FilterError
-            If the area is physical and the pixel size unknown.
+            If the area is physical and the pixel size is unknown.
         """
         if self.unit == "px":
             return self.value
-        size = self.need_pixel_size(pixel_size)
+        size = self.require_pixel_size(pixel_size)
         return self.value / (size.y * size.x)
 
 
 @dataclass(frozen=True, slots=True)
 class Range(Parsed):
-    """From `low` to `high`, as grey levels ("100..4000") or as percentiles ("0.35%..99.65%").
+    """An interval of grey levels ("100..4000") or of percentiles ("0.35%..99.65%").
 
     Attributes
     ----------
     low, high
-        Grey levels, or percentiles from 0 to 100 where `percent` is true.
+        Grey levels; percentiles from 0 to 100 if `percent` is true.
     """
 
     low: float
@@ -164,19 +171,24 @@ class Range(Parsed):
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Read "100..4000", "2%..98%" or a pair of numbers."""
+        """Read "100..4000", "2%..98%" or a pair of numbers; raises ``ValueError``."""
         if isinstance(value, cls):
             return value
         ends = value.split("..") if isinstance(value, str) else value
         if not isinstance(ends, list | tuple) or len(ends) != 2:  # noqa: PLR2004 - low and high
-            raise ValueError(f"{value!r} is not a range such as 100..4000 or 2%..98%")
+            raise ValueError("must be a range, for example 100..4000 or 2%..98%")
         (low, low_unit), (high, high_unit) = (split_number(str(end)) for end in ends)
         if low_unit != high_unit or low_unit not in {"", "%"}:
-            raise ValueError(f"{value!r} is not a range such as 100..4000 or 2%..98%")
-        percent = low_unit == "%"
-        if not low < high or (percent and not 0 <= low < high <= 100):  # noqa: PLR2004 - per cent
-            raise ValueError(f"{value!r} does not run from a lower to a higher value")
-        return cls(low, high, percent)
+            raise ValueError("must be a range, for example 100..4000 or 2%..98%")
+        parsed = cls(low, high, low_unit == "%")
+        parsed._check_order()
+        return parsed
+
+    def _check_order(self) -> None:
+        if not self.low < self.high:
+            raise ValueError("must be a range from a lower to a higher value")
+        if self.percent and not 0 <= self.low < self.high <= 100:  # noqa: PLR2004 - percentiles end at 100
+            raise ValueError("must be a range from a lower to a higher percentile, between 0% and 100%")
 
     def __str__(self) -> str:
         sign = "%" if self.percent else ""
@@ -184,12 +196,12 @@ class Range(Parsed):
 
 
 def parse_size(text: str) -> int:
-    """Bytes from "2GiB", "500MB" or "4096".
+    """Convert "2GiB", "500MB" or "4096" to bytes.
 
     Raises
     ------
     ValueError
-        If the text is no size.
+        If the text is not a size of at least one byte.
     """
     number, unit = split_number(text)
     scale = {"": 1, "b": 1}
@@ -197,5 +209,5 @@ def parse_size(text: str) -> int:
         scale |= {prefix: 1024**power, f"{prefix}b": 1000**power, f"{prefix}ib": 1024**power}
     count = int(number * scale.get(unit.lower(), 0))
     if count < 1:
-        raise ValueError(f"{text!r} is not a size such as 2GiB or 500MB")
+        raise ValueError("must be a size, for example 2GiB or 500MB")
     return count

@@ -1,7 +1,7 @@
-"""Recipes: which filters, in which order, and how the result is written.
+"""Recipes: the filters to apply, in order, and how to write the result.
 
-A recipe is data. It is checked whole, against the signatures of the filters and of the output format,
-before anything starts; its fingerprint changes with all that can change a result.
+A recipe is data. It is validated completely against the signatures of its filters and its output format before
+anything starts. Its fingerprint changes with everything that can change a result.
 """
 
 import functools
@@ -19,91 +19,49 @@ from imgpool.core.catalogue import FILTERS, FORMATS, split_extension
 from imgpool.core.errors import RecipeError
 from imgpool.core.exif import without_thumbnail
 from imgpool.core.filter import LoadedFilter
+from imgpool.core.hint import Hint
 from imgpool.core.image import Image, PixelSize, Properties
-from imgpool.core.parameters import near_miss
+from imgpool.core.parameters import suggest_name
 from imgpool.core.part import Part
 from imgpool.core.quantity import Length
 from imgpool.core.reference import relative_to
 from imgpool.core.spec import parse_spec
+from imgpool.core.step import Step
 
 RESULTS_VERSION = 3
-"""Raised whenever a release of imgpool gives other pixels or other bytes for the same recipe."""
+"""Increased by each release of imgpool that changes the pixels or bytes produced by an unchanged recipe."""
 
 Described = TypeVar("Described", Image, Properties)
 
-KEYS = {"name", "description", "steps", "output", "pixel_size"}
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One filter with all its parameters, checked, as plain JSON values."""
-
-    filter: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    _values: Mapping[str, Any] | None = field(default=None, init=False, repr=False, compare=False)
-
-    @property
-    def values(self) -> Mapping[str, Any]:
-        """The parameters as the filter takes them; converted once, for they are asked for with every image."""
-        if self._values is None:
-            object.__setattr__(self, "_values", FILTERS[self.filter].validate(self.parameters))
-        assert self._values is not None
-        return self._values
-
-    @property
-    def provenance(self) -> Mapping[str, Any]:
-        """What its files and models are, by parameter; raises `RecipeError` where one cannot be read."""
-        try:
-            return FILTERS[self.filter].provenance(self.values)
-        except OSError as error:
-            raise RecipeError(f"{self.filter}: {error.filename} cannot be read: {error.strerror}") from error
-
-    @property
-    def heavy(self) -> bool:
-        """Whether loading it takes seconds or much memory."""
-        return FILTERS[self.filter].heavy
-
-    def __reduce__(self) -> tuple[type["Step"], tuple[str, Mapping[str, Any]]]:
-        return type(self), (self.filter, self.parameters)  # what they are converted to need not travel
-
-    @classmethod
-    def checked(cls, name: str, parameters: Mapping[str, Any]) -> Self:
-        """A step whose filter exists and takes these parameters; raises `RecipeError`."""
-        return cls(name, FILTERS[name].canonical(parameters))
-
-    @classmethod
-    def parse(cls, data: object) -> Self:
-        """Read one entry of a recipe's ``steps``: ``label``, ``gaussian:sigma=2`` or ``gaussian: {sigma: 2}``."""
-        if isinstance(data, str):
-            return cls.checked(*parse_spec(data))
-        if not isinstance(data, dict) or len(data) != 1:
-            raise RecipeError(f"{data!r} is no step", "write a step as `- gaussian: {sigma: 2}`")
-        ((name, parameters),) = data.items()
-        if not isinstance(parameters, dict | None):
-            raise RecipeError(
-                f"{name}: {parameters!r} are no parameters", f"write them as `- {name}: {{parameter: value}}`"
-            )
-        return cls.checked(str(name), parameters or {})
-
-    def load(self) -> LoadedFilter:
-        """The filter, its heavy parts loaded."""
-        return FILTERS[self.filter].load(self.parameters)
-
-    def __str__(self) -> str:
-        parameters = ",".join(f"{name}={value}" for name, value in self.parameters.items() if value is not None)
-        return f"{self.filter}:{parameters}" if parameters else self.filter
+_KEYS = {"name", "description", "steps", "output", "pixel_size"}
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The format of the results, None for each input's own, and its writer's options."""
+    """The output format.
+
+    Attributes
+    ----------
+    format
+        Name of the format; None keeps the format of each input.
+    options
+        Every option of the format's writer, validated, as plain JSON values.
+    """
 
     format: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def checked(cls, name: str, options: Mapping[str, Any]) -> Self:
-        """An output whose format exists, by name or extension, and takes these options; raises `RecipeError`."""
+    def create(cls, name: str, options: Mapping[str, Any]) -> Self:
+        """Create an output; raises `RecipeError` if there is no such format or an option is not valid.
+
+        Parameters
+        ----------
+        name
+            Name or extension of the format: "jpeg" or "jpg".
+        options
+            Options of its writer.
+        """
         format_ = FORMATS[format_name(name)]
         return cls(format_.name, format_.canonical(options))
 
@@ -113,27 +71,27 @@ class Output:
         if data is None:
             return cls()
         if isinstance(data, str):
-            return cls.checked(*parse_spec(data))
+            return cls.create(*parse_spec(data, lambda name: FORMATS[format_name(name)]))
         if not isinstance(data, dict) or "format" not in data:
-            raise RecipeError(f"output: {data!r} names no format", "write `output: {format: tiff}`")
+            raise RecipeError(f"the output {data!r} does not name a format", "write `output: {format: tiff}`")
         options = {key: value for key, value in data.items() if key != "format"}
-        return cls.checked(str(data["format"]), options)
+        return cls.create(str(data["format"]), options)
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What is done to every image.
+    """The filters to apply to every image, and how to write the result.
 
     Attributes
     ----------
     name
-        What people call it.
+        Name shown to people; it does not affect the fingerprint.
     steps
         The filters, in order.
     output
-        How results are written.
+        How to write the results.
     pixel_size
-        For images whose file does not tell their pixel size.
+        Pixel size for images that have none.
     description
         One line for the catalogue.
     """
@@ -146,12 +104,12 @@ class Recipe:
 
     @classmethod
     def load(cls, source: "str | os.PathLike[str] | Recipe") -> "Recipe":
-        """A built-in recipe by name, or a YAML file by path.
+        """Load a built-in recipe by name, or a YAML file by path; a `Recipe` is returned as it is.
 
         Raises
         ------
         RecipeError
-            If there is none of that name, or it is not valid.
+            If there is no such recipe, or it is not valid.
         """
         if isinstance(source, Recipe):
             return source
@@ -167,57 +125,61 @@ class Recipe:
                 reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
                 raise RecipeError(f"the recipe {text!r} cannot be read: {reason}") from error
         raise RecipeError(
-            f"no recipe is called {text!r}", f"{near_miss(text, built_in_recipes())} (or give the path of a .yaml file)"
+            f"no recipe is called {text!r}",
+            f"{suggest_name(text, built_in_recipes())} (or give the path of a .yaml file)",
         )
 
     @classmethod
     def from_specs(cls, specs: Iterable[str]) -> "Recipe":
-        """A recipe of filters written as on the command line: ``["gaussian:sigma=2", "label"]``."""
-        steps = tuple(Step.checked(*parse_spec(spec)) for spec in specs)
+        """Create a recipe from filters in the command line's notation: ``["gaussian:sigma=2", "label"]``."""
+        steps = tuple(map(Step.from_spec, specs))
         return cls("+".join(step.filter for step in steps), steps)
 
     @classmethod
     def parse(cls, data: object, name: str = "recipe") -> "Recipe":
-        """A recipe from what its YAML file holds.
+        """Create a recipe from the contents of its YAML file.
 
         Parameters
         ----------
         data
             A mapping with the keys ``name``, ``description``, ``steps``, ``output`` and ``pixel_size``.
         name
-            What to call it where it does not say so itself.
+            Name to use if the mapping has none.
 
         Raises
         ------
         RecipeError
-            If anything in it is unknown or does not fit.
+            If a key, a filter, a format or a parameter is unknown or not valid.
         """
         if not isinstance(data, dict):
-            raise RecipeError("a recipe is a mapping with a list of steps", "begin with `steps:`")
+            raise RecipeError("a recipe must be a mapping with a list of steps", "start with `steps:`")
         for key in data:
-            if key not in KEYS:
-                raise RecipeError(f"a recipe has no key {key!r}", near_miss(str(key), KEYS))
+            if key not in _KEYS:
+                raise RecipeError(f"a recipe has no key {key!r}", suggest_name(str(key), _KEYS))
         steps = data.get("steps") or []
         if not isinstance(steps, list):
-            raise RecipeError("`steps` is a list", "write each step on a line of its own, after a dash")
+            raise RecipeError("steps must be a list", "write each step on its own line, after a dash")
         return cls(
             name=str(data.get("name") or name),
             steps=tuple(Step.parse(step) for step in steps),
             output=Output.parse(data.get("output")),
-            pixel_size=parse_pixel_size(data["pixel_size"]) if data.get("pixel_size") else None,
+            pixel_size=parse_pixel_size(data["pixel_size"], "pixel_size") if data.get("pixel_size") else None,
             description=str(data.get("description") or "").strip(),
         )
 
     def with_output(self, output: Output) -> "Recipe":
-        """The same recipe, written in another format."""
+        """Return the same recipe with another output format."""
         return replace(self, output=output)
 
     def with_pixel_size(self, pixel_size: PixelSize) -> "Recipe":
-        """The same recipe, with a pixel size for images that do not tell theirs."""
+        """Return the same recipe with a pixel size for images that have none."""
         return replace(self, pixel_size=pixel_size)
 
     def fingerprint(self) -> str:
-        """A hash of all that can change a result: filters, parameters, files, output, pixel size, imgpool's results."""
+        """Return a hash of everything that can change a result.
+
+        It covers the filters, their parameters and files, the output, the pixel size and `RESULTS_VERSION`.
+        """
         parts = [
             RESULTS_VERSION,
             [[step.filter, {**step.parameters, **step.provenance}] for step in self.steps],
@@ -227,7 +189,7 @@ class Recipe:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def load_filters(self) -> tuple[LoadedFilter, ...]:
-        """Every filter, its heavy parts loaded, in order."""
+        """Load every filter, including its heavy parts, in order."""
         return tuple(step.load() for step in self.steps)
 
     def fill_pixel_size(self, described: Described) -> Described:
@@ -294,19 +256,19 @@ class Recipe:
     def apply(self, image: Pixels, axes: str = "") -> Pixels: ...
 
     def apply(self, image: Image | Pixels, axes: str = "") -> Image | Pixels:
-        """Filter one image, in this process.
+        """Apply the recipe to one image, in this process.
 
         Parameters
         ----------
         image
             An `Image`, or an array.
         axes
-            Of an array; without it they are guessed as `Image.from_array` does.
+            Axes of an array, such as "ZYX"; by default guessed as `Image.from_array` does.
 
         Returns
         -------
         Image or ndarray
-            The pixels that ``imgpool process`` writes; the same kind as came in.
+            The same pixels as ``imgpool process`` writes; an array if `image` is an array.
 
         Raises
         ------
@@ -318,27 +280,42 @@ class Recipe:
         return filtered if isinstance(image, Image) else filtered.pixels
 
 
-def parse_pixel_size(text: object) -> PixelSize:
-    """The size of a square pixel, from "0.325um"; raises `RecipeError`."""
+def parse_pixel_size(text: object, name: str = str(Hint("pixel_size"))) -> PixelSize:
+    """Read the size of a square pixel.
+
+    Parameters
+    ----------
+    text
+        A length with a unit, such as "0.325um".
+    name
+        How a message names the value.
+
+    Raises
+    ------
+    RecipeError
+        If it is not a positive length with a physical unit.
+    """
     try:
         length = Length.parse(text)
     except ValueError as error:
-        raise RecipeError(f"pixel size: {error}", "for example 0.325um") from None
-    if length.unit == "px" or length.value <= 0:
-        raise RecipeError(f"a pixel size of {text} says nothing", "give a length with a unit, for example 0.325um")
+        raise RecipeError(f"{name} {error}", "give the size of one pixel, for example 0.325um") from None
+    if length.value <= 0:
+        raise RecipeError(f"{name} must be greater than 0", "give the size of one pixel, for example 0.325um")
+    if length.unit == "px":
+        raise RecipeError(f"{name} needs a unit", f"for example {length.value:g}um")
     return PixelSize(length.value, length.value)
 
 
 def format_name(name: str) -> str:
-    """The name of the format that is meant by a name or an extension: "jpeg" for "jpg"."""
-    wanted = name.lower().removeprefix(".")
-    _, by_extension = split_extension(f"_.{wanted}")
-    return by_extension.name if by_extension else wanted
+    """Return the name of a format given its name or an extension: "jpeg" for "jpg"."""
+    lower = name.lower().removeprefix(".")
+    _, by_extension = split_extension(f"_.{lower}")
+    return by_extension.name if by_extension else lower
 
 
 @functools.cache
 def built_in_recipes() -> tuple[str, ...]:
-    """The names of the recipes in the box."""
+    """Return the names of the built-in recipes, sorted."""
     files = resources.files("imgpool.recipes").iterdir()
     return tuple(sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")))
 

@@ -1,4 +1,4 @@
-"""What a recipe leans on beside its own text: a dark frame, a reference image, a model."""
+"""Files that a recipe refers to: a dark frame, a reference image, a point spread function."""
 
 import contextlib
 import functools
@@ -16,7 +16,7 @@ _folder: ContextVar[str] = ContextVar("folder of the recipe", default="")
 
 @contextlib.contextmanager
 def relative_to(folder: str) -> Iterator[None]:
-    """Take paths that are read meanwhile as relative to `folder`: a recipe's files lie beside it."""
+    """Resolve relative paths against `folder` while the context is active, as for the paths in a recipe file."""
     token = _folder.set(folder)
     try:
         yield
@@ -26,27 +26,27 @@ def relative_to(folder: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Reference(Parsed):
-    """A file or folder that exists, by its absolute path; a parameter of this type is loaded once per worker.
+    """The absolute path of an existing file or folder; a filter loads such a parameter once per worker.
 
-    A path in a recipe file is relative to that file, one on the command line to the working directory.
+    A path in a recipe file is relative to that file. A path on the command line is relative to the working directory.
     """
 
     path: str
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Read a path; raise ``ValueError`` where nothing is there."""
+        """Make a path absolute; raises ``ValueError`` if nothing exists there."""
         if isinstance(value, cls):
             return value
         if not isinstance(value, str | os.PathLike):
-            raise ValueError(f"{value!r} is no path")
+            raise ValueError("must be the path of a file")
         path = os.path.abspath(os.path.join(_folder.get(), os.path.expanduser(os.fspath(value))))
         if not os.path.exists(path):
-            raise ValueError(f"there is no {path}")
+            raise ValueError(f"there is no file {path}")
         return cls(path)
 
     def digest(self) -> str:
-        """The sha256 of a file's bytes, in hexadecimal; raises ``OSError`` where it cannot be read."""
+        """Return the SHA-256 of the file's bytes in hexadecimal; raises ``OSError`` if it cannot be read."""
         status = os.stat(self.path)
         return _digest(self.path, status.st_size, status.st_mtime_ns)
 

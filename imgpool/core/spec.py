@@ -1,15 +1,26 @@
-"""``NAME:key=value,key=value``: how the command line writes a filter or an output format."""
+"""The command line's notation for a filter or an output format: ``NAME:parameter=value,parameter=value``."""
+
+from collections.abc import Callable
+from typing import Any
 
 from imgpool.core.errors import RecipeError
 
 
-def parse_spec(text: str) -> tuple[str, dict[str, str]]:
-    """Split ``gaussian:sigma=2,truncate=3`` into its name and its parameters, as texts.
+def parse_spec(text: str, find_plugin: Callable[[str], Any] | None = None) -> tuple[str, dict[str, str]]:
+    """Split ``gaussian:sigma=2,truncate=3`` into its name and its parameters, as text.
+
+    Parameters
+    ----------
+    text
+        The specification.
+    find_plugin
+        Returns the filter or format of a name, so that an error message can list its parameters. Names and values
+        are not checked against it.
 
     Raises
     ------
     RecipeError
-        If the name is missing, a parameter has no value, or one is given twice.
+        If the name is missing, a parameter has no name or no value, or a parameter is given twice.
 
     Examples
     --------
@@ -19,15 +30,46 @@ def parse_spec(text: str) -> tuple[str, dict[str, str]]:
     name, _, rest = text.partition(":")
     name = name.strip()
     if not name:
-        raise RecipeError(f"{text!r} does not begin with a name", "write NAME:parameter=value,parameter=value")
+        raise RecipeError(f"{text!r} does not start with a name", "write NAME:parameter=value,parameter=value")
     parameters: dict[str, str] = {}
     for part in rest.split(",") if rest.strip() else []:
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not (key and equals and value):
-            raise RecipeError(
-                f"{text!r}: {part.strip()!r} is no parameter", f"write {name}:parameter=value,parameter=value"
-            )
+            raise _explain_part(text, name, part.strip(), find_plugin)
         if key in parameters:
             raise RecipeError(f"{text!r} gives {key} twice", "give it once")
         parameters[key] = value
     return name, parameters
+
+
+def _explain_part(text: str, name: str, part: str, find_plugin: Callable[[str], Any] | None) -> RecipeError:
+    """Describe what is wrong with a part that is not ``parameter=value``, if possible with an example that works."""
+    if not part:
+        return RecipeError(f"{text!r} has an empty parameter", "remove the extra comma")
+    key, equals, value = (piece.strip() for piece in part.partition("="))
+    plugin = find_plugin(name) if find_plugin else None
+    names = [parameter["name"] for parameter in plugin.describe()] if plugin else []
+    if (key and equals) or key in names:
+        return RecipeError(f"{text!r}: the parameter {key!r} has no value", f"write {name}:{key}=VALUE")
+    given = value or key
+    if not plugin:
+        return RecipeError(f"{text!r}: {given!r} has no parameter name", f"write {name}:parameter={given}")
+    if not names:
+        return RecipeError(f"{text!r}: {name} takes no parameters", f"write {name}")
+    return RecipeError(f"{text!r}: {name} takes {_list_words(names)}", f"write {_example(name, plugin, names, given)}")
+
+
+def _example(name: str, plugin: Any, parameters: list[str], value: str) -> str:  # noqa: ANN401 - a filter or a format
+    """Give the value to the first parameter that accepts it."""
+    for parameter in parameters:
+        try:
+            plugin.validate({parameter: value})
+        except RecipeError:
+            continue
+        return f"{name}:{parameter}={value}"
+    return f"{name}:{parameters[0]}=VALUE"
+
+
+def _list_words(words: list[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last

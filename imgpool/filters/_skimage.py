@@ -20,7 +20,7 @@ from imgpool.core.dtypes import Floats, check_numeric, full_scale, restore
 from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.filter import Filter, image_filter
 from imgpool.core.image import Image
-from imgpool.core.parameters import near_miss
+from imgpool.core.parameters import suggest_name
 
 MODULES = (
     "skimage.exposure",
@@ -49,7 +49,7 @@ def find(name: str) -> Filter:
     functions = _functions(importlib.import_module(module_name))
     if function_name not in functions:
         raise RecipeError(f"{module_name} has no function {function_name!r} of an image",
-                          near_miss(function_name, functions))  # fmt: skip
+                          suggest_name(function_name, functions))  # fmt: skip
     declare = image_filter(tiles="no", libraries=(module_name,))
     return declare(_filter_function(name, functions[function_name]))
 

@@ -9,7 +9,7 @@ from imgpool.core.catalogue import RUNTIMES
 from imgpool.core.errors import RecipeError
 from imgpool.core.filter import Parameters
 from imgpool.core.model import Model, ModelAxis, Size, SizeOf, Tensor
-from imgpool.core.parameters import near_miss
+from imgpool.core.parameters import suggest_name
 from imgpool.models.tiling import Along
 
 TILE = 512
@@ -110,7 +110,7 @@ def _input(model: Model) -> Tensor:
 def _output(model: Model, name: str | None) -> Tensor:
     names = [tensor.name for tensor in model.outputs]
     if name is not None and name not in names:
-        raise RecipeError(f"it has no output {name!r}", near_miss(name, names))
+        raise RecipeError(f"it has no output {name!r}", suggest_name(name, names))
     made = model.outputs[0 if name is None else names.index(name)]
     letters, expected = set(made.letters) - set("BC"), set(model.inputs[0].letters) - set("BC")
     if letters != expected:

@@ -21,7 +21,7 @@ from imgpool.core.catalogue import FILTERS
 from imgpool.core.errors import FilterError
 from imgpool.core.filter import Filter
 from imgpool.core.image import Image, Metadata, PixelSize
-from imgpool.core.recipe import Step
+from imgpool.core.step import Step
 from imgpool.testing.images import (
     IMAGE_SIZE,
     PIXEL_SIZE,
@@ -140,7 +140,7 @@ class FilterContract:
         """A recipe stores parameters as JSON, and a worker receives them pickled."""
         canonical = filter_.canonical(example)
         assert filter_.canonical(json.loads(json.dumps(canonical))) == canonical
-        step: Step = pickle.loads(pickle.dumps(Step.checked(filter_.name, example)))  # noqa: S301 - made one line above
+        step: Step = pickle.loads(pickle.dumps(Step.create(filter_.name, example)))  # noqa: S301 - made one line above
         image = IMAGES[min(self.accepted_images)]
         assert are_equal(step.load()(image).pixels, filter_(image, **example).pixels)
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from imgpool.core.errors import WorkerError
 from imgpool.core.filter import LoadedFilter
-from imgpool.core.recipe import Recipe, Step
+from imgpool.core.recipe import Recipe
+from imgpool.core.step import Step
 from imgpool.system.memory import memory_use
 
 

@@ -31,7 +31,8 @@ from imgpool import Image, Metadata, Recipe
 from imgpool.core.catalogue import FILTERS, FORMATS
 from imgpool.core.errors import ReadError, UsageError, WriteError
 from imgpool.core.exif import orientation
-from imgpool.core.recipe import Step, built_in_recipes
+from imgpool.core.recipe import built_in_recipes
+from imgpool.core.step import Step
 from tests.support.examples import example_steps
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -294,7 +295,7 @@ def test_big_endian_gives_what_little_endian_gives(filter_):
     """skimage's nl_means raises, and its rank filters return uint8."""
     shape, axes = KINDS.get(filter_.name, ((24, 24), "YX"))
     numbers = rng().integers(0, 60000, shape).astype("<u2")
-    recipe = Recipe("one", (Step.checked(filter_.name, example_steps(filter_, (24, 24))[0].parameters),))
+    recipe = Recipe("one", (Step.create(filter_.name, example_steps(filter_, (24, 24))[0].parameters),))
     little, big = recipe.apply(numbers, axes), recipe.apply(numbers.astype(">u2"), axes)
     assert (little.dtype, little.dtype.isnative) == (big.dtype, big.dtype.isnative)
     assert little.tobytes() == big.tobytes()

@@ -1,4 +1,4 @@
-"""Whatever quantity a person writes: as text and back, it stays what it is."""
+"""Quantities survive the conversion to text and back."""
 
 import math
 
@@ -14,33 +14,33 @@ BLANKS = st.text(" \t", max_size=2)
 
 
 @given(NUMBERS, st.sampled_from(["px", "um"]), st.sampled_from([Length, Area]))
-def test_a_length_or_an_area_comes_back_exactly(value, unit, kind):
+def test_length_and_area_survive_conversion_to_text(value, unit, kind):
     quantity = kind(value, unit)
     assert kind.parse(str(quantity)) == quantity
     assert str(kind.parse(str(quantity))) == str(quantity)
 
 
 @given(POSITIVE, st.sampled_from(sorted(MICROMETRES)), BLANKS, BLANKS, BLANKS)
-def test_a_written_length_means_its_number_times_its_unit(number, unit, before, between, after):
+def test_length_is_its_number_times_its_unit(number, unit, before, between, after):
     length = Length.parse(f"{before}{number!r}{between}{unit}{after}")
     assert length.unit == "um"
     assert math.isclose(length.value, number * MICROMETRES[unit], rel_tol=1e-15)
 
 
 @given(st.integers(1, 10**6))
-def test_nanometres_are_thousandths_of_micrometres_to_the_last_bit(nanometres):
+def test_nanometres_are_exactly_thousandths_of_micrometres(nanometres):
     assert Length.parse(f"{nanometres}nm") == Length.parse(f"{nanometres / 1000!r}um")
 
 
 @given(POSITIVE, st.sampled_from(sorted(MICROMETRES)))
-def test_a_written_area_means_its_number_times_its_unit_squared(number, unit):
+def test_area_is_its_number_times_its_unit_squared(number, unit):
     area = Area.parse(f"{number!r}{unit}2")
     assert math.isclose(area.value, number * MICROMETRES[unit] ** 2, rel_tol=1e-14)
     assert Area.parse(f"{number!r}{unit}²") == area
 
 
 @given(NUMBERS, NUMBERS)
-def test_a_range_of_grey_levels_comes_back_exactly_or_is_refused(low, high):
+def test_range_of_grey_levels_survives_or_is_refused(low, high):
     if low < high:
         parsed = Range.parse((low, high))
         assert (parsed.low, parsed.high, parsed.percent) == (low, high, False)
@@ -51,7 +51,7 @@ def test_a_range_of_grey_levels_comes_back_exactly_or_is_refused(low, high):
 
 
 @given(st.floats(-1, 101), st.floats(-1, 101))
-def test_a_range_of_percentiles_comes_back_exactly_or_is_refused(low, high):
+def test_range_of_percentiles_survives_or_is_refused(low, high):
     text = f"{low!r}%..{high!r}%"
     if 0 <= low < high <= 100:
         assert Range.parse(text) == Range(low, high, percent=True)
@@ -62,7 +62,7 @@ def test_a_range_of_percentiles_comes_back_exactly_or_is_refused(low, high):
 
 
 @given(st.text(max_size=12), st.sampled_from([Length, Area, Range]))
-def test_any_text_is_a_quantity_that_can_be_written_again_or_a_value_error(text, kind):
+def test_any_text_is_a_quantity_or_a_value_error(text, kind):
     try:
         quantity = kind.parse(text)
     except ValueError:
@@ -71,7 +71,7 @@ def test_any_text_is_a_quantity_that_can_be_written_again_or_a_value_error(text,
 
 
 @given(st.from_regex(r"[-+]?[0-9]{1,3}(\.[0-9]{0,3})?([eE][-+]?[0-9]{1,4})?(px|nm|um|mm|um2|%)?", fullmatch=True))
-def test_any_number_with_a_unit_is_a_quantity_that_can_be_written_again_or_a_value_error(text):
+def test_any_number_with_a_unit_is_a_quantity_or_a_value_error(text):
     for kind in (Length, Area):
         try:
             quantity = kind.parse(text)

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgpool.core.errors import RecipeError
-from imgpool.core.recipe import Recipe, Step
+from imgpool.core.recipe import Recipe
 from imgpool.core.spec import parse_spec
+from imgpool.core.step import Step
 
 NAMES = st.from_regex(r"[a-z_][a-z0-9_.]{0,12}", fullmatch=True)
 VALUES = st.text(min_size=1, max_size=12).filter(lambda text: "," not in text and text == text.strip())
@@ -46,6 +47,6 @@ def test_nothing_is_given_twice(name, key, first, second):
 
 @given(st.floats(1e-3, 1e3), st.sampled_from(["", "px", "nm", "um"]), st.floats(0.1, 10))
 def test_a_step_prints_as_the_spec_that_makes_it(sigma, unit, truncate):
-    step = Step.checked("gaussian", {"sigma": f"{sigma!r}{unit}", "truncate": truncate})
-    assert Step.checked(*parse_spec(str(step))) == step
+    step = Step.create("gaussian", {"sigma": f"{sigma!r}{unit}", "truncate": truncate})
+    assert Step.create(*parse_spec(str(step))) == step
     assert Recipe.from_specs([str(step)]).fingerprint() == Recipe("x", (step,)).fingerprint()

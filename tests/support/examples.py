@@ -4,7 +4,7 @@ import functools
 import tempfile
 from pathlib import Path
 
-from imgpool.core.recipe import Step
+from imgpool.core.step import Step
 
 _FILES = tempfile.TemporaryDirectory(prefix="imgpool-examples-")
 """Removed when the process ends."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from imgpool.core.errors import RecipeError
 from imgpool.core.model import ModelAxis, Operation, Size, SizeOf, Tensor
-from imgpool.core.parameters import near_miss
+from imgpool.core.parameters import suggest_name
 from imgpool.models.packages.fields import Fields, wrong
 from imgpool.models.packages.operations import AxisDialect, check_dtype, dtype_after, ensure_dtype, operation
 from imgpool.models.packages.tensors import Tensors, check_references
@@ -137,7 +137,7 @@ def _axis(fields: Fields) -> _Axis:
     if kind == "index":
         raise RecipeError(f"its {fields.place} is an index axis, which imgpool does not support", "use another output")
     if kind not in TYPES:
-        raise RecipeError(f"its {fields.place} is of the unknown type {kind!r}", near_miss(kind, TYPES))
+        raise RecipeError(f"its {fields.place} is of the unknown type {kind!r}", suggest_name(kind, TYPES))
     letter = LETTERS.get(identity, "")
     if letter not in {"batch": "B", "channel": "C", "time": "T", "space": "ZYX"}[kind] or not letter:
         raise RecipeError(f"its {fields.place} is a {kind} axis called {identity!r}, which imgpool cannot place")

@@ -10,7 +10,7 @@ from typing import Any
 
 from imgpool.core.errors import RecipeError
 from imgpool.core.model import Operation
-from imgpool.core.parameters import near_miss
+from imgpool.core.parameters import suggest_name
 from imgpool.models.packages.fields import Fields, wrong
 
 EPS = 1e-6
@@ -60,7 +60,7 @@ def operation(name: str, fields: Fields, tongue: AxisDialect) -> Operation:
         raise RecipeError(f"it asks for {name!r} ({fields.place}), which needs {FOREIGN[name]}", hint)
     if name not in READERS:
         raise RecipeError(
-            f"it asks for {name!r} ({fields.place}), which imgpool does not have", near_miss(name, READERS)
+            f"it asks for {name!r} ({fields.place}), which imgpool does not have", suggest_name(name, READERS)
         )
     return Operation(name, READERS[name](fields, tongue))
 
@@ -79,7 +79,7 @@ def dtype_after(operations: tuple[Operation, ...]) -> str:
 def check_dtype(value: str, place: str) -> str:
     """A type that tensors can have."""
     if value not in DTYPES:
-        raise RecipeError(f"its {place} is {value!r}, which is no type of a tensor", near_miss(value, DTYPES))
+        raise RecipeError(f"its {place} is {value!r}, which is no type of a tensor", suggest_name(value, DTYPES))
     return value
 
 
@@ -181,7 +181,9 @@ def _together(fields: Fields, tongue: AxisDialect) -> dict[str, Any]:
 def _reference(fields: Fields, tongue: AxisDialect) -> dict[str, Any]:
     name = fields.text("reference_tensor")
     if name not in tongue.inputs:
-        raise RecipeError(f"its {fields.at('reference_tensor')} is no input: {name!r}", near_miss(name, tongue.inputs))
+        raise RecipeError(
+            f"its {fields.at('reference_tensor')} is no input: {name!r}", suggest_name(name, tongue.inputs)
+        )
     return {"reference_tensor": name}
 
 

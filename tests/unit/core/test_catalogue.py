@@ -43,7 +43,7 @@ def install(site, group, point, source):
     return module
 
 
-def test_finds_what_the_modules_list_and_no_helper(package):
+def test_plugins_are_those_in_all_of_public_modules(package):
     catalogue = Catalogue("thing", package)
     assert catalogue.names() == ["blur", "sharpen"]
     assert [plugin.name for plugin in catalogue] == ["blur", "sharpen"]
@@ -51,14 +51,14 @@ def test_finds_what_the_modules_list_and_no_helper(package):
     assert "helper" not in catalogue
 
 
-def test_only_the_module_that_has_a_plugin_is_imported(package):
+def test_only_the_module_of_the_plugin_is_imported(package):
     assert Catalogue("thing", package)["sharpen"].home == "built in"
     assert f"{package}.second" in sys.modules
     assert f"{package}.first" not in sys.modules
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_a_name_that_no_source_tells_of_is_found_as_well(package, tmp_path, compiled):
+def test_plugin_whose_name_is_not_in_a_source_is_found(package, tmp_path, compiled):
     folder = tmp_path / "site" / package
     source = "from types import SimpleNamespace\nplugin = SimpleNamespace(name='s' 'h')\n__all__ = ['plugin']\n"
     (folder / "third.py").write_text(source)
@@ -68,32 +68,32 @@ def test_a_name_that_no_source_tells_of_is_found_as_well(package, tmp_path, comp
     assert Catalogue("thing", package)["sh"].name == "sh"
 
 
-def test_a_text_that_only_mentions_a_name_is_not_taken_for_it(package, tmp_path):
+def test_module_that_only_mentions_a_name_is_skipped(package, tmp_path):
     (tmp_path / "site" / package / "another.py").write_text('word = "sharpen"\n__all__ = []\n')
     assert Catalogue("thing", package)["sharpen"].home == "built in"
 
 
-def test_an_unknown_name_meets_its_nearest(package):
+def test_unknown_name_suggests_a_similar_one(package):
     with pytest.raises(RecipeError, match="no thing is called 'sharpn'") as caught:
         Catalogue("thing", package)["sharpn"]
     assert caught.value.hint == "did you mean sharpen?"
 
 
-def test_an_installed_package_adds_its_own(package, tmp_path):
+def test_installed_distribution_adds_plugins(package, tmp_path):
     install(tmp_path / "site", package, "invert", PLUGIN.format(name="invert", home="other"))
     catalogue = Catalogue("thing", package)
     assert catalogue.names() == ["blur", "invert", "sharpen"]
     assert catalogue["invert"].home == "other"
 
 
-def test_an_installed_package_does_not_replace_a_built_in_one(package, tmp_path):
+def test_installed_distribution_does_not_replace_built_in_plugin(package, tmp_path):
     install(tmp_path / "site", package, "blur", PLUGIN.format(name="blur", home="other"))
     catalogue = Catalogue("thing", package)
     assert catalogue["blur"].home == "built in"
     assert [plugin.home for plugin in catalogue] == ["built in"] * 2
 
 
-def test_a_missing_requirement_is_named_with_its_remedy(package, tmp_path):
+def test_missing_requirement_is_named_with_its_remedy(package, tmp_path):
     module = install(tmp_path / "site", package, "invert", "import a_module_that_nobody_has")
     with pytest.raises(RecipeError, match=module) as caught:
         Catalogue("thing", package)["invert"]
@@ -101,26 +101,26 @@ def test_a_missing_requirement_is_named_with_its_remedy(package, tmp_path):
 
 
 @pytest.mark.parametrize("source", ["raise RuntimeError('broken')", "other = 1", "def :"])
-def test_a_plug_in_that_breaks_at_import_is_a_recipe_error(package, tmp_path, source):
+def test_plugin_that_fails_to_import_is_a_recipe_error(package, tmp_path, source):
     install(tmp_path / "site", package, "invert", source)
     with pytest.raises(RecipeError, match="invert"):
         Catalogue("thing", package)["invert"]
 
 
-def test_a_broken_plug_in_of_another_package_does_not_take_the_others_with_it(package, tmp_path):
-    """Listing the filters, or telling formats by extension, must not depend on everything that is installed."""
+def test_broken_distribution_does_not_hide_other_plugins(package, tmp_path):
+    """Listing filters or finding a format by extension must not depend on everything that is installed."""
     install(tmp_path / "site", package, "invert", "import a_module_that_nobody_has")
     assert [plugin.name for plugin in Catalogue("thing", package)] == ["blur", "sharpen"]
 
 
 @pytest.mark.parametrize("catalogue", [FILTERS, FORMATS, ENGINES], ids=lambda catalogue: catalogue.kind)
-def test_every_plug_in_is_found_under_its_own_name(catalogue):
+def test_every_plugin_is_found_by_its_name(catalogue):
     assert catalogue.names()
     assert [plugin.name for plugin in catalogue] == catalogue.names()
     assert all(catalogue[name] is catalogue[name] for name in catalogue.names())
 
 
-def test_no_two_formats_claim_an_extension():
+def test_no_two_formats_share_an_extension():
     extensions = [extension for format_ in FORMATS for extension in format_.extensions]
     assert len(extensions) == len(set(extensions))
     assert all(extension[0] == "." and extension == extension.lower() for extension in extensions)
@@ -144,6 +144,6 @@ def test_no_two_formats_claim_an_extension():
         ("", "", None),
     ],
 )
-def test_a_names_extension_means_a_format(name, stem, format_):
+def test_extension_determines_the_format(name, stem, format_):
     found_stem, found = split_extension(name)
     assert (found_stem, found and found.name) == (stem, format_)

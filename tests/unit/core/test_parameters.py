@@ -1,4 +1,4 @@
-"""A signature is a schema."""
+"""Validation of parameters against a signature."""
 
 from typing import Annotated, Literal
 
@@ -7,7 +7,7 @@ from pydantic import Field
 
 from imgpool.core.catalogue import FORMATS
 from imgpool.core.errors import RecipeError
-from imgpool.core.parameters import canonical, describe, near_miss, validate
+from imgpool.core.parameters import canonical, describe, suggest_name, validate
 from imgpool.core.quantity import Length, Range
 
 
@@ -47,7 +47,7 @@ class Threshold:
         self.value = value
 
 
-def test_defaults_are_filled_in_and_texts_converted():
+def test_defaults_are_added_and_text_is_converted():
     assert validate(blur, "blur", {"sigma": "650nm", "size": "3", "clip": "false", "levels": "2%..98%"}) == {
         "sigma": Length(0.65, "um"),
         "truncate": 4.0,
@@ -58,13 +58,13 @@ def test_defaults_are_filled_in_and_texts_converted():
     }
 
 
-def test_a_class_is_checked_by_its_constructor():
+def test_class_is_validated_by_its_constructor():
     assert validate(Threshold, "threshold", {"value": "2"}) == {"value": 2.0}
     with pytest.raises(RecipeError, match="threshold has no parameter 'self'"):
         validate(Threshold, "threshold", {"self": 1})
 
 
-def test_canonical_values_are_plain_and_read_back_the_same():
+def test_canonical_values_are_plain_and_stable():
     plain = canonical(blur, "blur", {"sigma": 2, "levels": (0, 255)})
     assert plain == {
         "sigma": "2px",
@@ -78,18 +78,18 @@ def test_canonical_values_are_plain_and_read_back_the_same():
     assert validate(blur, "blur", plain) == validate(blur, "blur", {"sigma": 2, "levels": (0, 255)})
 
 
-def test_an_unknown_parameter_meets_its_nearest_name():
+def test_unknown_parameter_suggests_a_similar_name():
     with pytest.raises(RecipeError, match="blur has no parameter 'sigm'") as caught:
         validate(blur, "blur", {"sigma": 1, "sigm": 2})
     assert caught.value.hint == "did you mean sigma?"
 
 
-def test_a_positional_parameter_cannot_be_given():
+def test_positional_parameter_is_refused():
     with pytest.raises(RecipeError, match="no parameter 'image'"):
         validate(blur, "blur", {"sigma": 1, "image": 2})
 
 
-def test_a_missing_parameter_is_asked_for():
+def test_missing_parameter_is_named():
     with pytest.raises(RecipeError, match="blur needs the parameter 'sigma'") as caught:
         validate(blur, "blur", {})
     assert "blur:sigma=" in caught.value.hint
@@ -98,39 +98,39 @@ def test_a_missing_parameter_is_asked_for():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"sigma": 0}, "sigma=0: must be greater than 0"),
-        ({"sigma": "2m"}, "sigma=2m: '2m' is not a length"),
-        ({"sigma": 1, "truncate": "9.5"}, "truncate=9.5: must be less than or equal to 9"),
-        ({"sigma": 1, "truncate": "far"}, "truncate=far: must be a valid number"),
-        ({"sigma": 1, "truncate": "nan"}, "truncate=nan: must be"),
-        ({"sigma": 1, "mode": "mirror"}, "mode=mirror: must be 'nearest' or 'reflect'"),
-        ({"sigma": 1, "size": 0}, "size=0: must be greater than or equal to 1"),
-        ({"sigma": 1, "size": 2.5}, "size=2.5: must be a valid integer"),
-        ({"sigma": 1, "clip": "maybe"}, "clip=maybe: must be a valid boolean"),
+        ({"sigma": 0}, "sigma must be greater than 0, not 0"),
+        ({"sigma": "2m"}, "sigma must be a length in px, nm, um, mm or cm, for example 2px or 0.65um, not 2m"),
+        ({"sigma": 1, "truncate": "9.5"}, "truncate must be less than or equal to 9, not 9.5"),
+        ({"sigma": 1, "truncate": "far"}, "truncate must be a number, not far"),
+        ({"sigma": 1, "truncate": "nan"}, "truncate must be a finite number, not nan"),
+        ({"sigma": 1, "mode": "mirror"}, "mode must be 'nearest' or 'reflect', not mirror"),
+        ({"sigma": 1, "size": 0}, "size must be greater than or equal to 1, not 0"),
+        ({"sigma": 1, "size": 2.5}, "size must be a whole number, not 2.5"),
+        ({"sigma": 1, "clip": "maybe"}, "clip must be true or false, not maybe"),
     ],
 )
-def test_what_does_not_fit_is_one_sentence_that_names_it(values, message):
+def test_invalid_value_is_explained_in_one_sentence(values, message):
     with pytest.raises(RecipeError) as caught:
         validate(blur, "blur", values)
-    assert caught.value.message.startswith(f"blur: {message}")
+    assert caught.value.message == f"blur: {message}"
     assert "\n" not in str(caught.value)
     assert "pydantic" not in str(caught.value)
 
 
 @pytest.mark.parametrize("value", ["inf", "-inf", "nan", float("inf"), "1e999"])
-def test_a_number_has_to_be_finite(value):
+def test_infinite_number_is_refused(value):
     with pytest.raises(RecipeError, match="value"):
         validate(Threshold, "threshold", {"value": value})
 
 
-def test_the_hint_for_an_option_of_a_format_names_a_command_that_knows_it():
+def test_hint_for_a_format_option_names_the_formats_command():
     with pytest.raises(RecipeError) as caught:
         FORMATS["png"].validate({"level": 12})
     assert "imgpool filters" not in caught.value.hint
     assert "imgpool formats png" in caught.value.hint
 
 
-def test_describes_every_parameter_for_the_listing():
+def test_every_parameter_is_described():
     described = {each["name"]: each for each in describe(blur)}
     assert list(described) == ["sigma", "truncate", "mode", "size", "clip", "levels"]
     assert described["sigma"] == {
@@ -150,13 +150,13 @@ def test_describes_every_parameter_for_the_listing():
     assert described["levels"]["meaning"] == ""
 
 
-def test_the_range_of_an_optional_parameter_is_described_too():
+def test_range_of_an_optional_parameter_is_described():
     described = {each["name"]: each for each in describe(blur)}
     assert described["size"]["range"] == "≥ 1"
 
 
-def test_near_misses():
-    assert near_miss("gausian", ["gaussian", "median"]) == "did you mean gaussian?"
-    assert near_miss("GAUSSIAN", ["gaussian", "median"]) == "did you mean gaussian?"
-    assert near_miss("xyz", ["b", "a"]) == "known: a, b"
-    assert near_miss("xyz", []) == "known: none"
+def test_similar_name_is_suggested():
+    assert suggest_name("gausian", ["gaussian", "median"]) == "did you mean gaussian?"
+    assert suggest_name("GAUSSIAN", ["gaussian", "median"]) == "did you mean gaussian?"
+    assert suggest_name("xyz", ["b", "a"]) == "known: a, b"
+    assert suggest_name("xyz", []) == "known: none"

@@ -1,4 +1,4 @@
-"""What a recipe makes of an image, and the fingerprint that changes with it."""
+"""Applying a recipe to an image, and its fingerprint."""
 
 import os
 import pickle
@@ -25,7 +25,7 @@ def fingerprint(*specs, output=None, pixel_size=None):
     return (recipe.with_pixel_size(parse_pixel_size(pixel_size)) if pixel_size else recipe).fingerprint()
 
 
-def test_the_fingerprint_changes_with_all_that_can_change_a_result(monkeypatch):
+def test_fingerprint_changes_with_everything_that_affects_results(monkeypatch):
     fingerprints = [
         fingerprint(),
         fingerprint("gaussian"),
@@ -44,26 +44,26 @@ def test_the_fingerprint_changes_with_all_that_can_change_a_result(monkeypatch):
     assert len(set(fingerprints)) == len(fingerprints)
 
 
-def test_the_fingerprint_does_not_change_with_how_a_recipe_is_written():
+def test_fingerprint_does_not_depend_on_the_notation():
     steps = [{"gaussian": {"truncate": 4, "sigma": "0.65um"}}]
     written = Recipe.parse({"name": "x", "description": "y", "steps": steps})
     assert written.fingerprint() == fingerprint("gaussian:sigma=650nm")
     assert fingerprint("gaussian", output="png") == fingerprint("gaussian", output="PNG:level=1")
 
 
-def test_the_fingerprint_is_the_same_in_every_process():
-    """Journals outlive processes: no part of it may depend on the hash seed or on an address."""
+def test_fingerprint_is_the_same_in_every_process():
+    """Journals outlive processes, so the fingerprint must not depend on the hash seed or on an address."""
     program = "import imgpool; print(imgpool.Recipe.from_specs(['gaussian:sigma=2', 'median']).fingerprint())"
-    told = [
+    printed = [
         subprocess.run(
             [sys.executable, "-c", program], env=os.environ | {"PYTHONHASHSEED": seed}, stdout=-1, check=True
         )
         for seed in ("1", "2")
     ]
-    assert {process.stdout.decode().strip() for process in told} == {fingerprint("gaussian:sigma=2", "median")}
+    assert {process.stdout.decode().strip() for process in printed} == {fingerprint("gaussian:sigma=2", "median")}
 
 
-def test_apply_gives_back_what_came_in():
+def test_apply_returns_the_type_it_was_given():
     recipe = Recipe.from_specs(["gaussian:sigma=1"])
     pixels = RAMP.copy()
     filtered = recipe.apply(pixels)
@@ -75,20 +75,20 @@ def test_apply_gives_back_what_came_in():
     assert np.array_equal(image.pixels, filtered)
 
 
-def test_apply_takes_axes_for_an_array():
+def test_apply_uses_the_axes_of_an_array():
     stack = np.stack([RAMP[:, :3], np.zeros_like(RAMP[:, :3])])
     recipe = Recipe.from_specs(["gaussian:sigma=2"])
     assert recipe.apply(stack, "ZYX")[1].max() == 0
 
 
-def test_steps_work_in_their_order():
+def test_steps_are_applied_in_order():
     invert, threshold = "invert", "threshold:method=otsu"
     assert not np.array_equal(
         Recipe.from_specs([invert, threshold]).apply(RAMP), Recipe.from_specs([threshold]).apply(RAMP)
     )
 
 
-def test_the_recipes_pixel_size_is_for_images_that_do_not_tell_theirs():
+def test_recipe_pixel_size_is_used_for_images_without_one():
     recipe = Recipe.from_specs(["gaussian:sigma=1um"]).with_pixel_size(PixelSize(0.5, 0.5))
     expected = Recipe.from_specs(["gaussian:sigma=2"]).apply(RAMP)
     assert np.array_equal(recipe.apply(RAMP), expected)
@@ -97,21 +97,21 @@ def test_the_recipes_pixel_size_is_for_images_that_do_not_tell_theirs():
     assert recipe.apply(own).pixel_size == PixelSize(1.0, 1.0)
 
 
-def test_without_any_pixel_size_a_physical_length_is_the_images_failure():
-    with pytest.raises(FilterError, match="size of a pixel"):
+def test_physical_length_without_pixel_size_fails_the_image():
+    with pytest.raises(FilterError, match="needs the pixel size"):
         Recipe.from_specs(["gaussian:sigma=1um"]).apply(RAMP)
 
 
-def test_the_outcome_is_told_from_the_header_alone():
+def test_output_properties_are_inferred_from_the_header():
     recipe = Recipe.from_specs(["threshold:method=otsu"]).with_pixel_size(PixelSize(0.5, 0.5))
     properties = Image.from_array(RAMP).properties
-    outcome = recipe.infer_output(properties)
-    assert (outcome.shape, outcome.dtype, outcome.axes) == (RAMP.shape, np.uint8, "YX")
-    assert outcome.pixel_size == PixelSize(0.5, 0.5)
+    inferred = recipe.infer_output(properties)
+    assert (inferred.shape, inferred.dtype, inferred.axes) == (RAMP.shape, np.uint8, "YX")
+    assert inferred.pixel_size == PixelSize(0.5, 0.5)
     assert properties.pixel_size is None
 
 
-def test_parameters_are_converted_once_also_for_a_worker():
+def test_parameters_are_converted_once():
     step = Recipe.from_specs(["gaussian:sigma=0.65um"]).steps[0]
     assert step.values["sigma"] == Length(0.65, "um")
     assert step.values is step.values

@@ -44,7 +44,7 @@ def test_lengths_resolve_along_their_own_axis():
     image = Image(PIXELS, "YXS", PixelSize(0.5, 0.25))
     assert crop(image, height="1um", width="1um").pixels.shape == (2, 4, 3)
     assert crop(image, margin="500nm").pixels.shape == (3, 3, 3)
-    with pytest.raises(FilterError, match="size of a pixel"):
+    with pytest.raises(FilterError, match="needs the pixel size"):
         crop(PHOTO, height="1um")
 
 

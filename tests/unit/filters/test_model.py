@@ -11,7 +11,8 @@ from imgpool import Image, Metadata
 from imgpool.core.catalogue import FILTERS
 from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.image import PixelSize
-from imgpool.core.recipe import Recipe, Step
+from imgpool.core.recipe import Recipe
+from imgpool.core.step import Step
 from imgpool.models.axes import outcome
 from imgpool.models.plan import largest_tile, make_plan
 from tests.support.onnx_files import expected, onnx_bytes, write_onnx, write_package
@@ -206,7 +207,7 @@ def test_of_a_fixed_size_every_image_is_taken(make):
 def test_parameters_that_do_not_fit_the_model_are_refused_before_the_start(tmp_path, parameters, about, words):
     path = write_package(tmp_path / "m", "identity", **about)
     with pytest.raises(RecipeError) as refusal:
-        Step.checked("model", {"path": str(path), **parameters})
+        Step.create("model", {"path": str(path), **parameters})
     assert words in refusal.value.message
     assert str(path) in refusal.value.message
     assert refusal.value.hint
@@ -382,7 +383,7 @@ def test_the_model_stands_in_the_fingerprint_wherever_it_lies(tmp_path):
     changed = write_package(tmp_path / "c" / "m", "double", scale=2.0)
     fingerprints = [Recipe.from_specs([f"model:path={path}"]).fingerprint() for path in (one, other, changed)]
     assert fingerprints[0] == fingerprints[1] != fingerprints[2]
-    known = Step.checked("model", {"path": str(one)}).provenance["path"]
+    known = Step.create("model", {"path": str(one)}).provenance["path"]
     assert (known["model"], known["version"]) == ("small model", "1.2")
     assert known["runtime"].startswith("onnxruntime ")
     assert {len(known[name]) for name in ("sha256", "digest")} == {64}
@@ -391,7 +392,7 @@ def test_the_model_stands_in_the_fingerprint_wherever_it_lies(tmp_path):
 def test_only_the_constructor_loads(tmp_path):
     """A model that cannot be loaded is known by what its package says, and fails where it is loaded."""
     path = str(write_package(tmp_path / "m", "broken"))
-    step = Step.checked("model", {"path": path})
+    step = Step.create("model", {"path": path})
     image = Image(pixels(9, 8), "YX")
     assert replace(MODEL.infer_output(image.properties, step.values), dtype=image.pixels.dtype) == image.properties
     with pytest.raises(Exception, match="does not load"):

@@ -45,7 +45,7 @@ def test_a_physical_sigma_follows_the_pixel_size():
     narrow = richardson_lucy(Image(image.pixels, "YX", PixelSize(0.1, 0.1)), sigma="0.2um").pixels
     assert np.array_equal(narrow, richardson_lucy(image, sigma=2).pixels)
     assert not np.array_equal(by_length, narrow)
-    with pytest.raises(FilterError, match="needs the size of a pixel"):
+    with pytest.raises(FilterError, match="needs the pixel size"):
         richardson_lucy(Image(image.pixels, "YX"), sigma="0.2um")
 
 

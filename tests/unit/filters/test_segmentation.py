@@ -178,7 +178,7 @@ def test_small_objects_are_left_out_and_leave_no_gap():
     assert label(image, min_area=3).pixels.max() == 1
     sized = Image(image.pixels, "YX", PixelSize(0.5, 0.5))
     assert np.array_equal(label(sized, min_area="0.75um2").pixels, label(image, min_area=3).pixels)
-    with pytest.raises(FilterError, match="size of a pixel"):
+    with pytest.raises(FilterError, match="needs the pixel size"):
         label(image, min_area="0.75um2")
 
 
