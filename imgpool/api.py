@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from imgpool.batch.run import Run, Settings
 from imgpool.core.engine import StartMethod
 from imgpool.core.errors import UsageError
+from imgpool.core.hint import Hint
 from imgpool.core.quantity import parse_size
 from imgpool.core.recipe import Output, Recipe, parse_pixel_size
 from imgpool.core.task import Result
@@ -108,7 +109,7 @@ def memory_size(size: str | int | None) -> int | None:
     try:
         return parse_size(size) if isinstance(size, str) else size
     except ValueError as error:
-        raise UsageError(f"--max-memory: {error}") from None
+        raise UsageError(f"{Hint('max_memory')} {error}, not {size}") from None
 
 
 def choose_recipe(

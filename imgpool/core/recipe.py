@@ -302,7 +302,8 @@ def parse_pixel_size(text: object, name: str = str(Hint("pixel_size"))) -> Pixel
     if length.value <= 0:
         raise RecipeError(f"{name} must be greater than 0", "give the size of one pixel, for example 0.325um")
     if length.unit == "px":
-        raise RecipeError(f"{name} needs a unit", f"for example {length.value:g}um")
+        problem = f"must be a physical length, not {text}" if str(text).strip().endswith("px") else "needs a unit"
+        raise RecipeError(f"{name} {problem}", "for example 0.325um")
     return PixelSize(length.value, length.value)
 
 

@@ -134,7 +134,7 @@ def test_convert_changes_the_extension_and_keeps_the_pixels(imgpool, photos, tmp
         (["-f", "gaussian:sigma=-2"], ["sigma", "greater than 0"]),
         (["-f", "gaussian:sigma=2kg"], ["2kg", "a length"]),
         (["-f", "gaussian:truncate=3um"], ["truncate"]),
-        (["-f", "gaussian:sigma"], ["sigma", "gaussian:parameter=value"]),
+        (["-f", "gaussian:sigma"], ["sigma", "gaussian:sigma=VALUE"]),
         (["-r", "enhanse"], ["enhanse", "did you mean enhance?"]),
         (["-r", "no/such.yaml"], ["no/such.yaml", "cannot be read"]),
         (["-r", "enhance", "-f", "invert"], ["-r", "-f"]),

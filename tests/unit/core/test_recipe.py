@@ -205,9 +205,9 @@ def test_pixel_size_is_read_with_its_unit():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0.3", "`pixel_size` needs a unit (for example 0.3um)"),
+        ("0.3", "`pixel_size` needs a unit (for example 0.325um)"),
         (0.325, "`pixel_size` needs a unit (for example 0.325um)"),
-        ("2px", "`pixel_size` needs a unit (for example 2um)"),
+        ("2px", "`pixel_size` must be a physical length, not 2px (for example 0.325um)"),
         ("0um", "`pixel_size` must be greater than 0"),
         ("-1um", "`pixel_size` must be greater than 0"),
         ("", "`pixel_size` must start with a number"),

@@ -48,7 +48,7 @@ def test_a_physical_sigma_follows_each_axis():
 def test_a_physical_sigma_needs_a_pixel_size():
     with pytest.raises(FilterError) as caught:
         gaussian(Image(spot(), "YX"), sigma="650nm")
-    assert "--pixel-size" in caught.value.hint
+    assert "`pixel_size=" in caught.value.hint
 
 
 def test_a_sigma_in_the_wrong_unit_is_refused_and_not_computed_for_days():

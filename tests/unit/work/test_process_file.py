@@ -218,7 +218,7 @@ def test_a_filter_that_gives_no_image_is_a_failure(task, monkeypatch):
 def test_a_physical_length_without_a_pixel_size_fails_in_filtering(task):
     result = process(workshop(task, "gaussian:sigma=1um"), task)
     assert_failed(result, task, "filter")
-    assert "--pixel-size" in result.failure.hint
+    assert "`pixel_size=" in result.failure.hint
 
 
 def test_a_worker_refuses_what_takes_more_memory_than_it_is_given(task):
