@@ -9,7 +9,8 @@ import pytest
 
 import imgpool
 from imgpool.core.catalogue import FILTERS
-from imgpool.core.recipe import Output, Recipe, Step, built_in_recipes
+from imgpool.core.recipe import Output, Recipe, built_in_recipes
+from imgpool.core.step import Step
 from tests.support.examples import example_steps
 
 SAMPLES = Path(__file__).parents[2] / "sample_images"
@@ -39,9 +40,9 @@ def run(output, recipe, **how):
 
 def recipe_of(name):
     """The filter with its first example, after another one where it needs what that makes; writes TIFF."""
-    first = [Step.checked("separate_stains", {})] if name == "combine_stains" else []
+    first = [Step.create("separate_stains", {})] if name == "combine_stains" else []
     parameters = SMALL_MODEL if name == "model" else example_steps(FILTERS[name], PLATE)[0].parameters
-    return Recipe(name, (*first, Step.checked(name, parameters))).with_output(Output.parse("tiff"))
+    return Recipe(name, (*first, Step.create(name, parameters))).with_output(Output.parse("tiff"))
 
 
 @pytest.fixture(scope="module")
