@@ -63,7 +63,7 @@ def make_output(photos: Path, output: Path, files: int) -> None:
         skipped=0,
         to_do=files,
     )
-    write(str(output), run.ending("finished", ()))
+    write(str(output), run.ended_now("finished", ()))
 
 
 def _result(task: Task, number: int) -> Result:

@@ -1,8 +1,8 @@
-"""The journal: one line for every finished task, so that a run can stop anywhere and go on later.
+"""The journal: one line for each finished task, so that a run can stop at any moment and be continued.
 
-``OUT/.imgpool/journal.jsonl`` is only ever appended to, by the parent process alone. A task counts as done
-once its output is renamed into place and durable: results are committed in groups, first the output's file
-system is synced, then the lines are appended and synced. A line torn by a crash is skipped when reading.
+``OUT/.imgpool/journal.jsonl`` is append-only, and only the parent process writes to it. A task is done once its
+output has been renamed into place and made durable. Results are committed in groups: the output's file system is
+synced first, then the lines are appended and the journal is synced. Readers skip a line that a crash has cut off.
 """
 
 import contextlib
@@ -21,31 +21,40 @@ from typing import Any, BinaryIO, Self, TypeVar
 import msgspec
 
 from imgpool.core.errors import UsageError
+from imgpool.core.hint import Hint
 from imgpool.core.task import Result, Task
 from imgpool.output.layout import journal_path
 from imgpool.system.durability import sync_file_system
 from imgpool.work.files import source_hash
 
 VERSION = 1
-ANSWERS = [name for name in Result.__slots__ if name not in {"task", "failure", "finished"}]
-"""What of a result stands in its line under the same name."""
+"""Version of the journal's format."""
 
-_answers = attrgetter(*ANSWERS)
+FAILED_BEFORE = "failed before"
+"""Reason to run a task whose last attempt failed."""
+
+RESULT_FIELDS = (
+    "status", "seconds", "step_seconds", "shape", "dtype", "axes", "written", "sha256", "source_hash", "lost", "pid",
+    "attempt",
+)  # fmt: skip
+"""Fields of a result that a line holds under the same name. Changing them changes the journal's format."""
+
+_result_values = attrgetter(*RESULT_FIELDS)
 
 
 class Entry(msgspec.Struct, gc=False):
-    """A line of the journal, with as many of its fields as a reader declares: the others are not decoded."""
+    """A line of the journal. Subclasses declare the fields they need; the others are not decoded."""
 
     v: int
     target: str
     status: str
 
 
-Kind = TypeVar("Kind", bound=Entry)
+EntryType = TypeVar("EntryType", bound=Entry)
 
 
 class TaskRecord(Entry, gc=False):
-    """What the journal remembers of a target: the fields that decide whether it has to be made again."""
+    """The fields that decide whether a target is up to date."""
 
     source: str
     size: int
@@ -56,7 +65,7 @@ class TaskRecord(Entry, gc=False):
 
 
 def read_records(output: str) -> Iterator[TaskRecord]:
-    """What every line tells, in their order; nothing without a journal.
+    """Read all lines in order. Without a journal there are none.
 
     Raises
     ------
@@ -70,27 +79,27 @@ def read_records(output: str) -> Iterator[TaskRecord]:
 
 
 def latest_records(tasks: Sequence[Task], output: str) -> list[TaskRecord | None]:
-    """The last record of each task, in the order of the tasks; None where the journal knows none.
+    """Read the last record of each task, in the order of the tasks; None for a task without a record.
 
-    What a record and its task have in common is held once: there may be millions.
+    Strings that are equal in a record and its task are stored once, because there may be millions of tasks.
 
     Raises
     ------
     UsageError
         If a newer imgpool wrote it.
     """
-    numbers = {task.target: number for number, task in enumerate(tasks)}
-    inside = os.path.join(output, "")
-    known: list[TaskRecord | None] = [None] * len(tasks)
+    indices = {task.target: index for index, task in enumerate(tasks)}
+    output_prefix = os.path.join(output, "")
+    latest: list[TaskRecord | None] = [None] * len(tasks)
     for record in read_records(output):
-        number = numbers.get(inside + record.target)
-        if number is not None:
-            _share(record, tasks[number])
-            known[number] = record
-    return known
+        index = indices.get(output_prefix + record.target)
+        if index is not None:
+            _share_strings(record, tasks[index])
+            latest[index] = record
+    return latest
 
 
-def _share(record: TaskRecord, task: Task) -> None:
+def _share_strings(record: TaskRecord, task: Task) -> None:
     record.target = task.target
     record.fingerprint = sys.intern(record.fingerprint)
     record.status = sys.intern(record.status)
@@ -98,130 +107,139 @@ def _share(record: TaskRecord, task: Task) -> None:
         record.source = task.source
     if record.mtime_ns == task.mtime_ns:
         record.mtime_ns = task.mtime_ns
-        record.source_hash = ""  # needed only where the times differ
+        record.source_hash = ""  # only needed if the times differ
 
 
-def parse_line(line: bytes, name: str, kind: type[Kind]) -> Kind | None:
-    """What a line of the journal called `name` says; None where a crash has torn it: its task runs again.
+def parse_line(line: bytes, name: str, entry_type: type[EntryType]) -> EntryType | None:
+    """Decode a line of the journal; None if it is damaged. The task of a damaged line runs again.
+
+    Parameters
+    ----------
+    line
+        With or without its line break.
+    name
+        Path of the journal, for the error message.
+    entry_type
+        Type of the result.
 
     Raises
     ------
     UsageError
-        If a newer imgpool wrote it.
+        If a newer imgpool wrote the line.
     """
     try:
-        entry = msgspec.json.decode(line, type=kind)
+        entry = msgspec.json.decode(line, type=entry_type)
     except msgspec.DecodeError:
-        return _parse_odd_line(line, name, kind)
+        return _parse_unusual_line(line, name, entry_type)
     if entry.v > VERSION:
-        raise _newer(entry.v, name)
+        raise _newer_version_error(entry.v, name)
     return entry
 
 
-def _parse_odd_line(line: bytes, name: str, kind: type[Kind]) -> Kind | None:
-    """As `parse_line`, for names that are not UTF-8, the lines of a newer version, and garbage."""
+def _parse_unusual_line(line: bytes, name: str, entry_type: type[EntryType]) -> EntryType | None:
+    """Decode what msgspec rejects: names that are not UTF-8, lines of a newer version, and damaged lines."""
     try:
         fields: dict[str, Any] = json.loads(line)
         if (version := int(fields["v"])) > VERSION:
-            raise _newer(version, name)
-        return msgspec.convert(fields, kind)
+            raise _newer_version_error(version, name)
+        return msgspec.convert(fields, entry_type)
     except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
 
-def _newer(version: int, name: str) -> UsageError:
+def _newer_version_error(version: int, name: str) -> UsageError:
     return UsageError(
-        f"{name} was written by a newer imgpool (version {version} of the journal)",
-        "upgrade imgpool, or choose another folder with -o",
+        f"{name} was written by a newer imgpool (journal version {version})",
+        f"upgrade imgpool, or choose another output folder with {Hint('output')}",
     )
 
 
 def reason_to_run(task: Task, record: TaskRecord | None, fingerprint: str) -> str:
-    """Why a task has to run; empty when its output is there and made from the same source and recipe."""
+    """Say why a task has to run; empty if its output exists and was made from the same source by the same recipe."""
     if record is None:
         return "new"
     if record.status != "done":
-        return "failed before"
+        return FAILED_BEFORE
     if record.fingerprint != fingerprint:
         return "the recipe changed"
     if record.source != task.source:
-        return "it comes from another source"
-    return _why_source_changed(task, record) or _why_target_changed(task, record)
+        return "made from another source file"
+    return _source_change(task, record) or _output_change(task, record)
 
 
-def _why_source_changed(task: Task, record: TaskRecord) -> str:
+def _source_change(task: Task, record: TaskRecord) -> str:
     if record.size != task.size:
-        return "the source changed in size"
+        return "the source file changed in size"
     if record.mtime_ns == task.mtime_ns:
         return ""
     try:
         same = source_hash(task.source) == record.source_hash
     except OSError:
-        return "the source cannot be read"
-    return "" if same else "the source changed"
+        return "the source file cannot be read"
+    return "" if same else "the source file changed"
 
 
-def _why_target_changed(task: Task, record: TaskRecord) -> str:
+def _output_change(task: Task, record: TaskRecord) -> str:
     try:
         size = os.stat(task.target).st_size
     except OSError:
         return "the output is missing"
-    return "" if size == record.written else "the output was changed"
+    return "" if size == record.written else "the output was modified"
 
 
 class Journal:
-    """Appends results, committed in groups; closes with a last commit. Threads may share it.
+    """Appends results and commits them in groups. Leaving the context commits the last group. Thread-safe.
 
     Parameters
     ----------
     output
-        The folder of the results; made where it is missing.
+        The output folder; created if missing.
     fingerprint
-        Of the recipe.
-    check
-        Called before anything is written; it may raise.
+        The recipe's fingerprint.
+    before_write
+        Called before each write. If it raises, nothing is written.
     provenance
-        What the recipe's files and models are; it stands in every line, unless there are none.
+        The files and models that the recipe uses. Each line holds them, if there are any.
     """
 
     def __init__(
         self,
         output: str,
         fingerprint: str,
-        check: Callable[[], object] = lambda: None,
+        before_write: Callable[[], object] = lambda: None,
         provenance: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        self._inside = os.path.join(output, "")
+        self._output_prefix = os.path.join(output, "")
         self._fingerprint = fingerprint
         self._provenance = {"provenance": provenance} if provenance else {}
-        self._check = check
-        self._adding, self._committing = Lock(), Lock()
+        self._before_write = before_write
+        self._append_lock, self._commit_lock = Lock(), Lock()
         path = journal_path(output)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("ab+", buffering=0)
-        self._waiting = [] if _ends_whole(self._file) else [b"\n"]
+        self._pending = [] if _ends_with_newline(self._file) else [b"\n"]
 
     def append(self, result: Result) -> None:
-        """Take a result; it is durable at the next commit."""
-        line = _encoded(self._entry(result)) + b"\n"
-        with self._adding:
-            self._waiting.append(line)
+        """Add a result. The next commit makes it durable."""
+        line = _encode(self._entry(result)) + b"\n"
+        with self._append_lock:
+            self._pending.append(line)
 
     def commit(self) -> None:
-        """Make the outputs durable, then the lines that say so; what is appended meanwhile waits for the next."""
-        with self._committing:
-            with self._adding:
-                batch, self._waiting = self._waiting, []
+        """Make the outputs durable, then their lines. Results appended meanwhile wait for the next commit."""
+        with self._commit_lock:
+            with self._append_lock:
+                batch, self._pending = self._pending, []
             try:
                 if batch:
                     self._write(b"".join(batch))
             except Exception:
-                with self._adding:
-                    self._waiting[:0] = batch
+                with self._append_lock:
+                    self._pending[:0] = batch
                 raise
 
     def _write(self, lines: bytes) -> None:
-        self._check()
+        self._before_write()
         descriptor = self._file.fileno()
         sync_file_system(descriptor)
         size = os.fstat(descriptor).st_size
@@ -231,21 +249,21 @@ class Journal:
             os.fsync(descriptor)
         except OSError:
             with contextlib.suppress(OSError):
-                os.ftruncate(descriptor, size)  # no half a line, and no more than is sure to be durable
+                os.ftruncate(descriptor, size)  # neither a partial line nor lines that may not be durable
             raise
 
     def _entry(self, result: Result) -> dict[str, Any]:
         task = result.task
         return {
             "v": VERSION,
-            "time": _instant(int(time.time())),
-            "target": task.target.removeprefix(self._inside),
+            "time": _utc_timestamp(int(time.time())),
+            "target": task.target.removeprefix(self._output_prefix),
             "source": task.source,
             "size": task.size,
             "mtime_ns": task.mtime_ns,
             "fingerprint": self._fingerprint,
             **self._provenance,
-            **dict(zip(ANSWERS, _answers(result), strict=True)),
+            **dict(zip(RESULT_FIELDS, _result_values(result), strict=True)),
             "failure": result.failure,
         }
 
@@ -262,20 +280,20 @@ class Journal:
 
 
 @functools.lru_cache(1)
-def _instant(second: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
+def _utc_timestamp(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
-def _encoded(entry: Mapping[str, Any]) -> bytes:
-    """As JSON; bytes of names that are not UTF-8 are escaped as the surrogates that stand for them."""
+def _encode(entry: Mapping[str, Any]) -> bytes:
+    """Encode as JSON. Bytes of names that are not UTF-8 are written as escaped surrogates."""
     try:
         return msgspec.json.encode(entry)
-    except (UnicodeEncodeError, TypeError):  # TypeError: a kind of float that only the slower encoder takes for one
+    except (UnicodeEncodeError, TypeError):  # TypeError: msgspec rejects subclasses of float, such as numpy.float64
         return json.dumps(entry, default=asdict).encode()
 
 
-def _ends_whole(file: BinaryIO) -> bool:
-    """Whether what is appended begins a line of its own."""
+def _ends_with_newline(file: BinaryIO) -> bool:
+    """Check that the last line is complete, so that the next one starts on a line of its own."""
     if not file.seek(0, os.SEEK_END):
         return True
     file.seek(-1, os.SEEK_END)

@@ -1,9 +1,9 @@
-"""One run per output folder: a lock, and a run file that tells whose it is.
+"""The lock of an output folder: only one run at a time writes into it.
 
-The kernel's lock on ``OUT/.imgpool/lock`` goes with the process that holds it, so a killed run leaves nothing
-behind that stops the next. But some file systems have no locks, and a network share may lock for one machine
-alone. So the run file decides as well: a run that is alive is not disturbed, and one that stood still until it
-passed for dead, as on a laptop asleep, finds another's token in the run file and writes no more.
+The kernel's lock on ``OUT/.imgpool/lock`` is released when the process that holds it ends, so a killed run does not
+block the next one. But some file systems have no locks, and on a network share a lock may hold for one machine only.
+The run file therefore decides as well. A run that is alive is never disturbed. A run that was suspended for so long
+that it seemed dead, for example on a sleeping laptop, finds another run's token in the run file and stops writing.
 """
 
 import os
@@ -18,37 +18,39 @@ from typing import Self
 
 from imgpool.core.errors import RunError
 from imgpool.core.failures import explain
+from imgpool.core.hint import Hint
 from imgpool.output import run_file
 from imgpool.output.layout import journal_path, lock_path, run_path, scratch_root, state_folder
-from imgpool.output.run_file import RunInfo, who
+from imgpool.output.run_file import RunInfo, describe_run
 
-PATIENCE = 5.0
-"""Seconds for a run that holds the lock to say who it is, or for what a killed one left to end."""
+LOCK_TIMEOUT_S = 5.0
+"""How long to wait for the run that holds the lock to write its run file, or for a killed run's workers to end."""
 
-SETTLING = 1.0
-"""Seconds in which every run that started at the same instant has written its run file."""
+RACE_DELAY_S = 1.0
+"""Without locks: how long to wait until every run that started at the same moment has written its run file."""
 
-TICK = 0.05
+POLL_INTERVAL_S = 0.05
 
 
 class OutputLock:
-    """A context in which one run has an output folder to itself.
+    """Exclusive use of an output folder, as a context manager.
 
     Parameters
     ----------
     output
-        The folder of the results; made where it is missing.
+        The output folder; created if missing.
     info
-        What the run file is to tell.
+        Contents of the run file.
     key
-        What the run's targets follow from: only a run with the same key settles what a killed run left.
+        Identifies everything that determines the run's targets. Only a run with the same key, once finished, has
+        replaced all outputs that a killed run may have left without a record.
 
     Attributes
     ----------
     info : RunInfo
-        What the run file tells.
+        Contents of the run file.
     processed : int
-        How many images have been processed; to be counted by whoever runs them.
+        Number of tasks with a result. The owner of the lock counts them.
     """
 
     def __init__(self, output: str, info: RunInfo, key: str) -> None:
@@ -70,128 +72,135 @@ class OutputLock:
         with ExitStack() as held:
             descriptor = os.open(lock_path(self._output), os.O_RDWR | os.O_CREAT, 0o666)
             held.callback(os.close, descriptor)
-            locked, before = self._wait_for_turn(descriptor)
+            locked, last_run = self._acquire(descriptor)
             held.callback(_unlock, descriptor)
-            self._clear()
-            if before and before.ended is None and before.host == self.info.host:
-                _remove_sockets(before.sockets)
-            self._begin(before)
+            self._remove_leftovers(last_run)
+            self._write_run_file(last_run)
             if not locked:
-                time.sleep(SETTLING)
-            self._confirm()
+                time.sleep(RACE_DELAY_S)
+            self._check_won()
             self._held = held.pop_all()
         return self
 
     def check(self) -> None:
-        """Raise `RunError` if the folder is this run's no more."""
-        now = run_file.read(self._output)
-        if now is None:
+        """Raise `RunError` if the folder no longer belongs to this run."""
+        current = run_file.read(self._output)
+        if current is None:
             raise output_gone_error(self._output)
-        if now.token != self.info.token:
+        if current.token != self.info.token:
             raise RunError(
-                f"another run has taken over {self._output} while this one stood still: {who(now)}", _remedy(now)
+                f"another run took over {self._output} while this one was suspended: {describe_run(current)}",
+                _remedy(current),
             )
 
-    def touch(self) -> None:
-        """Show that the run lives; raise `RunError` if the folder is this run's no more."""
+    def heartbeat(self) -> None:
+        """Show other runs that this one is alive; raise `RunError` if the folder no longer belongs to it."""
         self.check()
         os.utime(run_path(self._output))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Write how the run ended, unless the folder is this run's no more; then leave it."""
+        """Write how the run ended, if the folder still belongs to it, and release the lock."""
         with self._held:
             try:
-                now = run_file.read(self._output)
-                if now and now.token == self.info.token:
-                    self._clear()  # workers that outlived a killed run for a moment may have left something since
-                    run_file.write(self._output, self._ending(error))
+                current = run_file.read(self._output)
+                if current and current.token == self.info.token:
+                    self._remove_temporary_files()  # a killed run's workers may have lived on for a moment
+                    run_file.write(self._output, self._final_info(error))
             except OSError:
-                if error is None:  # else there is worse to tell
+                if error is None:  # otherwise the first error is the one to report
                     raise
 
-    def _wait_for_turn(self, descriptor: int) -> tuple[bool, RunInfo | None]:
-        """Whether the kernel's lock says that the folder is free, and the run file of the last run."""
-        end = time.monotonic() + PATIENCE
+    def _acquire(self, descriptor: int) -> tuple[bool, RunInfo | None]:
+        """Wait until the folder is free. Return whether the kernel's lock is held, and the last run."""
+        end = time.monotonic() + LOCK_TIMEOUT_S
         while True:
-            locked, last = _lock(descriptor), run_file.read(self._output)
-            if locked is None or locked:
-                if last and self._may_live(last, locked=bool(locked)):
-                    raise self._refusal(last)
-                return bool(locked), last
-            if (last and run_file.is_alive(self._output, last)) or time.monotonic() > end:
-                raise self._refusal(last)
-            time.sleep(TICK)
+            locked, last_run = _lock(descriptor), run_file.read(self._output)
+            if locked is not False:
+                if last_run and self._may_be_running(last_run, locked=bool(locked)):
+                    raise self._in_use_error(last_run)
+                return bool(locked), last_run
+            if (last_run and run_file.is_alive(self._output, last_run)) or time.monotonic() > end:
+                raise self._in_use_error(last_run)
+            time.sleep(POLL_INTERVAL_S)
 
-    def _may_live(self, last: RunInfo, *, locked: bool) -> bool:
-        """Whether another run may be at work, though its lock was not in the way."""
-        told_by_lock = locked and (last.host == self.info.host or last.boot == self.info.boot != "")
-        return not told_by_lock and run_file.is_alive(self._output, last)
+    def _may_be_running(self, last_run: RunInfo, *, locked: bool) -> bool:
+        """Check a run whose lock was free, or whose file system has no locks."""
+        same_machine = last_run.host == self.info.host or last_run.boot == self.info.boot != ""
+        lock_is_proof = locked and same_machine
+        return not lock_is_proof and run_file.is_alive(self._output, last_run)
 
-    def _clear(self) -> None:
-        """Remove what killed runs left half-written: its bytes may be the very ones that a full disk lacks."""
+    def _remove_leftovers(self, last_run: RunInfo | None) -> None:
+        self._remove_temporary_files()
+        if last_run and last_run.ended is None and last_run.host == self.info.host:
+            _remove_socket_folder(last_run.sockets)
+
+    def _remove_temporary_files(self) -> None:
+        """Remove partial files of killed runs: on a full disk, this may free the space that the run needs."""
         shutil.rmtree(scratch_root(self._output), ignore_errors=True)
-        run_file.remove_half_written(self._output)
+        run_file.remove_temporary_files(self._output)
 
-    def _begin(self, before: RunInfo | None) -> None:
-        """Write the run file; what earlier runs left unsettled is carried on."""
-        since = before.unsettled_since_ns if before else None
-        unsettled = before.unsettled if before else ()
+    def _write_run_file(self, last_run: RunInfo | None) -> None:
+        """Write the run file; runs that may have left outputs without a record stay listed in it."""
+        since = last_run.unsettled_since_ns if last_run else None
+        unsettled = last_run.unsettled if last_run else ()
         journal = journal_path(self._output)
         self.info = replace(
             self.info,
             sockets=get_temp_dir(),
             journal=journal.stat().st_size if journal.exists() else 0,
-            unsettled_since_ns=run_file.clock_ns(self._output) if since is None else since,
+            unsettled_since_ns=run_file.output_clock_ns(self._output) if since is None else since,
             unsettled=tuple(dict.fromkeys((*unsettled, self._key))),
         )
-        with suppress(FileNotFoundError):  # a run that started at the same instant has cleared it away
+        with suppress(FileNotFoundError):  # a run that started at the same moment removed the temporary file
             run_file.write(self._output, self.info)
 
-    def _confirm(self) -> None:
-        """Raise `RunError` if another run was faster."""
-        now = run_file.read(self._output)
-        if now is None:
+    def _check_won(self) -> None:
+        """Raise `RunError` if another run that started at the same moment has the folder."""
+        current = run_file.read(self._output)
+        if current is None:
             raise output_gone_error(self._output)
-        if now.token != self.info.token:
-            raise self._refusal(now)
+        if current.token != self.info.token:
+            raise self._in_use_error(current)
 
-    def _ending(self, error: BaseException | None) -> RunInfo:
+    def _final_info(self, error: BaseException | None) -> RunInfo:
         if error is None and self.processed == self.info.to_do:
-            return self.info.ending("finished", tuple(key for key in self.info.unsettled if key != self._key))
+            return self.info.ended_now("finished", tuple(key for key in self.info.unsettled if key != self._key))
         how = f"stopped: {explain(error, 'write').message}" if isinstance(error, Exception) else "interrupted"
-        return self.info.ending(how, self.info.unsettled)
+        return self.info.ended_now(how, self.info.unsettled)
 
-    def _refusal(self, holder: RunInfo | None) -> RunError:
+    def _in_use_error(self, holder: RunInfo | None) -> RunError:
+        message = f"another run is writing into {self._output}"
         if holder is None or holder.ended:
-            return RunError(
-                f"another run is writing into {self._output}", "wait for it, or choose another folder with -o"
-            )
-        return RunError(f"another run is writing into {self._output}: {who(holder)}", _remedy(holder))
-
-
-def _remove_sockets(folder: str) -> None:
-    """Remove what `multiprocessing` of a killed run has left; nothing else, whatever the run file says."""
-    above, name = os.path.split(folder)
-    if above == tempfile.gettempdir() and name.startswith("pymp-") and folder != get_temp_dir():
-        shutil.rmtree(folder, ignore_errors=True)
+            return RunError(message, f"wait until it ends, or choose another output folder with {Hint('output')}")
+        return RunError(f"{message}: {describe_run(holder)}", _remedy(holder))
 
 
 def output_gone_error(output: str) -> RunError:
-    """What to raise when the folder that a run writes into is not there any more."""
+    """Return the error for an output folder that disappeared during a run."""
     return RunError(
-        f"the output {output} is gone: it was removed, or its disk or share unmounted, while the run was writing",
+        f"the output folder {output} is gone: it was removed, or its disk or share was unmounted, during the run",
         "bring it back, then run the same command again",
     )
 
 
 def _remedy(run: RunInfo) -> str:
-    return f"wait for it, stop it with `kill {run.pid}` on {run.host}, or choose another folder with -o"
+    return (
+        f"wait until it ends, stop it with `kill {run.pid}` on {run.host}, "
+        f"or choose another output folder with {Hint('output')}"
+    )
+
+
+def _remove_socket_folder(folder: str) -> None:
+    """Remove the temporary folder of a killed run's `multiprocessing`, and nothing else, whatever the run file says."""
+    parent, name = os.path.split(folder)
+    if parent == tempfile.gettempdir() and name.startswith("pymp-") and folder != get_temp_dir():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _lock(descriptor: int) -> bool | None:
-    """Whether the kernel's lock was free and is held now; None where the file system has none."""
+    """Try to take the kernel's lock: True if taken, False if held elsewhere, None if the file system has no locks."""
     from filelock import lock_descriptor
 
     try:

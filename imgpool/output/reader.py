@@ -1,4 +1,4 @@
-"""Reading what runs tell of an output folder from the outside, also while one of them is writing into it."""
+"""Reading the state of an output folder from outside, even while a run is writing into it."""
 
 import os
 from collections.abc import Iterator
@@ -8,30 +8,30 @@ from typing import Generic, Literal
 from imgpool.core.errors import RunError, UsageError
 from imgpool.core.failures import explain
 from imgpool.output import run_file
-from imgpool.output.journal import Kind, parse_line
+from imgpool.output.journal import EntryType, parse_line
 from imgpool.output.layout import default_output, journal_path, run_path
 from imgpool.output.run_file import RunInfo
 
 State = Literal["running", "finished", "interrupted", "stopped", "killed", "unknown"]
-"""Of the last run: "stopped" where it could not go on, "killed" where it ended without a word, "unknown" where no run
-file tells."""
+"""State of the last run. "stopped": it could not continue; "killed": its process died without writing an end;
+"unknown": there is no run file."""
 
-ENDINGS: dict[str, State] = {"finished": "finished", "interrupted": "interrupted"}
+END_STATES: dict[str, State] = {"finished": "finished", "interrupted": "interrupted"}
 
-ABSENT = (FileNotFoundError, NotADirectoryError)
+MISSING_FILE_ERRORS = (FileNotFoundError, NotADirectoryError)
 
 
 def last_run(output: str) -> tuple[RunInfo | None, State]:
-    """The last run into a folder, and what has become of it.
+    """Read the last run into a folder, and determine its state.
 
     Raises
     ------
     UsageError
         If a newer imgpool wrote the run file.
     RunError
-        If it is there and cannot be read.
+        If the run file exists but cannot be read.
     """
-    with _readable(str(run_path(output))):
+    with _read_errors(str(run_path(output))):
         run = run_file.read(output)
         while run and run.ended is None:
             if run_file.is_alive(output, run):
@@ -41,69 +41,69 @@ def last_run(output: str) -> tuple[RunInfo | None, State]:
                 return run, "killed"
     if run is None:
         return None, "unknown"
-    return run, ENDINGS.get(run.how or "", "stopped")
+    return run, END_STATES.get(run.how or "", "stopped")
 
 
-class JournalReader(Generic[Kind]):
-    """Reads what a journal holds, and later what has been added since: a long one costs once.
+class JournalReader(Generic[EntryType]):
+    """Reads a journal, and later only the lines that were added since.
 
     Parameters
     ----------
     output
-        The folder of the results.
-    kind
-        What to make of a line.
+        The output folder.
+    entry_type
+        Type to decode each line to.
     start
-        The bytes at the journal's beginning that are passed over.
+        Offset in bytes at which to start.
     """
 
-    def __init__(self, output: str, kind: type[Kind], start: int = 0) -> None:
+    def __init__(self, output: str, entry_type: type[EntryType], start: int = 0) -> None:
         self._path = str(journal_path(output))
-        self._kind = kind
-        self._place = start
+        self._entry_type = entry_type
+        self._offset = start
 
-    def is_cut_off(self) -> bool:
-        """Whether the journal has become shorter than what was read of it: a full disk did not take all of a commit."""
+    def is_truncated(self) -> bool:
+        """Check whether the journal is shorter than what was read: a commit that failed on a full disk was undone."""
         try:
-            return os.path.getsize(self._path) < self._place
+            return os.path.getsize(self._path) < self._offset
         except OSError:
             return False
 
-    def entries(self) -> Iterator[Kind]:
-        """What has been written since the last call; a last line that is still being written is left for the next.
+    def entries(self) -> Iterator[EntryType]:
+        """Read the entries added since the last call. A line that is still being written is left for the next call.
 
         Raises
         ------
         RunError
-            If the journal is there and cannot be read.
+            If the journal exists but cannot be read.
         """
-        with suppress(*ABSENT), _readable(self._path), open(self._path, "rb") as file:
-            file.seek(self._place)
+        with suppress(*MISSING_FILE_ERRORS), _read_errors(self._path), open(self._path, "rb") as file:
+            file.seek(self._offset)
             for line in file:
-                entry = parse_line(line, self._path, self._kind)
+                entry = parse_line(line, self._path, self._entry_type)
                 if entry:
                     yield entry
                 elif not line.endswith(b"\n"):
                     return
-                self._place += len(line)
+                self._offset += len(line)
+
+
+def not_an_output_error(output: str) -> UsageError:
+    """Return the error for a folder that imgpool has never written into."""
+    if not os.path.lexists(output):
+        return UsageError(f"{output} does not exist", "check the spelling")
+    sibling = default_output(output)
+    hint = f"did you mean {sibling}?" if journal_path(sibling).is_file() else "give the output of `imgpool process`"
+    return UsageError(f"{output} was not written by imgpool", hint)
 
 
 @contextmanager
-def _readable(path: str) -> Iterator[None]:
-    """Say in a sentence why a file that is there cannot be read."""
+def _read_errors(path: str) -> Iterator[None]:
+    """Turn each `OSError`, except for a missing file, into a `RunError` that names the file."""
     try:
         yield
-    except ABSENT:
+    except MISSING_FILE_ERRORS:
         raise
     except OSError as error:
         failure = explain(error, "read")
         raise RunError(f"{path}: {failure.message}", failure.hint) from error
-
-
-def not_an_output_error(output: str) -> UsageError:
-    """What to raise where a folder is none that imgpool has written into."""
-    if not os.path.lexists(output):
-        return UsageError(f"{output} does not exist", "check the spelling")
-    beside = default_output(output)
-    meant = f"did you mean {beside}?" if journal_path(beside).is_file() else "give the output of `imgpool process`"
-    return UsageError(f"{output} was not written by imgpool", meant)

@@ -1,8 +1,8 @@
-"""The run file: who writes into an output folder, since when, and how the last run there ended.
+"""The run file: which run writes into an output folder, since when, and how the last run ended.
 
-``OUT/.imgpool/run.json`` is written when a run starts writing and again when it ends, whole each time; in between
-the run touches it every few seconds to show that it lives. A run that is killed leaves it without an end: outputs
-made since its start may then stand in the folder that no journal knows.
+``OUT/.imgpool/run.json`` is written when a run starts and again when it ends, each time as a whole. In between, the
+run updates the file's modification time every few seconds: its heartbeat. After a run was killed, the file has no
+end time. The folder may then contain outputs that were made during that run and are not in the journal.
 """
 
 import json
@@ -16,12 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from imgpool.core.errors import UsageError
+from imgpool.core.hint import Hint
 from imgpool.output.layout import run_path, state_folder
 from imgpool.system.process_identity import boot_id, own_start_time, process_start_time
 
 VERSION = 1
-FRESH = 60.0
-"""Seconds after its last sign of life in which a run on another machine counts as alive."""
+"""Version of the run file's format."""
+
+REMOTE_RUN_TIMEOUT_S = 60.0
+"""A run on another machine counts as alive for this long after its last heartbeat."""
+
+TUPLE_FIELDS = ("inputs", "provenance", "unsettled")
 
 
 def _utc_now() -> str:
@@ -34,46 +39,47 @@ def _new_token() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInfo:
-    """What the run file tells; by default that this process starts a run now.
+    """Contents of the run file. By default: a run that this process starts now.
 
     Attributes
     ----------
     v
-        The version of the run file.
+        Version of the run file's format.
     host, pid
-        The machine and the process that run.
+        Name of the machine, number of the process.
     process_started
-        Seconds between the machine's boot and the start of the process: tells it from one that has got its number
-        since, also where the clock was set meanwhile.
+        When the process started, in seconds after the machine's boot. Distinguishes it from a later process with the
+        same number, even if the clock was set in between.
     boot
-        The system's own name for this boot of the machine; empty where it has none.
+        The system's identifier of the machine's current boot; empty if it has none.
     token
-        Random; of this run alone.
+        Random identifier of the run.
     since
-        When the run started writing, in UTC: "2026-11-22T21:03:11Z".
+        When the run started, in UTC: "2026-11-22T21:03:11Z".
     inputs
-        Absolute paths.
+        Absolute paths of the inputs.
     recipe, fingerprint
-        The recipe's name and hash.
+        Name and fingerprint of the recipe.
     engine, workers
-        What runs the images.
+        Name of the engine, number of workers.
     found, skipped, to_do
-        Results that there will be in all, images that were done before, images to run.
+        Number of results in total, of images that were done before, of images to process.
     provenance
-        What the recipe's files and models are, as `imgpool.batch.run.Run.leant_on`.
+        For each step that uses files or models, its filter and their identities:
+        ``({"flat_field": {"flat": "9f86d0…"}},)``.
     sockets
-        The folder in which this process meets its workers: a killed run leaves it behind.
+        Folder of the sockets between this process and its workers; a killed run leaves it behind.
     journal
-        Bytes of the journal when the run started: what stands after them is this run's.
+        Size of the journal in bytes when the run started. The lines after it belong to this run.
     unsettled_since_ns
-        By the clock of the output's file system, the start of the first run that may have left outputs that are not
-        in the journal; None if there is none.
+        Start of the first run that may have left outputs without a line in the journal, by the clock of the output's
+        file system; None if there is no such run.
     unsettled
-        The runs that may have left such outputs, each by what its targets follow from.
+        Keys of the runs that may have left such outputs (see `imgpool.output.lock.OutputLock`).
     ended
-        When the run ended, in UTC; None while it runs, and for ever if it is killed.
+        When the run ended, in UTC; None while it runs, and after it was killed.
     how
-        "finished", "interrupted", or "stopped: " and why it could not go on; None as long as `ended` is.
+        "finished", "interrupted", or "stopped: " and the reason; None if `ended` is None.
     """
 
     v: int = VERSION
@@ -99,31 +105,31 @@ class RunInfo:
     ended: str | None = None
     how: str | None = None
 
-    def ending(self, how: str, unsettled: tuple[str, ...]) -> "RunInfo":
-        """The same run, ended now."""
+    def ended_now(self, how: str, unsettled: tuple[str, ...]) -> "RunInfo":
+        """Return the contents of the run file for a run that ends now."""
         since = self.unsettled_since_ns if unsettled else None
         return replace(self, ended=_utc_now(), how=how, unsettled=unsettled, unsettled_since_ns=since)
 
 
-def who(run: RunInfo) -> str:
-    """A run in a few words: "pid 4711 on labpc, since 2026-11-22 21:03:11 UTC"."""
-    return f"pid {run.pid} on {run.host}, since {instant(run.since)}"
+def describe_run(run: RunInfo) -> str:
+    """Describe a run in a few words: "pid 4711 on labpc, since 2026-11-22 21:03:11 UTC"."""
+    return f"pid {run.pid} on {run.host}, since {readable_time(run.since)}"
 
 
-def instant(moment: str) -> str:
-    """A time of the run file as people read it: "2026-11-22 21:03:11 UTC"."""
-    return moment.replace("T", " ").replace("Z", " UTC")
+def readable_time(timestamp: str) -> str:
+    """Format a time of the run file for people: "2026-11-22 21:03:11 UTC"."""
+    return timestamp.replace("T", " ").replace("Z", " UTC")
 
 
 def read(output: str) -> RunInfo | None:
-    """The run file of an output folder; None where there is none, or it is no run file.
+    """Read the run file of an output folder; None if there is none, or its contents are invalid.
 
     Raises
     ------
     UsageError
         If a newer imgpool wrote it.
     OSError
-        If it is there and cannot be read.
+        If it exists but cannot be read.
     """
     path = run_path(output)
     try:
@@ -131,18 +137,18 @@ def read(output: str) -> RunInfo | None:
         version = int(entry["v"])
         if version > VERSION:
             raise UsageError(
-                f"{path} was written by a newer imgpool (version {version} of the run file)",
-                "upgrade imgpool, or choose another folder with -o",
+                f"{path} was written by a newer imgpool (run file version {version})",
+                f"upgrade imgpool, or choose another output folder with {Hint('output')}",
             )
-        entry.setdefault("provenance", ())  # of an older imgpool
+        entry.setdefault("provenance", ())  # missing in files of older versions
         values = {each.name: entry[each.name] for each in fields(RunInfo)}
-        return RunInfo(**values | {name: tuple(values[name]) for name in ("inputs", "provenance", "unsettled")})
+        return RunInfo(**values | {name: tuple(values[name]) for name in TUPLE_FIELDS})
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, OverflowError):
         return None
 
 
 def write(output: str, info: RunInfo) -> None:
-    """Replace the run file of an output folder, whole and durably."""
+    """Replace the run file of an output folder, atomically and durably."""
     path = run_path(output)
     temporary = path.with_name(f"run-{info.token}.tmp")
     try:
@@ -157,14 +163,46 @@ def write(output: str, info: RunInfo) -> None:
     _sync_folder(path.parent)
 
 
-def remove_half_written(output: str) -> None:
-    """Remove what a run left that was killed while it wrote its run file."""
-    for path in run_path(output).parent.glob("run-*.tmp"):
+def remove_temporary_files(output: str) -> None:
+    """Remove the temporary files of runs that were killed while they wrote the run file."""
+    for path in state_folder(output).glob("run-*.tmp"):
         path.unlink(missing_ok=True)
 
 
+def is_alive(output: str, info: RunInfo) -> bool:
+    """Check whether a run is still alive.
+
+    A run on this machine is alive if its process exists. A run on another machine is alive if its last heartbeat is
+    recent. Its age is measured by the clock of the file system, which may differ from this machine's clock.
+    """
+    if info.ended is not None:
+        return False
+    if info.host == socket.gethostname():
+        started = process_start_time(info.pid) if info.boot == boot_id() else None
+        return started is not None and abs(started - info.process_started) < 1
+    return abs(output_clock_ns(output) - _last_heartbeat_ns(output)) < REMOTE_RUN_TIMEOUT_S * 1e9
+
+
+def output_clock_ns(output: str) -> int:
+    """Return the time by the clock of the output's file system; by this machine's if nothing can be written there."""
+    try:
+        with tempfile.TemporaryFile(dir=state_folder(output)) as probe:
+            return os.fstat(probe.fileno()).st_mtime_ns
+    except OSError:
+        return time.time_ns()
+
+
+def _last_heartbeat_ns(output: str) -> int:
+    """Return the run file's modification time. Opening the file keeps a network share from answering from its cache."""
+    try:
+        with run_path(output).open("rb") as file:
+            return os.fstat(file.fileno()).st_mtime_ns
+    except OSError:
+        return 0
+
+
 def _sync_folder(folder: Path) -> None:
-    """Make a renaming in it durable; some systems open no folders, and some file systems sync none."""
+    """Make a rename in a folder durable, if the system can open folders and the file system can sync them."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -175,35 +213,3 @@ def _sync_folder(folder: Path) -> None:
         return
     finally:
         os.close(descriptor)
-
-
-def is_alive(output: str, info: RunInfo) -> bool:
-    """Whether a run is still there.
-
-    On this host its process is looked for. A run elsewhere is alive as long as it touches its run file; its age is
-    told by the clock of the file system that holds it, which is not always this machine's.
-    """
-    if info.ended is not None:
-        return False
-    if info.host == socket.gethostname():
-        started = process_start_time(info.pid) if info.boot == boot_id() else None
-        return started is not None and abs(started - info.process_started) < 1
-    return abs(clock_ns(output) - _touched_ns(output)) < FRESH * 1e9
-
-
-def clock_ns(output: str) -> int:
-    """What the clock of the output's file system shows; this machine's where nothing can be written there."""
-    try:
-        with tempfile.TemporaryFile(dir=state_folder(output)) as probe:
-            return os.fstat(probe.fileno()).st_mtime_ns
-    except OSError:
-        return time.time_ns()
-
-
-def _touched_ns(output: str) -> int:
-    """When the run file was touched; it is opened, for otherwise a network share may tell what it remembers."""
-    try:
-        with run_path(output).open("rb") as file:
-            return os.fstat(file.fileno()).st_mtime_ns
-    except OSError:
-        return 0

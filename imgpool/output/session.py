@@ -1,4 +1,4 @@
-"""What a run holds while it writes into an output folder: its lock and run file, a scratch folder, the journal."""
+"""Everything a run holds while it writes into an output folder: lock, run file, scratch folder and journal."""
 
 import os
 import shutil
@@ -17,16 +17,15 @@ from imgpool.output.layout import FileId, file_id, scratch_folder
 from imgpool.output.lock import OutputLock, output_gone_error
 from imgpool.output.run_file import RunInfo
 
-COMMIT_SECONDS = 2.0
-"""How long a result waits at most until it is durable."""
+COMMIT_INTERVAL_S = 2.0
+"""Longest time until a result is durable, apart from the commit itself."""
 
-TOUCH_SECONDS = 10.0
-"""How often a run shows that it lives."""
+HEARTBEAT_INTERVAL_S = 10.0
 
 
 @contextmanager
 def storage_errors(output: str) -> Iterator[None]:
-    """The troubles of the output folder itself end a run: with a sentence and a remedy."""
+    """Turn each `OSError` into a `RunError` that names the output folder, with a remedy."""
     try:
         yield
     except OSError as error:
@@ -35,25 +34,25 @@ def storage_errors(output: str) -> Iterator[None]:
 
 
 class Session:
-    """A context in which a run writes: it is the only one, and what it has done becomes durable as it goes on.
+    """A run's exclusive access to its output folder, as a context manager. Results become durable as the run goes on.
 
     Parameters
     ----------
     output
-        The folder of the results; made where it is missing.
+        The output folder; created if missing.
     info
-        What the run file is to tell.
+        Contents of the run file.
     key
-        What the run's targets follow from.
+        Identifies everything that determines the run's targets.
     folders
-        The input folders as they were when they were walked.
+        Path and identity of each input folder when it was scanned.
     stop
-        Called, from another thread, when the run cannot go on.
+        Called from another thread when the journal cannot be written any more.
 
     Attributes
     ----------
     scratch : str
-        An empty folder of this run alone, on the output's file system.
+        An empty folder for this run alone, on the output's file system.
     """
 
     def __init__(
@@ -67,21 +66,23 @@ class Session:
         self._held = ExitStack()
 
     def __enter__(self) -> Self:
-        """Take the folder; raise `RunError` where another run has it, or nothing can be written."""
+        """Take the folder; raise `RunError` if another run has it, or nothing can be written."""
         with storage_errors(self._output), ExitStack() as held:
             held.enter_context(self._lock)
-            now = self._lock.info
-            journal = Journal(self._output, now.fingerprint, self._lock.check, now.provenance)
-            self._journal = held.enter_context(journal)
-            self._place = held.enter_context(_made(self.scratch))  # gone before the last commit: it may need the space
-            self._keeper = held.enter_context(CommitThread(self._journal, self._lock, self._stop))
+            info = self._lock.info
+            self._journal = held.enter_context(
+                Journal(self._output, info.fingerprint, self._lock.check, info.provenance)
+            )
+            # Removed before the last commit, which may need the space on the disk.
+            self._scratch_id = held.enter_context(_temporary_folder(self.scratch))
+            self._commit_thread = held.enter_context(CommitThread(self._journal, self._lock, self._stop))
             self._held = held.pop_all()
         return self
 
     def record(self, result: Result) -> None:
-        """Journal a result; raise `RunError` if it tells that every other image would fail likewise."""
+        """Add a result to the journal; raise `RunError` if its failure means that all others would fail too."""
         with storage_errors(self._output):
-            self._keeper.check()
+            self._commit_thread.check()
             if result.failure:
                 self._check_storage(result.failure, result.task)
         self._journal.append(result)
@@ -90,30 +91,45 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Make durable what is done, write how the run ended, and leave nothing half-written."""
+        """Commit the last results, write how the run ended, and remove all temporary files."""
         with storage_errors(self._output):
             self._held.__exit__(kind, error, traceback)
 
     def _check_storage(self, failure: Failure, task: Task) -> None:
+        """Raise `RunError` if a failure was not caused by the image, but by the input or output storage."""
         if failure.stage == "read":
-            for folder, place in self._folders.items():
-                if task.source.startswith(os.path.join(folder, "")) and file_id(folder) != place:
-                    raise RunError(
-                        f"the input {folder} is gone: it was removed, or its disk or share unmounted, during the run",
-                        "bring it back, then run the same command again",
-                    )
+            self._check_input(task)
         if failure.stage == "write":
-            self._lock.check()
-            if file_id(self.scratch) != self._place:
-                raise output_gone_error(self._output)
-        closed = failure.stage == "write" and not os.access(self.scratch, os.W_OK | os.X_OK)
-        if closed or stops_the_run(failure):
-            raise RunError(f"{self._output}: {failure.message}", failure.hint)
+            self._check_output(failure)
+        if stops_the_run(failure):
+            raise self._storage_error(failure)
+
+    def _check_input(self, task: Task) -> None:
+        for folder, scanned_id in self._folders.items():
+            if task.source.startswith(os.path.join(folder, "")) and file_id(folder) != scanned_id:
+                raise RunError(
+                    f"the input folder {folder} is gone: it was removed, or its disk or share was unmounted, "
+                    "during the run",
+                    "bring it back, then run the same command again",
+                )
+
+    def _check_output(self, failure: Failure) -> None:
+        self._lock.check()
+        if file_id(self.scratch) != self._scratch_id:
+            raise output_gone_error(self._output)
+        if not os.access(self.scratch, os.W_OK | os.X_OK):
+            raise self._storage_error(failure)
+
+    def _storage_error(self, failure: Failure) -> RunError:
+        return RunError(f"{self._output}: {failure.message}", failure.hint)
 
 
 @contextmanager
-def _made(folder: str) -> Iterator[FileId | None]:
-    """A folder for as long as it is needed; never the tree above it, in whose stead there may be nothing now."""
+def _temporary_folder(folder: str) -> Iterator[FileId | None]:
+    """Create a folder, and remove it at the end.
+
+    Only the folder and its parent are created: if the output folder has disappeared, it must not be created again.
+    """
     with suppress(FileExistsError):
         os.mkdir(os.path.dirname(folder))
     os.mkdir(folder)
@@ -124,9 +140,17 @@ def _made(folder: str) -> Iterator[FileId | None]:
 
 
 class CommitThread:
-    """A context in which a thread commits the journal every few seconds, and shows that the run lives.
+    """A context manager that commits the journal and updates the run's heartbeat from a thread, every few seconds.
 
-    It imports nothing and prints nothing: a worker that is forked meanwhile finds no lock closed that it needs.
+    The thread imports nothing and prints nothing. A process that is forked at any moment therefore never inherits a
+    lock that this thread holds and the process needs.
+
+    Parameters
+    ----------
+    journal, lock
+        What to commit, and whose heartbeat to update.
+    stop
+        Called from the thread when an error has ended it; `check` raises the error.
     """
 
     def __init__(self, journal: Journal, lock: OutputLock, stop: Callable[[], object]) -> None:
@@ -135,14 +159,14 @@ class CommitThread:
         self._stop = stop
         self._error: Exception | None = None
         self._closing = Event()
-        self._thread = Thread(target=self._keep, name="keep journal", daemon=True)
+        self._thread = Thread(target=self._run, name="commit journal", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def check(self) -> None:
-        """Raise what has gone wrong in the thread."""
+        """Raise the error that has ended the thread, if any."""
         if self._error:
             raise self._error
 
@@ -152,14 +176,14 @@ class CommitThread:
         if kind is None:
             self.check()
 
-    def _keep(self) -> None:
-        touched = monotonic()
+    def _run(self) -> None:
+        last_heartbeat = monotonic()
         try:
-            while not self._closing.wait(COMMIT_SECONDS):
+            while not self._closing.wait(COMMIT_INTERVAL_S):
                 self._journal.commit()
-                if monotonic() - touched > TOUCH_SECONDS:
-                    self._lock.touch()
-                    touched = monotonic()
+                if monotonic() - last_heartbeat > HEARTBEAT_INTERVAL_S:
+                    self._lock.heartbeat()
+                    last_heartbeat = monotonic()
         except Exception as error:  # noqa: BLE001 - raised again by `check`
             self._error = error
             self._stop()

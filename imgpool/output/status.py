@@ -1,4 +1,4 @@
-"""What became of a run, or how far one under way has come: its run file and its journal, read from the outside."""
+"""The status of the last run into an output folder, from its run file and journal. The run may still be going on."""
 
 import os
 from collections import Counter
@@ -12,8 +12,8 @@ from imgpool.output.reader import JournalReader, State, last_run, not_an_output_
 from imgpool.output.run_file import RunInfo
 
 
-class Outcome(Entry, gc=False):
-    """A line of the journal, as far as it counts here."""
+class ResultEntry(Entry, gc=False):
+    """The fields of a journal line that the status needs."""
 
     source: str
     size: int
@@ -28,24 +28,25 @@ class Outcome(Entry, gc=False):
 
 
 class Status:
-    """What the last run into a folder did so far.
+    """What the last run into an output folder has done so far.
 
-    Without a run file, of a journal that was copied or put together from several, the totals are all there is.
+    Without a run file, as for a journal that was copied or concatenated, only totals over the journal are known.
 
     Parameters
     ----------
     output
-        The folder of the results.
+        The output folder.
     tracebacks
-        Keep those of the failures.
+        Keep the tracebacks of failures.
 
     Attributes
     ----------
     output : str
+        Absolute path of the output folder.
     run : RunInfo or None
-        Of the last run; None where no run file tells.
+        The last run; None without a run file.
     state : str
-        What has become of it, as `imgpool.output.reader.State` has it.
+        State of the last run, see `imgpool.output.reader.State`.
 
     Raises
     ------
@@ -62,90 +63,90 @@ class Status:
         self._tracebacks = tracebacks
         self.run: RunInfo | None = None
         self.state: State = "unknown"
-        self._forget(0)
+        self._reset(0)
         self.refresh()
 
     def refresh(self) -> None:
-        """Read what has been written since."""
-        run, state = last_run(self.output)  # before the journal: all that a run wrote that is over stands in it then
-        if not _fits(self.output, run):
+        """Read what was written since the last call."""
+        run, state = last_run(self.output)  # before the journal, which is then complete if the run has ended
+        if not _is_journal_of(self.output, run):
             run, state = None, "unknown"
-        if _token(run) != _token(self.run) or self._follower.is_cut_off():
-            self._forget(run.journal if run else 0)
+        if _token(run) != _token(self.run) or self._reader.is_truncated():
+            self._reset(run.journal if run else 0)
         self.run, self.state = run, state
-        for entry in self._follower.entries():
+        for entry in self._reader.entries():
             self._add(entry)
 
     @property
     def done(self) -> int:
-        """Images done by this run."""
+        """Number of images done by this run."""
         return len(self._done)
 
     @property
     def failures(self) -> list[Result]:
-        """The images that failed, in the order in which they did."""
+        """The results of failed images, in the order in which they failed."""
         return list(self._failed.values())
 
     @property
     def unlisted_folders(self) -> int:
-        """Folders among the inputs that could not be listed; each is a failure of the run, but none of an image."""
+        """Input folders that could not be listed. Each counts as a failure of the run, but not as an image."""
         return max(0, self.run.found - self.run.skipped - self.run.to_do) if self.run else 0
 
     @property
     def failed(self) -> int:
-        """Images that failed, and folders that could not be listed."""
+        """Number of images that failed and of folders that could not be listed."""
         return len(self._failed) + self.unlisted_folders
 
     @property
     def skipped(self) -> int:
-        """Images that were done before this run."""
+        """Number of images that were done before this run."""
         return self.run.skipped if self.run else 0
 
     @property
     def processed(self) -> int:
-        """Images that this run has done, or failed to."""
+        """Number of images that this run has finished: done or failed."""
         return self.done + len(self._failed)
 
     @property
     def left(self) -> int:
-        """Images that this run has not come to."""
+        """Number of images that this run has not processed yet."""
         return max(0, self.run.to_do - self.processed) if self.run else 0
 
     @property
     def lost(self) -> Counter[str]:
-        """How many outputs could not keep something ("pixel_size", …)."""
+        """Number of outputs that lack some metadata of their source, by its kind ("pixel_size", …)."""
         return Counter(kind for kinds in self._lost.values() for kind in kinds)
 
     @property
     def causes(self) -> list[tuple[str, str, int]]:
-        """Stage, error and count of what the images failed for, the most frequent first."""
+        """Stage, error and number of failed images for each cause of failure, the most frequent first."""
         causes = Counter((each.failure.stage, each.failure.error) for each in self._failed.values() if each.failure)
         return [(*cause, count) for cause, count in sorted(causes.items(), key=lambda item: (-item[1], item[0]))]
 
     @property
     def seconds(self) -> float:
-        """From the start of the run to its end, or to its last result so far."""
+        """Time in seconds from the start of the run to its end, or to its latest result."""
         if self.run is None:
             return 0.0
         since = datetime.fromisoformat(self.run.since)
-        last = datetime.fromisoformat(self.run.ended) if self.run.ended else self._last or since
+        last = datetime.fromisoformat(self.run.ended) if self.run.ended else self._last_time or since
         return max(0.0, (last - since).total_seconds())
 
     @property
     def rate(self) -> float:
-        """Images a second; 0 as long as that cannot be told."""
+        """Images per second; 0 if unknown."""
         return self.processed / self.seconds if self.seconds else 0.0
 
-    def _forget(self, start: int) -> None:
-        """Begin anew with another run, whose lines stand in the journal from `start` on."""
-        self._follower = JournalReader(self.output, Outcome, start)
+    def _reset(self, start: int) -> None:
+        """Start again with another run, whose lines begin at byte `start` of the journal."""
+        self._reader = JournalReader(self.output, ResultEntry, start)
         self._done: set[str] = set()
         self._failed: dict[str, Result] = {}
         self._lost: dict[str, tuple[str, ...]] = {}
-        self._last: datetime | None = None
+        self._last_time: datetime | None = None
 
-    def _add(self, entry: Outcome) -> None:
-        """Take a line of the journal; of several about one target the last counts."""
+    def _add(self, entry: ResultEntry) -> None:
+        """Add a line of the journal. It replaces earlier lines about the same target."""
         target = entry.target
         self._failed.pop(target, None)
         self._lost.pop(target, None)
@@ -156,9 +157,9 @@ class Status:
             self._done.add(target)
         if entry.lost:
             self._lost[target] = entry.lost
-        self._last = entry.time
+        self._last_time = entry.time
 
-    def _result(self, entry: Outcome, failure: Failure) -> Result:
+    def _result(self, entry: ResultEntry, failure: Failure) -> Result:
         task = Task(entry.source, os.path.join(self.output, entry.target), entry.size, entry.mtime_ns)
         return Result(task, "failed", failure if self._tracebacks else replace(failure, traceback=""))
 
@@ -167,8 +168,8 @@ def _token(run: RunInfo | None) -> str:
     return run.token if run else ""
 
 
-def _fits(output: str, run: RunInfo | None) -> bool:
-    """Whether the journal is the one that the run went on with: a shorter one was put there since."""
+def _is_journal_of(output: str, run: RunInfo | None) -> bool:
+    """Check that the journal is the one that the run appended to. If it is shorter, it has been replaced since."""
     try:
         size = os.path.getsize(journal_path(output))
     except OSError:

@@ -1,4 +1,4 @@
-"""Whether the outputs are still those that the journal tells of: every one is read and hashed again."""
+"""Verification of an output folder: read every output again and compare its hash with the journal."""
 
 import hashlib
 import os
@@ -20,53 +20,58 @@ from imgpool.core.failures import explain
 from imgpool.output.journal import Entry
 from imgpool.output.layout import STATE_FOLDER, SYSTEM_FOLDERS, journal_path
 from imgpool.output.reader import JournalReader, last_run, not_an_output_error
-from imgpool.output.run_file import who
+from imgpool.output.run_file import describe_run
 from imgpool.system.resources import available_cpus
 
-Kind = Literal["intact", "absent", "missing", "changed", "outdated", "extra", "unreadable"]
+FileState = Literal["intact", "absent", "missing", "changed", "outdated", "extra", "unreadable"]
 
-LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
-"""Files that operating systems leave in every folder that is looked at."""
+SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
+"""Files that operating systems create in folders that people look at."""
 
-BLOCK = 2**20
-"""Bytes hashed at once."""
+READ_SIZE_BYTES = 2**20
+"""How much of a file is read and hashed at a time."""
 
-AHEAD = 64
-"""Outputs handed to the threads before the first of them is processed, for each thread."""
+MAX_QUEUED_FILES = 64
+"""Outputs handed to the thread pool ahead of time, per thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedFile:
-    """What is known of one file.
+    """The result of checking one file.
 
     Attributes
     ----------
-    kind
-        "intact"; "absent" as it ought to be, because the image failed; "missing"; "changed", which is other bytes;
-        "outdated", of an earlier run where the last one failed; "extra", which no run wrote; "unreadable".
+    state
+        "intact";
+        "absent": there is no output, as expected, because the image failed;
+        "missing": there is no output, although the journal lists it;
+        "changed": its content is not what was written;
+        "outdated": made by an earlier run, while the last run failed to make it;
+        "extra": not listed in the journal;
+        "unreadable": it, or the folder, cannot be read.
     path
         Relative to the output folder.
     reason
         What is wrong, in a few words.
     rerun_restores
-        Whether the same command makes it anew by itself.
+        Whether running the same command again makes the file anew.
     """
 
-    kind: Kind
+    state: FileState
     path: str
     reason: str = ""
     rerun_restores: bool = False
 
 
 class RecordedOutput(msgspec.Struct, gc=False):
-    """What the journal tells of a target.
+    """What the journal says about a target.
 
     Attributes
     ----------
     written, sha256
-        Size and hash of what was written last; no hash where nothing ever was.
+        Size in bytes and hash of what was last written; no hash if nothing ever was.
     failed
-        Whether the last run failed to make it.
+        Whether the last attempt to make it failed.
     """
 
     written: int = 0
@@ -75,34 +80,35 @@ class RecordedOutput(msgspec.Struct, gc=False):
 
 
 class OutputEntry(Entry, gc=False):
-    """A line of the journal, as far as it counts here."""
+    """The fields of a journal line that a verification needs."""
 
     written: int
     sha256: str
 
 
 class Verification:
-    """Reads an output folder again.
+    """Compares the files in an output folder with the journal.
 
     Parameters
     ----------
     output
-        The folder of the results.
+        The output folder.
 
     Attributes
     ----------
     output : str
-    known : dict of str to RecordedOutput
+        Absolute path of the output folder.
+    recorded : dict of str to RecordedOutput
         Every target in the journal, by its path relative to the output folder.
     state : str
-        What has become of the last run, as `imgpool.output.reader.State` has it.
-    left_out : list of str
-        Folders in it that hold the results of other runs; they have a journal of their own.
+        State of the last run, see `imgpool.output.reader.State`.
+    other_outputs : list of str
+        Folders inside it that are output folders themselves. They have a journal of their own and are not checked.
 
     Raises
     ------
     UsageError
-        If there is no journal, or one of a newer imgpool.
+        If there is no journal, or a newer imgpool wrote it.
     RunError
         If a run is writing into the folder, or the journal cannot be read.
     """
@@ -112,139 +118,161 @@ class Verification:
         self._run, self.state = last_run(self.output)
         if self._run and self.state == "running":
             raise RunError(
-                f"a run is writing into {output}: {who(self._run)}",
-                f"`imgpool status {shlex.quote(output)} --watch` waits for its end",
+                f"a run is writing into {output}: {describe_run(self._run)}",
+                f"wait until it ends; `imgpool status {shlex.quote(output)} --watch` shows its progress",
             )
         if not os.path.lexists(journal_path(self.output)):
             raise not_an_output_error(output)
-        self.known = _known(self.output)
-        self.left_out: list[str] = []
+        self.recorded = _read_recorded_outputs(self.output)
+        self.other_outputs: list[str] = []
 
     @property
-    def unsettled(self) -> bool:
-        """Whether a run that did not finish may have left outputs that the journal does not know."""
+    def may_have_unrecorded_outputs(self) -> bool:
+        """Whether a run that did not finish may have left outputs without a line in the journal."""
         return self._run is not None and self._run.unsettled_since_ns is not None
 
     def check_files(self) -> Iterator[CheckedFile]:
-        """One for every target in the journal, then one for whatever else there is.
+        """Check every target in the journal, in its order; then yield the files that are not in the journal.
 
         Raises
         ------
         RunError
             If a run has written into the folder meanwhile.
         """
-        yield from self._outputs()
-        yield from self._extra()
+        yield from self._check_recorded()
+        yield from self._find_extra()
         if last_run(self.output)[0] != self._run:
-            raise RunError(f"a run has written into {self.output} meanwhile", "verify again")
+            raise RunError(f"a run wrote into {self.output} during the verification", "verify again")
 
-    def _outputs(self) -> Iterator[CheckedFile]:
-        leaving = threading.Event()
+    def _check_recorded(self) -> Iterator[CheckedFile]:
+        cancelled = threading.Event()
         threads = available_cpus()
         pool = ThreadPoolExecutor(threads)
         try:
-            yield from _in_order(pool, partial(self._check, leaving), self.known, AHEAD * threads)
+            yield from _map_in_order(
+                pool, partial(self._check_one, cancelled), self.recorded, MAX_QUEUED_FILES * threads
+            )
         finally:
-            leaving.set()
+            cancelled.set()
             pool.shutdown(cancel_futures=True)
 
-    def _check(self, leaving: threading.Event, target: str) -> CheckedFile:
-        known = self.known[target]
+    def _check_one(self, cancelled: threading.Event, target: str) -> CheckedFile:
+        recorded = self.recorded[target]
         try:
-            difference, rerun_restores = _difference(os.path.join(self.output, target), known, leaving)
+            difference, rerun_restores = _difference(os.path.join(self.output, target), recorded, cancelled)
         except (FileNotFoundError, NotADirectoryError):
-            gone = CheckedFile("missing", target, "it is not there any more", rerun_restores=True)
-            return CheckedFile("absent", target) if known.failed else gone
+            if recorded.failed:
+                return CheckedFile("absent", target)
+            return CheckedFile("missing", target, "it does not exist any more", rerun_restores=True)
         except OSError as error:
             return CheckedFile("unreadable", target, explain(error, "read").message)
-        if not known.sha256:
-            return CheckedFile("extra", target, "the journal tells of a failure, and of no output")
         if difference:
             return CheckedFile("changed", target, difference, rerun_restores=rerun_restores)
-        if known.failed:
-            return CheckedFile(
-                "outdated", target, "of an earlier run; the last one failed to make it", rerun_restores=True
-            )
-        return CheckedFile("intact", target)
+        return _check_unchanged(recorded, target)
 
-    def _extra(self) -> Iterator[CheckedFile]:
-        """Whatever stands in the folder, and not in the journal."""
+    def _find_extra(self) -> Iterator[CheckedFile]:
+        """Walk the folder, and yield each file that is not in the journal and each folder that cannot be listed."""
         pending = [""]
         while pending:
             folder = pending.pop()
             try:
-                with os.scandir(os.path.join(self.output, folder)) as scanned:
-                    entries = sorted(scanned, key=lambda entry: entry.name)
+                entries = _list_folder(os.path.join(self.output, folder))
             except OSError as error:
-                yield CheckedFile(
-                    "unreadable", folder, f"what is in it cannot be told: {explain(error, 'read').message}"
-                )
+                yield CheckedFile("unreadable", folder, f"cannot list the folder: {explain(error, 'read').message}")
                 continue
             if folder and any(entry.name == STATE_FOLDER for entry in entries):
-                self.left_out.append(folder)
+                self.other_outputs.append(folder)
                 continue
             for entry in entries:
                 path = os.path.join(folder, entry.name)
                 if entry.is_dir(follow_symlinks=False):
-                    pending += [path] if entry.name not in {STATE_FOLDER, *SYSTEM_FOLDERS} else []
-                elif not self._is_known(path) and entry.name not in LITTER:
-                    yield CheckedFile("extra", path, "the journal does not know it")
+                    pending += [] if _is_system_folder(entry.name) else [path]
+                elif entry.name not in SYSTEM_FILES and not self._is_recorded(path):
+                    yield CheckedFile("extra", path, "it is not in the journal")
 
-    def _is_known(self, path: str) -> bool:
-        """Whether a file, or a link to a folder of outputs, has its place here."""
-        if path in self.known:
+    def _is_recorded(self, path: str) -> bool:
+        """Check whether the journal lists a file, or files inside a link to a folder."""
+        if path in self.recorded:
             return True
-        inside = os.path.join(path, "")
-        return os.path.isdir(os.path.join(self.output, path)) and any(each.startswith(inside) for each in self.known)
+        prefix = os.path.join(path, "")
+        return os.path.isdir(os.path.join(self.output, path)) and any(
+            target.startswith(prefix) for target in self.recorded
+        )
 
 
-def _known(output: str) -> dict[str, RecordedOutput]:
-    """What the journal tells of every target: whether the last run made it, and what was written last."""
-    known: dict[str, RecordedOutput] = {}
+def _read_recorded_outputs(output: str) -> dict[str, RecordedOutput]:
+    """Read for every target whether the last attempt failed, and what was last written."""
+    recorded: dict[str, RecordedOutput] = {}
     for entry in JournalReader(output, OutputEntry).entries():
         if entry.status == "done":
-            with suppress(ValueError):  # garbage: its task runs again
-                known[entry.target] = RecordedOutput(entry.written, bytes.fromhex(entry.sha256))
+            with suppress(ValueError):  # a damaged line; its task runs again
+                recorded[entry.target] = RecordedOutput(entry.written, bytes.fromhex(entry.sha256))
         else:
-            known.setdefault(entry.target, RecordedOutput()).failed = True
-    return known
+            recorded.setdefault(entry.target, RecordedOutput()).failed = True
+    return recorded
 
 
-def _in_order(
-    pool: ThreadPoolExecutor, check: Callable[[str], CheckedFile], targets: Iterable[str], ahead: int
+def _map_in_order(
+    pool: ThreadPoolExecutor, check: Callable[[str], CheckedFile], targets: Iterable[str], max_queued: int
 ) -> Iterator[CheckedFile]:
-    """As `ThreadPoolExecutor.map`, with no more than so many handed out at a time."""
+    """Like `ThreadPoolExecutor.map`, with a limit on the number of queued calls."""
     pending: deque[Future[CheckedFile]] = deque()
     for target in targets:
         pending.append(pool.submit(check, target))
-        if len(pending) == ahead:
+        if len(pending) == max_queued:
             yield pending.popleft().result()
     while pending:
         yield pending.popleft().result()
 
 
-def _difference(path: str, known: RecordedOutput, leaving: threading.Event) -> tuple[str, bool]:
-    """How a file differs from what was written, and whether a run sees that; raises `OSError`."""
+def _check_unchanged(recorded: RecordedOutput, target: str) -> CheckedFile:
+    """Check a file that is as it was written, or that no successful attempt has written."""
+    if not recorded.sha256:
+        return CheckedFile("extra", target, "the journal lists a failure here, but no output")
+    if recorded.failed:
+        return CheckedFile("outdated", target, "made by an earlier run; the last run failed", rerun_restores=True)
+    return CheckedFile("intact", target)
+
+
+def _list_folder(path: str) -> list[os.DirEntry[str]]:
+    with os.scandir(path) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
+
+
+def _is_system_folder(name: str) -> bool:
+    return name == STATE_FOLDER or name in SYSTEM_FOLDERS
+
+
+def _difference(path: str, recorded: RecordedOutput, cancelled: threading.Event) -> tuple[str, bool]:
+    """Say how a file differs from what was written, and whether running again replaces it.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
     status = os.lstat(path)
-    if not known.sha256:
+    if not recorded.sha256:
         return "", False
     if not stat.S_ISREG(status.st_mode):
-        return f"{_what(status.st_mode)} stands there now", False
-    if status.st_size != known.written:
-        return f"{status.st_size:,} bytes, where {known.written:,} were written", True
-    return ("", False) if _digest(path, leaving) == known.sha256 else ("other bytes of the same size", known.failed)
+        return f"replaced by {_file_type(status.st_mode)}", False
+    if status.st_size != recorded.written:
+        return f"{status.st_size:,} bytes instead of {recorded.written:,}", True
+    if _sha256(path, cancelled) != recorded.sha256:
+        return "same size, different content", recorded.failed
+    return "", False
 
 
-def _digest(path: str, leaving: threading.Event) -> bytes:
-    """The sha256 of a file's bytes; of some of them, when nobody waits for it any more."""
+def _sha256(path: str, cancelled: threading.Event) -> bytes:
+    """Hash a file; stop early if the verification was cancelled."""
     digest = hashlib.sha256()
     with open(path, "rb", buffering=0) as file:
-        while not leaving.is_set() and (block := file.read(BLOCK)):
+        while not cancelled.is_set() and (block := file.read(READ_SIZE_BYTES)):
             digest.update(block)
     return digest.digest()
 
 
-def _what(mode: int) -> str:
+def _file_type(mode: int) -> str:
     if stat.S_ISLNK(mode):
         return "a link"
-    return "a folder" if stat.S_ISDIR(mode) else "no regular file"
+    return "a folder" if stat.S_ISDIR(mode) else "a special file"

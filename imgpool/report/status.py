@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from imgpool.output.run_file import RunInfo, instant, who
+from imgpool.output.run_file import RunInfo, describe_run, readable_time
 from imgpool.output.status import Status
 from imgpool.report.console import failure_lines, summary_lines
 from imgpool.report.overview import display_root
@@ -16,7 +16,7 @@ from imgpool.report.step_loads import provenance_lines
 from imgpool.report.tally import failure_json
 from imgpool.report.text import StyledLine, duration, plural, printable, short
 
-REFRESH_SECONDS = 1.0
+REFRESH_INTERVAL_S = 1.0
 """Between two looks at a run that is being followed."""
 
 
@@ -57,13 +57,13 @@ def _overview(status: Status) -> Iterator[StyledLine]:
 
 
 def _where_it_stands(status: Status, run: RunInfo) -> str:
-    whose = printable(who(run))
+    whose = printable(describe_run(run))
     if status.state == "running":
         left = f" · {duration(status.left / status.rate)} left" if status.rate and status.left else ""
         return f"running: {whose}{left}"
     if status.state == "killed":
         return f"killed: {whose}; it ended without a word"
-    return f"{printable(run.how or '')}: {whose}, until {instant(run.ended or '')}"
+    return f"{printable(run.how or '')}: {whose}, until {readable_time(run.ended or '')}"
 
 
 def _advice(status: Status) -> Iterator[str]:
@@ -111,7 +111,7 @@ def watch_run(status: Status, *, quiet: bool = False) -> None:
         while status.state == "running" and status.run.token == token:
             progress.advance(status.processed - shown)
             shown = status.processed
-            time.sleep(REFRESH_SECONDS)
+            time.sleep(REFRESH_INTERVAL_S)
             status.refresh()
     finally:
         progress.stop()

@@ -1,4 +1,4 @@
-"""What a verification found, in lines for people and in one JSON object."""
+"""The result of ``imgpool verify``, as lines of text and as one JSON object."""
 
 import os
 import shlex
@@ -8,150 +8,171 @@ from collections.abc import Iterator
 from typing import Any
 
 from imgpool.output.verify import CheckedFile, Verification
+from imgpool.report.hints import with_options
 from imgpool.report.progress import choose_progress, stderr_console
 from imgpool.report.text import StyledLine, duration, plural, printable, short
 
-WRONG = ("missing", "changed", "outdated", "extra", "unreadable")
-"""The kinds of check_files that are told one by one."""
+RECORDED_STATES = ("intact", "missing", "changed", "outdated")
+"""States of outputs that were compared with the journal."""
 
-UNFINISHED = ("interrupted", "stopped", "killed")
-"""The states of a last run that left something to do."""
+PROBLEM_STATES = ("missing", "changed", "outdated", "extra", "unreadable")
+"""States of files that are listed one by one, in this order in the summary."""
+
+UNFINISHED_RUN_STATES = ("interrupted", "stopped", "killed")
+
+RUN_AGAIN = (
+    "Run the same `imgpool process` command again to replace outputs that are missing, outdated or of a different size."
+)
+DELETE_FIRST = "Delete links, folders and changed outputs of the same size first: a new run does not notice them."
+STILL_OUTDATED = (
+    "If an image fails again, its output stays outdated: `imgpool status` shows why it fails. "
+    "Delete the output if you do not want to keep it."
+)
+EXTRA_OF_UNFINISHED_RUN = (
+    "Extra files may be the last outputs of a run that did not finish: the same command replaces those."
+)
+CHECK_EXTRA = "No run has recorded the extra files: look at them, then move or delete them."
+MAKE_READABLE = "Make the unreadable files readable, then verify again."
 
 
 class VerificationResult:
-    """Counts the check_files of a verification while it goes on, and shows on stderr how far it has come.
+    """Runs a verification, shows its progress on stderr, and collects the result.
 
     Parameters
     ----------
     verification
-        What to take the check_files from; all are taken at once.
+        The verification to run.
     quiet
-        Show nothing meanwhile.
+        Show no progress.
     keep_intact
-        Keep the check_files on intact files too.
+        Keep intact files in `files` too.
 
     Attributes
     ----------
     verification : Verification
     counts : Counter
-        Findings of each kind.
-    told : list of CheckedFile
-        What is wrong, and all else that is to be told.
+        Number of files in each state.
+    files : list of CheckedFile
+        The files with a problem, and with `keep_intact` the intact ones.
     seconds : float
-        How long it took.
+        Duration of the verification.
     """
 
     def __init__(self, verification: Verification, *, quiet: bool = False, keep_intact: bool = False) -> None:
         self.verification = verification
         self.counts: Counter[str] = Counter()
-        self.told: list[CheckedFile] = []
+        self.files: list[CheckedFile] = []
+        self._listed = {*PROBLEM_STATES, "intact"} if keep_intact else {*PROBLEM_STATES}
         self._started = time.monotonic()
-        progress = choose_progress(stderr_console(), self._line, len(verification.known), quiet=quiet)
-        progress.start()
-        try:
-            for finding in verification.check_files():
-                self.counts[finding.kind] += 1
-                if finding.kind in WRONG or (keep_intact and finding.kind == "intact"):
-                    self.told.append(finding)
-                if finding.path in verification.known:
-                    progress.advance()
-        finally:
-            progress.stop()
+        self._run(quiet=quiet)
         self.seconds = time.monotonic() - self._started
 
     @property
     def checked(self) -> int:
-        """Outputs that were compared with the journal."""
-        return sum(self.counts[kind] for kind in ("intact", "missing", "changed", "outdated"))
+        """Number of outputs that were compared with the journal."""
+        return sum(self.counts[state] for state in RECORDED_STATES)
 
     @property
-    def wrong(self) -> int:
-        """Files that are not as they ought to be."""
-        return sum(self.counts[kind] for kind in WRONG)
+    def problems(self) -> int:
+        """Number of files with a problem."""
+        return sum(self.counts[state] for state in PROBLEM_STATES)
 
     @property
     def exit_code(self) -> int:
-        """0 if all is intact, else 1."""
-        return 1 if self.wrong else 0
+        """0 if all files are intact, otherwise 1."""
+        return 1 if self.problems else 0
 
-    def _line(self, left: int) -> str:
+    def _run(self, *, quiet: bool) -> None:
+        recorded = self.verification.recorded
+        progress = choose_progress(stderr_console(), self._progress_text, len(recorded), quiet=quiet)
+        progress.start()
+        try:
+            for file in self.verification.check_files():
+                self.counts[file.state] += 1
+                if file.state in self._listed:
+                    self.files.append(file)
+                if file.path in recorded:
+                    progress.advance()
+        finally:
+            progress.stop()
+
+    def _progress_text(self, left: int) -> str:
         parts = []
         if left and self.counts:
             seconds = (time.monotonic() - self._started) / self.counts.total()
             parts.append(f"{duration(left * seconds)} left")
-        if self.wrong:
-            parts.append(f"{self.wrong:,} not intact")
+        if self.problems:
+            parts.append(f"{self.problems:,} not intact")
         return " · ".join(parts)
 
 
 def verification_lines(result: VerificationResult, verbosity: int = 0) -> Iterator[StyledLine]:
-    """Each file that is not as it ought to be, the numbers, and what to do.
+    """List each file with a problem, the numbers, and what to do.
 
     Parameters
     ----------
     result
-        What was found.
+        The result of a verification.
     verbosity
-        -1 names what is wrong, and no more.
+        -1 lists the files with a problem only.
     """
-    for finding in result.told:
-        yield _finding_line(finding)
+    for file in result.files:
+        yield _file_line(file)
     if verbosity < 0:
         return
-    yield _numbers(result)
-    see = f"see `imgpool status {shlex.quote(short(result.verification.output, os.getcwd()))}`"
+    yield _summary_line(result)
+    verification = result.verification
+    see_status = f"see `imgpool status {shlex.quote(short(verification.output, os.getcwd()))}`"
     if result.counts["absent"]:
-        yield StyledLine(f"  {plural(result.counts['absent'], 'image')} failed without an output: {see}")
-    if result.verification.state in UNFINISHED:
-        yield StyledLine(f"  the last run was {result.verification.state}: {see}")
-    for folder in result.verification.left_out:
-        yield StyledLine(f"  {printable(folder)} left out: results of another run of imgpool")
+        yield StyledLine(f"  {plural(result.counts['absent'], 'image')} failed and left no output: {see_status}")
+    if verification.state in UNFINISHED_RUN_STATES:
+        yield StyledLine(f"  the last run was {verification.state}: {see_status}")
+    for folder in verification.other_outputs:
+        yield StyledLine(f"  {printable(folder)} was not checked: it is an output folder of its own")
     for line in _advice(result):
         yield StyledLine(f"  {line}")
 
 
-def _finding_line(finding: CheckedFile) -> StyledLine:
-    name = printable(finding.path) or "."
-    if finding.kind == "intact":
+def _file_line(file: CheckedFile) -> StyledLine:
+    name = printable(file.path) or "."
+    if file.state == "intact":
         return StyledLine(f"✓ {name} · intact")
-    return StyledLine(f"✗ {name} · {finding.kind} · {finding.reason}", "red")
+    return StyledLine(f"✗ {name} · {file.state} · {with_options(file.reason)}", "red")
 
 
-def _numbers(result: VerificationResult) -> StyledLine:
+def _summary_line(result: VerificationResult) -> StyledLine:
     counts = result.counts
     parts = [f"{plural(result.checked, 'output')} checked", f"{counts['intact']:,} intact"]
-    parts += [f"{counts[kind]:,} {kind}" for kind in WRONG if counts[kind]]
-    mark, style = ("✗", "red") if result.wrong else ("✓", "green")
+    parts += [f"{counts[state]:,} {state}" for state in PROBLEM_STATES if counts[state]]
+    mark, style = ("✗", "red") if result.problems else ("✓", "green")
     return StyledLine(f"{mark} {' · '.join(parts)} · {duration(result.seconds)}", style)
 
 
-def _advice(result: VerificationResult) -> Iterator[str]:
-    """What to do about each kind of finding."""
-    kinds = {finding.kind for finding in result.told}
-    if any(finding.rerun_restores for finding in result.told):
-        yield "Run the same `imgpool process` command again: what is missing, outdated or of another size is made anew."
-    if any(finding.kind == "changed" and not finding.rerun_restores for finding in result.told):
-        yield "Links, folders, other bytes of the same size: delete them before you run it, for it may not see them."
-    if "outdated" in kinds:
-        yield "What fails again stays outdated: `imgpool status` tells why; delete what must not pass for today's."
-    if "extra" in kinds:
-        if result.verification.unsettled:
-            yield "Extra files may be what a run wrote last before it was cut off: the same command makes those anew."
-        yield "Extra files that no run accounts for: look at them, and move or delete them."
-    if "unreadable" in kinds:
-        yield "Make readable what could not be read, then verify again."
+def _advice(result: VerificationResult) -> list[str]:
+    """Return what to do about the problems that were found."""
+    needs_deletion = any(file.state == "changed" and not file.rerun_restores for file in result.files)
+    has_extra = result.counts["extra"] > 0
+    applies = {
+        RUN_AGAIN: any(file.rerun_restores for file in result.files),
+        DELETE_FIRST: needs_deletion,
+        STILL_OUTDATED: result.counts["outdated"] > 0,
+        EXTRA_OF_UNFINISHED_RUN: has_extra and result.verification.may_have_unrecorded_outputs,
+        CHECK_EXTRA: has_extra,
+        MAKE_READABLE: result.counts["unreadable"] > 0,
+    }
+    return [advice for advice, is_needed in applies.items() if is_needed]
 
 
 def verification_json(result: VerificationResult) -> dict[str, Any]:
-    """What was found, as plain JSON values."""
-    listed = {
-        kind: [{"path": each.path, "reason": each.reason} for each in result.told if each.kind == kind]
-        for kind in WRONG
+    """Return the result as plain JSON values."""
+    problems = {
+        state: [{"path": file.path, "reason": file.reason} for file in result.files if file.state == state]
+        for state in PROBLEM_STATES
     }
     return {
         "checked": result.checked,
         "intact": result.counts["intact"],
-        **listed,
+        **problems,
         "seconds": round(result.seconds, 3),
         "output": result.verification.output,
     }

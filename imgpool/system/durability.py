@@ -1,13 +1,24 @@
-"""Make what was written durable."""
+"""Making written data durable."""
 
 import ctypes
 import os
 
 
 def sync_file_system(descriptor: int) -> None:
-    """Make all that was written to the file system of an open file durable.
+    """Make everything written to the file system of an open file durable.
 
-    The system tells of what it could not write since the file was opened: so it is to be one that stays open.
+    The system only reports write errors that occurred since the file was opened. Pass a file that stays open for as
+    long as data is written.
+
+    Parameters
+    ----------
+    descriptor
+        Descriptor of any open file on the file system.
+
+    Raises
+    ------
+    OSError
+        If something could not be written.
     """
     libc = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
     if libc and hasattr(libc, "syncfs"):

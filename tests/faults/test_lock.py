@@ -121,7 +121,7 @@ def test_a_run_that_stood_still_and_was_taken_over_stops_and_disturbs_nobody(tmp
             (tmp_path / "go").touch()
             os.kill(sleeper.pid, signal.SIGCONT)
             sleeper.join(PATIENCE)
-            assert f"another run has taken over {output}" in said.read_text()
+            assert f"another run took over {output}" in said.read_text()
             assert f"pid {os.getpid()} on" in said.read_text()
             assert run_file.read(str(output)) == held.info
             assert scratch.is_dir()

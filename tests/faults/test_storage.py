@@ -63,10 +63,14 @@ def finishes(photos, output, expected):
     assert "done" not in done or run_file.read(str(output)).how == "finished"
 
 
-def file_id(error):
-    """The function of imgpool's parent that met the error; "worker" where it was a worker."""
+def failing_function(error):
+    """Name the function of the parent that raised the error; "worker" if a worker did."""
     names = [frame.name for frame in traceback.extract_tb(error.__cause__.__traceback__)] if error.__cause__ else []
-    ours = [name for name in names if name in {"write", "_write", "_made", "__init__", "__enter__", "clock_ns"}]
+    ours = [
+        name
+        for name in names
+        if name in {"write", "_write", "_temporary_folder", "__init__", "__enter__", "output_clock_ns"}
+    ]
     return ours[-1] if ours else "worker"
 
 
@@ -80,7 +84,7 @@ def run_until_full(photos, output):
         return None
     assert stopped.message.endswith("the disk is full")
     assert "make space" in stopped.hint
-    return file_id(stopped)
+    return failing_function(stopped)
 
 
 def test_a_disk_that_is_full_at_any_point_stops_the_run_and_making_space_continues_it(photos, tmp_path, expected):
@@ -94,7 +98,7 @@ def test_a_disk_that_is_full_at_any_point_stops_the_run_and_making_space_continu
             remount(folder, "size=16m,nr_inodes=1000")
             finishes(photos, folder / "out", expected)
     # the lock, the run file, the scratch folder, the journal, an image, and nowhere
-    assert stopped_in >= {"__enter__", "write", "_made", "_write", "worker", None}
+    assert stopped_in >= {"__enter__", "write", "_temporary_folder", "_write", "worker", None}
 
 
 def test_a_disk_that_fills_up_again_and_again(photos, tmp_path, expected):
@@ -143,7 +147,7 @@ def test_an_output_that_is_unmounted_stops_the_run_and_nothing_is_made_in_its_st
             for _ in range(taken):
                 assert next(results).status == "done"
             unmount(folder)
-            stops(results, f"the output {folder}/out is gone")
+            stops(results, f"the output folder {folder}/out is gone")
             assert list(folder.iterdir()) == []
             subprocess.run(["mount", "--bind", tmp_path / "share", folder], check=True)
             assert {record["target"] for record in records(folder / "out")} <= expected.keys()
@@ -162,7 +166,7 @@ def test_an_output_that_is_removed_stops_the_run_and_is_not_made_again(photos, t
     results = prepare(photos, output=str(output)).results()
     next(results)
     os.rename(output, tmp_path / "away")
-    stops(results, f"the output {output} is gone")
+    stops(results, f"the output folder {output} is gone")
     assert not output.exists()
     os.rename(tmp_path / "away", output)
     finishes(photos, output, expected)
@@ -175,7 +179,7 @@ def test_an_input_that_is_unmounted_stops_the_run_instead_of_failing_file_by_fil
         for _ in range(taken):
             assert next(results).status == "done"
         unmount(folder)
-        stops(results, f"the input {folder} is gone")
+        stops(results, f"the input folder {folder} is gone")
     assert len(list(records(tmp_path / "out"))) == taken
 
 

@@ -65,7 +65,7 @@ def test_several_folders_keep_their_names(imgpool, photos, tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [("content", "the source changed"), ("recipe", "the recipe changed"), ("output", "the output is missing")],
+    [("content", "the source file changed"), ("recipe", "the recipe changed"), ("output", "the output is missing")],
 )
 def test_what_changed_runs_again_and_says_why(imgpool, photos, tmp_path, change, reason):
     command = ["process", photos, "-o", tmp_path / "out", "--serial", "--json"]

@@ -24,7 +24,7 @@ def pretend(*, locks=True, host=None):
 
     if not locks:
         filelock.lock_descriptor = no_locks
-        lock.SETTLING = 0.5
+        lock.RACE_DELAY_S = 0.5
     if host:
         socket.gethostname = lambda: host
         run_file.boot_id = lambda: f"boot of {host}"

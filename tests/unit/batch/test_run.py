@@ -86,7 +86,7 @@ def test_a_changed_parameter_runs_all_again_and_says_why(photos, tmp_path):
 def test_a_changed_source_runs_again_alone(photos):
     run(photos)
     write_png(photos / "b.png", 16)
-    assert reasons(prepare(photos)) == ["the source changed in size", "", ""]
+    assert reasons(prepare(photos)) == ["the source file changed in size", "", ""]
 
 
 def test_fresh_runs_all_again(photos):

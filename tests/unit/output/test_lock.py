@@ -29,7 +29,7 @@ def _without_locks(monkeypatch):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(filelock, "lock_descriptor", lock_descriptor)
-    monkeypatch.setattr(lock, "SETTLING", 0.01)
+    monkeypatch.setattr(lock, "RACE_DELAY_S", 0.01)
 
 
 def lock_of(output, key="key", **changes):
@@ -69,7 +69,7 @@ def test_a_second_run_is_refused_by_the_name_of_the_first_and_changes_nothing(ou
         with pytest.raises(RunError, match=r"another run is writing into .*/out: pid \d+ on .*, since") as caught:
             lock_of(output).__enter__()
         assert "2026-11-22 21:03:11 UTC" in caught.value.message
-        for word in (f"kill {os.getpid()}", first.info.host, "-o"):
+        for word in (f"kill {os.getpid()}", first.info.host, "`output`"):
             assert word in caught.value.hint
         assert run_file.read(output) == first.info
         first.check()
@@ -77,7 +77,7 @@ def test_a_second_run_is_refused_by_the_name_of_the_first_and_changes_nothing(ou
 
 
 def test_a_run_that_has_the_lock_and_does_not_say_who_it_is_is_waited_for_not_for_ever(output, monkeypatch):
-    monkeypatch.setattr(lock, "PATIENCE", 0.2)
+    monkeypatch.setattr(lock, "LOCK_TIMEOUT_S", 0.2)
     killed(output)
     with open(os.path.join(output, ".imgpool", "lock"), "w") as file:
         filelock.lock_descriptor(file.fileno(), blocking=False)
@@ -190,7 +190,7 @@ def test_without_locks_whoever_wrote_the_run_file_last_has_won(output, monkeypat
 def test_without_locks_a_run_whose_half_written_run_file_another_one_cleared_away_has_lost(output, monkeypatch):
     def fsync(_descriptor):
         monkeypatch.setattr(os, "fsync", bool)
-        run_file.remove_half_written(output)
+        run_file.remove_temporary_files(output)
         write_elsewhere(output)
 
     monkeypatch.setattr(os, "fsync", fsync)
@@ -202,10 +202,8 @@ def test_a_run_that_was_taken_over_says_so_and_leaves_the_run_file_and_the_scrat
     held = lock_of(output).__enter__()
     other = write_elsewhere(output)
     before = os.stat(run_path(output)).st_mtime_ns
-    for act in (held.check, held.touch):
-        with pytest.raises(
-            RunError, match=f"another run has taken over .*: pid 4711 on {ELSEWHERE}, since 2026"
-        ) as error:
+    for act in (held.check, held.heartbeat):
+        with pytest.raises(RunError, match=f"another run took over .*: pid 4711 on {ELSEWHERE}, since 2026") as error:
             act()
         assert "kill 4711" in error.value.hint
     held.__exit__(None, None, None)
@@ -216,7 +214,7 @@ def test_a_run_that_was_taken_over_says_so_and_leaves_the_run_file_and_the_scrat
 def test_a_run_shows_that_it_lives(output):
     with lock_of(output) as held:
         os.utime(run_path(output), (1, 1))
-        held.touch()
+        held.heartbeat()
         assert os.stat(run_path(output)).st_mtime_ns >= held.info.unsettled_since_ns
 
 

@@ -9,7 +9,7 @@ from imgpool.output import reader, run_file
 from imgpool.output.journal import Entry
 from imgpool.output.layout import journal_path, run_path
 from imgpool.output.reader import JournalReader, last_run, not_an_output_error
-from imgpool.output.run_file import instant, who
+from imgpool.output.run_file import describe_run, readable_time
 from tests.support.past_runs import ENDED, KILLED, done, write_journal, write_run
 from tests.support.run_files import write_elsewhere
 
@@ -67,7 +67,7 @@ def test_a_torn_line_costs_none_of_those_after_it(output):
 def test_without_a_journal_there_is_nothing_to_read(output):
     follower = JournalReader(output, Entry)
     assert targets(follower) == []
-    assert not follower.is_cut_off()
+    assert not follower.is_truncated()
     write_journal(output, done(output))
     assert targets(follower) == ["a.png"]
 
@@ -76,9 +76,9 @@ def test_a_journal_that_became_shorter_is_noticed(output):
     write_journal(output, done(output), done(output, "b.png"))
     follower = JournalReader(output, Entry)
     list(follower.entries())
-    assert not follower.is_cut_off()
+    assert not follower.is_truncated()
     os.truncate(journal_path(output), 10)
-    assert follower.is_cut_off()
+    assert follower.is_truncated()
 
 
 def test_a_newer_journal_is_refused(output):
@@ -138,8 +138,8 @@ def test_a_run_file_that_cannot_be_read_is_a_sentence(output):
 
 
 def test_a_run_in_a_few_words(output):
-    assert instant("2026-11-22T21:03:11Z") == "2026-11-22 21:03:11 UTC"
-    assert who(write_run(output, pid=4711, host="labpc")) == "pid 4711 on labpc, since 2026-11-22 21:03:11 UTC"
+    assert readable_time("2026-11-22T21:03:11Z") == "2026-11-22 21:03:11 UTC"
+    assert describe_run(write_run(output, pid=4711, host="labpc")) == "pid 4711 on labpc, since 2026-11-22 21:03:11 UTC"
 
 
 def test_the_output_beside_an_input_is_what_was_meant(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 
 from imgpool.core.errors import UsageError
 from imgpool.output.layout import run_path
-from imgpool.output.run_file import RunInfo, clock_ns, is_alive, read, write
+from imgpool.output.run_file import RunInfo, is_alive, output_clock_ns, read, write
 from imgpool.system import process_identity
 from imgpool.system.process_identity import process_start_time
 from tests.support.run_files import run_of, write_elsewhere
@@ -90,16 +90,16 @@ def test_a_write_that_fails_leaves_the_old_one_and_no_litter(output, monkeypatch
 
 def test_the_end_settles_what_is_not_left():
     info = run_of(unsettled_since_ns=5, unsettled=("a", "b"))
-    left = info.ending("interrupted", ("a",))
+    left = info.ended_now("interrupted", ("a",))
     assert (left.how, left.unsettled, left.unsettled_since_ns) == ("interrupted", ("a",), 5)
     assert left.ended
-    assert info.ending("finished", ()).unsettled_since_ns is None
+    assert info.ended_now("finished", ()).unsettled_since_ns is None
 
 
 def test_this_process_is_alive_until_its_run_has_ended(output):
     info = run_of()
     assert is_alive(output, info)
-    assert not is_alive(output, info.ending("finished", ()))
+    assert not is_alive(output, info.ended_now("finished", ()))
 
 
 @pytest.mark.parametrize("changes", [{"process_started": 1.0}, {"boot": "an earlier one"}])
@@ -164,10 +164,10 @@ def test_a_run_elsewhere_whose_run_file_is_gone_is_not_alive(output):
 
 
 def test_the_clock_is_that_of_files_and_leaves_none(output):
-    before = clock_ns(output)
+    before = output_clock_ns(output)
     with open(os.path.join(output, "file"), "wb") as file:
         written = os.fstat(file.fileno()).st_mtime_ns
-    assert before <= written <= clock_ns(output)
+    assert before <= written <= output_clock_ns(output)
     assert os.listdir(os.path.join(output, ".imgpool")) == []
 
 

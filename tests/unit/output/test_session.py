@@ -31,8 +31,8 @@ def output(tmp_path):
 
 @pytest.fixture
 def _quick(monkeypatch):
-    monkeypatch.setattr(session, "COMMIT_SECONDS", 0.01)
-    monkeypatch.setattr(session, "TOUCH_SECONDS", 0.02)
+    monkeypatch.setattr(session, "COMMIT_INTERVAL_S", 0.01)
+    monkeypatch.setattr(session, "HEARTBEAT_INTERVAL_S", 0.02)
 
 
 quick = pytest.mark.usefixtures("_quick")
@@ -149,7 +149,7 @@ def test_a_run_that_was_taken_over_stops_and_claims_nothing_more(output):
             held.record(done(output))
             assert stopped.wait(30)
 
-    with pytest.raises(RunError, match="taken over"):
+    with pytest.raises(RunError, match="took over"):
         run()
     assert (run_file.read(output).token, run_file.read(output).ended) == ("theirs", None)
     assert read_journal(output) == {}
@@ -164,6 +164,20 @@ def test_the_scratch_folder_is_empty_of_this_run_alone_and_gone_at_the_end(outpu
         assert second.scratch != first.scratch
 
 
+def test_partial_files_of_a_killed_run_are_removed_first(photos, output):
+    """On a full disk, they may take the very space that the next run needs."""
+    scratch = os.path.join(output, ".imgpool", "tmp")
+    os.makedirs(os.path.join(scratch, "0123"))
+    litter = [os.path.join(scratch, "0123", ".imgpool-1-1.png"), os.path.join(output, ".imgpool", "run-0123.tmp")]
+    for path in litter:
+        open(path, "wb").close()
+    results = prepare(photos, output=output).results()
+    assert next(results).status == "done"
+    assert not any(map(os.path.exists, litter))
+    assert statuses(results) == ["done"] * 2
+    assert not os.path.exists(scratch)
+
+
 def test_the_scratch_folder_of_a_run_that_took_over_stays(output):
     with start(output) as held:
         other = os.path.join(os.path.dirname(held.scratch), "another")
@@ -176,7 +190,7 @@ def test_the_scratch_folder_of_a_run_that_took_over_stays(output):
 def test_an_output_that_is_gone_is_told_at_the_first_image_that_cannot_be_written(output):
     with start(output) as held:
         shutil.rmtree(held.scratch)
-        with pytest.raises(RunError, match=r"the output .* is gone") as caught:
+        with pytest.raises(RunError, match=r"the output folder .* is gone") as caught:
             held.record(failed(output, "write", "no such file or directory"))
     assert "bring it back" in caught.value.hint
     assert read_journal(output) == {}
@@ -186,7 +200,7 @@ def test_an_image_that_cannot_be_written_since_another_run_cleared_the_folder_te
     with start(output) as held:
         write_elsewhere(output)
         shutil.rmtree(held.scratch)
-        with pytest.raises(RunError, match="another run has taken over"):
+        with pytest.raises(RunError, match="another run took over"):
             held.record(failed(output, "write", "no such file or directory"))
 
 
@@ -203,7 +217,7 @@ def test_an_input_folder_that_is_gone_or_another_one_stops_the_run(photos, outpu
     os.rename(photos, f"{photos}-gone")
     if back:  # as the empty folder that a share was mounted on
         photos.mkdir()
-    with pytest.raises(RunError, match=f"the input {photos} is gone"):
+    with pytest.raises(RunError, match=f"the input folder {photos} is gone"):
         list(planned.results())
     assert read_journal(output) == {}
     shutil.rmtree(photos, ignore_errors=True)
@@ -221,8 +235,8 @@ def test_only_the_folder_of_the_image_is_asked(tmp_path, output):
 
 
 def test_a_pool_that_is_forked_while_the_journal_is_kept_is_not_disturbed(photos, output, monkeypatch):
-    monkeypatch.setattr(session, "COMMIT_SECONDS", 0.0)
-    monkeypatch.setattr(session, "TOUCH_SECONDS", 0.0)
+    monkeypatch.setattr(session, "COMMIT_INTERVAL_S", 0.0)
+    monkeypatch.setattr(session, "HEARTBEAT_INTERVAL_S", 0.0)
     for _ in range(3):
         results = imgpool.process(photos, output=output, fresh=True, workers=2, start_method="fork")
         assert statuses(results) == ["done"] * 3

@@ -10,7 +10,7 @@ from imgpool.core.errors import RunError, UsageError
 from imgpool.output import verify
 from imgpool.output.layout import journal_path
 from imgpool.output.verify import CheckedFile, Verification
-from tests.support.past_runs import ENDED, KILLED, failed, write_journal, write_run
+from tests.support.past_runs import ENDED, KILLED, done, failed, write_journal, write_run
 from tests.support.run_files import write_elsewhere
 from tests.support.small_runs import close_folder, outputs, run
 
@@ -28,12 +28,12 @@ def check_files(output):
 
 def kinds(output):
     """What is not intact, by path."""
-    return {each.path: each.kind for each in check_files(output) if each.kind != "intact"}
+    return {each.path: each.state for each in check_files(output) if each.state != "intact"}
 
 
 def only(output):
     """The one finding that is not intact."""
-    (found,) = [each for each in check_files(output) if each.kind != "intact"]
+    (found,) = [each for each in check_files(output) if each.state != "intact"]
     return found
 
 
@@ -48,12 +48,12 @@ def flipped(data):
 def test_what_a_run_wrote_is_intact(output):
     found = check_files(output)
     assert sorted(each.path for each in found) == outputs(output) == ["b.png", "trip/a.png", "z.png"]
-    assert {each.kind for each in found} == {"intact"}
+    assert {each.state for each in found} == {"intact"}
 
 
 def test_a_missing_output_is_made_again(output):
     (output / "b.png").unlink()
-    assert only(output) == CheckedFile("missing", "b.png", "it is not there any more", rerun_restores=True)
+    assert only(output) == CheckedFile("missing", "b.png", "it does not exist any more", rerun_restores=True)
 
 
 def test_a_missing_folder_is_as_many_missing_outputs(output):
@@ -66,7 +66,7 @@ def test_a_missing_folder_is_as_many_missing_outputs(output):
 def test_another_size_is_a_change_that_a_run_sees(output, photos):
     overwrite(output / "b.png", lambda data: data + b"!")
     size = (output / "b.png").stat().st_size
-    reason = f"{size} bytes, where {size - 1} were written"
+    reason = f"{size} bytes instead of {size - 1}"
     assert only(output) == CheckedFile("changed", "b.png", reason, rerun_restores=True)
     run(photos, output=str(output))
     assert kinds(output) == {}
@@ -74,7 +74,7 @@ def test_another_size_is_a_change_that_a_run_sees(output, photos):
 
 def test_one_bit_is_a_change_that_a_run_does_not_see(output, photos):
     overwrite(output / "b.png", flipped)
-    assert only(output) == CheckedFile("changed", "b.png", "other bytes of the same size")
+    assert only(output) == CheckedFile("changed", "b.png", "same size, different content")
     run(photos, output=str(output))
     assert kinds(output) == {"b.png": "changed"}
 
@@ -82,11 +82,11 @@ def test_one_bit_is_a_change_that_a_run_does_not_see(output, photos):
 def test_the_output_of_an_earlier_run_is_outdated_where_the_last_one_failed(output, photos):
     (photos / "b.png").write_bytes(b"no picture")
     run(photos, output=str(output))
-    assert only(output).kind == "outdated"
+    assert only(output).state == "outdated"
     overwrite(output / "b.png", flipped)
-    assert only(output) == CheckedFile("changed", "b.png", "other bytes of the same size", rerun_restores=True)
+    assert only(output) == CheckedFile("changed", "b.png", "same size, different content", rerun_restores=True)
     (output / "b.png").unlink()
-    assert only(output).kind == "absent"
+    assert only(output).state == "absent"
 
 
 def test_a_failed_image_has_no_output(photos, tmp_path):
@@ -127,8 +127,8 @@ def test_imgpools_own_folder_and_what_systems_leave_behind_are_not_extra(output)
 def test_the_results_of_another_run_have_a_journal_of_their_own(output, photos):
     run(photos, output=str(output / "again"))
     verification = Verification(str(output))
-    assert {each.kind for each in verification.check_files()} == {"intact"}
-    assert verification.left_out == ["again"]
+    assert {each.state for each in verification.check_files()} == {"intact"}
+    assert verification.other_outputs == ["again"]
     assert kinds(output / "again") == {}
 
 
@@ -137,7 +137,7 @@ def test_a_link_is_no_output_whatever_it_leads_to(output, tmp_path, same_bytes):
     other = tmp_path / "other.png"
     shutil.move(output / "b.png", other)
     (output / "b.png").symlink_to(other if same_bytes else tmp_path / "absent")
-    assert only(output) == CheckedFile("changed", "b.png", "a link stands there now")
+    assert only(output) == CheckedFile("changed", "b.png", "replaced by a link")
 
 
 def test_links_to_folders_are_not_followed(output, tmp_path):
@@ -156,11 +156,11 @@ def test_a_folder_of_outputs_may_have_moved_to_another_disk(output, tmp_path):
     assert kinds(output) == {"trip/a.png": "changed"}
 
 
-@pytest.mark.parametrize(("make", "what"), [(os.mkdir, "a folder"), (os.mkfifo, "no regular file")])
+@pytest.mark.parametrize(("make", "what"), [(os.mkdir, "a folder"), (os.mkfifo, "a special file")])
 def test_what_is_no_file_is_not_read(output, make, what):
     (output / "b.png").unlink()
     make(output / "b.png")
-    assert only(output) == CheckedFile("changed", "b.png", f"{what} stands there now")
+    assert only(output) == CheckedFile("changed", "b.png", f"replaced by {what}")
 
 
 def test_what_cannot_be_read_is_told(output, monkeypatch):
@@ -179,7 +179,7 @@ def test_what_cannot_be_read_is_told(output, monkeypatch):
 def test_a_folder_that_cannot_be_listed_is_told(output, monkeypatch):
     close_folder(monkeypatch, "trip")
     found = only(output)
-    assert (found.kind, found.path) == ("unreadable", "trip")
+    assert (found.state, found.path) == ("unreadable", "trip")
     assert "permission denied" in found.reason
 
 
@@ -195,42 +195,33 @@ def test_names_of_every_sort(photos, tmp_path):
 
 
 def test_many_files_are_told_in_the_order_of_the_journal(output, photos, monkeypatch):
-    monkeypatch.setattr(verify, "AHEAD", 1)
+    monkeypatch.setattr(verify, "MAX_QUEUED_FILES", 1)
     for number in range(20):
         shutil.copy(photos / "b.png", photos / f"{number}.png")
     run(photos, output=str(output))
     verification = Verification(str(output))
-    assert len(verification.known) == 23
-    assert [each.path for each in verification.check_files()] == list(verification.known)
+    assert len(verification.recorded) == 23
+    assert [each.path for each in verification.check_files()] == list(verification.recorded)
 
 
-def test_whoever_stops_looking_leaves_no_thread_behind(output, monkeypatch):
-    told = set()
-
-    def digest(path, leaving):
-        told.add(leaving)
-        return real(path, leaving)
-
-    real = verify._digest
-    monkeypatch.setattr(verify, "_digest", digest)
+def test_a_cancelled_verification_stops_reading(tmp_path):
+    """The second output is a sparse file of 1 TiB, which would take many minutes to read."""
+    output, size = str(tmp_path / "out"), 2**40
+    write_journal(output, done(output, "a.png"), done(output, "b.png", written=size))
+    for name, length in (("a.png", 3), ("b.png", size)):
+        with open(os.path.join(output, name), "wb") as file:
+            file.truncate(length)
     before = threading.active_count()
-    found = Verification(str(output)).check_files()
-    next(found)
-    found.close()
+    files = Verification(output).check_files()
+    assert next(files).path == "a.png"
+    files.close()
     assert threading.active_count() == before
-    assert [leaving.is_set() for leaving in told] == [True]
 
 
-def test_a_file_that_nobody_waits_for_is_not_read_to_its_end(output):
-    leaving = threading.Event()
-    leaving.set()
-    assert verify._digest(str(output / "b.png"), leaving) == verify.hashlib.sha256().digest()
-
-
-@pytest.mark.parametrize(("changes", "unsettled"), [(ENDED, False), ({"unsettled_since_ns": 1} | KILLED, True)])
-def test_a_run_that_was_cut_off_may_have_left_outputs_unaccounted_for(output, changes, unsettled):
+@pytest.mark.parametrize(("changes", "expected"), [(ENDED, False), ({"unsettled_since_ns": 1} | KILLED, True)])
+def test_a_run_that_was_cut_off_may_have_left_outputs_unaccounted_for(output, changes, expected):
     write_run(output, **changes)
-    assert Verification(str(output)).unsettled is unsettled
+    assert Verification(str(output)).may_have_unrecorded_outputs is expected
 
 
 def test_while_a_run_is_writing_nothing_can_be_told(output):
@@ -244,7 +235,7 @@ def test_a_run_that_wrote_meanwhile_spoils_the_findings(output, photos):
     found = Verification(str(output)).check_files()
     next(found)
     run(photos, output=str(output), fresh=True)
-    with pytest.raises(RunError, match="meanwhile"):
+    with pytest.raises(RunError, match="during the verification"):
         list(found)
 
 

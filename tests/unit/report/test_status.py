@@ -67,7 +67,7 @@ def test_a_run_that_is_going_on(output):
     info = write_run(output, found=4, to_do=4, since="2100-01-01T00:00:00Z")  # a clock that was set back
     write_journal(output, done(output))
     assert told(output)[1:] == [
-        f"  running: {status.who(info)}",
+        f"  running: {status.describe_run(info)}",
         "  1 done · 0 failed · 0 skipped · 3 left",
         "  It goes on; `imgpool status out --watch` follows it.",
     ]
@@ -97,7 +97,7 @@ def test_a_run_that_did_not_finish_says_why_and_how_to_go_on(output, changes, li
     info = write_run(output, **changes)
     write_journal(output)
     lines = told(output)
-    assert lines[1] == line.format(status.who(info))
+    assert lines[1] == line.format(status.describe_run(info))
     assert lines[2] == "✗ 0 done · 0 failed · 0 skipped · 10 left"
     assert lines[3:] == ["  Run the same command again to continue; what is done stays done."]
 

@@ -8,14 +8,17 @@ import pytest
 
 from imgpool.output.verify import Verification
 from imgpool.report import progress
-from imgpool.report.verify import VerificationResult, verification_json, verification_lines
+from imgpool.report.verify import (
+    CHECK_EXTRA,
+    DELETE_FIRST,
+    EXTRA_OF_UNFINISHED_RUN,
+    RUN_AGAIN,
+    STILL_OUTDATED,
+    VerificationResult,
+    verification_json,
+    verification_lines,
+)
 from tests.support.past_runs import ENDED, KILLED, done, failed, write_journal, write_run
-
-RUN_AGAIN = "  Run the same `imgpool process` command again: what is missing, outdated or of another size is made anew."
-DELETE = "  Links, folders, other bytes of the same size: delete them before you run it, for it may not see them."
-FAILS_AGAIN = "  What fails again stays outdated: `imgpool status` tells why; delete what must not pass for today's."
-CUT_OFF = "  Extra files may be what a run wrote last before it was cut off: the same command makes those anew."
-EXTRA = "  Extra files that no run accounts for: look at them, and move or delete them."
 
 
 @pytest.fixture
@@ -35,6 +38,10 @@ def made(output, name, content=b"abc"):
 
 def result(output, **options):
     return VerificationResult(Verification(str(output)), **{"quiet": True} | options)
+
+
+def indented(*lines):
+    return [f"  {line}" for line in lines]
 
 
 def told(output, verbosity=0):
@@ -60,14 +67,14 @@ def test_every_kind_is_named_with_its_reason(output):
     (output / "new\n.png").touch()
     lines = told(output)
     assert lines == [
-        "✗ gone.png · missing · it is not there any more",
-        "✗ longer.png · changed · 4 bytes, where 3 were written",
-        "✗ other.png · changed · other bytes of the same size",
-        "✗ old.png · outdated · of an earlier run; the last one failed to make it",
-        r"✗ new\n.png · extra · the journal does not know it",
+        "✗ gone.png · missing · it does not exist any more",
+        "✗ longer.png · changed · 4 bytes instead of 3",
+        "✗ other.png · changed · same size, different content",
+        "✗ old.png · outdated · made by an earlier run; the last run failed",
+        r"✗ new\n.png · extra · it is not in the journal",
         "✗ 5 outputs checked · 1 intact · 1 missing · 2 changed · 1 outdated · 1 extra · 0.5 s",
-        "  1 image failed without an output: see `imgpool status out`",
-        *(RUN_AGAIN, DELETE, FAILS_AGAIN, EXTRA),
+        "  1 image failed and left no output: see `imgpool status out`",
+        *indented(RUN_AGAIN, DELETE_FIRST, STILL_OUTDATED, CHECK_EXTRA),
     ]
     assert told(output, -1) == lines[:5]
     assert result(output).exit_code == 1
@@ -78,21 +85,21 @@ def test_every_kind_is_named_with_its_reason(output):
     [
         (lambda path: path.unlink(), [RUN_AGAIN]),
         (lambda path: path.write_bytes(b"abcd"), [RUN_AGAIN]),
-        (lambda path: path.write_bytes(b"abd"), [DELETE]),
-        (lambda path: path.with_name("b.png").touch(), [EXTRA]),
+        (lambda path: path.write_bytes(b"abd"), [DELETE_FIRST]),
+        (lambda path: path.with_name("b.png").touch(), [CHECK_EXTRA]),
     ],
 )
 def test_the_advice_is_for_what_there_is(output, spoil, advice):
     write_journal(str(output), made(output, "a.png"))
     spoil(output / "a.png")
-    assert told(output)[2:] == advice
+    assert told(output)[2:] == indented(*advice)
 
 
 def test_an_image_that_failed_is_no_error_of_the_output(output):
     write_journal(str(output), made(output, "a.png"), failed(str(output), "b.png"), failed(str(output), "c.png"))
     assert told(output) == [
         "✓ 1 output checked · 1 intact · 0.5 s",
-        "  2 images failed without an output: see `imgpool status out`",
+        "  2 images failed and left no output: see `imgpool status out`",
     ]
 
 
@@ -100,7 +107,10 @@ def test_a_run_that_was_killed_is_told_of_and_explains_extra_files(output):
     write_run(str(output), unsettled_since_ns=1, **KILLED)
     write_journal(str(output), made(output, "a.png"))
     (output / "b.png").touch()
-    assert told(output)[2:] == ["  the last run was killed: see `imgpool status out`", CUT_OFF, EXTRA]
+    assert told(output)[2:] == [
+        "  the last run was killed: see `imgpool status out`",
+        *indented(EXTRA_OF_UNFINISHED_RUN, CHECK_EXTRA),
+    ]
 
 
 def test_a_run_that_finished_is_not_told_of(output):
@@ -112,7 +122,7 @@ def test_a_run_that_finished_is_not_told_of(output):
 def test_results_of_another_run_are_told_of(output):
     write_journal(str(output), made(output, "a.png"))
     (output / "again" / ".imgpool").mkdir(parents=True)
-    assert told(output)[1:] == ["  again left out: results of another run of imgpool"]
+    assert told(output)[1:] == ["  again was not checked: it is an output folder of its own"]
 
 
 def test_json(output):
@@ -124,10 +134,10 @@ def test_json(output):
     assert found == {
         "checked": 2,
         "intact": 1,
-        "missing": [{"path": "b.png", "reason": "it is not there any more"}],
+        "missing": [{"path": "b.png", "reason": "it does not exist any more"}],
         "changed": [],
         "outdated": [],
-        "extra": [{"path": "new\n.png", "reason": "the journal does not know it"}],
+        "extra": [{"path": "new\n.png", "reason": "it is not in the journal"}],
         "unreadable": [],
         "output": str(output),
     }
