@@ -28,7 +28,7 @@ from imgpool.system.resources import available_cpus
 from imgpool.work.files import read
 from imgpool.work.loading import LoadLog, load_filters
 from imgpool.work.memory_estimate import MemoryEstimate
-from imgpool.work.process_file import Job, WorkerState, process, set_up
+from imgpool.work.process_file import Job, WorkerState, load_worker_state, process_file
 
 UNET = Path(__file__).parents[1] / "../shared/models/unet2d_nuclei_broad"
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
@@ -58,14 +58,14 @@ class Round:
 
 def once_per_worker(workshop: WorkerState, task: Task, memory: int | None = None) -> Result:
     """The task, with what the initializer has loaded."""
-    return _with_memory(process(workshop, task, memory))
+    return _with_memory(process_file(workshop, task, memory))
 
 
 def with_every_image(job: Job, task: Task, memory: int | None = None) -> Result:
     """The task, the model loaded in it."""
     filters = load_filters(job.recipe, LoadLog(job.scratch).add)
     return _with_memory(
-        process(WorkerState(job, filters, MemoryEstimate(job.recipe, Path(job.scratch, "f"))), task, memory)
+        process_file(WorkerState(job, filters, MemoryEstimate(job.recipe, Path(job.scratch, "f"))), task, memory)
     )
 
 
@@ -84,8 +84,8 @@ def ways(model: str) -> dict[str, Way]:
     """What is measured, by name."""
     recipe = Recipe.from_specs([f"model:path={model}"])
     return {
-        "no model": Way(Recipe.from_specs(["invert"]), set_up, once_per_worker),
-        "initializer": Way(recipe, set_up, once_per_worker),
+        "no model": Way(Recipe.from_specs(["invert"]), load_worker_state, once_per_worker),
+        "initializer": Way(recipe, load_worker_state, once_per_worker),
         "every image": Way(recipe, keep_job, with_every_image),
     }
 

@@ -18,7 +18,7 @@ from imgpool.core.task import Failure
 from imgpool.system.isolated import MEMORY_HINT, IsolatedError, ReportProgress, call_isolated
 from imgpool.system.memory import memory_use, reset_peak_memory
 from imgpool.system.resources import workers_within
-from imgpool.work.loading import Load, load_measured
+from imgpool.work.loading import StepLoad, load_measured
 
 OWN = 24 << 20
 """Bytes that a forked worker has to itself of what its host has imported: of all the rest there is one copy."""
@@ -38,7 +38,7 @@ class Trial:
         The most that it takes, while it loads or later.
     """
 
-    loads: tuple[Load, ...]
+    loads: tuple[StepLoad, ...]
     memory: int
     peak: int
 

@@ -28,8 +28,8 @@ from imgpool.output.session import Session, storage_errors
 from imgpool.system.gc_control import gc_paused
 from imgpool.system.resources import available_cpus, available_memory
 from imgpool.work.files import MAX_PIXELS
-from imgpool.work.loading import Load, LoadLog
-from imgpool.work.process_file import Job, process, set_up
+from imgpool.work.loading import LoadLog, StepLoad
+from imgpool.work.process_file import Job, load_worker_state, process_file
 
 if TYPE_CHECKING:
     from imgpool.batch.preflight import Trial
@@ -116,7 +116,7 @@ class Run:
         Of each step of the recipe, when the run was planned.
     trial : Trial or None
         What loading the recipe takes; None before that was tried, and where no step is heavy.
-    loads : tuple of Load
+    loads : tuple of StepLoad
         Every load of a heavy step in a worker, to its end; known when the run is over, which does not wait for a
         worker that is still loading.
 
@@ -139,7 +139,7 @@ class Run:
         refuse_unholdable(self.to_do, settings.recipe)
         self.metrics = RunMetrics()
         self.trial: Trial | None = None
-        self.loads: tuple[Load, ...] = ()
+        self.loads: tuple[StepLoad, ...] = ()
         self._stopping = False
 
     def stop(self) -> None:
@@ -253,7 +253,7 @@ class Run:
             job = Job(settings.recipe, session.scratch, settings.max_pixels, self.provenance)
             engine = ENGINES[settings.engine]
             try:
-                with closing(engine.run(self.to_do, process, partial(set_up, job), options)) as results:
+                with closing(engine.run(self.to_do, process_file, partial(load_worker_state, job), options)) as results:
                     for result in map(_mention_older_output, results):
                         session.record(result)
                         yield result

@@ -25,7 +25,7 @@ from imgpool.system.processes import (
     start_process_group,
 )
 from imgpool.system.threads import use_one_thread
-from imgpool.work.process_file import Job, WorkerState, process, set_up
+from imgpool.work.process_file import Job, WorkerState, load_worker_state, process_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,11 @@ def _set_up(job: Job) -> None:
     global _workshop  # noqa: PLW0603 - a pool's initializer can leave its work nowhere else
     use_one_thread()
     keep_freed_memory()
-    _workshop = set_up(job)
+    _workshop = load_worker_state(job)
 
 
 def _work(task: Task) -> Result:
-    return process(_workshop, task)
+    return process_file(_workshop, task)
 
 
 def _map(pool: Pool, tasks: Sequence[Task], chunksize: int | None) -> Iterator[Result]:

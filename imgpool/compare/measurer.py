@@ -17,7 +17,7 @@ from imgpool.output.layout import STATE_FOLDER
 from imgpool.output.run_file import RunInfo
 from imgpool.output.session import Session
 from imgpool.system.memory import MemoryMonitor
-from imgpool.work.process_file import Job, process, set_up
+from imgpool.work.process_file import Job, load_worker_state, process_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class Measurer:
         started = time.monotonic()
         with MemoryMonitor() as memory, self._session(folder, setup, len(tasks)) as session:
             engine = ENGINES[setup.engine].run(
-                self.move(tasks, folder), process, partial(set_up, self.job(session.scratch)), options
+                self.move(tasks, folder), process_file, partial(load_worker_state, self.job(session.scratch)), options
             )
             with closing(engine):
                 for result in engine:

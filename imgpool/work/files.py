@@ -1,4 +1,4 @@
-"""One file in, one file out: reading within limits, and writing that is whole or not there."""
+"""Read and write single image files: within limits, and never leaving a partial file."""
 
 import functools
 import hashlib
@@ -12,19 +12,20 @@ from typing import Any, Protocol
 from imgpool.core.catalogue import known_extensions, split_extension
 from imgpool.core.errors import ReadError, UsageError
 from imgpool.core.format import FilePath, Format
+from imgpool.core.hint import Hint
 from imgpool.core.image import Image, Properties
 
 MAX_PIXELS = 2**32
-"""Pixels in one file, over all its pages, unless ``--max-pixels`` says otherwise."""
+"""Default for the most pixels in one file, over all its pages."""
 
-SMALL = 256 * 1024**2
-"""Decoded bytes that are never suspicious, however small the file."""
+ALWAYS_ALLOWED_BYTES = 256 * 1024**2
+"""Decoded size that is never suspicious, however small the file is."""
 
 MAX_EXPANSION = 2000
-"""Decoded bytes per byte of file; deflate reaches 1,032."""
+"""Most decoded bytes per byte of the file; deflate reaches 1,032."""
 
-PIECE = 64 * 1024
-"""Bytes that are hashed at a time."""
+HASH_BLOCK_BYTES = 64 * 1024
+"""Bytes that are read and hashed at a time."""
 
 _serial_numbers = itertools.count()
 
@@ -67,35 +68,35 @@ def check_is_file(status: os.stat_result) -> None:
 
 
 def write(image: Image, path: FilePath, **options: object) -> tuple[str, ...]:
-    """Write an image file, whole or not at all.
+    """Write an image file, completely or not at all.
 
     Parameters
     ----------
     image
-        What to write.
+        The image.
     path
-        The file; its extension tells the format. An existing file is replaced.
+        The file; its extension names the format. An existing file is replaced.
     **options
-        The format's own, as ``imgpool formats NAME`` lists them.
+        Options of the format; ``imgpool formats NAME`` lists them.
 
     Returns
     -------
     tuple of str
-        What the format could not keep, such as "pixel_size"; empty when nothing was lost.
+        Names of the metadata that the format cannot store, such as "pixel_size"; usually empty.
 
     Raises
     ------
     UsageError
-        If the extension belongs to no known format, or an option does not fit.
+        If the extension belongs to no known format, or the format has no such option.
     WriteError
-        If the format cannot hold the pixels.
+        If the format cannot hold the image.
     OSError
         If the file cannot be written.
     """
     folder, name = os.path.split(path)
     temporary = temporary_name(folder, name)
     try:
-        lost = write_with(format_of(path), image, temporary, options)
+        lost = write_as(format_of(path), image, temporary, options)
         os.replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
@@ -103,75 +104,86 @@ def write(image: Image, path: FilePath, **options: object) -> tuple[str, ...]:
 
 
 def format_of(path: FilePath) -> Format:
-    """The format that a path's extension means; raises `UsageError` where there is none."""
+    """Return the format that a path's extension names; raise `UsageError` if there is none."""
     _, format_ = split_extension(os.path.basename(path))
     if format_ is None:
         raise UsageError(f"{os.fspath(path)}: no format has this extension", f"known: {known_extensions()}")
     return format_
 
 
-def write_with(format_: Format, image: Image, path: str, options: Mapping[str, Any]) -> tuple[str, ...]:
-    """Write with the writer's options checked and its defaults filled in."""
-    return format_.write(image, path, **_checked(format_, tuple(options.items())))
+def write_as(format_: Format, image: Image, path: str, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Write an image in a given format; the options are validated, and defaults filled in."""
+    return format_.write(image, path, **_validated_options(format_, tuple(options.items())))
 
 
 @functools.lru_cache(maxsize=16)
-def _checked(format_: Format, options: tuple[tuple[str, Any], ...]) -> Mapping[str, Any]:
+def _validated_options(format_: Format, options: tuple[tuple[str, Any], ...]) -> Mapping[str, Any]:
     return format_.validate(dict(options))
 
 
 def temporary_name(folder: str, name: str) -> str:
-    """A path in `folder` that no other process or call uses, with the extension of `name`."""
+    """Return a path in `folder` with the extension of `name`, which no other process or call uses."""
     stem, _ = split_extension(name)
     return os.path.join(folder, f".imgpool-{os.getpid()}-{next(_serial_numbers)}{name[len(stem) :]}")
 
 
 def check_limits(properties: Properties, file_size: int, max_pixels: int) -> None:
-    """Raise `ReadError` if a header promises more than may be decoded."""
+    """Raise `ReadError` if an image is too large to be decoded.
+
+    Parameters
+    ----------
+    properties
+        From the header.
+    file_size
+        Size of the file in bytes.
+    max_pixels
+        Most pixels over all pages; the samples of a pixel count once.
+    """
     if properties.pixel_count > max_pixels:
         raise ReadError(
-            f"{properties.pixel_count:,} pixels are more than the {max_pixels:,} allowed",
-            "raise --max-pixels if the file is sound",
+            f"it has {properties.pixel_count:,} pixels, more than the {max_pixels:,} that are allowed",
+            f"raise {Hint('max_pixels')} if the file is intact",
         )
-    if properties.nbytes > max(SMALL, MAX_EXPANSION * file_size):
+    if properties.nbytes > max(ALWAYS_ALLOWED_BYTES, MAX_EXPANSION * file_size):
         raise ReadError(
-            f"the header promises {properties.nbytes:,} bytes of pixels in a file of {file_size:,}: it is damaged",
+            f"it is damaged: its header declares {properties.nbytes:,} bytes of pixels, but the file has only "
+            f"{file_size:,} bytes",
             "copy it again",
         )
 
 
 def size_and_hash(path: FilePath) -> tuple[int, str]:
-    """The number of a file's bytes, and their sha256 in hexadecimal."""
+    """Return the size of a file in bytes, and its SHA-256 in hexadecimal."""
     digest = hashlib.sha256()
-    return _feed(digest, path).st_size, digest.hexdigest()
+    return _update(digest, path).st_size, digest.hexdigest()
 
 
 def source_hash(path: FilePath) -> str:
-    """What a source's bytes are known by when its time has moved; see `hash_source`."""
+    """Return the hash that recognises a source after its time has changed; see `hash_source`."""
     return hash_source(path)[0]
 
 
 def hash_source(path: FilePath) -> tuple[str, os.stat_result]:
-    """128 bits of XXH3, which is ten times as fast as sha256, and the file's status when all was read."""
+    """Return the 128-bit XXH3 of a file, ten times as fast as SHA-256, and its status after it was read."""
     import xxhash
 
     digest = xxhash.xxh3_128()
-    status = _feed(digest, path)
+    status = _update(digest, path)
     return digest.hexdigest(), status
 
 
 class _Digest(Protocol):
-    def update(self, piece: bytes, /) -> None: ...
+    def update(self, block: bytes, /) -> None: ...
 
 
-def _feed(digest: _Digest, path: FilePath) -> os.stat_result:
-    """Read a file to its end; its status then."""
-    descriptor, read = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)), 0
+def _update(digest: _Digest, path: FilePath) -> os.stat_result:
+    """Add a whole file to a digest; return the status of the file afterwards."""
+    descriptor, size = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)), 0
     try:
-        while piece := os.read(descriptor, PIECE):
-            digest.update(piece)
-            read += len(piece)
-            if len(piece) < PIECE and (status := os.fstat(descriptor)).st_size == read:  # as is usual: no need to ask
+        while block := os.read(descriptor, HASH_BLOCK_BYTES):
+            digest.update(block)
+            size += len(block)
+            if len(block) < HASH_BLOCK_BYTES and (status := os.fstat(descriptor)).st_size == size:  # saves a last read
                 return status
         return os.fstat(descriptor)
     finally:
@@ -179,7 +191,7 @@ def _feed(digest: _Digest, path: FilePath) -> os.stat_result:
 
 
 def megapixels(path: FilePath) -> float:
-    """Millions of pixels that a file's header promises; 0 where it cannot be read."""
+    """Return the megapixels that a file's header declares; 0 if the header cannot be read."""
     try:
         return format_of(path).properties(path).pixel_count / 1e6
     except (ReadError, OSError):

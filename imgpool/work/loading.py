@@ -1,4 +1,4 @@
-"""Loading the filters of a recipe, each once; what a heavy one takes is noted where the parent finds it."""
+"""Load the filters of a recipe, once per process, and record what the heavy ones cost."""
 
 import json
 import os
@@ -15,19 +15,19 @@ from imgpool.core.step import Step
 from imgpool.system.memory import memory_use
 
 
-class Load(NamedTuple):
-    """One heavy step, loaded by one process.
+class StepLoad(NamedTuple):
+    """What it cost one process to load one heavy step.
 
     Attributes
     ----------
     step
-        Its place in the recipe, from 0.
+        Position of the step in the recipe, from 0.
     pid
         The process.
     seconds
-        What it took.
+        Time.
     memory
-        Bytes that the process holds more since.
+        Additional memory of the process, in bytes.
     """
 
     step: int
@@ -36,33 +36,51 @@ class Load(NamedTuple):
     memory: int
 
 
-def load_filters(recipe: Recipe, note: Callable[[Load], object]) -> tuple[LoadedFilter, ...]:
-    """Load every filter of a recipe, in order; `note` is told of each that is heavy."""
+def load_filters(recipe: Recipe, on_load: Callable[[StepLoad], object]) -> tuple[LoadedFilter, ...]:
+    """Load every filter of a recipe, in order.
 
-    def load_and_note(number: int, step: Step) -> LoadedFilter:
-        loaded, load = load_measured(number, step)
-        note(load)
-        return loaded
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    on_load
+        Called after each heavy step.
+    """
 
-    return tuple(load_and_note(number, step) if step.heavy else step.load() for number, step in enumerate(recipe.steps))
+    def load_and_report(number: int, step: Step) -> LoadedFilter:
+        filter_, load = load_measured(number, step)
+        on_load(load)
+        return filter_
+
+    return tuple(
+        load_and_report(number, step) if step.heavy else step.load() for number, step in enumerate(recipe.steps)
+    )
 
 
-def load_measured(number: int, step: Step) -> tuple[LoadedFilter, Load]:
-    """Load a step of a recipe, and tell what that took."""
+def load_measured(number: int, step: Step) -> tuple[LoadedFilter, StepLoad]:
+    """Load a step of a recipe, and measure time and memory; `number` is its position."""
     before = memory_use().current
     started = time.perf_counter()
-    loaded = step.load()
+    filter_ = step.load()
     seconds = time.perf_counter() - started
     after = memory_use().current
-    return loaded, Load(number, os.getpid(), round(seconds, 6), max(0, after - before))
+    return filter_, StepLoad(number, os.getpid(), round(seconds, 6), max(0, after - before))
 
 
 def check_unchanged(recipe: Recipe, provenance: Sequence[Mapping[str, Any]] | None) -> None:
-    """Raise `WorkerError` if a file or model of a step is another than when the run was planned; None is any."""
+    """Raise `WorkerError` if a file or model of a step has changed since the run was planned.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    provenance
+        Of each step when the run was planned; None to accept any.
+    """
     for step, expected in zip(recipe.steps, provenance or (), strict=provenance is not None):
-        found = step.provenance
+        current = step.provenance
         for parameter, value in expected.items():
-            if found.get(parameter) != value:
+            if current.get(parameter) != value:
                 raise WorkerError(
                     f"the step {step.filter}: {step.values[parameter]} ({parameter}) has changed since the run began",
                     "run the same command again",
@@ -70,19 +88,19 @@ def check_unchanged(recipe: Recipe, provenance: Sequence[Mapping[str, Any]] | No
 
 
 class LoadLog:
-    """What the processes of a run tell of their loads: a line each in a file, so it stays when a process dies.
+    """Log file of the heavy steps that the processes of a run load; it survives the death of a process.
 
     Parameters
     ----------
     scratch
-        A folder of this run alone.
+        Folder that belongs to this run alone.
     """
 
     def __init__(self, scratch: str) -> None:
         self._path = Path(scratch, "loads.jsonl")
 
-    def add(self, load: Load) -> None:
-        """Add a line, at once and whole; where there is no room for it, a line is missing."""
+    def add(self, load: StepLoad) -> None:
+        """Append a line in one write; if the disk is full, the line is missing."""
         with suppress(OSError):
             descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             try:
@@ -90,17 +108,17 @@ class LoadLog:
             finally:
                 os.close(descriptor)
 
-    def read(self) -> tuple[Load, ...]:
-        """All that was noted; a line that was torn is passed over."""
+    def read(self) -> tuple[StepLoad, ...]:
+        """Return all entries; incomplete lines are skipped."""
         try:
             lines = self._path.read_bytes().splitlines()
         except OSError:
             return ()
-        return tuple(_parsed(lines))
+        return tuple(_parse(lines))
 
 
-def _parsed(lines: Iterable[bytes]) -> Iterator[Load]:
+def _parse(lines: Iterable[bytes]) -> Iterator[StepLoad]:
     for line in lines:
         with suppress(ValueError, TypeError):
             fields: dict[str, Any] = json.loads(line)
-            yield Load(**fields)
+            yield StepLoad(**fields)

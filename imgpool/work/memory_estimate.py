@@ -1,9 +1,9 @@
-"""How much memory an image takes: told from its header, and learnt from the images before it.
+"""Estimates of how much memory an image takes, from its header and from the images before it.
 
-Filters compute in 32-bit floats, and hold several copies. So what a recipe takes is counted in *copies*: of the
-image in floats, or in its own type where that is wider. That differs far less between images than multiples of
-their decoded size do, which are four times as high for 8 bits as for floats. Copies that images of 46 to 92 MB took,
-from TIFF to TIFF:
+Filters compute in 32-bit floats and hold several copies of an image. Therefore the memory that a recipe takes is
+counted in *copies*: multiples of the size of the image as 32-bit floats, or in its own dtype if that is wider. The
+number of copies depends on the dtype much less than multiples of the decoded size, which are four times higher for
+8-bit images than for floats. Copies measured with images of 46 to 92 MB, from TIFF to TIFF:
 
 ==================  =====  =====  ======  ======  =====  =====
 pixels              grey8   rgb8  grey16   rgb16  float  stack
@@ -17,8 +17,8 @@ enhance               5.8    5.8     6.5     6.9    5.2    1.9
 equalize_adapthist   11.4    5.0    11.6     5.2   12.1    1.8
 ==================  =====  =====  ======  ======  =====  =====
 
-Nobody has to know this table: workers learn, by the most that they have held in memory, from images that are large
-enough to show; and before one sends an image back, it looks up what the others have learnt.
+imgpool does not use this table. Each worker measures its peak memory with images that are large enough, and before it
+returns an image because of its estimate, it reads the measurements of the other workers.
 """
 
 import contextlib
@@ -26,7 +26,6 @@ import functools
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,140 +36,165 @@ from imgpool.core.image import Properties
 from imgpool.core.recipe import Recipe
 from imgpool.system.memory import memory_use, reset_peak_memory
 
-START = 8.0
-"""Copies to expect as long as no image of the kind was seen; nearly all filters take less."""
+INITIAL_COPIES = 8.0
+"""Copies assumed for a kind of image before one was measured; nearly all filters take fewer."""
 
-MARGIN = 1.25
-"""By how much the next image may exceed all before it."""
+SAFETY_FACTOR = 1.25
+"""Factor by which the next image may exceed all measured ones."""
 
-LEAST = 64 << 20
-"""Bytes of a copy from which on an image is measured: beside a smaller one, what libraries take would show."""
+MIN_MEASURED_BYTES = 64 << 20
+"""Size of a copy from which on an image is measured; with smaller ones, the memory of libraries would dominate."""
 
-Learn = Callable[[bool], None]
-
-_FLOAT = 4  # bytes
-
-
-def learn_nothing(_done: bool) -> None:  # noqa: FBT001 - a `Learn`
-    """Of an image that is too small to show."""
+_FLOAT_BYTES = 4
 
 
 class MemoryEstimate:
-    """Estimates what images take, and learns.
+    """Estimates the memory that images take, and measures it.
 
     Parameters
     ----------
     recipe
-        What is done to them.
+        The steps that the images pass.
     shared
-        A file in which all workers of a run leave what they have learnt.
+        File in which the workers of a run share their measurements.
     """
 
     def __init__(self, recipe: Recipe, shared: Path) -> None:
         self._steps = [(FILTERS[step.filter].infer_output, step.values) for step in recipe.steps]
         self._pixel_size = recipe.pixel_size
-        self._copy = functools.lru_cache(maxsize=64)(self._largest)  # most images of a folder are alike
-        self._seen: defaultdict[str, _Seen] = defaultdict(_Seen)
+        self._copy_size = functools.lru_cache(maxsize=64)(self._max_copy_size)  # most images of a folder are alike
+        self._measured: defaultdict[str, _MeasuredCopies] = defaultdict(_MeasuredCopies)
         self._shared = shared
-        self._at_first = memory_use().current
+        self._initial_memory = memory_use().current
 
-    def expect(self, properties: Properties, file_size: int, memory: int | None = None) -> int:
-        """The bytes that an image will take, by a careful estimate.
+    def expect(self, properties: Properties, file_size: int, limit: int | None = None) -> int:
+        """Return a conservative estimate of the memory that an image takes, in bytes.
 
         Parameters
         ----------
         properties
-            Its header.
+            From the header of the image.
         file_size
-            Bytes of its file, some of which may be held beside the pixels.
-        memory
-            The bytes that it may take; None for any number.
+            Size of the file in bytes: it can be in memory in addition to the pixels.
+        limit
+            Memory in bytes that the image may take; None for no limit.
 
         Raises
         ------
         MemoryNeeded
-            If these are fewer.
+            If the estimate exceeds the limit.
         """
         need = self._need(properties, file_size)
-        if memory is None or need <= memory:
+        if limit is None or need <= limit:
             return need
-        self._ask_others()
+        self._read_shared()
         need = self._need(properties, file_size)
-        if need > memory:
+        if need > limit:
             raise MemoryNeeded(need)
         return need
 
-    def watch(self, properties: Properties) -> Learn:
-        """Begin to learn from what an image takes, unless it is too small; say at its end whether it was done.
+    def start_measurement(self, properties: Properties) -> "PeakMeasurement | None":
+        """Start to measure the memory that an image takes; None if the image is too small for that."""
+        copy_size = self._copy_size(properties)
+        return PeakMeasurement(self, properties, copy_size) if copy_size >= MIN_MEASURED_BYTES else None
 
-        What counts is all that the process holds more than at first: memory that is free again, but was not given
-        back, may serve this image, and would not the next. Linux can forget what a process held at its highest;
-        elsewhere, only an image that takes more than all before it shows.
+    def add(self, properties: Properties, copies: float, *, succeeded: bool) -> None:
+        """Add a measurement, and share it if it is new.
+
+        Parameters
+        ----------
+        properties
+            Of the image.
+        copies
+            Peak memory in copies of the image.
+        succeeded
+            Whether the image was processed to its end; if not, it may take more.
         """
-        copy = self._copy(properties)
-        if copy < LEAST:
-            return learn_nothing
-        reset_peak_memory()
-        record = memory_use().peak
-        return functools.partial(self._learn, self._seen[_kind(properties)], copy, record)
+        measured = self._measured[_kind(properties)]
+        if measured.add(copies, succeeded=succeeded) and measured.complete:
+            self._write_shared()
 
-    def _learn(self, seen: "_Seen", copy: int, record: int, done: bool) -> None:  # noqa: FBT001 - a `Learn`
-        peak = memory_use().peak
-        if peak > record and seen.learn((peak - self._at_first) / copy, done=done) and seen.done:
-            self._tell_others()
+    @property
+    def initial_memory(self) -> int:
+        """Memory of this process in bytes before the first image."""
+        return self._initial_memory
 
     def _need(self, properties: Properties, file_size: int) -> int:
-        return int(self._seen[_kind(properties)].copies * self._copy(properties)) + file_size
+        return int(self._measured[_kind(properties)].estimate * self._copy_size(properties)) + file_size
 
-    def _ask_others(self) -> None:
-        with contextlib.suppress(OSError, ValueError):  # nothing there yet, or not to be had
-            for kind, most in json.loads(self._shared.read_text("utf-8")).items():
-                self._seen[kind].learn(most, done=True)
+    def _read_shared(self) -> None:
+        with contextlib.suppress(OSError, ValueError):  # not written yet, or not readable
+            for kind, copies in json.loads(self._shared.read_text("utf-8")).items():
+                self._measured[kind].add(copies, succeeded=True)
 
-    def _tell_others(self) -> None:
-        self._ask_others()
-        known = {kind: seen.most for kind, seen in self._seen.items() if seen.done}
-        mine = self._shared.with_name(f"{self._shared.name}-{os.getpid()}")
-        with contextlib.suppress(OSError):  # as well as can be: every worker learns for itself, too
-            mine.write_text(json.dumps(known), "utf-8")
-            mine.replace(self._shared)
+    def _write_shared(self) -> None:
+        self._read_shared()
+        copies = {kind: measured.copies for kind, measured in self._measured.items() if measured.complete}
+        temporary = self._shared.with_name(f"{self._shared.name}-{os.getpid()}")
+        with contextlib.suppress(OSError):  # each worker also has its own measurements
+            temporary.write_text(json.dumps(copies), "utf-8")
+            temporary.replace(self._shared)
 
-    def _largest(self, properties: Properties) -> int:
-        """The bytes of the image in floats, when it is largest: a step may enlarge it."""
-        most = _in_floats(properties)
+    def _max_copy_size(self, properties: Properties) -> int:
+        """Return the size of one copy in bytes where the image is largest: a step can enlarge it."""
+        size = _copy_size(properties)
         properties = replace(properties, pixel_size=properties.pixel_size or self._pixel_size)
-        with contextlib.suppress(FilterError):  # the filter itself will say it
+        with contextlib.suppress(FilterError):  # the filter itself will raise it again
             for infer_output, values in self._steps:
                 properties = infer_output(properties, values)
-                most = max(most, _in_floats(properties))
-        return most
+                size = max(size, _copy_size(properties))
+        return size
+
+
+class PeakMeasurement:
+    """Measurement of the memory that one image takes.
+
+    All memory beyond what the process held at first counts: freed memory that was not returned to the system may serve
+    this image, but not the next. Only Linux can restart the measurement of the peak; elsewhere, an image is measured
+    only if it takes more than all before it.
+    """
+
+    def __init__(self, estimate: MemoryEstimate, properties: Properties, copy_size: int) -> None:
+        self._estimate = estimate
+        self._properties = properties
+        self._copy_size = copy_size
+        reset_peak_memory()
+        self._earlier_peak = memory_use().peak
+
+    def finish(self, *, succeeded: bool) -> None:
+        """Add what the image took to the estimates."""
+        peak = memory_use().peak
+        if peak > self._earlier_peak:
+            copies = (peak - self._estimate.initial_memory) / self._copy_size
+            self._estimate.add(self._properties, copies, succeeded=succeeded)
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What images of one kind have taken: the most copies, and whether any of them was done."""
+class _MeasuredCopies:
+    """The most copies that an image of one kind took, and whether any of these images was processed to its end."""
 
-    most: float = 0.0
-    done: bool = False
+    copies: float = 0.0
+    complete: bool = False
 
     @property
-    def copies(self) -> float:
-        """How many to expect; of images that failed only the least is known."""
-        return MARGIN * self.most if self.done else max(START, MARGIN * self.most)
+    def estimate(self) -> float:
+        """Copies to expect; images that failed give only a lower bound."""
+        return SAFETY_FACTOR * self.copies if self.complete else max(INITIAL_COPIES, SAFETY_FACTOR * self.copies)
 
-    def learn(self, copies: float, *, done: bool) -> bool:
-        """Take note of an image; whether that was new."""
-        before = (self.most, self.done)
-        self.most = max(self.most, copies)
-        self.done |= done
-        return before != (self.most, self.done)
+    def add(self, copies: float, *, succeeded: bool) -> bool:
+        """Add a measurement; return whether it changed anything."""
+        before = (self.copies, self.complete)
+        self.copies = max(self.copies, copies)
+        self.complete |= succeeded
+        return before != (self.copies, self.complete)
 
 
 def _kind(properties: Properties) -> str:
-    """Images of one type and the same axes take about as many copies."""
+    """Return the kind of an image; images of one dtype and the same axes take about the same number of copies."""
     return f"{properties.dtype.str} {properties.axes}"
 
 
-def _in_floats(properties: Properties) -> int:
+def _copy_size(properties: Properties) -> int:
+    """Return the size in bytes of the image as 32-bit floats, or in its own dtype if that is wider."""
     itemsize = properties.dtype.itemsize
-    return properties.nbytes // itemsize * max(itemsize, _FLOAT)
+    return properties.nbytes // itemsize * max(itemsize, _FLOAT_BYTES)

@@ -1,6 +1,6 @@
-"""Importing this loads what a run takes on either side: to plan it, and to work on its images."""
+"""Modules that every run needs, in the parent and in the workers; importing this module imports them."""
 
-import imgpool.work.process_file  # noqa: F401 - what workers do
+import imgpool.work.process_file  # noqa: F401 - the workers call it
 from imgpool.core.catalogue import FORMATS
 
 FORMATS.names()

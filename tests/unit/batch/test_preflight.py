@@ -17,7 +17,7 @@ from imgpool.core.errors import WorkerError
 from imgpool.core.recipe import Recipe
 from imgpool.report.step_loads import loads_json
 from imgpool.system.resources import MIN_TASK_MEMORY
-from imgpool.work.loading import Load
+from imgpool.work.loading import StepLoad
 from tests.support.heavy_filter import installed, processes
 from tests.support.small_runs import prepare, statuses
 
@@ -169,7 +169,7 @@ def test_workers_that_load_for_long_are_not_replaced_by_others(photos):
 def test_memory_decides_how_many_workers_a_run_has(photos):
     run = prepare(photos, recipe=recipe("heavy"), workers=8, max_memory=4 * MIN_TASK_MEMORY)
     run.settings = replace(run.settings, engine="pool")
-    run.trial = Trial((Load(0, 1, 0.1, MIN_TASK_MEMORY),), memory=MIN_TASK_MEMORY, peak=MIN_TASK_MEMORY)
+    run.trial = Trial((StepLoad(0, 1, 0.1, MIN_TASK_MEMORY),), memory=MIN_TASK_MEMORY, peak=MIN_TASK_MEMORY)
     assert (run.wanted.workers, run.options.workers, run.options.memory) == (8, 2, 2 * MIN_TASK_MEMORY)
 
 

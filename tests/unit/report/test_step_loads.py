@@ -5,7 +5,7 @@ import pytest
 from imgpool.batch.preflight import Trial
 from imgpool.core.recipe import Recipe
 from imgpool.report.step_loads import load_lines, loads_json, preflight_lines
-from imgpool.work.loading import Load
+from imgpool.work.loading import StepLoad
 from tests.support.heavy_filter import installed
 from tests.support.small_runs import prepare, write_png
 
@@ -29,7 +29,7 @@ def test_nothing_is_told_of_a_recipe_that_was_not_tried(run):
 
 
 def test_what_loading_takes_is_told_on_demand_and_fewer_workers_always(run):
-    run.trial = Trial((Load(1, 9, 0.25, 50_000_000),), memory=100_000_000, peak=100_000_000)
+    run.trial = Trial((StepLoad(1, 9, 0.25, 50_000_000),), memory=100_000_000, peak=100_000_000)
     fewer = "  1 worker instead of 2: with the recipe loaded, each takes 100.0 MB, and all together may take 250.0 MB"
     assert list(preflight_lines(run, 0)) == [fewer]
     assert list(preflight_lines(run, 1)) == ["  heavy: tried, it loads in 250 ms and takes 50.0 MB", fewer]
@@ -38,9 +38,9 @@ def test_what_loading_takes_is_told_on_demand_and_fewer_workers_always(run):
 
 
 def test_loads_are_counted_with_their_medians(run):
-    run.loads = (Load(1, 9, 0.2, 50_000_000),)
+    run.loads = (StepLoad(1, 9, 0.2, 50_000_000),)
     assert list(load_lines(run)) == ["heavy: loaded once, 200 ms and 50.0 MB"]
-    run.loads += (Load(1, 8, 1.2, 50_000_000), Load(1, 7, 1.4, 52_000_000))
+    run.loads += (StepLoad(1, 8, 1.2, 50_000_000), StepLoad(1, 7, 1.4, 52_000_000))
     assert list(load_lines(run)) == ["heavy: loaded 3 times, 1.2 s and 50.0 MB each (medians)"]
     assert loads_json(run) == {
         "model_loads": 3,

@@ -1,7 +1,8 @@
-"""One file in, one file out: limits, and writing that is whole or not there."""
+"""Reading and writing single files: limits, and no partial files."""
 
 import os
 import resource
+import socket
 import struct
 import zlib
 from pathlib import Path
@@ -13,10 +14,11 @@ import pytest
 from imgpool.core.catalogue import FORMATS
 from imgpool.core.errors import ReadError, RecipeError, UsageError, WriteError
 from imgpool.core.image import Image, Properties
+from imgpool.formats.png import Png
 from imgpool.work.files import (
+    ALWAYS_ALLOWED_BYTES,
     MAX_EXPANSION,
     MAX_PIXELS,
-    SMALL,
     check_limits,
     format_of,
     megapixels,
@@ -32,7 +34,7 @@ IMAGE = Image.from_array(NOISE)
 
 
 def forged_png(path, width, height):
-    """A PNG of a few bytes whose header, with a sound checksum, promises `width` × `height` pixels."""
+    """Write a PNG of a few bytes whose header, with a valid checksum, declares `width` × `height` pixels."""
     encoded = bytearray(imagecodecs.png_encode(np.zeros((4, 4), np.uint8)))
     encoded[16:24] = struct.pack(">II", width, height)
     encoded[29:33] = struct.pack(">I", zlib.crc32(encoded[12:29]))
@@ -42,14 +44,14 @@ def forged_png(path, width, height):
 
 @pytest.fixture
 def no_large_file():
-    """Let no file grow beyond 1,000 bytes, as a disk that fills up does not."""
+    """Limit files to 1,000 bytes, as a full disk does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     yield
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_what_is_written_is_read_back(tmp_path):
+def test_written_image_is_read_back(tmp_path):
     assert write(IMAGE, tmp_path / "a.png", level=9) == ()
     assert np.array_equal(read(tmp_path / "a.png").pixels, NOISE)
     assert os.listdir(tmp_path) == ["a.png"]
@@ -61,7 +63,7 @@ def test_an_existing_file_is_replaced(tmp_path):
     assert np.array_equal(read(str(tmp_path / "a.png")).pixels, NOISE // 2)
 
 
-def test_replacing_a_hard_link_or_a_link_leaves_the_other_name_alone(tmp_path):
+def test_replacing_a_link_keeps_the_linked_file(tmp_path):
     write(IMAGE, tmp_path / "a.png")
     os.link(tmp_path / "a.png", tmp_path / "hard.png")
     (tmp_path / "soft.png").symlink_to("a.png")
@@ -73,7 +75,7 @@ def test_replacing_a_hard_link_or_a_link_leaves_the_other_name_alone(tmp_path):
 
 @pytest.mark.parametrize("name", [format_.name for format_ in FORMATS if format_.can_hold(IMAGE.properties)])
 @pytest.mark.usefixtures("no_large_file")
-def test_a_write_that_breaks_off_leaves_the_old_file_and_no_litter(tmp_path, name):
+def test_interrupted_write_keeps_the_old_file(tmp_path, name):
     target = tmp_path / f"a{FORMATS[name].extensions[0]}"
     target.write_bytes(b"old")
     with pytest.raises((OSError, RuntimeError, WriteError)):
@@ -82,7 +84,7 @@ def test_a_write_that_breaks_off_leaves_the_old_file_and_no_litter(tmp_path, nam
     assert os.listdir(tmp_path) == [target.name]
 
 
-def test_what_a_format_cannot_hold_leaves_the_old_file_and_no_litter(tmp_path):
+def test_refused_image_keeps_the_old_file(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"old")
     with pytest.raises(WriteError):
         write(Image.from_array(NOISE.astype(np.uint16)), tmp_path / "a.jpg")
@@ -91,19 +93,19 @@ def test_what_a_format_cannot_hold_leaves_the_old_file_and_no_litter(tmp_path):
 
 
 @pytest.mark.parametrize("options", [{"level": 10}, {"levle": 1}])
-def test_an_option_that_does_not_fit_writes_nothing(tmp_path, options):
+def test_invalid_option_writes_nothing(tmp_path, options):
     with pytest.raises(RecipeError):
         write(IMAGE, tmp_path / "a.png", **options)
     assert os.listdir(tmp_path) == []
 
 
-def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
+def test_writing_to_a_missing_folder_raises_os_error(tmp_path):
     with pytest.raises(OSError, match="No such file"):
         write(IMAGE, tmp_path / "absent" / "a.png")
 
 
 @pytest.mark.parametrize("name", ["a", "a.txt", ".png", "a.png.bak"])
-def test_a_name_without_a_known_extension_is_bad_usage(tmp_path, name):
+def test_unknown_extension_raises_usage_error(tmp_path, name):
     for ask in (format_of, read, lambda path: write(IMAGE, path)):
         with pytest.raises(UsageError, match="no format has this extension") as caught:
             ask(tmp_path / name)
@@ -111,7 +113,7 @@ def test_a_name_without_a_known_extension_is_bad_usage(tmp_path, name):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_missing_file_is_an_os_error(tmp_path):
+def test_reading_a_missing_file_raises_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         read(tmp_path / "absent.png")
 
@@ -131,7 +133,7 @@ def test_temporary_names_are_hidden_unique_and_keep_the_extension(tmp_path):
         assert format_of(path).name == "tiff"
 
 
-def test_a_temporary_name_is_short_however_long_the_name_is(tmp_path):
+def test_longest_file_name_can_be_written(tmp_path):
     write(IMAGE, tmp_path / ("x" * 251 + ".png"))
     assert len(os.listdir(tmp_path)) == 1
 
@@ -140,33 +142,33 @@ def flat(*shape, dtype="uint8", axes="YX"):
     return Properties(shape, np.dtype(dtype), axes)
 
 
-def test_more_pixels_than_allowed_are_refused_with_the_way_out():
+def test_too_many_pixels_are_refused_with_a_hint():
     check_limits(flat(10, 10), 100, 100)
-    with pytest.raises(ReadError, match="101 pixels are more than the 100") as caught:
+    with pytest.raises(ReadError, match="101 pixels, more than the 100") as caught:
         check_limits(flat(1, 101), 101, 100)
-    assert "--max-pixels" in caught.value.hint
+    assert "`max_pixels`" in caught.value.hint
 
 
-def test_samples_of_a_pixel_count_once_and_pages_count_each():
+def test_limit_counts_pages_but_not_samples():
     check_limits(flat(10, 10, 3, axes="YXS"), 300, 100)
     with pytest.raises(ReadError, match="200 pixels"):
         check_limits(flat(2, 10, 10, axes="ZYX"), 200, 100)
 
 
-def test_more_than_any_compression_reaches_is_refused_as_damage():
-    size = SMALL // MAX_EXPANSION + 1
+def test_impossible_expansion_is_refused_as_damage():
+    size = ALWAYS_ALLOWED_BYTES // MAX_EXPANSION + 1
     check_limits(flat(MAX_EXPANSION, size), size, MAX_PIXELS)
     with pytest.raises(ReadError, match="it is damaged") as caught:
         check_limits(flat(MAX_EXPANSION + 1, size), size, MAX_PIXELS)
     assert caught.value.hint == "copy it again"
 
 
-def test_a_small_picture_is_never_suspicious():
-    check_limits(flat(SMALL), 0, MAX_PIXELS)
+def test_small_image_passes_whatever_its_file_size():
+    check_limits(flat(ALWAYS_ALLOWED_BYTES), 0, MAX_PIXELS)
 
 
-def test_a_header_that_promises_everything_is_refused_before_memory_is_taken(tmp_path):
-    """65,535² pixels in a file of a few bytes: within the default number of pixels, and 4 GB."""
+def test_forged_size_within_max_pixels_is_refused(tmp_path):
+    """65,535² pixels in a file of a few bytes: below `MAX_PIXELS`, and 4 GB."""
     path = forged_png(tmp_path / "bomb.png", 65_535, 65_535)
     properties = format_of(path).properties(path)
     assert properties.pixel_count < MAX_PIXELS
@@ -174,13 +176,13 @@ def test_a_header_that_promises_everything_is_refused_before_memory_is_taken(tmp
         check_limits(properties, path.stat().st_size, MAX_PIXELS)
 
 
-def test_a_files_hash(tmp_path):
+def test_size_and_hash_of_a_file(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert size_and_hash(tmp_path / "a") == (3, digest)
 
 
-def test_a_source_is_known_by_its_bytes(tmp_path):
+def test_source_hash_depends_on_the_bytes_alone(tmp_path):
     for name, content in (("a", b"abc"), ("b", b"abc"), ("c", b"abd"), ("long", b"abc" * 100_000)):
         (tmp_path / name).write_bytes(content)
     known = {name: source_hash(tmp_path / name) for name in ("a", "b", "c", "long")}
@@ -188,8 +190,36 @@ def test_a_source_is_known_by_its_bytes(tmp_path):
     assert len(set(known.values())) == 3
 
 
-def test_megapixels_are_told_from_the_header_and_nothing_where_there_is_none(tmp_path):
+def test_megapixels_come_from_the_header(tmp_path):
     assert megapixels(forged_png(tmp_path / "a.png", 2000, 1000)) == 2.0
     (tmp_path / "bad.png").write_bytes(b"no picture")
     assert megapixels(tmp_path / "bad.png") == 0.0
     assert megapixels(tmp_path / "absent.png") == 0.0
+
+
+def test_two_writers_of_one_file_use_different_temporary_files(tmp_path, monkeypatch):
+    used = []
+    write_png = Png.write
+
+    def write_while_another_does(self, image, path, **options):
+        used.append(path)
+        if len(used) == 1:
+            write(image.with_pixels(255 - image.pixels), tmp_path / "a.png")
+        return write_png(self, image, path, **options)
+
+    monkeypatch.setattr(Png, "write", write_while_another_does)
+    monkeypatch.setattr(Png, "validate", lambda _self, options: dict(options))
+    write(IMAGE, tmp_path / "a.png")
+    assert len(set(used)) == 2
+    assert np.array_equal(read(tmp_path / "a.png").pixels, NOISE)
+    assert os.listdir(tmp_path) == ["a.png"]
+
+
+def test_devices_and_sockets_are_refused(tmp_path, monkeypatch):
+    (tmp_path / "null.png").symlink_to("/dev/null")
+    monkeypatch.chdir(tmp_path)  # a socket's path must be short
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket.png")
+        for name in ("null.png", "socket.png"):
+            with pytest.raises(ReadError, match="a pipe, a socket or a device"):
+                read(tmp_path / name)

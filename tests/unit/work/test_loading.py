@@ -1,4 +1,4 @@
-"""What loading takes is noted for heavy steps, where nobody's death can undo it."""
+"""Loading the filters of a recipe, and the log of what heavy ones cost."""
 
 import os
 import threading
@@ -9,8 +9,8 @@ import pytest
 from imgpool.core.errors import WorkerError
 from imgpool.core.image import Image
 from imgpool.core.recipe import Recipe
-from imgpool.work.loading import Load, LoadLog, check_unchanged, load_filters
-from imgpool.work.process_file import Job, set_up
+from imgpool.work.loading import LoadLog, StepLoad, check_unchanged, load_filters
+from imgpool.work.process_file import Job, load_worker_state
 from tests.support.heavy_filter import installed
 
 
@@ -21,21 +21,21 @@ def _heavy_filter(monkeypatch):
 
 
 @pytest.mark.usefixtures("_heavy_filter")
-def test_every_filter_is_loaded_in_order_and_the_heavy_ones_are_noted():
-    noted = []
-    filters = load_filters(Recipe.from_specs(["invert", "heavy", "heavy", "invert"]), noted.append)
+def test_filters_load_in_order_and_heavy_ones_are_reported():
+    loads = []
+    filters = load_filters(Recipe.from_specs(["invert", "heavy", "heavy", "invert"]), loads.append)
     image = Image(np.full((3, 3), 7, np.uint8), "YX")
     seen = []
     for filter_ in filters:
         image = filter_(image)
         seen.append(int(image.pixels[0, 0]))
     assert seen == [248, 7, 248, 7]
-    assert [(load.step, load.pid) for load in noted] == [(1, os.getpid()), (2, os.getpid())]
-    assert all(load.seconds > 0 and load.memory >= 0 for load in noted)
+    assert [(load.step, load.pid) for load in loads] == [(1, os.getpid()), (2, os.getpid())]
+    assert all(load.seconds > 0 and load.memory >= 0 for load in loads)
 
 
 @pytest.mark.usefixtures("_heavy_filter")
-def test_a_file_that_changes_between_plan_and_worker_stops_the_run(tmp_path):
+def test_file_that_changed_since_the_plan_stops_the_run(tmp_path):
     weights = tmp_path / "weights"
     weights.write_bytes(b"before")
     recipe = Recipe.from_specs(["invert", f"heavy:weights={weights}"])
@@ -44,32 +44,32 @@ def test_a_file_that_changes_between_plan_and_worker_stops_the_run(tmp_path):
     check_unchanged(recipe, None)
     weights.write_bytes(b"afterwards")
     with pytest.raises(WorkerError, match=f"the step heavy: {weights} .weights. has changed since the run began"):
-        set_up(Job(recipe, str(tmp_path), provenance=tuple(planned)))
-    set_up(Job(recipe, str(tmp_path)))
+        load_worker_state(Job(recipe, str(tmp_path), provenance=tuple(planned)))
+    load_worker_state(Job(recipe, str(tmp_path)))
 
 
-def test_notes_of_many_are_all_there_and_whole(tmp_path):
-    notes = LoadLog(str(tmp_path))
-    assert notes.read() == ()
-    loads = [Load(0, number, 0.25, 10**9 + number) for number in range(100)]
+def test_concurrent_entries_are_complete(tmp_path):
+    log = LoadLog(str(tmp_path))
+    assert log.read() == ()
+    loads = [StepLoad(0, number, 0.25, 10**9 + number) for number in range(100)]
     threads = [threading.Thread(target=LoadLog(str(tmp_path)).add, args=[load]) for load in loads]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(notes.read(), key=lambda load: load.pid) == loads
+    assert sorted(log.read(), key=lambda load: load.pid) == loads
 
 
-def test_a_torn_note_is_passed_over(tmp_path):
-    notes = LoadLog(str(tmp_path))
-    notes.add(Load(0, 1, 0.5, 3))
+def test_incomplete_entry_is_skipped(tmp_path):
+    log = LoadLog(str(tmp_path))
+    log.add(StepLoad(0, 1, 0.5, 3))
     with open(tmp_path / "loads.jsonl", "ab") as file:
         file.write(b'{"step": 0, "pi\n[]\n')
-    notes.add(Load(1, 2, 0.5, 3))
-    assert [load.pid for load in notes.read()] == [1, 2]
+    log.add(StepLoad(1, 2, 0.5, 3))
+    assert [load.pid for load in log.read()] == [1, 2]
 
 
-def test_no_image_is_lost_for_want_of_a_note(tmp_path):
+def test_unwritable_log_raises_nothing(tmp_path):
     gone = LoadLog(str(tmp_path / "gone"))
-    gone.add(Load(0, 1, 0.5, 3))
+    gone.add(StepLoad(0, 1, 0.5, 3))
     assert gone.read() == ()

@@ -1,7 +1,9 @@
-"""One file's life."""
+"""Processing one file, from its source to its target."""
 
 import os
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,16 +18,16 @@ from imgpool.core.image import Image, PixelSize
 from imgpool.core.recipe import Output, Recipe
 from imgpool.core.task import Task
 from imgpool.formats.png import PngReader
-from imgpool.work import process_file as process_module
+from imgpool.work import process_file as process_file_module
 from imgpool.work.files import read, size_and_hash, source_hash
-from imgpool.work.process_file import Job, process, set_up
+from imgpool.work.process_file import Job, load_worker_state, process_file
 
 PIXELS = np.random.default_rng(1).integers(0, 8, (40, 50), np.uint8)
 
 
 @pytest.fixture
 def task(tmp_path):
-    """A PNG to process, into a folder that is not there yet."""
+    """A PNG to process into a folder that does not exist yet."""
     source = tmp_path / "in" / "a.png"
     source.parent.mkdir()
     source.write_bytes(imagecodecs.png_encode(PIXELS))
@@ -38,10 +40,10 @@ def planned(source, target):
     return Task(str(source), str(target), status.st_size, status.st_mtime_ns)
 
 
-def workshop(task, *specs, output=None, **limits):
+def worker_state(task, *specs, output=None, **limits):
     recipe = Recipe.from_specs(specs)
     recipe = recipe.with_output(Output.parse(output)) if output else recipe
-    return set_up(Job(recipe, str(scratch(task)), **limits))
+    return load_worker_state(Job(recipe, str(scratch(task)), **limits))
 
 
 def scratch(task):
@@ -53,7 +55,7 @@ def files_below(folder):
 
 
 def assert_failed(result, task, stage):
-    """It failed in this stage, and nothing was written anywhere."""
+    """Check that a result failed in this stage, and that nothing was left in the scratch folder."""
     assert result.status == "failed"
     assert result.failure.stage == stage
     assert result.failure.message
@@ -61,8 +63,8 @@ def assert_failed(result, task, stage):
     assert os.listdir(scratch(task)) == []
 
 
-def test_a_done_result_tells_what_was_written(task):
-    result = process(workshop(task, "gaussian"), task)
+def test_result_describes_the_written_file(task):
+    result = process_file(worker_state(task, "gaussian"), task)
     assert (result.status, result.failure, result.task) == ("done", None, task)
     assert np.array_equal(read(task.target).pixels, Recipe.from_specs(["gaussian"]).apply(PIXELS))
     assert (result.shape, result.dtype, result.axes) == ((40, 50), "uint8", "YX")
@@ -74,86 +76,86 @@ def test_a_done_result_tells_what_was_written(task):
     assert os.listdir(scratch(task)) == []
 
 
-def test_results_and_jobs_cross_a_process_border(task):
-    made = workshop(task, "gaussian")
-    assert pickle.loads(pickle.dumps(made.job)) == made.job
-    result = process(made, task)
+def test_jobs_and_results_can_be_pickled(task):
+    state = worker_state(task, "gaussian")
+    assert pickle.loads(pickle.dumps(state.job)) == state.job
+    result = process_file(state, task)
     assert pickle.loads(pickle.dumps(result)) == result
 
 
-def test_the_same_bytes_every_time(task):
-    made = workshop(task, "gaussian")
-    assert process(made, task).sha256 == process(made, task).sha256
+def test_output_bytes_are_reproducible(task):
+    state = worker_state(task, "gaussian")
+    assert process_file(state, task).sha256 == process_file(state, task).sha256
 
 
-def test_the_output_settings_are_used(task, tmp_path):
-    small = process(workshop(task, output="png:level=9"), task).written
-    large = process(workshop(task, output="png:level=0"), task).written
+def test_output_settings_are_used(task, tmp_path):
+    small = process_file(worker_state(task, output="png:level=9"), task).written
+    large = process_file(worker_state(task, output="png:level=0"), task).written
     assert small < large
     to_jpeg = replace(task, target=str(tmp_path / "out" / "a.jpg"))
-    process(workshop(task, output="jpeg"), to_jpeg)
+    process_file(worker_state(task, output="jpeg"), to_jpeg)
     assert Path(to_jpeg.target).read_bytes()[:2] == b"\xff\xd8"
 
 
-def test_what_the_format_could_not_keep_is_told(task, tmp_path):
-    job = workshop(task, output="gif").job
+def test_result_names_metadata_that_was_not_stored(task, tmp_path):
+    job = worker_state(task, output="gif").job
     physical = replace(job, recipe=job.recipe.with_pixel_size(PixelSize(0.5, 0.5)))
-    result = process(set_up(physical), replace(task, target=str(tmp_path / "out" / "a.gif")))
+    result = process_file(load_worker_state(physical), replace(task, target=str(tmp_path / "out" / "a.gif")))
     assert result.status == "done"
     assert result.lost == ("pixel_size",)
 
 
-def test_the_task_comes_back_with_the_size_and_time_that_were_read(task):
-    """What the journal remembers must belong to the bytes that were processed, not to those that were planned."""
+def test_result_has_the_size_and_time_of_the_bytes_read(task):
+    """The journal must describe the bytes that were processed, not those that were planned."""
     stale = replace(task, size=1, mtime_ns=1)
-    assert process(workshop(task), stale).task == task
+    assert process_file(worker_state(task), stale).task == task
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
-def test_a_bad_file_fails_in_reading(task, content):
+def test_bad_file_fails_in_stage_read(task, content):
     Path(task.source).write_bytes(content)
-    result = process(workshop(task), task)
+    result = process_file(worker_state(task), task)
     assert_failed(result, task, "read")
     assert result.failure.error == "ReadError"
     assert list(result.seconds) == ["read"]
     assert not os.path.exists(task.target)
 
 
-def test_every_cut_of_a_file_fails_in_reading(task):
+def test_truncated_file_fails_in_stage_read(task):
     whole = Path(task.source).read_bytes()
-    made = workshop(task)
+    state = worker_state(task)
     for cut in range(0, len(whole) - 1, 37):
         Path(task.source).write_bytes(whole[:cut])
-        assert_failed(process(made, task), task, "read")
+        assert_failed(process_file(state, task), task, "read")
     assert not os.path.exists(task.target)
 
 
-def test_a_missing_file_fails_in_reading(task):
+def test_missing_file_fails_in_stage_read(task):
     os.unlink(task.source)
-    result = process(workshop(task), task)
+    result = process_file(worker_state(task), task)
     assert_failed(result, task, "read")
     assert result.failure.error == "FileNotFoundError"
 
 
-def test_a_part_that_is_not_there_fails_in_its_filter(task):
-    assert_failed(process(workshop(task, "select:z=3"), task), task, "filter")
+def test_selecting_a_missing_page_fails_in_stage_filter(task):
+    assert_failed(process_file(worker_state(task, "select:z=3"), task), task, "filter")
 
 
-def test_a_folder_named_like_an_image_fails_in_reading(task):
+def test_folder_named_like_an_image_fails_in_stage_read(task):
     os.unlink(task.source)
     os.mkdir(task.source)
-    assert_failed(process(workshop(task), task), task, "read")
+    assert_failed(process_file(worker_state(task), task), task, "read")
 
 
-def test_more_pixels_than_allowed_fail_in_reading(task):
-    result = process(workshop(task, max_pixels=1999), task)
+def test_too_many_pixels_fail_in_stage_read(task):
+    result = process_file(worker_state(task, max_pixels=1999), task)
     assert_failed(result, task, "read")
-    assert "--max-pixels" in result.failure.hint
-    assert process(workshop(task, max_pixels=2000), task).status == "done"
+    assert "`max_pixels`" in result.failure.hint
+    assert process_file(worker_state(task, max_pixels=2000), task).status == "done"
 
 
 @pytest.mark.parametrize("change", ["longer", "rewritten", "gone"])
-def test_a_source_that_changes_while_it_is_read_is_not_done(task, monkeypatch, change):
+def test_source_that_changes_while_it_is_read_fails(task, monkeypatch, change):
     path = task.source
     read_png = PngReader.read
 
@@ -168,7 +170,7 @@ def test_a_source_that_changes_while_it_is_read_is_not_done(task, monkeypatch, c
         return image
 
     monkeypatch.setattr(PngReader, "read", read_and_change)
-    result = process(workshop(task), task)
+    result = process_file(worker_state(task), task)
     assert_failed(result, task, "read")
     assert not os.path.exists(task.target)
     assert change == "gone" or "changed while it was read" in result.failure.message
@@ -200,51 +202,51 @@ def gives_nothing(_image: Image) -> Image:
         (unreadable, "unreadable", "UnreadableError"),
     ],
 )
-def test_whatever_a_filter_raises_fails_in_filtering(task, monkeypatch, function, spec, error):
+def test_any_exception_of_a_filter_fails_in_stage_filter(task, monkeypatch, function, spec, error):
     monkeypatch.setitem(FILTERS._built_in, function.__name__, image_filter(tiles="no")(function))
-    result = process(workshop(task, spec), task)
+    result = process_file(worker_state(task, spec), task)
     assert_failed(result, task, "filter")
     assert result.failure.error == error
     assert error in result.failure.traceback
     assert list(result.seconds) == ["read", "filter"]
 
 
-def test_a_filter_that_gives_no_image_is_a_failure(task, monkeypatch):
+def test_filter_that_returns_no_image_fails(task, monkeypatch):
     monkeypatch.setitem(FILTERS._built_in, "gives_nothing", image_filter(tiles="no")(gives_nothing))
-    assert process(workshop(task, "gives_nothing"), task).status == "failed"
+    assert process_file(worker_state(task, "gives_nothing"), task).status == "failed"
     assert not os.path.exists(task.target)
 
 
-def test_a_physical_length_without_a_pixel_size_fails_in_filtering(task):
-    result = process(workshop(task, "gaussian:sigma=1um"), task)
+def test_physical_length_without_pixel_size_fails_in_stage_filter(task):
+    result = process_file(worker_state(task, "gaussian:sigma=1um"), task)
     assert_failed(result, task, "filter")
     assert "`pixel_size=" in result.failure.hint
 
 
-def test_a_worker_refuses_what_takes_more_memory_than_it_is_given(task):
-    made = workshop(task, "gaussian")
+def test_task_above_its_memory_limit_raises_memory_needed(task):
+    state = worker_state(task, "gaussian")
     with pytest.raises(MemoryNeeded) as raised:
-        process(made, task, 1000)
+        process_file(state, task, 1000)
     need = raised.value.nbytes
     assert need > 4 * PIXELS.size
     with pytest.raises(MemoryNeeded):
-        process(made, task, need - 1)
+        process_file(state, task, need - 1)
     assert files_below(scratch(task).parent) == ["in/a.png"]
-    assert process(made, task, need).status == "done"
+    assert process_file(state, task, need).status == "done"
 
 
-def test_the_same_bytes_whatever_the_memory(task):
-    made = workshop(task, "gaussian:sigma=3")
-    assert len({process(made, task, memory).sha256 for memory in (None, 10**6, 10**12)}) == 1
+def test_output_bytes_do_not_depend_on_the_memory_limit(task):
+    state = worker_state(task, "gaussian:sigma=3")
+    assert len({process_file(state, task, memory).sha256 for memory in (None, 10**6, 10**12)}) == 1
 
 
-def test_a_file_that_must_not_be_read_is_refused_before_memory_is_asked_for(task):
-    assert process(workshop(task, max_pixels=1999), task, 1).status == "failed"
+def test_limits_are_checked_before_memory(task):
+    assert process_file(worker_state(task, max_pixels=1999), task, 1).status == "failed"
 
 
 @pytest.mark.parametrize("error", [MemoryError(), ValueError("OpenCV: (-4:Insufficient memory) Failed to allocate")])
 @pytest.mark.parametrize("stage", ["filter", "write"])
-def test_want_of_memory_is_a_failure_only_where_there_was_all_of_it(task, monkeypatch, stage, error):
+def test_out_of_memory_fails_only_without_a_memory_limit(task, monkeypatch, stage, error):
     def starve_filter(*_, **__):
         raise error
 
@@ -255,91 +257,114 @@ def test_want_of_memory_is_a_failure_only_where_there_was_all_of_it(task, monkey
     if stage == "filter":
         monkeypatch.setattr(Recipe, "apply_filters", starve_filter)
     else:
-        monkeypatch.setattr(process_module, "write_with", starve_writer)
-    made = workshop(task)
+        monkeypatch.setattr(process_file_module, "write_as", starve_writer)
+    state = worker_state(task)
     with pytest.raises(MemoryNeeded) as raised:
-        process(made, task, 10**9)
+        process_file(state, task, 10**9)
     assert raised.value.nbytes is None
     assert files_below(scratch(task).parent) == ["in/a.png"]
-    result = process(made, task)
+    result = process_file(state, task)
     assert_failed(result, task, stage)
     assert "--max-memory" in result.failure.hint
     assert result.failure.message.startswith("it needs more memory than there is (about 0 MB by its header)")
 
 
-def test_what_an_image_takes_is_learnt_while_it_is_processed(tmp_path):
+def test_memory_is_measured_while_an_image_is_processed(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "scratch").mkdir()
     np.save(tmp_path / "in" / "a.npy", np.zeros((8192, 8192), np.uint8))
     task = planned(tmp_path / "in" / "a.npy", tmp_path / "out" / "a.npy")
-    made = workshop(task, "invert")
+    state = worker_state(task, "invert")
     properties = read(task.source).properties
-    careful = made.footprint.expect(properties, 0)
-    assert process(made, task).status == "done"
-    assert properties.nbytes < made.footprint.expect(properties, 0) < careful / 2
+    careful = state.memory_estimate.expect(properties, 0)
+    assert process_file(state, task).status == "done"
+    assert properties.nbytes < state.memory_estimate.expect(properties, 0) < careful / 2
 
 
 def wide(image: Image) -> Image:
     return image.with_pixels(image.pixels.astype(np.uint16))
 
 
-def test_what_the_format_cannot_hold_fails_in_writing_and_keeps_the_old_output(task, tmp_path, monkeypatch):
+def test_refused_image_fails_in_stage_write_and_keeps_the_target(task, tmp_path, monkeypatch):
     monkeypatch.setitem(FILTERS._built_in, "wide", image_filter(tiles="no")(wide))
     target = tmp_path / "out" / "a.jpg"
     target.parent.mkdir()
     target.write_bytes(b"old")
     to_jpeg = replace(task, target=str(target))
-    result = process(workshop(task, "wide"), to_jpeg)
+    result = process_file(worker_state(task, "wide"), to_jpeg)
     assert_failed(result, to_jpeg, "write")
     assert result.failure.error == "WriteError"
     assert result.failure.hint
     assert target.read_bytes() == b"old"
 
 
-def test_a_file_in_the_place_of_the_targets_folder_fails_in_writing(task, tmp_path):
+def test_file_in_place_of_the_target_folder_fails_in_stage_write(task, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "trip").write_bytes(b"a file")
-    assert_failed(process(workshop(task), task), task, "write")
+    assert_failed(process_file(worker_state(task), task), task, "write")
     assert files_below(tmp_path / "out") == ["trip"]
 
 
-def test_a_folder_in_the_place_of_the_target_fails_in_writing(task):
+def test_folder_in_place_of_the_target_fails_in_stage_write(task):
     os.makedirs(task.target)
-    assert_failed(process(workshop(task), task), task, "write")
+    assert_failed(process_file(worker_state(task), task), task, "write")
 
 
-def test_a_scratch_folder_that_is_gone_fails_in_writing(task):
-    made = workshop(task)
+def test_missing_scratch_folder_fails_in_stage_write(task):
+    state = worker_state(task)
     scratch(task).rmdir()
-    result = process(made, task)
+    result = process_file(state, task)
     assert (result.status, result.failure.stage) == ("failed", "write")
     assert not os.path.exists(task.target)
 
 
 @pytest.mark.parametrize("link", [os.link, os.symlink])
-def test_a_target_that_is_linked_to_its_source_leaves_the_source_alone(task, link):
+def test_target_that_links_to_its_source_is_replaced(task, link):
     before = Path(task.source).read_bytes()
     os.makedirs(os.path.dirname(task.target))
     link(task.source, task.target)
-    assert process(workshop(task, "invert"), task).status == "done"
+    assert process_file(worker_state(task, "invert"), task).status == "done"
     assert Path(task.source).read_bytes() == before
     assert np.array_equal(read(task.target).pixels, 255 - PIXELS)
 
 
 @pytest.mark.parametrize("through", ["the same path", "a linked folder"])
-def test_a_target_that_is_its_source_is_never_replaced(task, tmp_path, through):
-    """The plan refuses this; but folders may change after the plan, and an input is never replaced."""
+def test_target_that_is_its_source_is_never_replaced(task, tmp_path, through):
+    """The plan refuses this as well, but folders can change after the plan."""
     before = Path(task.source).read_bytes()
     (tmp_path / "link").symlink_to(tmp_path / "in")
     folder = tmp_path / ("in" if through == "the same path" else "link")
-    result = process(workshop(task, "invert"), replace(task, target=str(folder / "a.png")))
+    result = process_file(worker_state(task, "invert"), replace(task, target=str(folder / "a.png")))
     assert Path(task.source).read_bytes() == before
     assert result.status == "failed"
 
 
-def test_odd_names_go_through(tmp_path, task):
+def test_unusual_file_names_are_processed(tmp_path, task):
     for name in ("\udcff.png", "new\nline.png", "-dash.png", "x" * 251 + ".png"):
         source = tmp_path / "in" / name
         os.link(task.source, source)
-        assert process(workshop(task), planned(source, tmp_path / "out" / name)).status == "done"
+        assert process_file(worker_state(task), planned(source, tmp_path / "out" / name)).status == "done"
         assert os.path.exists(tmp_path / "out" / name)
+
+
+STDERR_SCRIPT = """
+import multiprocessing, os, sys
+from imgpool.core.recipe import Recipe
+from imgpool.work.process_file import Job, load_worker_state
+
+def worker():
+    load_worker_state(Job(Recipe("none"), "."))
+    os.write(2, b"TIFFReadDirectory: Warning, unknown field\\n")
+    print("Python", file=sys.stderr)
+
+child = multiprocessing.get_context("fork").Process(target=worker)
+child.start()
+child.join()
+load_worker_state(Job(Recipe("none"), "."))
+os.write(2, b"the parent\\n")
+"""
+
+
+def test_workers_hide_the_warnings_of_c_libraries():
+    done = subprocess.run([sys.executable, "-c", STDERR_SCRIPT], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == "Python\nthe parent\n"
