@@ -45,22 +45,22 @@ $(VENV)/installed-bench: $(VENV)/installed
 	@touch $@
 
 bench: $(VENV)/installed-bench ## Measure speed against peers (40 minutes; ARGS=--quick for a try)
-	$(BIN)/python benchmarks/bench.py --disk $(ARGS)
+	$(BIN)/python -m benchmarks.bench --disk $(ARGS)
 
 bench-startup: $(VENV)/installed-check ## Measure what a start takes
-	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python -m benchmarks.startup
 
 bench-million: $(VENV)/installed-check ## Measure scan, plan and journal of a million files
-	$(BIN)/python benchmarks/million.py $(or $(FOLDER),/tmp/imgpool-million) --files 1000000
+	$(BIN)/python -m benchmarks.million $(or $(FOLDER),/tmp/imgpool-million) --files 1000000
 
 bench-models: $(VENV)/installed-check ## Measure what it saves to load a model once per worker
-	$(BIN)/python benchmarks/models.py $(ARGS)
+	$(BIN)/python -m benchmarks.models $(ARGS)
 
 simulate: $(VENV)/installed-check ## Compute where 4 to 128 workers would be bound
-	$(BIN)/python benchmarks/simulation.py $(ARGS)
+	$(BIN)/python -m benchmarks.simulation $(ARGS)
 
 bench-supervision: $(VENV)/installed-check ## Measure what supervision costs against a bare pool
-	$(BIN)/python benchmarks/supervision.py
+	$(BIN)/python -m benchmarks.supervision
 
 clean: ## Remove what was installed and made
 	rm -rf $(VENV) dist sample_images-processed .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -24,14 +24,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import machine
-import table
+from benchmarks import machine, table
+from benchmarks.methods import POOL, SERIAL, methods
+from benchmarks.peers.imagej import display
+from benchmarks.peers.method import Method
+from benchmarks.rounds import Place, Record, measure
+from benchmarks.workloads import WORKLOADS, Workload
 from imgpool.system.resources import available_cpus
-from methods import POOL, SERIAL, methods
-from peers.imagej import display
-from peers.method import Method
-from rounds import Place, Record, measure
-from workloads import WORKLOADS, Workload
 
 ROOM = 6e9  # bytes
 ON_DISK, DISK_PEERS = "tiny", ("imap_unordered", "GraphicsMagick")

@@ -4,10 +4,10 @@ import os
 import sys
 from importlib.util import find_spec
 
-from measuring import Command
-from peers import command_line, imagej
-from peers.method import Job, Method, script
-from workloads import Workload
+from benchmarks.measuring import Command
+from benchmarks.peers import command_line, imagej
+from benchmarks.peers.method import Job, Method, python_module
+from benchmarks.workloads import Workload
 
 POOL, SERIAL = "imgpool pool", "imgpool serial"
 
@@ -38,7 +38,7 @@ def methods(workload: Workload) -> list[Method]:
 
 def _bound(job: Job) -> list[Command]:
     return [
-        Command(script("bound.py", job.workload.job, job.folder, job.output, number, job.workers))
+        python_module("benchmarks.peers.bound", job.workload.job, job.folder, job.output, number, job.workers)
         for number in range(job.workers)
     ]
 
@@ -55,7 +55,7 @@ def _imgpool_serial(job: Job) -> list[Command]:
 def _textbook(name: str, way: str) -> Method:
     def commands(job: Job) -> list[Command]:
         words = (way, job.workload.job, job.folder, job.output, job.workload.suffix, job.workers)
-        return [Command(script("dispatch.py", *words))]
+        return [python_module("benchmarks.peers.dispatch", *words)]
 
     library = way.partition(".")[0]
     absent = library in {"joblib", "mpire", "dask"} and not find_spec(library)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    import models  # what workers call must be in a module
-
-    models.main()
+    import_module("benchmarks.models").main()  # worker processes import its functions by this name

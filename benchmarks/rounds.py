@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from corpora import VERSION
-from measuring import MethodError, run
-from methods import POOL, SERIAL
-from peers.method import HERE, Job, Method
-from workloads import Workload
+from benchmarks.corpora import VERSION
+from benchmarks.measuring import MethodError, run
+from benchmarks.methods import POOL, SERIAL
+from benchmarks.peers.method import ROOT, Job, Method
+from benchmarks.workloads import Workload
 
 FEW = 3
 """Methods that need not take part in each round take part in so many, and in no more than every other one."""
@@ -61,8 +61,8 @@ class Place:
         """A copy of a corpus, which is made if need be."""
         kept = self.cache / f"{name}-{count}-v{VERSION}"
         if not kept.exists():
-            words = [sys.executable, os.fspath(HERE.parent / "corpora.py"), name, str(count), os.fspath(kept)]
-            subprocess.run(words, check=True)  # noqa: S603 - our own script
+            words = [sys.executable, "-m", "benchmarks.corpora", name, str(count), os.fspath(kept)]
+            subprocess.run(words, check=True, cwd=ROOT)  # noqa: S603 - our own module
         copy = self.root / kept.name
         if not copy.exists():
             shutil.copytree(kept, copy)
@@ -190,8 +190,8 @@ class _Contender:
 
 def _difference(reference: Path, result: Path) -> Record:
     """How two images differ, found out by another process: this one stays small."""
-    words = [sys.executable, os.fspath(HERE.parent / "agreement.py"), os.fspath(reference), os.fspath(result)]
-    done = subprocess.run(words, check=False, capture_output=True, text=True)  # noqa: S603 - our own script
+    words = [sys.executable, "-m", "benchmarks.agreement", os.fspath(reference), os.fspath(result)]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, cwd=ROOT)  # noqa: S603 - our own module
     if done.returncode:
         raise MethodError(f"its result cannot be read: {done.stderr.strip().splitlines()[-1]}")
     found: Record = json.loads(done.stdout)[0]

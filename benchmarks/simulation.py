@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from heapq import heappop, heappush
+from importlib import import_module
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -265,6 +266,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    import simulation  # what workers call must be in a module
-
-    simulation.main()
+    import_module("benchmarks.simulation").main()  # worker processes import its functions by this name

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from importlib import import_module
 from queue import SimpleQueue
 
 from imgpool.core.engine import EngineOptions
@@ -205,6 +206,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    import supervision  # what workers call must be in a module
-
-    supervision.main()
+    import_module("benchmarks.supervision").main()  # worker processes import its functions by this name

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from methods import POOL, SERIAL
-from workloads import MAKESPAN, MEMORY, WORKLOADS, Target, Workload
+from benchmarks.methods import POOL, SERIAL
+from benchmarks.workloads import MAKESPAN, MEMORY, WORKLOADS, Target, Workload
 
 Record = dict[str, Any]
 GIGA, MEGA = 1e9, 1e6

@@ -7,8 +7,8 @@ is a slow level of compression are measured a second time with the fastest ("lev
 import shutil
 from collections.abc import Callable
 
-from measuring import Command
-from peers.method import Job, Method
+from benchmarks.measuring import Command
+from benchmarks.peers.method import Job, Method
 
 Words = Callable[[Job], list[str]]
 

@@ -72,12 +72,12 @@ WAYS = {
 
 def process(work: str, output: str, suffix: str, source: str) -> None:
     """Process one file."""
-    import_module(f"textbook.{work}").process(source, str(Path(output, Path(source).stem + suffix)))
+    import_module(f"benchmarks.peers.textbook.{work}").process(source, str(Path(output, Path(source).stem + suffix)))
 
 
 def main(way: str, work: str, folder: str, output: str, suffix: str, workers: str) -> None:
     """Process a folder."""
-    import_module(f"textbook.{work}")  # as the imports at the top of a script
+    import_module(f"benchmarks.peers.textbook.{work}")  # as the imports at the top of a script
     sources = sorted(str(path) for path in Path(folder).iterdir())
     WAYS[way](partial(process, work, output, suffix), sources, int(workers))
 

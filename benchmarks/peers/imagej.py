@@ -7,11 +7,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from measuring import Command
-from peers.method import HERE, Job, Method
+from benchmarks.measuring import Command
+from benchmarks.peers.method import Job, Method
 
 JAR = Path("/usr/share/java/ij.jar")  # where Debian puts it
-MACRO = HERE / "imagej.ijm"
+MACRO = Path(__file__).parent / "imagej.ijm"
 
 
 def methods() -> list[Method]:

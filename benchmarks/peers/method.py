@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from measuring import Command
-from workloads import Workload
+from benchmarks.measuring import Command
+from benchmarks.workloads import Workload
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).resolve().parents[2]
+"""Root of the repository, from which the modules of this package are run."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,6 @@ class Method:
         return workload.slow.get(self.name, workload.slow.get(self.name.split()[0], 1))
 
 
-def script(name: str, *words: object) -> list[str]:
-    """The command that runs a script of this folder."""
-    return [sys.executable, os.fspath(HERE / name), *map(str, words)]
+def python_module(name: str, *arguments: object) -> Command:
+    """Return the command that runs a module of this repository, such as "benchmarks.peers.bound"."""
+    return Command([sys.executable, "-m", name, *map(str, arguments)], folder=ROOT)

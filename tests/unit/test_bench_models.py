@@ -1,6 +1,6 @@
 """The benchmark of models: what it compares is the same work."""
 
-import models
+from benchmarks import models
 from tests.support.onnx_files import write_package
 
 

@@ -7,21 +7,18 @@ from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
 
-import bound
 import numpy as np
 import pytest
 
-import corpora
-import rounds
-import table
-from agreement import compare, read
+from benchmarks import corpora, rounds, table
+from benchmarks.agreement import compare, read
+from benchmarks.measuring import Command
+from benchmarks.methods import POOL, SERIAL, WAYS, methods
+from benchmarks.peers import bound, command_line
+from benchmarks.peers.method import Job, Method, python_module
+from benchmarks.workloads import WORKLOADS, Workload
 from imgpool import Recipe
 from imgpool import read as read_image
-from measuring import Command
-from methods import POOL, SERIAL, WAYS, methods
-from peers import command_line
-from peers.method import HERE, Job, Method
-from workloads import WORKLOADS, Workload
 
 TINY = next(workload for workload in WORKLOADS if workload.name == "tiny")
 
@@ -79,7 +76,7 @@ def test_the_textbook_script_does_what_the_bound_does(images, output, work):
     source = min(images(workload.corpus).iterdir())
     results = [str(output / f"{name}{workload.suffix}") for name in ("bound", "textbook")]
     bound.KERNELS[work]()(str(source), results[0])
-    import_module(f"textbook.{work}").process(str(source), results[1])
+    import_module(f"benchmarks.peers.textbook.{work}").process(str(source), results[1])
     assert_alike(*map(read, results), lossy=work == "photos")
 
 
@@ -89,8 +86,8 @@ def test_every_way_to_deal_out_work_gives_every_image(images, output, way):
     if library in {"joblib", "mpire", "dask"} and not find_spec(library):
         pytest.skip(f"{library} is not installed")
     folder = images("tiny")
-    words = [sys.executable, HERE / "dispatch.py", way, "tiny", folder, output, ".png", "2"]
-    subprocess.run(words, check=True, timeout=120)
+    command = python_module("benchmarks.peers.dispatch", way, "tiny", folder, output, ".png", "2")
+    subprocess.run(command.words, check=True, timeout=120, cwd=command.folder)
     for source in folder.iterdir():
         bound.tiny()(str(source), str(output / "expected.png"))
         assert_alike(read(str(output / source.name)), read(str(output / "expected.png")))
