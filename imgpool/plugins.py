@@ -25,6 +25,8 @@ break compatibility; the change log then says what to change. All other modules 
 functions that use them, and name them in ``libraries``, so that workers import them once and ahead of time.
 """
 
+import importlib
+
 from imgpool.core.axes import Pixels, map_planes
 from imgpool.core.dtypes import Floats, check_numeric, full_scale, restore, to_float, working_dtype
 from imgpool.core.engine import (
@@ -45,7 +47,14 @@ from imgpool.core.model import Array, Model, ModelAxis, Operation, Runtime, Sess
 from imgpool.core.part import Part, Span
 from imgpool.core.quantity import Area, Length, Range
 from imgpool.core.reference import Reference
+from imgpool.core.refusal import refuse as cannot_hold_error
 from imgpool.core.task import Failure, Result, Task
+
+TYPE_CHECKING = False  # as in `imgpool`
+if TYPE_CHECKING:
+    from imgpool.engines import load_state, run_task
+    from imgpool.filters import each_sample, map_colour, weighted_mean
+    from imgpool.formats import not_stored, truncated_error, wrong_file_error
 
 __all__ = [
     "Area",
@@ -92,11 +101,42 @@ __all__ = [
     "UsageError",
     "WorkerError",
     "WriteError",
+    "cannot_hold_error",
     "check_numeric",
+    "each_sample",
     "full_scale",
     "image_filter",
+    "load_state",
+    "map_colour",
     "map_planes",
+    "not_stored",
     "restore",
+    "run_task",
     "to_float",
+    "truncated_error",
+    "weighted_mean",
     "working_dtype",
+    "wrong_file_error",
 ]
+
+_HOMES = {
+    "each_sample": "imgpool.filters",
+    "load_state": "imgpool.engines",
+    "map_colour": "imgpool.filters",
+    "not_stored": "imgpool.formats",
+    "run_task": "imgpool.engines",
+    "truncated_error": "imgpool.formats",
+    "weighted_mean": "imgpool.filters",
+    "wrong_file_error": "imgpool.formats",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a helper when it is first used: a filter needs nothing of the engines, and the other way round."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'imgpool.plugins' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -19,7 +19,7 @@ def answer(
     state: object,
     task: Task,
     memory: int | None = None,
-    passing: type[BaseException] | tuple[()] = (),
+    passing: type[BaseException] | tuple[type[BaseException], ...] = (),
 ) -> Result:
     """The function's result for this task, or a failed one in place of what it raised.
 

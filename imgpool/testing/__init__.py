@@ -1,4 +1,4 @@
-"""Contract tests for plug-ins: what every filter, engine and model runtime must do.
+"""Contract tests for plug-ins: what every filter, format, engine and model runtime must do.
 
 Subclass a contract in a test module, name the plug-ins, and pytest runs all of its tests::
 
@@ -20,14 +20,16 @@ TYPE_CHECKING = False  # as in `imgpool`: `typing` need not be imported for it
 if TYPE_CHECKING:
     from imgpool.testing.engines import EngineContract
     from imgpool.testing.filters import FilterContract
+    from imgpool.testing.formats import FormatContract
     from imgpool.testing.images import example_images
     from imgpool.testing.runtimes import RuntimeContract
 
-__all__ = ["EngineContract", "FilterContract", "RuntimeContract", "example_images"]
+__all__ = ["EngineContract", "FilterContract", "FormatContract", "RuntimeContract", "example_images"]
 
 _HOMES = {
     "EngineContract": "imgpool.testing.engines",
     "FilterContract": "imgpool.testing.filters",
+    "FormatContract": "imgpool.testing.formats",
     "RuntimeContract": "imgpool.testing.runtimes",
     "example_images": "imgpool.testing.images",
 }

@@ -77,6 +77,10 @@ class EngineContract:
         """The initializer is not called either."""
         assert run(engine, [], initializer=functions.fail_to_load) == []
 
+    def test_no_task_starts_once_the_run_should_stop(self, engine: Engine) -> None:
+        """A run that should stop from its beginning answers nothing."""
+        assert run(engine, ["pass"] * 10, EngineOptions(workers=2, should_stop=_always)) == []
+
     @pytest.mark.parametrize("workers", [1, 2])
     def test_failing_initializer_is_a_worker_error(self, engine: Engine, workers: int) -> None:
         """Message and hint are those of the error raised; its traceback is added as a note."""
@@ -115,6 +119,10 @@ def run(
     """Run `engine_functions.perform` over one task for each action, with two workers unless the options say more."""
     tasks = functions.make_tasks(*actions)
     return list(engine.run(tasks, functions.perform, initializer, options or EngineOptions(workers=2)))
+
+
+def _always() -> bool:
+    return True
 
 
 def _without_process(result: Result) -> Result:
