@@ -125,14 +125,14 @@ def _run(run: "Run", *, as_json: bool, verbosity: int) -> NoReturn:
         say_interrupted(received, CONTINUE)
 
     for line in overview.header_lines(run):
-        reporter.say(line)
-    with Interrupts(run.stop, reporter.notice, last_words) as interrupts:
+        reporter.print(line)
+    with Interrupts(run.stop, reporter.print_always, last_words) as interrupts:
         try:
             with suppress(Interrupted), reporter, interrupts.cutting():
                 run.prepare()
                 for line in step_loads.preflight_lines(run, verbosity):
-                    reporter.say(line)
-                with closing(run.results(reporter.explain)) as results:
+                    reporter.print(line)
+                with closing(run.results(reporter.show_metrics)) as results:
                     for result in results:
                         reporter.show(result)
         finally:

@@ -4,24 +4,41 @@ import shlex
 
 from imgpool.core.hint import Hint, render_hints
 
-_SHORT = {"filters": "-f", "output": "-o", "recipe": "-r"}
-_LONG = {
-    "chunksize", "dark", "engine", "force", "fresh", "limit", "max_memory", "max_pixels", "pixel_size", "retries",
-    "sample", "serial", "timeout", "to", "workers",
-}  # fmt: skip
-_FLAGS = {"force", "fresh", "serial"}
+OPTIONS = {
+    "chunksize": "--chunksize",
+    "dark": "--dark",
+    "engine": "--engine",
+    "filters": "-f",
+    "force": "--force",
+    "fresh": "--fresh",
+    "limit": "--limit",
+    "max_memory": "--max-memory",
+    "max_pixels": "--max-pixels",
+    "output": "-o",
+    "pixel_size": "--pixel-size",
+    "plot": "--plot",
+    "recipe": "-r",
+    "retries": "--retries",
+    "rounds": "--rounds",
+    "sample": "--sample",
+    "serial": "--serial",
+    "timeout": "--timeout",
+    "to": "--to",
+    "workers": "--workers",
+}
+"""The option that sets each parameter."""
+
+FLAGS = {"force", "fresh", "serial"}
+"""Parameters whose option takes no value."""
 
 
 def with_options(text: str) -> str:
-    """Replace every parameter in a message or hint with the option of the command line that sets it."""
+    """Replace every parameter in a message or hint with the command-line option that sets it."""
     return render_hints(text, _option)
 
 
 def _option(hint: Hint) -> str | None:
-    if hint.parameter in _SHORT:
-        option = _SHORT[hint.parameter]
-    elif hint.parameter in _LONG:
-        option = f"--{hint.parameter.replace('_', '-')}"
-    else:
-        return None
-    return option if not hint.value or hint.parameter in _FLAGS else f"{option} {shlex.quote(hint.value)}"
+    option = OPTIONS.get(hint.parameter)
+    if option is None or not hint.value or hint.parameter in FLAGS:
+        return option
+    return f"{option} {shlex.quote(hint.value)}"

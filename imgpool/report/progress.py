@@ -1,4 +1,4 @@
-"""How far a run has come: a bar on a terminal, a line now and then in a log file."""
+"""Progress of a command: a bar on a terminal, a line every few seconds in a log file."""
 
 import time
 from collections.abc import Callable
@@ -8,33 +8,23 @@ from imgpool.report.stderr import StderrConsole, stderr_console
 from imgpool.report.tally import Counts
 from imgpool.report.text import StyledLine, duration
 
-__all__ = ["Progress", "choose_progress", "progress_line", "stderr_console"]
+__all__ = ["Progress", "choose_progress", "progress_text", "stderr_console"]
 
-LINE_SECONDS = 10.0
-"""Between two lines of progress where there is no terminal."""
+LINE_INTERVAL_S = 10.0
+"""Time between two progress lines where there is no terminal."""
 
 
 class Progress(Protocol):
-    """Shows how far a run has come."""
+    """Shows how many of the items have been finished."""
 
     def start(self) -> None:
-        """Begin to show."""
+        """Show the progress from now on."""
 
-    def advance(self, images: int = 1) -> None:
-        """So many images more are finished, and counted."""
+    def advance(self, items: int = 1) -> None:
+        """Count items that have been finished."""
 
     def stop(self) -> None:
-        """Show no more."""
-
-
-def progress_line(counts: Counts, left: int) -> str:
-    """Rate, time left and failures: "38.2 images/s · 9.0 s left · 2 failed"."""
-    parts = [f"{counts.rate:.1f} images/s"]
-    if counts.rate and left:
-        parts.append(f"{duration(left / counts.rate)} left")
-    if counts.failed:
-        parts.append(f"{counts.failed:,} failed")
-    return " · ".join(parts)
+        """Remove everything that moves."""
 
 
 class NoProgress:
@@ -43,7 +33,7 @@ class NoProgress:
     def start(self) -> None:
         """Show nothing."""
 
-    def advance(self, images: int = 1) -> None:
+    def advance(self, items: int = 1) -> None:
         """Show nothing."""
 
     def stop(self) -> None:
@@ -51,37 +41,69 @@ class NoProgress:
 
 
 class ProgressLines:
-    """A line every few seconds, where stderr is no terminal."""
+    """Prints a line every few seconds, for log files.
 
-    def __init__(self, console: StderrConsole, line: Callable[[int], str], to_do: int) -> None:
+    Parameters
+    ----------
+    console
+        Console to print on.
+    text
+        Returns the text after the counts, given the number of items that are left.
+    total
+        Number of items.
+    """
+
+    def __init__(self, console: StderrConsole, text: Callable[[int], str], total: int) -> None:
         self._console = console
-        self._line = line
-        self._to_do = to_do
+        self._text = text
+        self._total = total
         self._finished = 0
-        self._said = time.monotonic()
+        self._last_line = time.monotonic()
 
     def start(self) -> None:
-        """Begin to wait for the first line."""
-        self._said = time.monotonic()
+        """Wait for one interval before the first line."""
+        self._last_line = time.monotonic()
 
-    def advance(self, images: int = 1) -> None:
-        """Print a line if the last one is long ago."""
-        self._finished += images
-        if time.monotonic() - self._said >= LINE_SECONDS:
-            self._said = time.monotonic()
-            line = self._line(self._to_do - self._finished)
-            self._console.print(StyledLine(f"  {self._finished:,}/{self._to_do:,} · {line}"))
+    def advance(self, items: int = 1) -> None:
+        """Count finished items; print a line if the last one was printed long enough ago."""
+        self._finished += items
+        if time.monotonic() - self._last_line >= LINE_INTERVAL_S:
+            self._last_line = time.monotonic()
+            text = self._text(self._total - self._finished)
+            self._console.print(StyledLine(f"  {self._finished:,}/{self._total:,} · {text}"))
 
     def stop(self) -> None:
-        """Leave nothing open."""
+        """Print no more lines."""
 
 
-def choose_progress(console: StderrConsole, line: Callable[[int], str], to_do: int, *, quiet: bool = False) -> Progress:
-    """What suits a console: a bar on a terminal, else lines; nothing where nothing is wanted."""
+def choose_progress(console: StderrConsole, text: Callable[[int], str], total: int, *, quiet: bool = False) -> Progress:
+    """Return the kind of progress that suits a console.
+
+    Parameters
+    ----------
+    console
+        Console to show the progress on.
+    text
+        Returns the text beside the counts, given the number of items that are left.
+    total
+        Number of items.
+    quiet
+        Show nothing.
+    """
     if quiet:
         return NoProgress()
     if not console.is_terminal:
-        return ProgressLines(console, line, to_do)
+        return ProgressLines(console, text, total)
     from imgpool.report.progress_bar import ProgressBar
 
-    return ProgressBar(console, line, to_do)
+    return ProgressBar(console, text, total)
+
+
+def progress_text(counts: Counts, left: int) -> str:
+    """Return rate, time left and failures: "38.2 images/s · 9.0 s left · 2 failed"."""
+    parts = [f"{counts.rate:.1f} images/s"]
+    if counts.rate and left:
+        parts.append(f"{duration(left / counts.rate)} left")
+    if counts.failed:
+        parts.append(f"{counts.failed:,} failed")
+    return " · ".join(parts)

@@ -1,4 +1,4 @@
-"""A bar on a terminal that shows how far a run has come."""
+"""A progress bar for terminals."""
 
 from collections.abc import Callable
 from typing import cast
@@ -11,36 +11,40 @@ from imgpool.report.stderr import StderrConsole
 
 
 class ProgressBar:
-    """A bar on a terminal, with a line beside it that tells more, such as `progress_line`.
+    """A progress bar with a text beside it.
 
     Parameters
     ----------
-    line
-        Called with the number of images that are left.
+    console
+        Console to draw on.
+    text
+        Returns the text, given the number of items that are left.
+    total
+        Number of items.
     """
 
-    def __init__(self, console: StderrConsole, line: Callable[[int], str], to_do: int) -> None:
-        columns = (TextColumn(" "), BarColumn(32), MofNCompleteColumn(), TextColumn("·"), _StatusColumn(line))
+    def __init__(self, console: StderrConsole, text: Callable[[int], str], total: int) -> None:
+        columns = (TextColumn(" "), BarColumn(32), MofNCompleteColumn(), TextColumn("·"), _ChangingText(text))
         self._progress = Progress(*columns, console=cast("Console", console), transient=True, refresh_per_second=5)
-        self._task = self._progress.add_task("", total=to_do)
+        self._task = self._progress.add_task("", total=total)
 
     def start(self) -> None:
         """Draw the bar."""
         self._progress.start()
 
-    def advance(self, images: int = 1) -> None:
+    def advance(self, items: int = 1) -> None:
         """Move the bar."""
-        self._progress.advance(self._task, images)
+        self._progress.advance(self._task, items)
 
     def stop(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._progress.stop()
 
 
-class _StatusColumn(ProgressColumn):
-    def __init__(self, line: Callable[[int], str]) -> None:
+class _ChangingText(ProgressColumn):
+    def __init__(self, text: Callable[[int], str]) -> None:
         super().__init__()
-        self._line = line
+        self._text = text
 
     def render(self, task: Task) -> Text:
-        return Text(self._line(int((task.total or 0) - task.completed)))
+        return Text(self._text(int((task.total or 0) - task.completed)))

@@ -1,4 +1,4 @@
-"""Stderr, where all is shown that is meant for people."""
+"""Stderr, where everything goes that is meant for people and is not the result of a command."""
 
 import os
 import sys
@@ -10,23 +10,23 @@ from imgpool.system.streams import BestEffortStream
 if TYPE_CHECKING:
     from rich.text import Text
 
-FORCING = ("FORCE_COLOR", "TTY_COMPATIBLE")
-"""Environment variables by which rich takes what is no terminal for one."""
+FORCE_TERMINAL_VARIABLES = ("FORCE_COLOR", "TTY_COMPATIBLE")
+"""Environment variables that make rich treat any stream as a terminal."""
 
 
 class StderrConsole(Protocol):
-    """Where lines are shown: rich's console, or `PlainConsole`."""
+    """Prints lines: rich's console, or `PlainConsole`."""
 
     @property
     def is_terminal(self) -> bool:
-        """Whether it can show colours, and what moves."""
+        """Whether colours and a progress bar can be shown."""
 
     def print(self, line: "StyledLine | Text", /) -> None:
-        """Show a line."""
+        """Print a line."""
 
 
 class PlainConsole:
-    """A stream that is no terminal: lines without colours, and without the time that it takes to import rich."""
+    """Prints lines without colours to a stream that is not a terminal, without importing rich, which is slow."""
 
     is_terminal = False
 
@@ -34,16 +34,16 @@ class PlainConsole:
         self._stream = stream
 
     def print(self, line: "StyledLine | Text", /) -> None:
-        """Write a line."""
+        """Print a line."""
         if self._stream:
             self._stream.write(f"{line.plain}\n")
             self._stream.flush()
 
 
 def stderr_console() -> StderrConsole:
-    """Stderr as it shows lines; it takes names as they are, and goes on without an audience."""
+    """Return a console on stderr. It prints file names unchanged, and never fails when nobody reads stderr."""
     stderr = cast("TextIO", BestEffortStream(sys.stderr)) if sys.stderr else None
-    if not (stderr and stderr.isatty()) and not any(map(os.environ.get, FORCING)):
+    if not (stderr and stderr.isatty()) and not any(map(os.environ.get, FORCE_TERMINAL_VARIABLES)):
         return PlainConsole(stderr)
     from rich.console import Console
 

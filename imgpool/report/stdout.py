@@ -1,4 +1,4 @@
-"""ProgressLines of text on stdout: what a command was asked for, as against what it says meanwhile on stderr."""
+"""Stdout, where the result of a command goes."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def print_lines(lines: "Iterable[StyledLine | Text]") -> None:
-    """Print lines on stdout, coloured on a terminal; what its encoding lacks is written as escapes."""
+    """Print lines on stdout, in colour on a terminal. Characters that its encoding lacks are printed as escapes."""
     console = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
-    text = _styled(console, lines) if console.is_terminal else "\n".join(line.plain for line in lines)
+    text = _render(console, lines) if console.is_terminal else "\n".join(line.plain for line in lines)
     if text:
         print_text(text.encode(console.encoding, "backslashreplace").decode(console.encoding))
 
 
-def _styled(console: Console, lines: "Iterable[StyledLine | Text]") -> str:
+def _render(console: Console, lines: "Iterable[StyledLine | Text]") -> str:
     with console.capture() as capture:
         for line in lines:
             console.print(line)

@@ -1,4 +1,4 @@
-"""Counting: what a run did, for the summary, the JSON object and the exit code."""
+"""Counts of a run, for the progress display, the summary, the JSON object and the exit code."""
 
 import time
 from collections import Counter
@@ -10,49 +10,53 @@ from imgpool.report.hints import with_options
 
 
 class Counts(Protocol):
-    """What became of the images of a run, in numbers: of one in this process, or of another as its journal tells."""
+    """The counts of a run: of this process (`Tally`), or from the journal (`imgpool.output.status.Status`)."""
 
     @property
     def done(self) -> int:
-        """Images done by this run."""
+        """Number of images done by this run."""
 
     @property
     def failed(self) -> int:
-        """Images that failed, and folders that could not be listed."""
+        """Number of images that failed and of folders that could not be listed."""
 
     @property
     def skipped(self) -> int:
-        """Images that were done before this run."""
+        """Number of images that were done before this run."""
 
     @property
     def left(self) -> int:
-        """Images that this run has not come to."""
+        """Number of images that this run has not processed yet."""
 
     @property
     def lost(self) -> Counter[str]:
-        """How many outputs could not keep something ("pixel_size", …)."""
+        """Number of outputs that lack some metadata of their source, by its kind ("pixel_size", …)."""
 
     @property
     def seconds(self) -> float:
-        """How long the run has taken."""
+        """Duration of the run so far, in seconds."""
 
     @property
     def rate(self) -> float:
-        """Images a second; 0 as long as that cannot be told."""
+        """Images per second; 0 if unknown."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the images so far.
+    """Counts the results of a run in this process.
 
     Attributes
     ----------
     found
-        Images in the inputs, and folders of theirs that could not be listed.
+        Number of images in the inputs and of folders that could not be listed.
+    done, skipped
+        Number of images with this status.
     failures
-        The failed results, in the order in which they came.
+        The failed results, in the order in which they arrived.
     lost
-        How often an output could not keep something ("pixel_size", …).
+        Number of outputs that lack some metadata of their source, by its kind ("pixel_size", …).
+    started
+        When the run started, in seconds of `time.monotonic`.
     """
 
     found: int
@@ -74,31 +78,31 @@ class Tally:
 
     @property
     def failed(self) -> int:
-        """The number of failures."""
+        """Number of failures."""
         return len(self.failures)
 
     @property
     def left(self) -> int:
-        """Images without a result yet."""
+        """Number of images without a result."""
         return max(0, self.found - self.done - self.skipped - self.failed)
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Time since the start, in seconds."""
         return time.monotonic() - self.started
 
     @property
     def rate(self) -> float:
-        """Images a second."""
+        """Images per second."""
         return (self.done + self.failed) / self.seconds if self.seconds else 0.0
 
     @property
     def exit_code(self) -> int:
-        """0 if nothing failed, else 1."""
+        """0 if nothing failed, otherwise 1."""
         return 1 if self.failures else 0
 
     def as_dict(self) -> dict[str, Any]:
-        """The counts and failures as plain JSON values."""
+        """Return counts and failures as plain JSON values."""
         return {
             "found": self.found,
             "done": self.done,
@@ -112,7 +116,7 @@ class Tally:
 
 
 def failure_json(result: Result) -> dict[str, str]:
-    """A failed result as plain JSON values."""
+    """Return a failed result as plain JSON values."""
     failure = result.failure
     assert failure is not None
     return {

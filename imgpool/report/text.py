@@ -1,4 +1,4 @@
-"""Numbers and names as people read them."""
+"""Numbers, file names and lines as people read them."""
 
 import os
 import unicodedata
@@ -8,35 +8,39 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.text import Text
 
-UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
-TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-"""These turn the direction of writing: with them a name can look like another."""
+UNPRINTABLE_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode categories of control characters, surrogates, and line and paragraph separators."""
+
+DIRECTION_CHARACTERS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Characters that change the direction of writing. With them, a file name can look like a different one."""
 
 
 @dataclass(frozen=True, slots=True)
 class StyledLine:
-    """A line of text and its style; rich is not imported where nothing is styled, for that takes longer than an image.
+    """A line of text and its style.
+
+    Rich is only imported when a line is shown in colour, because the import takes longer than processing an image.
 
     Attributes
     ----------
     plain
-        The text alone.
+        The text without its style.
     style
-        In rich's words: "red".
+        A style of rich, such as "red".
     """
 
     plain: str
     style: str = ""
 
     def __rich__(self) -> "Text":
-        """As rich prints it."""
+        """Convert for printing by rich."""
         from rich.text import Text
 
         return Text(self.plain, self.style)
 
 
 def printable(name: str) -> str:
-    r"""A file name fit for a terminal: control characters and bytes that are not UTF-8 are written as escapes.
+    r"""Make a file name safe to print: escape control characters and bytes that are not UTF-8.
 
     Examples
     --------
@@ -47,31 +51,31 @@ def printable(name: str) -> str:
         return name
     return "".join(
         character
-        if unicodedata.category(character) not in UNPRINTABLE and character not in TURNING
+        if unicodedata.category(character) not in UNPRINTABLE_CATEGORIES and character not in DIRECTION_CHARACTERS
         else ascii(character)[1:-1]
         for character in name
     )
 
 
 def short(path: str, root: str) -> str:
-    """A path as seen from `root`, where it lies below it."""
+    """Return a path relative to `root` if it lies below it, and the unchanged path otherwise; safe to print."""
     inside = os.path.join(root, "")
     return printable(path.removeprefix(inside))
 
 
 def size(count: float) -> str:
-    """Bytes, in decimal units: "3.1 GB"."""
+    """Format a number of bytes in decimal units: "3.1 GB"."""
     if count < 1000:  # noqa: PLR2004 - decimal units
         return plural(round(count), "byte")
     for unit, digits in (("kB", 0), ("MB", 1), ("GB", 1)):
         count /= 1000
-        if round(count, digits) < 1000:  # noqa: PLR2004
+        if round(count, digits) < 1000:  # noqa: PLR2004 - decimal units
             return f"{count:.{digits}f} {unit}"
     return f"{count / 1000:.1f} TB"
 
 
 def duration(seconds: float) -> str:
-    """Seconds as "31.5 s" or "2:05:09"."""
+    """Format a duration in seconds: "31.5 s", or "2:05:09" from one minute on."""
     if round(seconds, 1) < 60:  # noqa: PLR2004 - a minute
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -80,5 +84,5 @@ def duration(seconds: float) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """A count with its noun: "1 image", "1,204 images"."""
+    """Format a count with its noun: "1 image", "1,204 images"."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")

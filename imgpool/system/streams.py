@@ -1,6 +1,6 @@
-"""Standard streams whose other end may go away: a terminal that hangs up, a pipe that nobody reads any more.
+"""Standard streams that may disappear while the program runs: a closed terminal, or a pipe whose reader has ended.
 
-A run goes on without its audience: what cannot be shown is dropped, and the exit code stays what it is.
+A run continues in such a case. The text is dropped, and the exit code is not affected.
 """
 
 import contextlib
@@ -9,13 +9,14 @@ import os
 import sys
 from typing import TextIO
 
-READER_GONE = {errno.EPIPE, errno.EIO, errno.EBADF, errno.EINVAL}  # EINVAL: a pipe without a reader, on Windows
+READER_GONE_ERRNOS = {errno.EPIPE, errno.EIO, errno.EBADF, errno.EINVAL}
+"""Errors of a stream that nobody reads any more. Windows reports EINVAL for a pipe without a reader."""
 
 
 def open_standard_streams() -> None:
-    """Let the descriptors 0 to 2 lead to nowhere where they are closed.
+    """Open the null device on each of the descriptors 0, 1 and 2 that is closed.
 
-    The next file to be opened would get the number otherwise, and with it all that anybody prints.
+    Otherwise the next file to be opened would get the number, and everything that is printed would end up in it.
     """
     for number in range(3):
         try:
@@ -25,20 +26,23 @@ def open_standard_streams() -> None:
 
 
 def redirect_to_devnull(stream: TextIO) -> None:
-    """Drop what a stream still holds and will be given: Python would fail at the exit when it cannot flush it."""
+    """Drop everything in a stream's buffer and everything written later.
+
+    Python flushes the standard streams when it exits, and would fail if it cannot.
+    """
     with contextlib.suppress(OSError):  # in-memory streams have no descriptor
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, stream.fileno())
+        os.close(devnull)
 
 
 def print_text(text: str) -> None:
-    """Print a text and a line's end on stdout, if anybody is there to read it.
+    """Print a text and a line break on stdout; drop it if nobody reads stdout.
 
     Raises
     ------
     OSError
-        If it is to be kept, and cannot be: the disk is full.
+        If stdout is a file that cannot be written, for example because the disk is full.
     """
     if sys.stdout is None:
         return
@@ -47,24 +51,24 @@ def print_text(text: str) -> None:
         sys.stdout.flush()
     except OSError as error:
         redirect_to_devnull(sys.stdout)
-        if error.errno not in READER_GONE:
+        if error.errno not in READER_GONE_ERRNOS:
             raise
 
 
 class BestEffortStream:
-    """A text stream that drops what it cannot write; all else is the stream's own.
+    """A text stream that drops what it cannot write. After the first error it drops everything.
 
     Parameters
     ----------
     stream
-        Where the text goes; it leads to nowhere after its first error.
+        The stream to write to. All other methods and attributes are the stream's own.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write, or drop."""
+        """Write a text, or drop it."""
         try:
             return self._stream.write(text)
         except OSError:
@@ -72,7 +76,7 @@ class BestEffortStream:
             return len(text)
 
     def flush(self) -> None:
-        """Flush, or drop."""
+        """Flush the stream, or drop the contents of its buffer."""
         try:
             self._stream.flush()
         except OSError:

@@ -74,7 +74,7 @@ def test_a_summary_of_an_interrupted_run_tells_what_is_left(capsys):
 
 
 def test_verbose_tells_of_each_image_what_was_lost(capsys):
-    assert "· could not keep: pixel size\n" in told(capsys, done(lost=("pixel_size",)), verbosity=1)
+    assert "· not stored in this format: pixel size\n" in told(capsys, done(lost=("pixel_size",)), verbosity=1)
 
 
 def test_a_summary_of_nothing_but_skipped_has_no_speed(capsys):
@@ -83,8 +83,8 @@ def test_a_summary_of_nothing_but_skipped_has_no_speed(capsys):
 
 def test_what_outputs_could_not_keep_is_told(capsys):
     err = told(capsys, done(lost=("pixel_size",)), done(lost=("pixel_size", "exif")))
-    assert "2 outputs could not keep: pixel size\n" in err
-    assert "1 output could not keep: exif\n" in err
+    assert "not stored in this format: pixel size (2 images)\n" in err
+    assert "not stored in this format: exif (1 image)\n" in err
 
 
 def test_quiet_tells_failures_only(capsys):
@@ -96,7 +96,7 @@ def test_quiet_tells_failures_only(capsys):
 def test_every_image_has_a_line_when_asked_for(capsys):
     err = told(capsys, done(), skipped("b.png"), failed(), verbosity=1)
     assert "✓ a.png · uint8 YX 5×4 · read 12 ms · write 100 ms\n" in err
-    assert "- b.png · done before\n" in err
+    assert "- b.png · already done\n" in err
     assert "ReadError: …" in err
 
 
@@ -105,7 +105,7 @@ def test_a_traceback_is_not_shown_unasked(capsys):
 
 
 def test_a_log_file_gets_a_line_now_and_then_and_no_control_characters(capsys, monkeypatch):
-    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "LINE_INTERVAL_S", 0.0)
     err = told(capsys, done(), failed(), skipped(), to_do=1200)
     assert "1/1,200 · " in err
     assert "2/1,200 · " in err
@@ -150,15 +150,15 @@ def test_no_colour_where_none_is_wanted(capsys, monkeypatch):
 def test_the_progress_line_tells_rate_time_left_and_failures():
     tally = Tally(found=10, done=4)
     tally.started -= 2
-    assert progress.progress_line(tally, 6).startswith("2.0 images/s · 3.0 s left")
+    assert progress.progress_text(tally, 6).startswith("2.0 images/s · 3.0 s left")
     tally.add(failed())
-    assert progress.progress_line(tally, 0).endswith("images/s · 1 failed")
-    assert progress.progress_line(Tally(found=10), 10) == "0.0 images/s"
+    assert progress.progress_text(tally, 0).endswith("images/s · 1 failed")
+    assert progress.progress_text(Tally(found=10), 10) == "0.0 images/s"
 
 
 def test_why_the_engine_chose_as_it_did_is_told_once_and_only_when_asked_for(capsys):
     verbose, usual = (Reporter(Tally(found=1), 1, "/photos", verbosity) for verbosity in (1, 0))
     for metrics in (RunMetrics(reason="1 worker: as set"), RunMetrics(tasks=1, reason="1 worker: as set")):
-        verbose.explain(metrics)
-        usual.explain(metrics)
+        verbose.show_metrics(metrics)
+        usual.show_metrics(metrics)
     assert capsys.readouterr().err == "  1 worker: as set\n"

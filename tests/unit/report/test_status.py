@@ -34,7 +34,7 @@ def test_a_run_that_went_well(output):
         "keep · 3 images · serial → out",
         f"  finished: {WHO}, until 2026-11-22 21:03:21 UTC",
         "✓ 2 done · 0 failed · 1 skipped · 10.0 s · 0.2 images/s",
-        "  1 output could not keep: pixel size",
+        "  not stored in this format: pixel size (1 image)",
     ]
 
 
@@ -50,7 +50,7 @@ def test_a_run_with_failures_tells_their_causes_and_names_them(output):
         "✗ /photos/a.png · read · cut off · copy it again",
         r"✗ /photos/b\n.png · read · cut off · copy it again",
         "✗ /photos/c.png · read · cut off · copy it again",
-        "  Run the same command again to retry what failed; what is done stays done.",
+        "  Run the same command again to retry the images that failed. Images that are done are skipped.",
     ]
 
 
@@ -69,7 +69,7 @@ def test_a_run_that_is_going_on(output):
     assert told(output)[1:] == [
         f"  running: {status.describe_run(info)}",
         "  1 done · 0 failed · 0 skipped · 3 left",
-        "  It goes on; `imgpool status out --watch` follows it.",
+        "  The run is still going on: `imgpool status out --watch` shows its progress.",
     ]
 
 
@@ -85,7 +85,7 @@ def test_the_time_left_follows_from_the_rate(output):
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        (KILLED, "  killed: {}; it ended without a word"),
+        (KILLED, "  killed: {}; the process died unexpectedly"),
         ({**ENDED, "how": "interrupted"}, "  interrupted: {}, until 2026-11-22 21:03:21 UTC"),
         (
             {**ENDED, "how": "stopped: the disk\x1b is full"},
@@ -99,7 +99,7 @@ def test_a_run_that_did_not_finish_says_why_and_how_to_go_on(output, changes, li
     lines = told(output)
     assert lines[1] == line.format(status.describe_run(info))
     assert lines[2] == "✗ 0 done · 0 failed · 0 skipped · 10 left"
-    assert lines[3:] == ["  Run the same command again to continue; what is done stays done."]
+    assert lines[3:] == ["  Run the same command again to continue. Images that are done are skipped."]
 
 
 def test_folders_that_could_not_be_listed_are_told(output):
@@ -107,13 +107,13 @@ def test_folders_that_could_not_be_listed_are_told(output):
     write_journal(output)
     lines = told(output)
     assert lines[0].startswith("keep · 10 images · ")
-    assert "  2 folders could not be listed" in lines
+    assert "  2 input folders could not be listed" in lines
 
 
 def test_a_journal_alone_tells_its_totals(output):
     write_journal(output, done(output))
     assert told(output) == [
-        "out · no run file: this is what its journal holds in all",
+        "out · no run file: these are the totals of its journal",
         "✓ 1 done · 0 failed · 0 skipped",
     ]
 
@@ -196,7 +196,7 @@ def finish_soon(output, monkeypatch):
 
 @pytest.mark.parametrize("quiet", [True, False])
 def test_a_run_is_followed_to_its_end(output, monkeypatch, capsys, quiet):
-    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "LINE_INTERVAL_S", 0.0)
     slept = finish_soon(output, monkeypatch)
     found = Status(output)
     watch_run(found, quiet=quiet)

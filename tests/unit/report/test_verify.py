@@ -151,7 +151,7 @@ def test_intact_files_are_no_part_of_the_json(output):
 
 @pytest.mark.parametrize("quiet", [True, False])
 def test_progress_is_told_on_stderr_as_long_as_it_lasts(output, monkeypatch, capsys, quiet):
-    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "LINE_INTERVAL_S", 0.0)
     write_journal(str(output), made(output, "a.png"), made(output, "b.png"))
     (output / "b.png").unlink()
     (output / "extra.png").touch()
