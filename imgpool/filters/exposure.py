@@ -11,9 +11,9 @@ from imgpool.core.dtypes import Floats, check_numeric, check_real, full_scale
 from imgpool.core.errors import FilterError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
-from imgpool.filters._pixels.groups import Per, map_groups
-from imgpool.filters._pixels.stretch import InRange, OutRange, input_levels, output_dtype, output_levels, stretch
-from imgpool.filters._pixels.values import map_values
+from imgpool.filters._pixels.levels import InRange, OutRange, input_range, output_dtype, output_range, rescale_levels
+from imgpool.filters._pixels.point_operations import map_values
+from imgpool.filters._pixels.statistics import Per, map_groups
 
 __all__ = ["adjust_gamma", "invert", "rescale_intensity", "to_uint8"]
 
@@ -78,9 +78,9 @@ def rescale_intensity(
     dtype = output_dtype(image.pixels.dtype, out_range)
 
     def rescale(colour: Pixels, counted: Pixels) -> Pixels:
-        low, high = input_levels(counted, in_range)
-        ends = output_levels(counted, out_range, clip_negative=low >= 0)
-        return stretch(colour, (low, high), ends, dtype, nan)
+        low, high = input_range(counted, in_range)
+        ends = output_range(counted, out_range, clip_negative=low >= 0)
+        return rescale_levels(colour, (low, high), ends, dtype, nan)
 
     return map_groups(image, per, dtype, rescale)
 
@@ -215,7 +215,7 @@ def to_uint8(
     check_real(image.pixels, "to_uint8")
 
     def convert(colour: Pixels, counted: Pixels) -> Pixels:
-        levels = (0.0, full_scale(dtype)) if in_range == "dtype" else input_levels(counted, in_range)
-        return stretch(colour, levels, (0.0, 255.0), UINT8, nan)
+        levels = (0.0, full_scale(dtype)) if in_range == "dtype" else input_range(counted, in_range)
+        return rescale_levels(colour, levels, (0.0, 255.0), UINT8, nan)
 
     return map_groups(image, per, UINT8, convert)

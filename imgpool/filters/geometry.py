@@ -12,7 +12,7 @@ from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, PixelSize, Properties
 from imgpool.core.part import Part, Span
 from imgpool.core.quantity import Length
-from imgpool.filters._pixels.plane_size import plane_size, swap_sides, with_plane_size
+from imgpool.filters._pixels.plane_geometry import plane_size, transpose_metadata, with_plane_size
 
 __all__ = ["auto_orient", "crop"]
 
@@ -160,6 +160,6 @@ def auto_orient(image: Image) -> Image:
     y = image.axes.index("Y")
     pixels = image.pixels.swapaxes(y, y + 1) if sideways else image.pixels
     pixels = np.ascontiguousarray(np.flip(pixels, tuple(y + axis for axis in flips)))
-    upright = swap_sides(image) if sideways else image
+    upright = transpose_metadata(image) if sideways else image
     metadata = replace(upright.metadata, exif=with_orientation(image.metadata.exif, UPRIGHT))
     return replace(upright, pixels=pixels, metadata=metadata)

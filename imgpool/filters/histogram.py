@@ -11,9 +11,9 @@ from imgpool.core.errors import FilterError, RecipeError, WorkerError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
 from imgpool.core.reference import Reference
-from imgpool.filters._pixels.groups import finite, histogram, map_groups
-from imgpool.filters._pixels.reference import read_reference, reference_properties
-from imgpool.filters._pixels.values import TABLE_BYTES, map_values
+from imgpool.filters._pixels.point_operations import MAX_TABLE_ITEM_BYTES, map_values
+from imgpool.filters._pixels.reference_images import read_reference, reference_properties
+from imgpool.filters._pixels.statistics import finite, histogram, map_groups
 
 __all__ = ["match_histograms"]
 
@@ -127,7 +127,7 @@ def _matched(values: Pixels, counted: Pixels, reference: _Quantiles) -> Pixels:
     counted = finite(counted)
     if counted.size == 0:
         return values.copy()
-    if values.dtype.kind in "ui" and values.dtype.itemsize <= TABLE_BYTES:
+    if values.dtype.kind in "ui" and values.dtype.itemsize <= MAX_TABLE_ITEM_BYTES:
         counts, levels = histogram(counted)
         new = reference.at(_shares(counts))
         return map_values(lambda each: np.interp(each, levels.astype(np.float64), new), values, values.dtype)

@@ -12,8 +12,8 @@ from imgpool.core.errors import FilterError, RecipeError, WorkerError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
 from imgpool.core.reference import Reference
-from imgpool.filters._pixels.groups import map_groups
-from imgpool.filters._pixels.reference import read_reference, reference_properties, size_text
+from imgpool.filters._pixels.reference_images import format_size, read_reference, reference_properties
+from imgpool.filters._pixels.statistics import map_groups
 
 __all__ = ["flat_field"]
 
@@ -31,9 +31,10 @@ def _check(parameters: Parameters) -> None:
     if parameters["offset"] != 0:
         raise RecipeError("flat_field: both dark and offset were given", "give one of them")
     dark = _frame_properties(parameters["dark"], "flat_field: dark")
-    if size_text(dark) != size_text(flat):
+    if format_size(dark) != format_size(flat):
         raise RecipeError(
-            f"flat_field: dark={parameters['dark']} is {size_text(dark)}, flat={parameters['flat']} {size_text(flat)}",
+            f"flat_field: dark={parameters['dark']} is {format_size(dark)}, flat={parameters['flat']} is "
+            f"{format_size(flat)}",
             "take both with the camera settings of the images",
         )
     if dark.axes not in {"YX", flat.axes} or (dark.axes != "YX" and dark.shape != flat.shape):
@@ -126,9 +127,9 @@ class flat_field:  # noqa: N801 - a filter's name
 
     def _check_fits(self, image: Image) -> None:
         frame, what = self._frame, image.properties
-        if size_text(frame) != size_text(what):
+        if format_size(frame) != format_size(what):
             raise FilterError(
-                f"the flat frame is {size_text(frame)}, the image {size_text(what)}",
+                f"the flat frame is {format_size(frame)}, the image {format_size(what)}",
                 "take the flat with the same binning and region of the camera",
             )
         colours = what.shape[-1] - image.has_alpha if image.has_samples else 1

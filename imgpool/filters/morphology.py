@@ -7,7 +7,7 @@ from imgpool.core.dtypes import OPENCV_DTYPES, Floats, full_scale, restore
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, PixelSize
 from imgpool.core.quantity import Length
-from imgpool.filters._kernels.extremes import dilate, erode
+from imgpool.filters._kernels.erosion_dilation import dilate, erode
 from imgpool.filters._kernels.neighbourhood import Footprint, Neighbourhood, Radius, Size
 from imgpool.filters._pixels.planes import map_colour
 
@@ -17,7 +17,9 @@ WIDER = {"int8": "int16", "float16": "float32"}  # and float64 for the rest, whi
 
 
 def _neighbourhood(parameters: Parameters) -> Neighbourhood:
-    return Neighbourhood.choose("white_tophat", parameters["radius"], parameters["size"], Neighbourhood(Length(1)))
+    return Neighbourhood.from_parameters(
+        "white_tophat", parameters["radius"], parameters["size"], Neighbourhood(Length(1))
+    )
 
 
 def _halo(parameters: Parameters, pixel_size: PixelSize | None) -> int:

@@ -1,4 +1,4 @@
-"""Sharpness that the optics took away: richardson_lucy."""
+"""Sharpness that the operator took away: richardson_lucy."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +15,9 @@ from imgpool.core.image import Image, PixelSize, Properties
 from imgpool.core.quantity import Length
 from imgpool.core.reference import Reference
 from imgpool.filters._kernels.convolve import gaussian_reach
-from imgpool.filters._kernels.deconvolve import TRUNCATE, Optics, gaussian_optics, most_likely, psf_optics
+from imgpool.filters._kernels.richardson_lucy import TRUNCATE, BlurOperator, deconvolve, gaussian_operator, psf_operator
 from imgpool.filters._pixels.planes import each_sample, map_colour
-from imgpool.filters._pixels.reference import read_reference, reference_properties
+from imgpool.filters._pixels.reference_images import read_reference, reference_properties
 
 __all__ = ["richardson_lucy"]
 
@@ -68,7 +68,7 @@ def _examples(folder: Path, _size: tuple[int, int]) -> list[Parameters]:
 
 @image_filter(tiles="near", halo=_halo, check=_check, libraries=("cv2", "scipy.fft"), examples=_examples)
 class richardson_lucy:  # noqa: N801 - a filter's name
-    """Deconvolve: make sharp again what the optics have blurred.
+    """Deconvolve: make sharp again what the operator have blurred.
 
     Iterates towards the image that, blurred by the point spread function (PSF), most likely gave this one. Each
     iteration makes it sharper, and the noise stronger. The image is mirrored beyond its borders. A PSF of one
@@ -112,41 +112,41 @@ class richardson_lucy:  # noqa: N801 - a filter's name
         self._iterations = iterations
         self._sigma = sigma
         self._volumes = False
-        self._optics: Optics | None = None
+        self._operator: BlurOperator | None = None
         if psf is not None:
             function = _read_psf(psf)
             self._volumes = function.ndim > 2  # noqa: PLR2004 - Y and X
-            self._optics = psf_optics(function)
+            self._operator = psf_operator(function)
 
     def __call__(self, image: Image) -> Image:
         """Deconvolve one image; raise `FilterError` where it cannot be."""
         check_numeric(image.pixels, "richardson_lucy")
-        optics = self._optics
-        if optics is None:
+        operator = self._operator
+        if operator is None:
             assert self._sigma is not None
-            optics = gaussian_optics(self._sigma.in_pixels(image.pixel_size))
+            operator = gaussian_operator(self._sigma.in_pixels(image.pixel_size))
         if self._volumes:
-            return _map_volumes(image, lambda volume: self._restore_around_nan(volume, optics))
-        return map_colour(image, "richardson_lucy", lambda colour, weight: self._restore(colour, weight, optics))
+            return _map_volumes(image, lambda volume: self._restore_around_nan(volume, operator))
+        return map_colour(image, "richardson_lucy", lambda colour, weight: self._restore(colour, weight, operator))
 
-    def _restore(self, colour: Pixels, weight: Floats | None, optics: Optics) -> Pixels:
+    def _restore(self, colour: Pixels, weight: Floats | None, operator: BlurOperator) -> Pixels:
         _refuse_unphysical(colour)
         if colour.ndim == 2 or self._volumes:  # noqa: PLR2004 - Y and X
-            return restore(most_likely(to_float(colour), weight, optics, self._iterations), colour.dtype, reuse=True)
+            return restore(deconvolve(to_float(colour), weight, operator, self._iterations), colour.dtype, reuse=True)
         if weight is None:
-            return each_sample(lambda plane: self._restore(plane, None, optics), colour)
+            return each_sample(lambda plane: self._restore(plane, None, operator), colour)
         samples = [
-            self._restore(np.ascontiguousarray(colour[..., s]), np.ascontiguousarray(weight[..., s]), optics)
+            self._restore(np.ascontiguousarray(colour[..., s]), np.ascontiguousarray(weight[..., s]), operator)
             for s in range(colour.shape[-1])
         ]
         return np.stack(samples, axis=-1)
 
-    def _restore_around_nan(self, volume: Pixels, optics: Optics) -> Pixels:
+    def _restore_around_nan(self, volume: Pixels, operator: BlurOperator) -> Pixels:
         missing = np.isnan(volume) if volume.dtype.kind == "f" else None
         if missing is None or not missing.any():
-            return self._restore(volume, None, optics)
+            return self._restore(volume, None, operator)
         weight = to_float((~missing).astype(volume.dtype))
-        result = self._restore(np.where(missing, volume.dtype.type(0), volume), weight, optics)
+        result = self._restore(np.where(missing, volume.dtype.type(0), volume), weight, operator)
         return np.where(missing, volume.dtype.type(np.nan), result)
 
 

@@ -17,7 +17,7 @@ from imgpool.filters._kernels.components import label_components
 from imgpool.filters._kernels.neighbourhood import Size
 from imgpool.filters._kernels.thresholds import Method, global_threshold, local_mean
 from imgpool.filters._pixels.alpha import opacity_of, straight_colour
-from imgpool.filters._pixels.groups import Per, group_indices
+from imgpool.filters._pixels.statistics import Per, group_indices
 
 __all__ = ["label", "threshold"]
 

@@ -73,7 +73,7 @@ def gaussian(
 
 
 def _median_neighbourhood(parameters: Parameters) -> Neighbourhood:
-    return Neighbourhood.choose("median", parameters["radius"], parameters["size"], Neighbourhood(None, 3))
+    return Neighbourhood.from_parameters("median", parameters["radius"], parameters["size"], Neighbourhood(None, 3))
 
 
 def _median_halo(parameters: Parameters, pixel_size: PixelSize | None) -> int:

@@ -17,7 +17,7 @@ from imgpool.core.image import Image, Properties
 from imgpool.core.reference import Reference
 from imgpool.filters._kernels.stain_matrix import StainMatrix
 from imgpool.filters._pixels.alpha import opacity_of, straight_colour
-from imgpool.filters._pixels.values import map_values
+from imgpool.filters._pixels.point_operations import map_values
 
 __all__ = ["combine_stains", "separate_stains"]
 

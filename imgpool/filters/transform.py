@@ -13,9 +13,21 @@ from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
 from imgpool.core.quantity import Length
-from imgpool.filters._kernels.resample import nearest_pixel, resample
-from imgpool.filters._kernels.rescale import Axis, mean_of_area, rescale, smooth_and_interpolate
-from imgpool.filters._pixels.plane_size import plane_size, quarter_turn, turned, whole_properties, with_plane_size
+from imgpool.filters._kernels.separable_resize import (
+    AxisScale,
+    mean_of_area,
+    nearest_pixel,
+    resize_plane,
+    smooth_and_interpolate,
+)
+from imgpool.filters._pixels.plane_geometry import (
+    full_size_properties,
+    plane_size,
+    rotate_90,
+    rotate_properties_90,
+    with_plane_size,
+)
+from imgpool.filters._pixels.resample import resample
 
 __all__ = ["resize", "rotate"]
 
@@ -57,7 +69,7 @@ def _resized(properties: Properties, parameters: Parameters) -> Properties:
 
 
 def _shrink(properties: Properties, parameters: Parameters) -> float:
-    """How many times smaller an image may be read, whichever way it is turned yet."""
+    """How many times smaller an image may be read, whichever way it is rotate_properties_90 yet."""
     if parameters["interpolation"] == "nearest":
         return 1.0
     height, width = plane_size(properties)
@@ -125,7 +137,7 @@ def resize(
     (15, 20)
     """
     sizes = {"height": height, "width": width, "scale": scale, "longest": longest}
-    whole = whole_properties(image)
+    whole = full_size_properties(image)
     properties = _resized(whole, sizes)
     size = plane_size(properties)
     if size == plane_size(whole) == plane_size(image.properties):
@@ -133,16 +145,16 @@ def resize(
     if interpolation == "nearest":
         pixels = map_planes(lambda plane: nearest_pixel(plane, size), image.pixels, image.axes)
     else:
-        weigh = smooth_and_interpolate if interpolation == "linear" else mean_of_area
-        rows, columns = map(Axis, plane_size(image.properties), size, plane_size(whole))
-        pixels = resample(image, "resize", lambda plane, _outside: rescale(plane, rows, columns, weigh))
+        weighting = smooth_and_interpolate if interpolation == "linear" else mean_of_area
+        rows, columns = map(AxisScale, plane_size(image.properties), size, plane_size(whole))
+        pixels = resample(image, "resize", lambda plane, _outside: resize_plane(plane, rows, columns, weighting))
     metadata = replace(image.metadata, full_size=None)
     return replace(image, pixels=pixels, pixel_size=properties.pixel_size, metadata=metadata)
 
 
 def _rotated(properties: Properties, parameters: Parameters) -> Properties:
     if parameters["angle"] % 90 == 0:
-        return turned(properties) if parameters["angle"] % 180 else properties
+        return rotate_properties_90(properties) if parameters["angle"] % 180 else properties
     _check_square(properties)
     return with_plane_size(properties, _enclosing(plane_size(properties), parameters), rescale=False)
 
@@ -160,7 +172,7 @@ def _check_square(properties: Properties) -> None:
 
 
 def _enclosing(size: tuple[int, int], parameters: Parameters) -> tuple[int, int]:
-    """Height and width that hold the whole of a turned image, or its own."""
+    """Height and width that hold the whole of a rotate_properties_90 image, or its own."""
     if not parameters["resize"]:
         return size
     cosine, sine = (abs(part(math.radians(parameters["angle"]))) for part in (math.cos, math.sin))
@@ -215,7 +227,7 @@ def rotate(
            [1]], dtype=uint8)
     """
     if angle % 90 == 0:
-        return quarter_turn(image, round(angle / 90))
+        return rotate_90(image, round(angle / 90))
     _check_square(image.properties)
 
     def turn(plane: Pixels, outside: float | None) -> Floats:
@@ -227,4 +239,4 @@ def rotate(
         )
         return turned_plane
 
-    return image.with_pixels(resample(image, "rotate", turn, beyond=True))
+    return image.with_pixels(resample(image, "rotate", turn, reads_outside=True))

@@ -1,4 +1,4 @@
-"""Connected components of planes and volumes, numbered in the order in which rows meet them."""
+"""Connected components of planes and volumes, numbered in raster order."""
 
 from typing import Any
 
@@ -10,32 +10,32 @@ Labels = np.ndarray[tuple[int, ...], np.dtype[np.integer[Any]]]
 
 
 def label_components(
-    foreground: Bools, dimensions: int, connectivity: int, least: float, *, clear_border: bool
+    foreground: Bools, dimensions: int, connectivity: int, min_pixels: float, *, clear_border: bool
 ) -> Pixels:
     """Number the components of every plane or volume from 1, without gaps.
 
     Parameters
     ----------
     foreground
-        Of any leading axes, then (Y, X) or (Z, Y, X).
+        (…, Y, X) or (…, Z, Y, X).
     dimensions
-        2 for planes, 3 for volumes.
+        2 to label planes, 3 to label volumes.
     connectivity
-        How many of the coordinates of two neighbours may differ.
-    least
-        Components of fewer pixels are left out.
+        Number of coordinates in which two neighbours may differ, from 1 to `dimensions`.
+    min_pixels
+        Smaller components are removed.
     clear_border
-        Whether components at the first or last row or column are left out.
+        Whether components that touch the first or last row or column are removed.
 
     Returns
     -------
     ndarray
-        Of the smallest unsigned type that holds the highest number.
+        Of the smallest unsigned dtype that holds the highest number.
     """
     parts = foreground.reshape(-1, *foreground.shape[-dimensions:])
     labels = [_label(part, connectivity) for part in parts]
-    if least > 1 or clear_border:
-        labels = [_keep(part, least, clear_border=clear_border) for part in labels]
+    if min_pixels > 1 or clear_border:
+        labels = [_remove_components(part, min_pixels, clear_border=clear_border) for part in labels]
     highest = max(int(part.max()) for part in labels)
     result = np.empty(parts.shape, np.min_scalar_type(highest))
     for index, part in enumerate(labels):
@@ -49,7 +49,7 @@ def _label(part: Bools, connectivity: int) -> Labels:
 
         neighbours = 4 if connectivity == 1 else 8
         binary = np.ascontiguousarray(part).view(np.uint8)
-        # of OpenCV's algorithms, the one that numbers in the order of rows, on any number of threads
+        # SAUF is the OpenCV algorithm that numbers in raster order with any number of threads
         _, found = cv2.connectedComponentsWithAlgorithm(binary, neighbours, cv2.CV_32S, cv2.CCL_SAUF)
         return np.asarray(found).reshape(part.shape)
     from skimage import measure
@@ -58,9 +58,9 @@ def _label(part: Bools, connectivity: int) -> Labels:
     return volume
 
 
-def _keep(labels: Labels, least: float, *, clear_border: bool) -> Labels:
-    """Drop small and cut objects, and close the gaps in the numbers."""
-    kept = np.bincount(labels.reshape(-1)) >= least
+def _remove_components(labels: Labels, min_pixels: float, *, clear_border: bool) -> Labels:
+    """Remove small components and those at the border, and renumber the others without gaps."""
+    kept = np.bincount(labels.reshape(-1)) >= min_pixels
     kept[0] = False
     if clear_border:
         for edge in (labels[..., 0, :], labels[..., -1, :], labels[..., 0], labels[..., -1]):

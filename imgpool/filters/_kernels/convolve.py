@@ -1,4 +1,4 @@
-"""Separable convolution and the Gaussian, by OpenCV at scikit-image's results."""
+"""Separable convolution and Gaussian blur by OpenCV, with scikit-image's results."""
 
 import math
 from functools import lru_cache
@@ -10,54 +10,73 @@ from imgpool.core.axes import Pixels
 from imgpool.core.dtypes import Floats, to_float, working_dtype
 from imgpool.core.errors import FilterError
 
-LARGEST_REACH = 2**15  # pixels
+MAX_REACH_PX = 2**15
+"""A larger Gaussian is taken for a mistake in the unit."""
 
-STRIP = 256  # rows
+STRIP_ROWS = 256
+"""Rows blurred at once, unless the kernel is large."""
 
-DEPTHS = {np.dtype(np.uint8): "CV_8U", np.dtype(np.float32): "CV_32F", np.dtype(np.float64): "CV_64F"}
+OPENCV_DEPTHS = {np.dtype(np.uint8): "CV_8U", np.dtype(np.float32): "CV_32F", np.dtype(np.float64): "CV_64F"}
 
 Border = Literal["nearest", "reflect"]
+"""scipy's terms: "nearest" repeats the outermost pixel, "reflect" mirrors the image at its edge."""
 
 
 def convolve(values: Floats, along_y: Floats, along_x: Floats, border: Border) -> Floats:
-    """Convolve (Y, X) or (Y, X, 3) with a symmetric or antisymmetric kernel per axis.
-
-    `border` is scipy's word: "nearest" repeats the outermost pixel, "reflect" mirrors at the outer edge.
-    """
+    """Convolve (Y, X) or (Y, X, 3) with one symmetric or antisymmetric kernel per axis."""
     result: Floats = _separable(values, along_y, along_x, border, values.dtype)
     return result
 
 
 def gaussian_reach(sigma: float, truncate: float) -> int:
-    """Pixels from the middle of the kernel to its end.
+    """Return the number of pixels from the centre of a Gaussian kernel to its edge.
+
+    Parameters
+    ----------
+    sigma
+        Standard deviation in pixels.
+    truncate
+        Standard deviations at which the kernel ends.
 
     Raises
     ------
     FilterError
-        If the kernel is larger than can be meant.
+        If the kernel is unreasonably large.
     """
     reach = truncate * sigma + 0.5
-    if reach > LARGEST_REACH:
+    if reach > MAX_REACH_PX:
         raise FilterError(
-            f"a Gaussian of {sigma:.0f} px reaches {reach:.0f} px, above the limit of {LARGEST_REACH} px",
-            "check the unit of its sigma or radius, or resize the image first",
+            f"a Gaussian with sigma {sigma:.0f} px reaches {reach:.0f} px, above the limit of {MAX_REACH_PX} px",
+            "check the unit of sigma or radius, or resize the image first",
         )
     return int(reach)
 
 
 def gaussian_blur(values: Pixels, sigma: tuple[float, float], truncate: float, border: Border) -> Floats:
-    """Blur (Y, X) or (Y, X, 3) by a Gaussian with a `sigma` in pixels along Y and X; floats in the working dtype."""
-    along_y, along_x = _kernels(sigma, truncate)
-    if values.dtype != np.uint8:  # that OpenCV reads as fast as floats
+    """Blur (Y, X) or (Y, X, 3) by a Gaussian; return floats of the working dtype.
+
+    Parameters
+    ----------
+    values
+        Integers or floats.
+    sigma
+        Standard deviations along Y and X, in pixels.
+    truncate
+        Standard deviations at which the kernel ends.
+    border
+        How the image continues beyond its border.
+    """
+    along_y, along_x = _gaussian_kernels(sigma, truncate)
+    if values.dtype != np.uint8:  # which OpenCV reads as fast as floats
         values = to_float(values)
     result: Floats = _separable(values, along_y, along_x, border, working_dtype(values.dtype))
     return result
 
 
 def gaussian_blur_rounded(values: Pixels, sigma: tuple[float, float], truncate: float, border: Border) -> Pixels:
-    """As `gaussian_blur`, brought back to the dtype of `values`, where a mean always fits in."""
+    """Blur as `gaussian_blur` does and round to the dtype of `values`, which can hold any mean of them."""
     if values.dtype == np.uint8:
-        rounded: Pixels = _separable(values, *_kernels(sigma, truncate), border, values.dtype)
+        rounded: Pixels = _separable(values, *_gaussian_kernels(sigma, truncate), border, values.dtype)
         return rounded
     if values.dtype.kind == "f":
         return gaussian_blur(values, sigma, truncate, border).astype(values.dtype, copy=False)
@@ -65,9 +84,9 @@ def gaussian_blur_rounded(values: Pixels, sigma: tuple[float, float], truncate: 
 
 
 def _blur_in_strips(values: Pixels, sigma: tuple[float, float], truncate: float, border: Border) -> Pixels:
-    """Blur integers some rows at a time: their floats never take much memory, and stay in the cache."""
+    """Blur integers in strips of rows, whose floats take little memory and stay in the CPU cache."""
     reach = gaussian_reach(sigma[0], truncate)
-    height, step = len(values), max(STRIP, 4 * reach)
+    height, step = len(values), max(STRIP_ROWS, 4 * reach)
     result = np.empty_like(values)
     for top in range(0, height, step):
         bottom = min(top + step, height)
@@ -81,11 +100,11 @@ def _separable(values: Pixels, along_y: Floats, along_x: Floats, border: Border,
     import cv2
 
     mode = {"nearest": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT}[border]
-    return cv2.sepFilter2D(values, getattr(cv2, DEPTHS[dtype]), along_x, along_y, borderType=mode)
+    return cv2.sepFilter2D(values, getattr(cv2, OPENCV_DEPTHS[dtype]), along_x, along_y, borderType=mode)
 
 
 @lru_cache(maxsize=16)
-def _kernels(sigma: tuple[float, float], truncate: float) -> tuple[Floats, Floats]:
+def _gaussian_kernels(sigma: tuple[float, float], truncate: float) -> tuple[Floats, Floats]:
     along_y, along_x = (_gaussian_kernel(each, truncate) for each in sigma)
     return along_y, along_x
 

@@ -1,4 +1,4 @@
-"""The median of a neighbourhood, exactly, by whichever way is fastest for its shape and the dtype."""
+"""Exact median filter that chooses the fastest algorithm for the footprint and the dtype."""
 
 import numpy as np
 
@@ -8,20 +8,33 @@ from imgpool.filters._kernels.median_levels import median_by_levels
 from imgpool.filters._kernels.neighbourhood import Footprint
 from imgpool.filters._pixels.planes import each_sample
 
-STRIP = 2**15  # pixels worked on at once: what a selection holds then stays in the cache
-LARGEST_SELECTION = 300  # pixels of a neighbourhood; beyond, scipy is as fast
-LARGEST_8BIT_SELECTION = 60  # beyond, a histogram is faster
-LARGEST_SQUARE_SELECTION = 49  # of other dtypes; beyond, medians of bytes are faster where levels are few
-LARGEST_DISK_SELECTION = 120  # likewise
-GATHERED = 2**22  # values looked up at once around missing pixels
+STRIP_PX = 2**15
+"""Pixels processed at once by selection, so that intermediate results stay in the CPU cache."""
+
+MAX_SELECTION_PX = 300
+"""Pixels of a footprint up to which selection is faster than scipy."""
+
+MAX_UINT8_SELECTION_PX = 60
+"""Pixels of a footprint up to which selection is faster than histograms, for uint8."""
+
+MAX_SQUARE_SELECTION_PX = 49
+"""Pixels of a square up to which selection is faster than medians of bytes, for other dtypes with few levels."""
+
+MAX_DISK_SELECTION_PX = 120
+"""As `MAX_SQUARE_SELECTION_PX`, for disks."""
+
+MAX_GATHERED_VALUES = 2**22
+"""Values gathered at once around missing pixels."""
+
 OPENCV_SIZES = {"uint8": range(3, 256, 2), "uint16": (3, 5), "float32": (3, 5)}
+"""Sides of squares for which OpenCV has a median."""
 
 
 def median(colour: Pixels, weight: Floats | None, footprint: Footprint) -> Pixels:
-    """The median over `footprint` of (Y, X) or (Y, X, S); missing pixels (weight 0) are left out.
+    """Compute the median over a footprint around each pixel of (Y, X) or (Y, X, S).
 
-    The outermost pixels are repeated beyond the border. Of an even number of values the upper middle one
-    is taken, so that a median is always a value of the image.
+    The outermost pixels are repeated beyond the border. Missing pixels (weight 0) are ignored. For an even number of
+    values the median is the upper of the two middle ones, so that it is always a value of the image.
     """
     if footprint.size == 1:
         return colour
@@ -37,7 +50,7 @@ def median(colour: Pixels, weight: Floats | None, footprint: Footprint) -> Pixel
 
 
 def _median(colour: Pixels, footprint: Footprint) -> Pixels:
-    if colour.dtype == np.float16:  # which neither OpenCV nor scipy takes
+    if colour.dtype == np.float16:  # unknown to OpenCV and scipy
         return _median(to_float(colour), footprint).astype(np.float16)
     side = len(footprint)
     if footprint.all() and side in OPENCV_SIZES.get(colour.dtype.name, ()):
@@ -45,17 +58,17 @@ def _median(colour: Pixels, footprint: Footprint) -> Pixels:
 
         blurred: Pixels = cv2.medianBlur(colour, side)
         return blurred
-    if colour.dtype == np.uint8 and footprint.sum() > LARGEST_8BIT_SELECTION:
+    if colour.dtype == np.uint8 and footprint.sum() > MAX_UINT8_SELECTION_PX:
         return each_sample(lambda plane: _by_histogram(plane, footprint), colour)
-    largest = LARGEST_SQUARE_SELECTION if footprint.all() else LARGEST_DISK_SELECTION
+    largest = MAX_SQUARE_SELECTION_PX if footprint.all() else MAX_DISK_SELECTION_PX
     if colour.dtype != np.uint8 and footprint.sum() > largest:
         return each_sample(lambda plane: _by_levels(plane, footprint), colour)
-    return each_sample(lambda plane: _one_by_one(plane, footprint), colour)
+    return each_sample(lambda plane: _by_sorting(plane, footprint), colour)
 
 
-def _one_by_one(plane: Pixels, footprint: Footprint) -> Pixels:
-    """Look at every value of every neighbourhood, whatever the dtype."""
-    if footprint.sum() <= LARGEST_SELECTION:
+def _by_sorting(plane: Pixels, footprint: Footprint) -> Pixels:
+    """Compute each median from all values of its neighbourhood, for any dtype."""
+    if footprint.sum() <= MAX_SELECTION_PX:
         return _by_selection(plane, footprint)
     from scipy.ndimage import median_filter
 
@@ -64,24 +77,24 @@ def _one_by_one(plane: Pixels, footprint: Footprint) -> Pixels:
 
 
 def _by_levels(plane: Pixels, footprint: Footprint) -> Pixels:
-    """Medians of bytes; one costs as much as looking at 8 values one by one in a square, and at 20 in a disk."""
+    """Compute medians of bytes; one costs as much as selection from 8 pixels of a square, or 20 of a disk."""
     pixels, square = int(footprint.sum()), footprint.all() and len(footprint) in OPENCV_SIZES["uint8"]
     return median_by_levels(
         plane,
         len(footprint) // 2,
-        lambda values: _median(values, footprint) if square else _within(values, footprint),
+        lambda values: _median(values, footprint) if square else _rank_median(values, footprint),
         pixels // 8 if square else pixels // 20,
-        lambda values: _one_by_one(values, footprint),
+        lambda values: _by_sorting(values, footprint),
     )
 
 
 def _by_histogram(plane: Pixels, footprint: Footprint) -> Pixels:
     reach = len(footprint) // 2
-    return _within(np.pad(plane, reach, mode="edge"), footprint)[reach:-reach, reach:-reach]
+    return _rank_median(np.pad(plane, reach, mode="edge"), footprint)[reach:-reach, reach:-reach]
 
 
-def _within(plane: Pixels, footprint: Footprint) -> Pixels:
-    """The median of bytes that are there: near the border, of fewer."""
+def _rank_median(plane: Pixels, footprint: Footprint) -> Pixels:
+    """Compute the median of uint8 values by histograms; near the border only of the pixels inside the image."""
     from skimage.filters.rank import median as rank_median
 
     median_of_plane: Pixels = rank_median(plane, footprint)
@@ -89,11 +102,11 @@ def _within(plane: Pixels, footprint: Footprint) -> Pixels:
 
 
 def _by_selection(plane: Pixels, footprint: Footprint) -> Pixels:
-    """Select the median of all neighbourhoods of a strip of rows at once."""
+    """Compute the medians of all pixels in a strip of rows at once."""
     reach = len(footprint) // 2
     padded = np.pad(plane, reach, mode="edge")
     height, width = plane.shape
-    rows = max(1, STRIP // width)
+    rows = max(1, STRIP_PX // width)
     result = np.empty_like(plane)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
@@ -103,26 +116,26 @@ def _by_selection(plane: Pixels, footprint: Footprint) -> Pixels:
 
 
 def _select_median(neighbours: list[Pixels]) -> Pixels:
-    """The elementwise median of an odd number of arrays.
+    """Compute the elementwise median of an odd number of arrays.
 
-    Of any half of the values and two more, neither the least nor the greatest can be the median: both are
-    dropped, another value is taken in, and so on until only the median is left.
+    Among half of the values plus two, neither the minimum nor the maximum can be the median. Both are dropped and
+    another value is added, until only the median is left.
     """
-    held = len(neighbours) // 2 + 2
-    pool = [neighbour.copy() for neighbour in neighbours[:held]]
-    waiting = iter(neighbours[held:])
+    count = len(neighbours) // 2 + 2
+    pool = [neighbour.copy() for neighbour in neighbours[:count]]
+    remaining = iter(neighbours[count:])
     while len(pool) > 1:
-        _move_extremes_out(pool)
-        least, _greatest = pool.pop(0), pool.pop()
-        following = next(waiting, None)
+        _move_extrema_out(pool)
+        minimum, _maximum = pool.pop(0), pool.pop()
+        following = next(remaining, None)
         if following is not None:
-            np.copyto(least, following)
-            pool.append(least)
+            np.copyto(minimum, following)  # reuses its memory
+            pool.append(minimum)
     return pool[0]
 
 
-def _move_extremes_out(pool: list[Pixels]) -> None:
-    """Exchange values between the arrays until the first holds every least and the last every greatest."""
+def _move_extrema_out(pool: list[Pixels]) -> None:
+    """Exchange values between the arrays until the first holds the minima and the last the maxima."""
     half = len(pool) // 2
     for index in range(half):
         _exchange(pool, index, len(pool) - 1 - index)
@@ -133,13 +146,13 @@ def _move_extremes_out(pool: list[Pixels]) -> None:
 
 
 def _exchange(pool: list[Pixels], low: int, high: int) -> None:
-    lesser = np.minimum(pool[low], pool[high])
+    minimum = np.minimum(pool[low], pool[high])
     np.maximum(pool[low], pool[high], out=pool[high])
-    pool[low] = lesser
+    pool[low] = minimum
 
 
 def _without_missing(plane: Pixels, plain: Pixels, missing: Bools, footprint: Footprint) -> Pixels:
-    """Correct `plain` where its neighbourhood holds missing pixels."""
+    """Recompute the medians in `plain` whose neighbourhood contains missing pixels."""
     from scipy.ndimage import binary_dilation
 
     reach = len(footprint) // 2
@@ -149,7 +162,7 @@ def _without_missing(plane: Pixels, plain: Pixels, missing: Bools, footprint: Fo
     rows, columns = np.nonzero(near & ~missing)
     offset_y, offset_x = np.nonzero(footprint)
     result = plain.copy()
-    chunk = max(1, GATHERED // len(offset_y))
+    chunk = max(1, MAX_GATHERED_VALUES // len(offset_y))
     for start in range(0, len(rows), chunk):
         y, x = rows[start : start + chunk], columns[start : start + chunk]
         around = (y[:, np.newaxis] + offset_y, x[:, np.newaxis] + offset_x)
@@ -158,7 +171,7 @@ def _without_missing(plane: Pixels, plain: Pixels, missing: Bools, footprint: Fo
 
 
 def _median_of_present(values: Pixels, absent: Bools) -> Pixels:
-    """The median along the last axis of the values that are not absent; at least one is present in each row."""
+    """Compute the median along the last axis of the values that are not absent; each row has at least one."""
     order = np.argsort(values, axis=-1, kind="stable")
     order = np.take_along_axis(order, np.argsort(np.take_along_axis(absent, order, -1), axis=-1, kind="stable"), -1)
     middle = (~absent).sum(axis=-1, keepdims=True) // 2

@@ -1,4 +1,4 @@
-"""Neighbourhoods: a disk of a radius, or a square of an odd side."""
+"""Neighbourhoods given as parameters: a disk with a radius, or a square with an odd side."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,39 +10,47 @@ from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.image import PixelSize
 from imgpool.core.quantity import Length
 
-LARGEST_RADIUS = 4095  # pixels; beyond, the footprint alone would not fit into memory
+MAX_RADIUS_PX = 4095
+"""The footprint of a larger disk alone would not fit into memory."""
 
 Footprint = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 
 
 def _odd(size: int) -> int:
     if size % 2 == 0:
-        raise ValueError("must be odd, so that the square has a middle")
+        raise ValueError("must be odd, so that the square has a centre pixel")
     return size
 
 
 Radius = Annotated[Length, Field(gt=0)]
-Size = Annotated[int, Field(ge=1, le=2 * LARGEST_RADIUS + 1), AfterValidator(_odd)]
+Size = Annotated[int, Field(ge=1, le=2 * MAX_RADIUS_PX + 1), AfterValidator(_odd)]
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhood:
-    """The pixels around a pixel, itself included.
+    """The pixels around a pixel, including the pixel itself.
 
     Attributes
     ----------
     radius
-        Of a disk; its pixels' centres lie no farther than this from the middle.
+        Radius of a disk: the largest distance of a pixel's centre from the centre of the disk. None for a square.
     size
-        Side of a square, in pixels, where there is no radius.
+        Side of the square in pixels, odd.
     """
 
     radius: Length | None
     size: int = 1
 
     @classmethod
-    def choose(cls, owner: str, radius: Length | None, size: int | None, default: "Neighbourhood") -> "Neighbourhood":
-        """The disk or the square asked for, or the default where neither is.
+    def from_parameters(
+        cls, owner: str, radius: Length | None, size: int | None, default: "Neighbourhood"
+    ) -> "Neighbourhood":
+        """Return the disk or the square that a filter's parameters describe, or the default.
+
+        Parameters
+        ----------
+        owner
+            The filter's name, for messages.
 
         Raises
         ------
@@ -58,26 +66,26 @@ class Neighbourhood:
         return cls(radius, size or 1)
 
     def reach(self, pixel_size: PixelSize | None) -> int:
-        """How many pixels it extends from its middle along Y and X.
+        """Return the number of pixels from the centre to the edge, along Y and X.
 
         Raises
         ------
         FilterError
-            If the radius is physical and the pixels are of unknown size, or not square; or if it is larger
-            than can be meant.
+            If the radius is physical and the pixel size is unknown, or the pixels are not square; or if the radius is
+            unreasonably large.
         """
         if self.radius is None:
             return self.size // 2
         radius = self.radius.in_square_pixels(pixel_size)
-        if radius > LARGEST_RADIUS:
+        if radius > MAX_RADIUS_PX:
             raise FilterError(
-                f"a radius of {self.radius} is {radius:.0f} px here, above the limit of {LARGEST_RADIUS} px",
-                "check its unit, or resize the image first",
+                f"a radius of {self.radius} is {radius:.0f} px in this image, above the limit of {MAX_RADIUS_PX} px",
+                "check the unit of radius, or resize the image first",
             )
         return int(radius)
 
     def footprint(self, pixel_size: PixelSize | None) -> Footprint:
-        """The neighbourhood as a mask of odd sides; errors as for `reach`."""
+        """Return the neighbourhood as a mask with odd sides; raises as `reach` does."""
         reach = self.reach(pixel_size)
         if self.radius is None:
             return np.ones((self.size, self.size), np.bool_)

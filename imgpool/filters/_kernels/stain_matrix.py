@@ -1,4 +1,4 @@
-"""Stain matrices: the colours of absorbing dyes, by name or from a JSON file."""
+"""Stain matrices, which hold the colours of absorbing dyes: those of scikit-image by name, others from JSON files."""
 
 import json
 import os
@@ -25,13 +25,15 @@ STAINS = {
     "ahx": ("alcian blue", "hematoxylin", "residual"),
     "hpx": ("hematoxylin", "pas", "residual"),
 }
-"""The stains that scikit-image has a matrix for."""
+"""Names of the stains in each matrix of scikit-image."""
 
-LARGEST = 64 * 1024
-"""Bytes that a matrix may take."""
+STAIN_COUNT = 3
+"""As many as there are colour samples, so that the matrix can be inverted."""
 
-SINGULAR = 1e-6
-"""Determinant of the unit rows below which two stains look alike."""
+MAX_FILE_BYTES = 64 * 1024
+
+MIN_DETERMINANT = 1e-6
+"""Smallest determinant of a matrix with rows of unit length that is not taken to be singular."""
 
 KEYS = {"name", "stains", "matrix"}
 
@@ -43,9 +45,9 @@ class StainMatrix:
     Attributes
     ----------
     stains
-        Their names.
+        Names of the stains.
     densities
-        (3, 3): one row for each stain, with its optical density in red, green and blue.
+        (3, 3): one row per stain, its optical density in red, green and blue.
     """
 
     stains: tuple[str, ...]
@@ -53,14 +55,14 @@ class StainMatrix:
 
     @classmethod
     def load(cls, source: str | Reference) -> "StainMatrix":
-        """Take a matrix of scikit-image, such as "hed_from_rgb" or "rgb_from_hed", or one from a JSON file.
+        """Load a matrix of scikit-image by name, such as "hed_from_rgb" or "rgb_from_hed", or one from a JSON file.
 
         Raises
         ------
         ValueError
-            If the file is no such matrix; the text follows "FILE: ".
+            If the file does not hold a stain matrix. The message continues a sentence that begins with the file.
         OSError
-            If it cannot be read.
+            If the file cannot be read.
         """
         if isinstance(source, Reference):
             return cls._from_file(source.path)
@@ -72,8 +74,8 @@ class StainMatrix:
     @classmethod
     def _from_file(cls, path: str) -> "StainMatrix":
         status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
-            raise ValueError("is no small text file")
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
+            raise ValueError(f"is not a regular file of at most {MAX_FILE_BYTES // 1024} KiB")
         with open(path, "rb") as file:
             text = file.read()
         try:
@@ -81,32 +83,36 @@ class StainMatrix:
         except (ValueError, RecursionError):
             raise ValueError("is not JSON") from None
         if not isinstance(data, dict) or not {"stains", "matrix"} <= data.keys() <= KEYS:
-            raise ValueError('holds not just "stains", "matrix" and perhaps "name"')
+            raise ValueError('must hold the keys "stains" and "matrix", optionally "name", and no others')
         return cls(_names(data), _densities(data))
 
 
 def _names(data: Mapping[str, Any]) -> tuple[str, ...]:
     names = data["stains"]
-    if not isinstance(names, list) or len(names) != 3 or not all(isinstance(each, str) and each for each in names):  # noqa: PLR2004 - one stain for each of red, green and blue
-        raise ValueError('"stains" are not three names')
+    if not _is_triple(names) or not all(isinstance(name, str) and name for name in names):
+        raise ValueError('has no list of three names in "stains"')
     return tuple(names)
 
 
 def _densities(data: Mapping[str, Any]) -> Floats:
     rows = data["matrix"]
-    numbers = isinstance(rows, list) and all(
-        isinstance(row, list) and len(row) == 3 and all(type(each) in {int, float} for each in row)  # noqa: PLR2004 - as above
-        for row in rows
-    )
-    if not numbers or len(rows) != 3:  # noqa: PLR2004 - as above
-        raise ValueError('"matrix" is not 3 rows of 3 numbers')
+    if not _is_triple(rows) or not all(_is_triple(row) and all(map(_is_number, row)) for row in rows):
+        raise ValueError('has no 3 rows of 3 numbers in "matrix"')
     try:
         matrix = np.array(rows, np.float64)
     except OverflowError:
-        raise ValueError('"matrix" holds a number too large to compute with') from None
+        raise ValueError('has a number in "matrix" that is too large') from None
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
     if not np.isfinite(lengths).all():
-        raise ValueError('"matrix" holds a number that is not finite')
-    if not lengths.all() or abs(np.linalg.det(matrix / lengths)) < SINGULAR:
-        raise ValueError('"matrix" cannot be inverted: two of its stains have the same colour, or one has none')
+        raise ValueError('has a number in "matrix" that is not finite')
+    if not lengths.all() or abs(np.linalg.det(matrix / lengths)) < MIN_DETERMINANT:
+        raise ValueError('has a "matrix" that cannot be inverted: two stains have the same colour, or one has none')
     return matrix
+
+
+def _is_triple(value: object) -> bool:
+    return isinstance(value, list) and len(value) == STAIN_COUNT
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in {int, float}  # and not bool, which is a kind of int

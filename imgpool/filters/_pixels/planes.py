@@ -1,8 +1,8 @@
-"""What every filter of a neighbourhood shares: planes, alpha, and pixels that are missing.
+"""Filtering plane by plane, with alpha and missing pixels as weights.
 
-A filter gives `map_colour` a function of one plane's colour and of a *weight*, the share of each pixel that
-counts: its alpha, and 0 where it is NaN. Colour never mixes with alpha, and what has no weight never reaches
-a neighbour. Where everything counts in full the weight is None, so that the common case takes the fast path.
+A filter passes `map_colour` a function of one plane's colour and *weight*: how much each pixel counts, which is its
+opacity, or 0 for NaN. Colour never mixes with alpha, and pixels with weight 0 do not affect their neighbours. If all
+pixels count fully the weight is None, so that the common case takes the fast path.
 """
 
 from collections.abc import Callable
@@ -19,26 +19,26 @@ ColourFunction = Callable[[Pixels, Floats | None], Pixels]
 
 
 def map_colour(image: Image, name: str, function: ColourFunction) -> Image:
-    """Apply `function` to the colour of every plane; alpha and NaN stay where they are.
+    """Apply a function to the colour of every plane; alpha and NaN stay in place.
 
-    A pixel that is wholly transparent ends up black: its hidden colour takes no part, and is not kept.
+    Fully transparent pixels become black: their hidden colour is ignored and not kept.
 
     Parameters
     ----------
     image
-        Of integers or floats, of any axes.
+        Integers or floats, with any axes.
     name
-        The filter's, for messages.
+        The filter's name, for messages.
     function
-        ``function(colour, weight)`` gets (Y, X), or (Y, X, 3) for RGB, C-contiguous, in the image's dtype,
-        and must not change it. It returns as many pixels of the same shape and dtype. `weight` is None where
-        every pixel counts in full, else floats from 0 to 1 in the shape of the colour; `colour` is 0
-        wherever the weight is.
+        ``function(colour, weight)`` receives `colour` as (Y, X), or (Y, X, 3) for RGB, C-contiguous and in the
+        image's dtype, must not modify it, and returns an array of the same shape and dtype. `weight` is None if
+        every pixel counts fully, otherwise floats from 0 to 1 in the shape of `colour`, which is 0 wherever the
+        weight is 0.
 
     Raises
     ------
     FilterError
-        If the pixels are not numbers that a filter can compute with.
+        If the pixels are not numbers that a filter can process; see `check_numeric`.
     """
     check_numeric(image.pixels, name)
     if image.has_alpha:
@@ -50,36 +50,37 @@ def map_colour(image: Image, name: str, function: ColourFunction) -> Image:
 
 
 def each_sample(function: Callable[[Pixels], Pixels], colour: Pixels) -> Pixels:
-    """Apply a function of (Y, X) to (Y, X), or to each sample of (Y, X, S)."""
+    """Apply a function of (Y, X) to a plane (Y, X), or to each sample of (Y, X, S)."""
     if colour.ndim == 2:  # noqa: PLR2004 - Y and X
         return function(colour)
     return np.stack([function(np.ascontiguousarray(colour[..., s])) for s in range(colour.shape[-1])], axis=-1)
 
 
 def weighted_mean(blur: Callable[[Pixels], Floats], colour: Pixels, weight: Floats | None) -> Floats:
-    """A linear blur in which each pixel counts by its weight (normalised convolution).
+    """Blur by normalised convolution, in which each pixel counts by its weight.
 
     Parameters
     ----------
     blur
-        Takes (Y, X) or (Y, X, 3) of any number type, and returns floats; keeps a constant image constant.
+        A linear filter of (Y, X) or (Y, X, 3) that takes any number type, returns floats and keeps a constant image
+        constant.
     colour, weight
-        As `map_colour` gives them.
+        As `map_colour` passes them.
 
     Returns
     -------
     ndarray
-        Of the working dtype; 0 where nothing within reach has any weight.
+        Floats of the working dtype; 0 where no pixel in the neighbourhood has any weight.
     """
     if weight is None:
         return blur(colour)
     values, total = to_float(colour), blur(weight)
-    reached = total > np.finfo(total.dtype).tiny
-    return np.divide(blur(values * weight), total, out=np.zeros_like(values), where=reached)
+    has_weight = total > np.finfo(total.dtype).tiny
+    return np.divide(blur(values * weight), total, out=np.zeros_like(values), where=has_weight)
 
 
 def fill_missing(colour: Pixels, weight: Floats) -> Pixels:
-    """Give pixels without weight the value of the nearest pixel that has some; all 0 where none has."""
+    """Fill pixels of weight 0 with the value of the nearest other pixel; with 0 if there is none."""
     from scipy.ndimage import distance_transform_edt
 
     missing = weight == 0
@@ -94,7 +95,7 @@ def fill_missing(colour: Pixels, weight: Floats) -> Pixels:
 
 def _filter_around_nan(colour: Pixels, function: ColourFunction) -> Pixels:
     colour = np.ascontiguousarray(colour)
-    missing = _nan(colour)
+    missing = _nan_mask(colour)
     if missing is None:
         return function(colour, None)
     weight = (~missing).astype(working_dtype(colour.dtype))
@@ -102,8 +103,8 @@ def _filter_around_nan(colour: Pixels, function: ColourFunction) -> Pixels:
     return np.where(missing, colour.dtype.type(np.nan), result)
 
 
-def _filter_over_alpha(plane: Pixels, function: ColourFunction, premultiplied: bool) -> Pixels:  # noqa: FBT001 - private
-    """Filter the colour of (Y, X, 2) or (Y, X, 4); alpha stays."""
+def _filter_over_alpha(plane: Pixels, function: ColourFunction, premultiplied: bool) -> Pixels:  # noqa: FBT001 - internal
+    """Filter the colour of (Y, X, 2) or (Y, X, 4) and keep alpha."""
     result = plane.copy()
     colour = slice(-1) if plane.shape[-1] > 2 else 0  # noqa: PLR2004 - grey and alpha
     alpha = plane[..., -1]
@@ -115,12 +116,12 @@ def _filter_over_alpha(plane: Pixels, function: ColourFunction, premultiplied: b
     return result
 
 
-def _filter_visible(samples: Pixels, opacity: Floats, function: ColourFunction, premultiplied: bool) -> Pixels:  # noqa: FBT001 - private
-    """Filter colour, each pixel counting by its opacity; what is wholly transparent becomes black."""
+def _filter_visible(samples: Pixels, opacity: Floats, function: ColourFunction, premultiplied: bool) -> Pixels:  # noqa: FBT001 - internal
+    """Filter colour weighted by opacity; fully transparent pixels become black."""
     straight = straight_colour(samples, opacity) if premultiplied else samples
     zero = samples.dtype.type(0)
     weight = np.array(np.broadcast_to(opacity, samples.shape), order="C")
-    missing = _nan(straight)
+    missing = _nan_mask(straight)
     if missing is not None:
         weight[missing] = 0
     filtered = function(np.where(weight > 0, straight, zero), weight)
@@ -130,8 +131,8 @@ def _filter_visible(samples: Pixels, opacity: Floats, function: ColourFunction, 
     return filtered if missing is None else np.where(missing, samples.dtype.type(np.nan), filtered)
 
 
-def _nan(colour: Pixels) -> Bools | None:
-    """Where the colour is NaN, or None where it is nowhere."""
+def _nan_mask(colour: Pixels) -> Bools | None:
+    """Return the mask of NaN, or None if there is none."""
     if colour.dtype.kind != "f":
         return None
     missing: Any = np.isnan(colour)

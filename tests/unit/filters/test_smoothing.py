@@ -116,7 +116,7 @@ def test_many_missing_pixels_are_worked_through_in_chunks(monkeypatch):
     pixels = np.random.default_rng(5).random((12, 13))
     pixels[pixels < 0.2] = np.nan
     at_once = median(Image(pixels, "YX"), radius=2).pixels
-    monkeypatch.setattr("imgpool.filters._kernels.median.GATHERED", 50)
+    monkeypatch.setattr("imgpool.filters._kernels.median.MAX_GATHERED_VALUES", 50)
     assert np.array_equal(median(Image(pixels, "YX"), radius=2).pixels, at_once, equal_nan=True)
 
 

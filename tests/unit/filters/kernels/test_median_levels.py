@@ -16,7 +16,7 @@ REACH = 3
 
 @pytest.fixture
 def tiles(monkeypatch):
-    monkeypatch.setattr(_median_levels, "TILE", 32)
+    monkeypatch.setattr(_median_levels, "TILE_PX", 32)
 
 
 def scene(dtype, spread):
@@ -68,7 +68,9 @@ def test_levels_beyond_what_bytes_resolve_are_left_to_another_way():
 @pytest.mark.parametrize(("size", "radius"), [(9, None), (21, None), (None, "5px"), (None, "10px")])
 def test_every_neighbourhood_of_the_filter(dtype, size, radius):
     plane = scene(dtype, 50)
-    neighbourhood = Neighbourhood.choose("median", radius and Length.parse(radius), size, Neighbourhood(None, 3))
+    neighbourhood = Neighbourhood.from_parameters(
+        "median", radius and Length.parse(radius), size, Neighbourhood(None, 3)
+    )
     footprint = neighbourhood.footprint(None)
     np.testing.assert_array_equal(
         median_of_plane(plane, None, footprint), median_filter(plane, footprint=footprint, mode="nearest")

@@ -39,8 +39,8 @@ def test_a_square_is_a_square():
 
 
 def test_the_default_stands_in_for_neither_and_both_are_refused():
-    assert Neighbourhood.choose("median", None, None, DEFAULT) is DEFAULT
-    assert Neighbourhood.choose("median", None, 5, DEFAULT) == Neighbourhood(None, 5)
+    assert Neighbourhood.from_parameters("median", None, None, DEFAULT) is DEFAULT
+    assert Neighbourhood.from_parameters("median", None, 5, DEFAULT) == Neighbourhood(None, 5)
     with pytest.raises(RecipeError, match="not both") as caught:
-        Neighbourhood.choose("median", Length(2), 5, DEFAULT)
+        Neighbourhood.from_parameters("median", Length(2), 5, DEFAULT)
     assert "radius=2px" in caught.value.hint

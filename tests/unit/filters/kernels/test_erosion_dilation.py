@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from imgpool.core.quantity import Length
-from imgpool.filters._kernels.extremes import STRIP, dilate, erode
+from imgpool.filters._kernels.erosion_dilation import STRIP_ROWS, dilate, erode
 from imgpool.filters._kernels.neighbourhood import Neighbourhood
 
 WAYS = {"erode": (erode, ndimage.grey_erosion), "dilate": (dilate, ndimage.grey_dilation)}
@@ -24,14 +24,14 @@ def disk(radius):
 @pytest.mark.parametrize("radius", [1, 4.5, 5, 6.3, 15, 40])
 def test_a_disk(way, dtype, radius):
     ours, reference = WAYS[way]
-    image, footprint = noise((STRIP + 29, 90), dtype), disk(radius)
+    image, footprint = noise((STRIP_ROWS + 29, 90), dtype), disk(radius)
     before = image.copy()
     np.testing.assert_array_equal(ours(image, footprint), reference(image, footprint=footprint, mode="reflect"))
     np.testing.assert_array_equal(image, before)
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("shape", [(1, 1), (1, 30), (30, 1), (7, 9), (STRIP, 3), (2 * STRIP, 4)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 30), (30, 1), (7, 9), (STRIP_ROWS, 3), (2 * STRIP_ROWS, 4)])
 def test_an_image_of_any_size(way, shape):
     ours, reference = WAYS[way]
     image, footprint = noise(shape, "uint16"), disk(8)

@@ -1,4 +1,4 @@
-"""Filters that look at one pixel at a time: by table where a dtype has few values."""
+"""Point operations: functions of a single value, applied with a lookup table where the dtype has few values."""
 
 import contextlib
 from collections.abc import Callable
@@ -9,23 +9,27 @@ import numpy as np
 from imgpool.core.axes import Pixels
 from imgpool.core.dtypes import Floats, restore, working_dtype
 
-TABLE_BYTES = 2  # a table of 65,536 values is cheap, one of 2**32 is not
+MAX_TABLE_ITEM_BYTES = 2
+"""Largest item of a dtype for which a table of all values is cheap."""
 
-OPENCV_TABLES = {"uint8", "int8", "uint16", "int16", "float32", "float64"}  # dtypes that it looks up, 7 times faster
+OPENCV_TABLES = {"uint8", "int8", "uint16", "int16", "float32", "float64"}
+"""Dtypes of tables that OpenCV looks up, 7 times as fast as NumPy."""
 
 
 def map_values(function: Callable[[Floats], Floats], pixels: Pixels, dtype: np.dtype[Any]) -> Pixels:
-    """Apply `function` to every value, then round and clip to `dtype`.
+    """Apply a function to every value, then round and clip the results to `dtype`.
 
     Parameters
     ----------
     function
-        Takes floats of any shape and returns as many; may change them in place. It is called with every value
-        that the pixels' dtype has, where those are few (NaN and infinities among them, for float16).
+        Maps floats of any shape to floats of the same shape, and may modify its argument. For a dtype with few
+        values it may be called with all of them (for float16 including NaN and infinities) instead of the pixels.
     pixels
-        Integers or floats of any shape; not changed.
+        Integers or floats of any shape; not modified.
+    dtype
+        Dtype of the result.
     """
-    if pixels.dtype.itemsize > TABLE_BYTES:
+    if pixels.dtype.itemsize > MAX_TABLE_ITEM_BYTES:
         floats = np.result_type(working_dtype(pixels.dtype), working_dtype(dtype))
         return restore(function(pixels.astype(floats)), dtype)
     patterns = np.dtype(f"u{pixels.dtype.itemsize}")
@@ -41,7 +45,7 @@ def _look_up(table: Pixels, indices: Pixels) -> Pixels:
     import cv2
 
     if table.dtype.name in OPENCV_TABLES:
-        with contextlib.suppress(cv2.error):  # before OpenCV 4.13, of 16 bits
+        with contextlib.suppress(cv2.error):  # OpenCV before 4.13 has no tables for 16 bits
             return np.asarray(cv2.LUT(indices.reshape(len(indices), -1), table)).reshape(indices.shape)
     found: Pixels = table[indices]
     return found

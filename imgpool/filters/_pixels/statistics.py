@@ -1,4 +1,4 @@
-"""Statistics over a group of pixels: a channel through its whole stack, a plane, or the whole image."""
+"""Statistics over groups of pixels: one channel of a stack, one plane, or the whole image."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
@@ -17,11 +17,11 @@ GroupFunction = Callable[[Pixels, Pixels], Pixels]
 Levels = tuple[float, float]
 
 ASCENDING = np.concatenate([np.arange(2**16 - 1, 2**15 - 1, -1), np.arange(2**15)])
-"""The leading 16 bits of floats, from the least float to the greatest."""
+"""The leading 16 bits of floats, ordered from the lowest float to the highest."""
 
 
 def group_indices(axes: str, shape: tuple[int, ...], per: Per) -> Iterator[Index]:
-    """Yield the index of each group of pixels that share their statistics."""
+    """Yield the index of each group of pixels."""
     if per == "plane":
         yield from np.ndindex(page_shape(axes, shape))
     elif per == "channel" and "C" in axes:
@@ -32,19 +32,19 @@ def group_indices(axes: str, shape: tuple[int, ...], per: Per) -> Iterator[Index
 
 
 def map_groups(image: Image, per: Per, dtype: np.dtype[Any], function: GroupFunction) -> Image:
-    """Apply `function` to the colour of every group; alpha is only brought to the new dtype.
+    """Apply a function to the colour of every group; alpha is only converted to the new dtype.
 
     Parameters
     ----------
     image
-        Of integers or floats.
+        Integers or floats.
     per
-        What a group is.
+        What makes a group.
     dtype
-        Of the result.
+        Dtype of the result.
     function
-        ``function(colour, counted)`` returns `colour`'s successor, of the same shape and of `dtype`.
-        `counted` are the pixels that statistics may look at: those that are not wholly transparent.
+        ``function(colour, valid)`` returns the new colour, of the same shape as `colour` and of `dtype`.
+        `valid` holds the pixels to compute statistics from: those that are not fully transparent.
     """
     if image.has_alpha:
         return _map_beside_alpha(image, per, dtype, function)
@@ -58,19 +58,19 @@ def map_groups(image: Image, per: Per, dtype: np.dtype[Any], function: GroupFunc
 
 
 def level_range(values: Pixels, levels: Range | None = None) -> Levels:
-    """The lowest and the highest grey level, or two percentiles; NaN and infinities are not looked at.
+    """Return the lowest and highest grey level, or two percentiles; NaN and infinities are ignored.
 
     Parameters
     ----------
     values
         Integers or floats of any shape.
     levels
-        Percentiles from 0 to 100, or None for the extremes.
+        Percentiles from 0 to 100, or None for minimum and maximum.
 
     Returns
     -------
     tuple of float
-        NaN twice where there is no finite value.
+        (NaN, NaN) if there is no finite value.
     """
     values = finite(values)
     if values.size == 0:
@@ -88,7 +88,7 @@ def level_range(values: Pixels, levels: Range | None = None) -> Levels:
 
 
 def finite(values: Pixels) -> Pixels:
-    """The values without NaN and infinities; the array itself where it has none."""
+    """Return the values without NaN and infinities; the array itself if it has none."""
     if values.dtype.kind != "f":
         return values
     kept = np.isfinite(values)
@@ -96,7 +96,7 @@ def finite(values: Pixels) -> Pixels:
 
 
 def histogram(values: Pixels) -> tuple[Pixels, Pixels]:
-    """How often each grey level occurs, from the lowest that does to the highest.
+    """Count the grey levels from the lowest to the highest that occurs.
 
     Parameters
     ----------
@@ -106,15 +106,15 @@ def histogram(values: Pixels) -> tuple[Pixels, Pixels]:
     Returns
     -------
     counts, levels : ndarray
-        One entry per level, those between that never occur included.
+        One entry per level, including the levels in between that do not occur.
     """
     bins = 2 ** (8 * values.dtype.itemsize)
-    least = -bins // 2 if values.dtype.kind == "i" else 0
+    lowest = -bins // 2 if values.dtype.kind == "i" else 0
     patterns = np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
-    counts = np.roll(_count(patterns.reshape(-1), bins), -least)
+    counts = np.roll(_count(patterns.reshape(-1), bins), -lowest)
     occurring = np.flatnonzero(counts)
     low, high = int(occurring[0]), int(occurring[-1])
-    return counts[low : high + 1], np.arange(low + least, high + least + 1)
+    return counts[low : high + 1], np.arange(low + lowest, high + lowest + 1)
 
 
 def _map_beside_alpha(image: Image, per: Per, dtype: np.dtype[Any], function: GroupFunction) -> Image:
@@ -124,29 +124,29 @@ def _map_beside_alpha(image: Image, per: Per, dtype: np.dtype[Any], function: Gr
     result = np.empty(image.pixels.shape, dtype)
     for index in group_indices(image.axes, image.pixels.shape, per):
         straight = colour[index] if opacity is None else straight_colour(colour[index], opacity[index])
-        counted = straight[visible[index]] if visible[index].any() else straight
-        new = function(straight, counted)
+        valid = straight[visible[index]] if visible[index].any() else straight
+        new = function(straight, valid)
         result[index][..., :-1] = new if opacity is None else premultiplied_colour(new, opacity[index])
     result[..., -1] = scale_alpha(alpha, dtype)
     return image.with_pixels(result)
 
 
 def _count(patterns: Pixels, bins: int) -> Pixels:
-    """Count unsigned values; in squares, as OpenCV is slow with one long line and counts in float32."""
+    """Count unsigned values, in square parts: OpenCV is slow with one long row and counts in float32."""
     import cv2
 
-    side = 2**12  # side² = 2**24, up to where float32 is exact
-    whole = patterns.size // side * side
-    rows = patterns[:whole].reshape(-1, side)
+    side = 2**12  # a part has 2**24 pixels, the largest count that is exact in float32
+    in_rows = patterns.size // side * side
+    rows = patterns[:in_rows].reshape(-1, side)
     counts = np.zeros(bins, np.int64)
-    for part in (*(rows[top : top + side] for top in range(0, len(rows), side)), patterns[np.newaxis, whole:]):
+    for part in (*(rows[top : top + side] for top in range(0, len(rows), side)), patterns[np.newaxis, in_rows:]):
         if part.size:
             counts += cv2.calcHist([part], [0], None, [bins], [0, bins]).reshape(-1).astype(np.int64)
     return counts
 
 
 def _percentiles(counts: Pixels, levels: Pixels, percents: Levels) -> Pixels:
-    """What ``numpy.percentile`` gives for the values counted."""
+    """Compute what ``numpy.percentile`` returns for the counted values."""
     cumulative = np.cumsum(counts)
     positions = np.asarray(percents) / 100 * (cumulative[-1] - 1)
     below = levels[np.searchsorted(cumulative, np.floor(positions), side="right")]
@@ -156,7 +156,7 @@ def _percentiles(counts: Pixels, levels: Pixels, percents: Levels) -> Pixels:
 
 
 def _percentiles_of_floats(values: Pixels, percents: Levels) -> Pixels:
-    """What ``numpy.percentile`` gives for floats, of which only those with a percentile's leading bits are sorted."""
+    """Compute what ``numpy.percentile`` returns for floats, sorting only those near a percentile."""
     values = np.ascontiguousarray(values).reshape(-1)
     patterns = values.view(f"u{values.dtype.itemsize}")
     leading = (patterns >> patterns.dtype.type(8 * values.dtype.itemsize - 16)).astype(np.uint16)

@@ -1,4 +1,4 @@
-"""New pixels from a weighted mean of old ones, where alpha and missing values are part of the weight."""
+"""Resampling of images, in which pixels count by their alpha and missing values do not count."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,52 +11,46 @@ from imgpool.core.image import Image
 from imgpool.filters._pixels.alpha import opacity_of
 
 MISSING_SHARE = 0.5
-"""A new pixel is NaN where more than this share of its weight falls on NaN."""
+"""An output pixel is NaN if more than this share of its weight falls on NaN."""
 
 Resampler = Callable[[Pixels, float | None], Any]
-"""``resampler(plane, outside)``: a plane (Y, X) or (Y, X, S) to another size or place, in its own dtype or in floats;
-`outside` is the value around the image, None for the filter's own."""
+"""``resampler(plane, outside)`` resamples (Y, X) or (Y, X, S), in the same dtype or to floats. `outside` is the value
+beyond the border of the image, or None for the filter's default."""
 
 
-def resample(image: Image, name: str, resampler: Resampler, *, beyond: bool = False) -> Pixels:
+def resample(image: Image, name: str, resampler: Resampler, *, reads_outside: bool = False) -> Pixels:
     """Apply a resampler to every plane.
 
-    Colour counts by its alpha, so that hidden colour does not show; alpha is resampled along. NaN does not
-    count; infinite values spread to their neighbours, as infinity or NaN.
+    Colours are weighted by alpha, so that transparent pixels do not show; alpha itself is resampled too. NaN does not
+    count. Infinite values spread to their neighbours as infinity, or as NaN where both signs meet.
 
     Parameters
     ----------
     image
-        Of integers or floats, of any axes.
+        Integers or floats, with any axes.
     name
-        The filter's, for messages.
+        The filter's name, for messages.
     resampler
-        Linear in the plane's values.
-    beyond
-        Whether it looks beyond the edge of the image, where an image with alpha is transparent.
+        A function that is linear in the values of the plane.
+    reads_outside
+        Whether it reads beyond the border of the image, where an image with alpha is transparent.
     """
     check_numeric(image.pixels, name)
 
-    def one(plane: Pixels) -> Pixels:
+    def resample_plane(plane: Pixels) -> Pixels:
         if not image.has_alpha:
             return restore(_resample_colour(plane, resampler, None), plane.dtype, reuse=True)
-        if not beyond and (plane[..., -1] == full_scale(plane.dtype)).all():
+        if not reads_outside and (plane[..., -1] == full_scale(plane.dtype)).all():
             return _resample_opaque(plane, resampler)
         if image.metadata.premultiplied:
             return restore(_resample_colour(plane, resampler, 0.0), plane.dtype, reuse=True)
         return _resample_transparent(plane, resampler)
 
-    return map_planes(lambda plane: one(np.ascontiguousarray(plane)), image.pixels, image.axes)
-
-
-def nearest_pixel(plane: Pixels, shape: tuple[int, int]) -> Pixels:
-    """The old pixel in which the centre of the new one lies."""
-    rows, columns = ((2 * np.arange(new) + 1) * old // (2 * new) for old, new in zip(plane.shape, shape, strict=False))
-    return plane[rows[:, np.newaxis], columns]
+    return map_planes(lambda plane: resample_plane(np.ascontiguousarray(plane)), image.pixels, image.axes)
 
 
 def _resample_opaque(plane: Pixels, resampler: Resampler) -> Pixels:
-    """Resample (Y, X, S) whose last sample, alpha, is opaque throughout."""
+    """Resample (Y, X, S) whose last sample, alpha, is opaque everywhere."""
     colour = restore(_resample_colour(np.ascontiguousarray(plane[..., :-1]), resampler, 0.0), plane.dtype)
     alpha = np.full_like(colour[..., :1], plane[0, 0, -1])
     return np.concatenate([colour, alpha], axis=-1)
@@ -73,7 +67,7 @@ def _resample_transparent(plane: Pixels, resampler: Resampler) -> Pixels:
     return restore(np.concatenate([mixed, resampled_alpha], axis=-1), plane.dtype)
 
 
-def _resample_colour(plane: Pixels, resampler: Resampler, outside: float | None) -> Any:  # noqa: ANN401 - as it gives
+def _resample_colour(plane: Pixels, resampler: Resampler, outside: float | None) -> Any:  # noqa: ANN401 - whatever the resampler returns
     """Resample values of which some may be NaN or infinite."""
     if plane.dtype.kind != "f" or np.isfinite(plane).all():
         return resampler(plane, outside)
@@ -92,5 +86,5 @@ def _resample_colour(plane: Pixels, resampler: Resampler, outside: float | None)
 
 
 def _divide(values: Floats, weight: Floats) -> Floats:
-    some = weight > np.finfo(weight.dtype).eps
-    return np.divide(values, weight, out=np.zeros_like(values), where=some)
+    is_visible = weight > np.finfo(weight.dtype).eps
+    return np.divide(values, weight, out=np.zeros_like(values), where=is_visible)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from imgpool.core.quantity import Range
-from imgpool.filters._pixels.groups import group_indices, histogram, level_range
+from imgpool.filters._pixels.statistics import group_indices, histogram, level_range
 
 
 def rng():

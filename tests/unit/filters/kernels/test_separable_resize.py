@@ -5,13 +5,14 @@ import pytest
 from skimage import transform
 
 from imgpool.core.image import Image, Metadata, PixelSize
-from imgpool.filters._kernels.rescale import Axis, mean_of_area, rescale, smooth_and_interpolate
+from imgpool.filters._kernels.separable_resize import AxisScale, mean_of_area, resize_plane, smooth_and_interpolate
 from imgpool.filters.geometry import auto_orient
 from imgpool.filters.transform import resize
 
 WAYS = [smooth_and_interpolate, mean_of_area]
-AXES = [Axis(40, 13, 40), Axis(40, 97, 40), Axis(40, 40, 40), Axis(1, 5, 1), Axis(7, 1, 7), Axis(40, 11, 80),
-        Axis(40, 11, 160), Axis(40, 79, 80), Axis(40, 200, 80), Axis(40, 1, 80)]  # fmt: skip
+LENGTHS = [(40, 13, 40), (40, 97, 40), (40, 40, 40), (1, 5, 1), (7, 1, 7), (40, 11, 80), (40, 11, 160), (40, 79, 80),
+           (40, 200, 80), (40, 1, 80)]  # fmt: skip
+AXES = [AxisScale(*lengths) for lengths in LENGTHS]
 
 
 def noise(*shape, dtype="uint8"):
@@ -49,7 +50,8 @@ def test_what_is_merged_is_blurred_by_as_much_less(way, merged, factor):
     length = 4096
     new = round(length / factor)
     whole, reduced = (
-        spread(*way(Axis(length // each, new, length)), new // 2) * each**2 + (each**2 - 1) / 12 for each in (1, merged)
+        spread(*way(AxisScale(length // each, new, length)), new // 2) * each**2 + (each**2 - 1) / 12
+        for each in (1, merged)
     )
     assert reduced == pytest.approx(whole, rel=0.08)
 
@@ -123,5 +125,5 @@ def test_rescaling_keeps_what_it_is_given():
     before = pixels.copy()
     for way in WAYS:
         for size in ((30, 40), (15, 20), (7, 90)):
-            rescale(pixels, Axis(30, size[0], 30), Axis(40, size[1], 40), way)
+            resize_plane(pixels, AxisScale(30, size[0], 30), AxisScale(40, size[1], 40), way)
             assert np.array_equal(pixels, before)

@@ -1,4 +1,4 @@
-"""Reference images of a filter: looked at before anything starts, read once in every worker."""
+"""Image files that filters refer to: their headers are checked before a run starts, each worker reads them once."""
 
 import os
 import stat
@@ -12,25 +12,25 @@ from imgpool.core.reference import Reference
 
 
 def reference_properties(reference: Reference, owner: str) -> Properties:
-    """What the header of a reference image tells, without its axes of length 1.
+    """Return the properties of a reference image, without its axes of length 1.
 
     Parameters
     ----------
     reference
         The file.
     owner
-        Filter and parameter, for messages: "flat_field: dark".
+        Filter and parameter, for messages, such as "flat_field: dark".
 
     Raises
     ------
     RecipeError
-        If it is no image, or its header is damaged.
+        If the file is not an image, or its header is damaged.
     """
     format_ = _format(reference, owner)
     try:
         properties = format_.properties(reference.path)
     except (ReadError, OSError) as error:
-        raise RecipeError(*_complaint(reference, owner, error)) from error
+        raise RecipeError(*_error_text(reference, owner, error)) from error
     shape, axes = _squeezed(properties.shape, properties.axes)
     return replace(properties, shape=shape, axes=axes)
 
@@ -41,18 +41,18 @@ def read_reference(reference: Reference, owner: str) -> Image:
     Raises
     ------
     WorkerError
-        If it cannot be read.
+        If the file cannot be read.
     """
     try:
         image = _format(reference, owner).read(reference.path)
     except (ReadError, RecipeError, OSError) as error:
-        raise WorkerError(*_complaint(reference, owner, error)) from error
+        raise WorkerError(*_error_text(reference, owner, error)) from error
     shape, axes = _squeezed(image.pixels.shape, image.axes)
     return image.with_pixels(image.pixels.reshape(shape), axes)
 
 
-def size_text(properties: Properties) -> str:
-    """Width × height of a plane, as people say it."""
+def format_size(properties: Properties) -> str:
+    """Return the size of a plane as text: width × height."""
     y = properties.axes.index("Y")
     return f"{properties.shape[y + 1]}×{properties.shape[y]} px"
 
@@ -60,17 +60,19 @@ def size_text(properties: Properties) -> str:
 def _format(reference: Reference, owner: str) -> Format:
     _, format_ = split_extension(os.path.basename(reference.path))
     if format_ is None:
-        raise RecipeError(f"{owner}={reference}: no format has this extension", f"known: {known_extensions()}")
+        raise RecipeError(
+            f"{owner}={reference} has an unknown extension", f"supported extensions: {known_extensions()}"
+        )
     try:
         regular = stat.S_ISREG(os.stat(reference.path).st_mode)
     except OSError as error:
-        raise RecipeError(*_complaint(reference, owner, error)) from error
+        raise RecipeError(*_error_text(reference, owner, error)) from error
     if not regular:
-        raise RecipeError(f"{owner}={reference} is no regular file", "name an image file")
+        raise RecipeError(f"{owner}={reference} is not a regular file", "name an image file")
     return format_
 
 
-def _complaint(reference: Reference, owner: str, error: Exception) -> tuple[str, str]:
+def _error_text(reference: Reference, owner: str, error: Exception) -> tuple[str, str]:
     if isinstance(error, RecipeError):
         return error.message, error.hint
     reason = error.message if isinstance(error, ReadError) else getattr(error, "strerror", None) or str(error)

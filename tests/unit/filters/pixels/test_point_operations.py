@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imgpool.core.dtypes import restore
-from imgpool.filters._pixels.values import map_values
+from imgpool.filters._pixels.point_operations import map_values
 
 SMALL = ["uint8", "int8", "uint16", "int16", "float16"]
 RESULTS = ["uint8", "int16", "uint16", "uint32", "int64", "float16", "float32", "float64"]
