@@ -1,7 +1,7 @@
 """What a run costs before its first image, in a folder of very many files of which all or half are done.
 
 ``python benchmarks/million.py FOLDER --files 1000000`` makes the files in FOLDER, or takes those that an earlier call
-made, and measures each step in a fresh process: ``find`` over the inputs, ``Run`` up to knowing what there is to do
+made, and measures each step in a fresh process: ``find`` over the inputs, ``make_plan``
 (scan, plan, journal), and ``Status``. The images are empty: nothing opens them.
 """
 
@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from pathlib import Path
 
-from imgpool.batch.run import Run, Settings
+from imgpool.batch.plan import make_plan
+from imgpool.batch.settings import RunSettings
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Result, Task
 from imgpool.output.journal import Journal
@@ -90,8 +91,8 @@ def find(photos: str) -> str:
 
 def plan_run(photos: str, output: str) -> str:
     """A run up to its first image."""
-    run = Run(Settings((photos,), Recipe.from_specs(FILTERS), output))
-    return f"{run.found:,} found, {len(run.to_do):,} to do"
+    plan = make_plan(RunSettings((photos,), Recipe.from_specs(FILTERS), output))
+    return f"{plan.found:,} found, {len(plan.tasks):,} to do"
 
 
 def read_status(output: str) -> str:

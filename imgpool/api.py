@@ -3,7 +3,9 @@
 import os
 from collections.abc import Iterator, Sequence
 
-from imgpool.batch.run import Run, Settings
+from imgpool.batch.plan import make_plan
+from imgpool.batch.run import Runner
+from imgpool.batch.settings import RunSettings
 from imgpool.core.engine import StartMethod
 from imgpool.core.errors import UsageError
 from imgpool.core.hint import Hint
@@ -85,8 +87,8 @@ def process(  # noqa: PLR0913 - one keyword for each option of the command line
         If the run cannot go on; calling again continues it.
     """
     paths = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
-    run = Run(
-        Settings(
+    plan = make_plan(
+        RunSettings(
             inputs=tuple(os.fspath(path) for path in paths),
             recipe=choose_recipe(recipe, filters, to, pixel_size),
             output=None if output is None else os.fspath(output),
@@ -101,7 +103,7 @@ def process(  # noqa: PLR0913 - one keyword for each option of the command line
             start_method=start_method,
         )
     )
-    return run.results()
+    return Runner(plan).results()
 
 
 def memory_size(size: str | int | None) -> int | None:

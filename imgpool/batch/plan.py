@@ -1,243 +1,204 @@
-"""From images found to tasks: where each result goes, and what must not be started at all."""
+"""What a run will do and why: scan the inputs, choose the targets, and find out what is done already."""
 
-import functools
+import hashlib
+import json
 import os
-import stat
-import unicodedata
-from collections.abc import Iterable, Sequence
-from collections.abc import Set as AbstractSet
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from typing import Any
 
-import numpy as np
+import msgspec
 
-from imgpool.batch.scan import Found
-from imgpool.core.catalogue import FORMATS, split_extension
-from imgpool.core.errors import ImgpoolError, UsageError
-from imgpool.core.format import Format
-from imgpool.core.image import PixelSize, Properties
-from imgpool.core.recipe import Recipe
-from imgpool.core.refusal import refuse
+from imgpool.batch.format_check import check_formats
+from imgpool.batch.preload import modules_for
+from imgpool.batch.scan import ScanReport, scan
+from imgpool.batch.settings import RunSettings, check_settings
+from imgpool.batch.targets import ForeignFileError, check_not_foreign, check_output, make_tasks
+from imgpool.core.catalogue import ENGINES, known_extensions
+from imgpool.core.engine import EngineOptions
+from imgpool.core.errors import UsageError
 from imgpool.core.task import Task
+from imgpool.output import run_file
+from imgpool.output.journal import TaskRecord, latest_records, reason_to_run
+from imgpool.output.layout import default_output
+from imgpool.output.run_file import RunInfo
+from imgpool.output.session import storage_errors
+from imgpool.system.gc_control import gc_paused
+from imgpool.system.resources import available_cpus, available_memory
 
-RENAME = "rename one of them, or process them into different folders"
-NAMED = 3
-"""How many files a refusal names; the rest are counted."""
+MAX_WORKERS_PER_CPU = 4
+"""Upper limit of the automatic number of workers, for images that wait for the disk or the network."""
 
-PROBES = [
-    Properties(shape, np.dtype(dtype), axes, PixelSize(1.0, 1.0))
-    for dtype in ("uint8", "uint16", "float32")
-    for shape, axes in (((64, 64), "YX"), ((64, 64, 3), "YXS"))
-]
-"""An image of each common kind, to ask a recipe what it makes of it."""
-
-
-def check_output(output: str, inputs: Iterable[str | os.PathLike[str]]) -> None:
-    """Raise `UsageError` if results would land in an input folder, or `output` is no folder."""
-    real_output = os.path.realpath(output)
-    for path in inputs:
-        real_input = os.path.realpath(path)
-        if os.path.isdir(real_input) and os.path.commonpath([real_input, real_output]) == real_input:
-            raise UsageError(
-                f"the output {output} lies inside the input {os.fspath(path)}", "choose another folder with -o"
-            )
-    nearest = next(path for path in (output, *map(str, Path(output).parents)) if os.path.lexists(path))
-    if not os.path.isdir(nearest):
-        raise UsageError(f"the output {nearest} is a file", "choose a folder with -o")
+TASK_TIMEOUT_S = 900.0
+TASK_TIMEOUT_S_PER_BYTE = 20e-6
+"""Default time limit for one image, and for each byte of its file: far more than it needs, so that a run ends."""
 
 
-def plan(images: Iterable[Found], output: str, recipe: Recipe) -> list[Task]:
-    """One task per image, in the order of the images.
+class PlannedTask(msgspec.Struct, frozen=True, gc=False):
+    """A task and the reason to run it; the reason is empty if the task is done."""
 
-    Parameters
+    task: Task
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a run will do and why. Made by `make_plan`, run by `imgpool.batch.run.Runner`; never modified.
+
+    Attributes
     ----------
-    images
-        What the scan found.
+    settings
+        The settings that the plan was made from.
     output
-        The folder of the results; the tree below the inputs is mirrored in it.
-    recipe
-        Its output format gives the extension; without one, every image keeps its name.
+        Absolute path of the output folder.
+    fingerprint
+        Hash of everything in the recipe that can change a result.
+    provenance
+        For each step of the recipe, the identity of the files and models that it uses.
+    scan
+        What the scan found besides the images.
+    images
+        One task for every image, sorted by source.
+    last_run
+        The run file that the last run left in the output folder; None if there is none.
+    """
+
+    settings: RunSettings
+    output: str
+    fingerprint: str
+    provenance: tuple[dict[str, Any], ...]
+    scan: ScanReport
+    images: tuple[PlannedTask, ...]
+    last_run: RunInfo | None
+
+    @property
+    def found(self) -> int:
+        """Number of results that the run will yield: one per image and one per folder that could not be listed."""
+        return len(self.images) + len(self.scan.unreadable)
+
+    @cached_property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks to run, large files first: a large one that starts last would keep a single worker busy."""
+        tasks = [planned.task for planned in self.images if planned.reason]
+        return tuple(sorted(tasks, key=lambda task: -task.size))
+
+    @cached_property
+    def done(self) -> tuple[Task, ...]:
+        """The tasks whose outputs exist and are up to date."""
+        return tuple(planned.task for planned in self.images if not planned.reason)
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """Number of tasks to run, by reason."""
+        return Counter(planned.reason for planned in self.images if planned.reason)
+
+    @property
+    def has_heavy_steps(self) -> bool:
+        """Whether a step of the recipe loads a model or a large file."""
+        return any(step.heavy for step in self.settings.recipe.steps)
+
+    @property
+    def references(self) -> tuple[dict[str, Any], ...]:
+        """The files and models of the steps that use any: ``({"flat_field": {"flat": "9f86d0…"}},)``."""
+        steps = self.settings.recipe.steps
+        return tuple({step.filter: known} for step, known in zip(steps, self.provenance, strict=True) if known)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Absolute paths of the inputs."""
+        return tuple(map(os.path.abspath, self.settings.inputs))
+
+    @property
+    def key(self) -> str:
+        """Hash of the inputs and the output format, from which the targets follow."""
+        parts = [sorted(self.inputs), self.settings.recipe.output.format]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+    @cached_property
+    def engine_options(self) -> EngineOptions:
+        """How the engine should run the tasks, before the memory of loaded models is considered."""
+        settings = self.settings
+        serial = settings.engine == "serial"
+        fixed = serial or settings.workers or self.has_heavy_steps
+        return EngineOptions(
+            workers=1 if serial else settings.workers or available_cpus(),
+            max_workers=None if fixed else MAX_WORKERS_PER_CPU * available_cpus(),
+            chunksize=settings.chunksize,
+            timeout=TASK_TIMEOUT_S if settings.timeout is None else settings.timeout or None,
+            timeout_per_byte=TASK_TIMEOUT_S_PER_BYTE if settings.timeout is None else 0.0,
+            retries=settings.retries,
+            memory=settings.max_memory or available_memory(),
+            preload=modules_for(settings.recipe, self.tasks),
+            start_method=settings.start_method,
+        )
+
+
+def make_plan(settings: RunSettings) -> RunPlan:
+    """Check the settings, and find out what there is to do; write nothing.
 
     Raises
     ------
     UsageError
-        If two images would become one file, here or on a file system that does not tell upper from lower
-        case, or a result would replace an input.
+        If a setting is wrong, there is no image, or a result could not be written or would replace a file that
+        imgpool did not write.
+    RunError
+        If the output folder cannot be read.
     """
-    format_ = FORMATS[recipe.output.format] if recipe.output.format else None
-    inside = os.path.join(output, "")
-    tasks = []
-    links = set()
-    for found in images:
-        target = inside + target_name(found.relative, format_)
-        tasks.append(Task(found.source, target, found.size, found.mtime_ns))
-        if found.linked:
-            links.add(found.source)
-    folders = {os.path.dirname(task.target) for task in tasks}
-    _refuse_collisions(tasks, folders)
-    if os.path.isdir(output):
-        _refuse_overwriting(tasks, folders, links)
-    return tasks
-
-
-def target_name(relative: str, format_: Format | None) -> str:
-    """Where a result stands below the output: its own name, or with the extension of another format."""
-    if format_ is None:
-        return relative
-    folder, name = os.path.split(relative)
-    stem, own = split_extension(name)
-    if format_ is own:
-        return relative
-    return os.path.join(folder, stem + format_.extensions[0])
-
-
-def _refuse_collisions(tasks: Sequence[Task], folders: Iterable[str]) -> None:
-    folders = _with_parents(folders)
-    places = {hash(_place(task.target)) for task in tasks}  # of millions of names, a number each
-    if len(places) == len(tasks) and places.isdisjoint(hash(_place(folder)) for folder in folders):
-        return
-    taken: dict[str, Task] = {}
-    collisions = [(other, task) for task in tasks if (other := taken.setdefault(_place(task.target), task)) is not task]
-    if collisions:
-        more = f", and {len(collisions) - 1:,} more like it" if len(collisions) > 1 else ""
-        raise UsageError(_collision(*collisions[0]) + more, RENAME)
-    for folder in folders:
-        if file := taken.get(_place(folder)):
-            raise UsageError(f"{file.source} would become {file.target}, which is also a folder of results", RENAME)
-
-
-def _with_parents(folders: Iterable[str]) -> set[str]:
-    found: set[str] = set()
-    for folder in folders:
-        above = folder
-        while above not in found:
-            found.add(above)
-            above = os.path.dirname(above)
-    return found
-
-
-def _collision(one: Task, other: Task) -> str:
-    if one.target == other.target:
-        return f"{one.source} and {other.source} would both become {other.target}"
-    return f"{one.target} and {other.target} are one file where upper and lower case are not told apart"
-
-
-def _place(path: str) -> str:
-    """What is left of a path where neither case nor the way letters are composed is told apart."""
-    if path.isascii():
-        return path.lower()
-    return unicodedata.normalize("NFD", unicodedata.normalize("NFC", path).casefold())
-
-
-def _refuse_overwriting(tasks: Sequence[Task], folders: Iterable[str], source_links: AbstractSet[str]) -> None:
-    """An input is never replaced: not where inputs lie in the output, nor where a link in the output leads to them."""
-    target_links = {link for folder in folders for link in _links(folder)}
-    homes = {os.path.dirname(task.source) for task in tasks}
-    if _real_folders(homes, source_links).isdisjoint(_real_folders(folders, target_links)):
-        return
-    real_folder = functools.cache(os.path.realpath)
-
-    def real(path: str, links: AbstractSet[str]) -> str:
-        folder, name = os.path.split(path)
-        return os.path.realpath(path) if path in links else os.path.join(real_folder(folder), name)
-
-    sources = {real(task.source, source_links) for task in tasks}
-    for task in tasks:
-        if real(task.target, target_links) in sources:
-            raise UsageError(f"{task.target} would replace an input", "choose another folder with -o")
-
-
-def _links(folder: str) -> list[str]:
-    """The links in a folder; none where it cannot be listed."""
-    try:
-        with os.scandir(folder) as entries:
-            return [entry.path for entry in entries if entry.is_symlink()]
-    except OSError:
-        return []
-
-
-def _real_folders(folders: Iterable[str], links: Iterable[str]) -> set[str]:
-    """Where folders really are, and those that the links in them lead into."""
-    return {*map(os.path.realpath, folders), *(os.path.dirname(os.path.realpath(link)) for link in links)}
-
-
-class ForeignFileError(UsageError):
-    """A file that imgpool has not written stands where a result would go."""
-
-
-def refuse_foreign(task: Task, unsettled_since_ns: int | None) -> None:
-    """Raise `ForeignFileError` if a file stands at a target that the journal does not know.
-
-    But a run that was killed may have left outputs that it had no time to journal: files that were written since
-    it started, by the clock of their file system.
-    """
-    try:
-        status = os.lstat(task.target)
-    except OSError:
-        return
-    ours = unsettled_since_ns is not None and stat.S_ISREG(status.st_mode) and status.st_mtime_ns >= unsettled_since_ns
-    if not ours:
-        raise ForeignFileError(
-            f"{task.target} is already there, and not written by imgpool", "choose another folder with -o"
+    check_settings(settings)
+    output = os.path.abspath(settings.output or default_output(settings.inputs[0]))
+    check_output(output, settings.inputs)
+    ENGINES[settings.engine]  # raises UsageError if there is no such engine
+    provenance = tuple(dict(step.provenance) for step in settings.recipe.steps)
+    fingerprint = settings.recipe.fingerprint()
+    with gc_paused():
+        tasks, report = _find_tasks(settings, output)
+        records, last_run = _read_journal(tasks, output)
+        images = tuple(
+            PlannedTask(task, reason_to_run(task, None if settings.fresh else record, fingerprint))
+            for task, record in zip(tasks, records, strict=True)
         )
+    plan = RunPlan(settings, output, fingerprint, provenance, report, images, last_run)
+    check_formats(plan.tasks, settings.recipe)
+    return plan
 
 
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    source: str
-    error: ImgpoolError
+def _find_tasks(settings: RunSettings, output: str) -> tuple[list[Task], ScanReport]:
+    images, report = scan(settings.inputs, output)
+    if not images and not report.unreadable:
+        among = f" among {report.other_files:,} files" if report.other_files else ""
+        raise UsageError(
+            f"no image found in {', '.join(settings.inputs)}{among}", f"supported extensions: {known_extensions()}"
+        )
+    return make_tasks(images, output, settings.recipe), report
 
 
-def refuse_unholdable(tasks: Sequence[Task], recipe: Recipe) -> None:
-    """Raise `UsageError` if headers tell that results cannot be held by their output format.
+def _read_journal(tasks: Sequence[Task], output: str) -> tuple[list[TaskRecord | None], RunInfo | None]:
+    """Return the last record of each task, and the run file that was read together with the journal.
 
-    Headers are read only where that can happen; one that cannot be read is left for its own task to report.
+    A run that starts or ends meanwhile may have written outputs that were not in the journal when it was read: if a
+    file seems foreign and the run file has changed, read both again.
     """
-    everywhere = _changes_kind(recipe)
-    if not everywhere and recipe.output.format is None:
+    while True:
+        with storage_errors(output):
+            last_run = run_file.read(output)  # before the journal, which is then complete if the run has ended
+            records = latest_records(tasks, output)
+            try:
+                _check_foreign_files(tasks, records, output, last_run)
+            except ForeignFileError:
+                if run_file.read(output) == last_run:
+                    raise
+            else:
+                return records, last_run
+
+
+def _check_foreign_files(
+    tasks: Sequence[Task], records: Sequence[TaskRecord | None], output: str, last_run: RunInfo | None
+) -> None:
+    if not os.path.isdir(output):
         return
-    suspects = (task for task in tasks if everywhere or _changes_format(task))
-    refusals = [refusal for task in suspects if (refusal := _refusal(task, recipe))]
-    if not refusals:
-        return
-    named = ", ".join(refusal.source for refusal in refusals[:NAMED])
-    more = f" and {len(refusals) - NAMED:,} more" if len(refusals) > NAMED else ""
-    first = refusals[0].error
-    raise UsageError(f"{named}{more} cannot be written: {first.message}", first.hint)
-
-
-def _refusal(task: Task, recipe: Recipe) -> _Refusal | None:
-    source_format, target_format = _formats(task)
-    try:
-        outcome = recipe.infer_output(source_format.properties(task.source))
-    except (ImgpoolError, OSError):
-        return None
-    if target_format.can_hold(outcome):
-        return None
-    return _Refusal(task.source, refuse(target_format, outcome))
-
-
-def _formats(task: Task) -> tuple[Format, Format]:
-    _, source_format = split_extension(os.path.basename(task.source))
-    _, target_format = split_extension(os.path.basename(task.target))
-    assert source_format is not None
-    assert target_format is not None
-    return source_format, target_format
-
-
-def _changes_format(task: Task) -> bool:
-    source_format, target_format = _formats(task)
-    return source_format is not target_format
-
-
-def _changes_kind(recipe: Recipe) -> bool:
-    """Whether some image that goes in comes out with another dtype or other axes."""
-    return any(_changed(recipe, probe) for probe in PROBES)
-
-
-def _changed(recipe: Recipe, probe: Properties) -> bool:
-    try:
-        outcome = recipe.infer_output(probe)
-    except ImgpoolError:  # a filter refuses this kind; an image of the kind fails by itself
-        return False
-    return (outcome.dtype, outcome.axes) != (probe.dtype, probe.axes)
+    unsettled_since_ns = last_run.unsettled_since_ns if last_run else None
+    for task, record in zip(tasks, records, strict=True):
+        if record is None:
+            check_not_foreign(task, unsettled_since_ns)

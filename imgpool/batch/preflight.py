@@ -1,7 +1,7 @@
-"""A recipe's heavy steps, loaded once in a process that is thrown away: before any image is touched.
+"""Load the heavy steps of a recipe once in a separate process, before any image is touched.
 
-What does not load ends the run with a sentence, and no worker has to die for it. What does load is measured: that
-decides how many workers there is memory for.
+A step that does not load ends the run with a message, and no worker has to crash for it. A step that loads is
+measured: the memory that it takes limits the number of workers.
 """
 
 from contextlib import suppress
@@ -11,6 +11,7 @@ from functools import partial
 from imgpool.core.engine import EngineOptions
 from imgpool.core.errors import FilterError, WorkerError
 from imgpool.core.filter import LoadedFilter
+from imgpool.core.hint import Hint
 from imgpool.core.recipe import Recipe
 from imgpool.core.reference import Reference
 from imgpool.core.step import Step
@@ -20,22 +21,22 @@ from imgpool.system.memory import memory_use, reset_peak_memory
 from imgpool.system.resources import workers_within
 from imgpool.work.loading import StepLoad, load_measured
 
-OWN = 24 << 20
-"""Bytes that a forked worker has to itself of what its host has imported: of all the rest there is one copy."""
+FORKED_WORKER_BYTES = 24 << 20
+"""Memory of a forked worker that it does not share with the process it was forked from."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """What it takes to have a recipe loaded.
+class Preflight:
+    """Time and memory that loading a recipe takes.
 
     Attributes
     ----------
     loads
-        Of each heavy step, in order.
+        One for each heavy step, in order.
     memory
-        Bytes that a worker takes, beside its images, that has all of it loaded and is at work.
+        Bytes that a worker holds with the whole recipe loaded while it filters, without its images.
     peak
-        The most that it takes, while it loads or later.
+        The most bytes that it holds, while loading or later.
     """
 
     loads: tuple[StepLoad, ...]
@@ -44,87 +45,88 @@ class Trial:
 
     @property
     def seconds(self) -> float:
-        """Of all loads together."""
+        """Time that loading all steps takes."""
         return sum(load.seconds for load in self.loads)
 
 
-def try_loading(recipe: Recipe, options: EngineOptions) -> Trial | None:
-    """Load a recipe in a process of its own, and end it; None if the run is stopped meanwhile.
+def run_preflight(recipe: Recipe, options: EngineOptions) -> Preflight | None:
+    """Load a recipe in a separate process and end that process; None if the run is stopped meanwhile.
 
     Parameters
     ----------
     recipe
-        With heavy steps.
+        A recipe with heavy steps.
     options
-        Of the run: its time limit holds for the loading of each step.
+        Options of the run; the time limit applies to each step.
 
     Raises
     ------
     WorkerError
-        If a step does not load, takes too long, or ends its process.
+        If a step does not load, takes too long, or crashes the process.
     """
-    begun = [0]
+    started_steps = [0]
+    load = partial(_load_all, recipe, forked=options.start_method != "spawn")
     try:
-        return call_isolated(partial(_load, recipe, forked=options.start_method != "spawn"), options, begun.append)
+        return call_isolated(load, options, started_steps.append)
     except IsolatedError as error:
-        raise _refusal(recipe.steps[begun[-1]], error.failure) from None
+        raise _load_error(recipe.steps[started_steps[-1]], error.failure) from None
 
 
-def fitted(options: EngineOptions, trial: Trial) -> EngineOptions:
-    """The same with no more workers than there is memory for; what they leave is for their images.
+def limit_workers(options: EngineOptions, preflight: Preflight) -> EngineOptions:
+    """Reduce the number of workers to what fits into memory, and leave the rest of the memory for images.
 
     Raises
     ------
     WorkerError
-        If not even one fits.
+        If not even one worker fits.
     """
     if options.memory is None:
         return options
-    most = workers_within(options.memory, trial.memory, trial.peak)
-    if not most:
+    fitting = workers_within(options.memory, preflight.memory, preflight.peak)
+    if not fitting:
         raise WorkerError(
-            f"a worker that has loaded the recipe takes {trial.memory / 1e6:,.0f} MB, "
-            f"and there are {options.memory / 1e6:,.0f} MB for all of them",
-            f"raise --max-memory, {MEMORY_HINT}",
+            f"a worker with the recipe loaded needs {preflight.memory / 1e6:,.0f} MB, "
+            f"but the limit for all workers is {options.memory / 1e6:,.0f} MB",
+            f"raise {Hint('max_memory')}, {MEMORY_HINT}",
         )
-    workers = min(options.workers, most)
-    return replace(options, workers=workers, memory=options.memory - workers * trial.memory)
+    workers = min(options.workers, fitting)
+    return replace(options, workers=workers, memory=options.memory - workers * preflight.memory)
 
 
-def _load(recipe: Recipe, tell: ReportProgress, *, forked: bool) -> Trial:
+def _load_all(recipe: Recipe, report_step: ReportProgress, *, forked: bool) -> Preflight:
     before = memory_use().current
-    shared = before - OWN if forked else 0
-    kept, loads = [], []
+    shared = before - FORKED_WORKER_BYTES if forked else 0
+    filters, loads = [], []
     for number, step in enumerate(recipe.steps):
         if step.heavy:
-            tell(number)
+            report_step(number)
             loaded, load = load_measured(number, step)
-            kept.append(loaded)
+            filters.append(loaded)
             loads.append(load)
-    loading = memory_use().peak
-    at_work = _rehearsed(kept)
-    return Trial(tuple(loads), at_work - shared, max(loading, at_work) - shared)
+    peak_loading = memory_use().peak
+    peak_filtering = _rehearse(filters)
+    return Preflight(tuple(loads), peak_filtering - shared, max(peak_loading, peak_filtering) - shared)
 
 
-def _rehearsed(filters: list[LoadedFilter]) -> int:
-    """The bytes that this process holds while filters do what takes most."""
+def _rehearse(filters: list[LoadedFilter]) -> int:
+    """Let each filter do what takes the most memory; return the peak memory of this process in bytes."""
     reset_peak_memory()
     for loaded in filters:
-        with suppress(FilterError):  # a model may find no sense in an image of nothing
-            getattr(loaded, "rehearse", _nothing)()
+        with suppress(FilterError):  # a model may refuse an empty image
+            getattr(loaded, "rehearse", _do_nothing)()
     return memory_use().peak
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     pass
 
 
-def _refusal(step: Step, failure: Failure) -> WorkerError:
-    """The failure with the names of the step and of its files, unless they are in it."""
+def _load_error(step: Step, failure: Failure) -> WorkerError:
+    """Make an error that names the step and its files."""
     files = [str(value) for value in step.values.values() if isinstance(value, Reference)]
-    whose = f" ({', '.join(files)})" if files else ""
-    named = any(file in failure.message for file in files)
-    message = failure.message if named else f"the step {step.filter}{whose} does not load: {failure.message}"
+    with_files = f" ({', '.join(files)})" if files else ""
+    names_file = any(file in failure.message for file in files)
+    message = failure.message if names_file else f"the step {step.filter}{with_files} does not load: {failure.message}"
     error = WorkerError(message, failure.hint)
     error.add_note(failure.traceback)
     return error

@@ -1,4 +1,4 @@
-"""Samples of the images of a run."""
+"""Choose a sample of the images of a run."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from imgpool.core.task import Task
 
 
 def spread_evenly(tasks: Sequence[Task], count: int) -> list[Task]:
-    """So many of the tasks, at even distances; the first and the last are among them, or with one only the last."""
+    """Choose `count` tasks at even distances, including the first and the last; with one, the last."""
     if count >= len(tasks):
         return list(tasks)
     if count == 1:

@@ -1,4 +1,4 @@
-"""Walk the inputs: which files are images, and what was left out and why."""
+"""Find the image files in the inputs, and report what was ignored and why."""
 
 import os
 import stat
@@ -12,186 +12,215 @@ from imgpool.core.catalogue import split_extension
 from imgpool.core.errors import UsageError
 from imgpool.output.layout import STATE_FOLDER, SYSTEM_FOLDERS, FileId, file_id
 
-OTHER_IMAGES = {
+UNSUPPORTED_EXTENSIONS = {
     ".avif", ".heic", ".heif", ".jp2", ".jxl", ".pbm", ".pgm", ".pnm", ".ppm", ".psd", ".tga",
     ".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2",
     ".czi", ".dcm", ".dv", ".fits", ".ims", ".lif", ".lsm", ".mrc", ".nd2", ".ndpi", ".oib", ".oir", ".stk", ".svs",
     ".vsi",
 }  # fmt: skip
-"""Extensions of cameras, phones and microscopes that no format of imgpool has."""
+"""Extensions of images from cameras, phones and microscopes that no format of imgpool reads."""
 
 
-class Found(msgspec.Struct, frozen=True, gc=False):
+class ImageFile(msgspec.Struct, frozen=True, gc=False):
     """One image file.
 
     Attributes
     ----------
     source
         Absolute path.
-    relative
-        Where it stands below its input, with the input's own name in front when there are several.
+    start
+        Index in `source` at which the relative path starts.
     size, mtime_ns
-        0 where the file could not be asked; reading it will tell why.
-    linked
-        Whether the path itself is a link.
+        Bytes and modification time; 0 if the file could not be examined: reading it will report why.
+    is_link
+        Whether the path itself is a symbolic link.
     """
 
     source: str
-    relative: str
+    start: int
     size: int
     mtime_ns: int
-    linked: bool = False
+    is_link: bool = False
+
+    @property
+    def relative(self) -> str:
+        """Path below the input; it begins with the name of the input if there are several inputs."""
+        return self.source[self.start :]
 
 
-@dataclass(slots=True)
-class Scan:
-    """What a walk found.
+@dataclass(frozen=True, slots=True)
+class ScanReport:
+    """What a scan met besides the images.
 
     Attributes
     ----------
-    images
-        Sorted by path.
-    others
-        The number of files that are no images by their extension.
-    unread
-        How many of them are images all the same, of a kind that imgpool does not read, by extension.
-    left_out
-        Paths that look like images but are not regular files, with what they are.
+    other_files
+        Number of files without the extension of a supported image format.
+    unsupported
+        Among them, the number of images that imgpool does not read, by extension.
+    excluded
+        Paths that look like images or folders of images but are not processed, each with the reason.
     unreadable
-        Folders that could not be listed, with the reason; images may be in them.
+        Folders that could not be listed, each with the error; they may contain images.
     folders
-        The input folders, and where they led.
+        Path and identity of every input folder.
     """
 
-    images: list[Found] = field(default_factory=list)
-    others: int = 0
-    unread: Counter[str] = field(default_factory=Counter)
-    left_out: list[tuple[str, str]] = field(default_factory=list)
-    unreadable: list[tuple[str, OSError]] = field(default_factory=list)
-    folders: dict[str, FileId] = field(default_factory=dict)
+    other_files: int = 0
+    unsupported: Mapping[str, int] = field(default_factory=dict)
+    excluded: tuple[tuple[str, str], ...] = ()
+    unreadable: tuple[tuple[str, OSError], ...] = ()
+    folders: Mapping[str, FileId] = field(default_factory=dict)
 
 
-def scan(inputs: Iterable[str | os.PathLike[str]], output: str) -> Scan:
+def scan(inputs: Iterable[str | os.PathLike[str]], output: str = "") -> tuple[list[ImageFile], ScanReport]:
     """Find every image in the inputs.
 
-    Folders are walked whole, links to folders too, each folder once. Hidden files, the folders that
-    operating systems leave behind, and `output` are passed over; so are the results of other runs, unless they
-    are an input themselves.
+    The scan is recursive and follows links to folders; each folder is visited once. Hidden files, folders that
+    operating systems create and `output` are ignored. The results of other runs are excluded, unless their folder
+    is itself an input.
 
     Parameters
     ----------
     inputs
         Files and folders.
     output
-        The folder that results go to.
+        The output folder; empty if there is none.
+
+    Returns
+    -------
+    images : list of ImageFile
+        Sorted by path.
+    report : ScanReport
+        What else was found.
 
     Raises
     ------
     UsageError
-        If an input is missing, or a file that is no image.
+        If an input is missing, or is a file that is not an image.
     """
     inputs = list(inputs)
     if "" in inputs:
-        raise UsageError("an input has no name", "is a variable of the shell not set?")
+        raise UsageError("an input is an empty text", "check whether a shell variable is unset")
     roots = list(dict.fromkeys(os.path.abspath(path) for path in inputs))
-    folders = {root: os.path.basename(root) if len(roots) > 1 else "" for root in roots if os.path.isdir(root)}
-    walk = _Walk(output, folders)
-    walk.folders()
-    walked = {found.source for found in walk.result.images}
+    starts = {root: _relative_start(root, several=len(roots) > 1) for root in roots if os.path.isdir(root)}
+    scanner = _Scanner(output, starts)
+    scanner.add_folders()
+    found = {image.source for image in scanner.images}
     for root in roots:
-        if root not in folders and root not in walked:
-            walk.single(root)
-    walk.result.images.sort(key=lambda found: found.source)
-    return walk.result
+        if root not in starts and root not in found:
+            scanner.add_input_file(root)
+    scanner.images.sort(key=lambda image: image.source)
+    return scanner.images, scanner.report()
 
 
-class _Walk:
-    """A walk under way: what it found, and which folders it has seen.
+def _relative_start(root: str, *, several: bool) -> int:
+    """Index at which relative paths start in the paths below an input folder."""
+    return len(os.path.join(os.path.dirname(root) if several else root, ""))
+
+
+class _Scanner:
+    """Collects images from folders and files.
 
     Parameters
     ----------
+    output
+        Folder to ignore.
     roots
-        The input folders, each with what its images' relative paths begin with.
+        The input folders, each with the index at which relative paths start.
     """
 
-    def __init__(self, output: str, roots: Mapping[str, str]) -> None:
-        self.result = Scan()
-        self.roots = roots
-        self.seen: set[tuple[int, int]] = set()
-        self.output = file_id(output)
+    def __init__(self, output: str, roots: Mapping[str, int]) -> None:
+        self.images: list[ImageFile] = []
+        self._roots = roots
+        self._output = file_id(output)
+        self._visited: set[FileId] = set()
+        self._folders: dict[str, FileId] = {}
+        self._other_files = 0
+        self._unsupported: Counter[str] = Counter()
+        self._excluded: list[tuple[str, str]] = []
+        self._unreadable: list[tuple[str, OSError]] = []
 
-    def single(self, path: str) -> None:
-        """Take an input that is named itself: it has to be an image."""
+    def report(self) -> ScanReport:
+        """Return what was found besides the images."""
+        return ScanReport(
+            other_files=self._other_files,
+            unsupported=self._unsupported,
+            excluded=tuple(self._excluded),
+            unreadable=tuple(self._unreadable),
+            folders=self._folders,
+        )
+
+    def add_input_file(self, path: str) -> None:
+        """Add a file that is itself an input; raise `UsageError` if it is not an image."""
         if not _exists(path):
             raise UsageError(f"{path} does not exist", "check the spelling")
-        if split_extension(os.path.basename(path))[1] is None:
-            raise UsageError(f"{path}: no format has this extension", "`imgpool formats` lists those that are known")
-        self._file(path, os.path.basename(path), linked=os.path.islink(path))
+        name = os.path.basename(path)
+        if split_extension(name)[1] is None:
+            raise UsageError(f"{path} is not a supported image", "`imgpool formats` lists the supported formats")
+        self._add_file(path, len(path) - len(name), is_link=os.path.islink(path))
 
-    def folders(self) -> None:
-        """Walk the input folders: real ones first, so that what is also linked keeps its real place."""
-        links = [link for path, relative in self.roots.items() for link in self._real_folders(path, relative)]
+    def add_folders(self) -> None:
+        """Add the input folders; links to folders come last, so that an image is found at its real path first."""
+        links = [link for path, start in self._roots.items() for link in self._add_real_folders(path, start)]
         while links:
-            path, relative = links.pop(0)
-            links.extend(self._real_folders(path, relative))
+            path, start = links.pop(0)
+            links.extend(self._add_real_folders(path, start))
 
-    def _real_folders(self, path: str, relative: str) -> Iterator[tuple[str, str]]:
-        """Walk a folder and those in it; yield the links to folders met on the way."""
-        pending = [(path, relative)]
+    def _add_real_folders(self, path: str, start: int) -> Iterator[tuple[str, int]]:
+        """Add a folder and its subfolders; yield the links to folders in them."""
+        pending = [path]
         while pending:
-            path, relative = pending.pop()
-            above = os.path.join(relative, "")
-            for entry in self._entries(path):
-                inside = above + entry.name
+            for entry in self._entries(pending.pop()):
                 if not _is_folder(entry):
-                    self._entry(entry, inside)
+                    self._add_entry(entry, start)
                 elif entry.is_symlink():
-                    yield entry.path, inside
+                    yield entry.path, start
                 elif entry.name not in SYSTEM_FOLDERS:
-                    pending.append((entry.path, inside))
+                    pending.append(entry.path)
 
     def _entries(self, path: str) -> list[os.DirEntry[str]]:
-        """The entries of a folder that has not been walked yet, without the hidden ones."""
+        """List a folder without hidden entries; empty if it was visited before or is excluded."""
         try:
             status = os.stat(path)
-            place = status.st_dev, status.st_ino
-            if path in self.roots:
-                self.result.folders[path] = place
-            if place in self.seen or place == self.output:
+            identity = status.st_dev, status.st_ino
+            if path in self._roots:
+                self._folders[path] = identity
+            if identity in self._visited or identity == self._output:
                 return []
-            self.seen.add(place)
+            self._visited.add(identity)
             with os.scandir(path) as scanned:
                 entries = sorted(scanned, key=lambda entry: entry.name)
         except OSError as error:
-            self.result.unreadable.append((path, error))
+            self._unreadable.append((path, error))
             return []
-        if path not in self.roots and any(entry.name == STATE_FOLDER for entry in entries):
-            self.result.left_out.append((path, "results of another run of imgpool"))
+        if path not in self._roots and any(entry.name == STATE_FOLDER for entry in entries):
+            self._excluded.append((path, "results of another imgpool run"))
             return []
         return [entry for entry in entries if entry.name[0] != "."]
 
-    def _entry(self, entry: os.DirEntry[str], relative: str) -> None:
+    def _add_entry(self, entry: os.DirEntry[str], start: int) -> None:
         if split_extension(entry.name)[1] is None:
-            self.result.others += 1
+            self._other_files += 1
             extension = os.path.splitext(entry.name)[1].lower()
-            self.result.unread.update({extension} & OTHER_IMAGES)
+            self._unsupported.update({extension} & UNSUPPORTED_EXTENSIONS)
         else:
-            self._file(entry.path, relative, linked=entry.is_symlink())
+            self._add_file(entry.path, start, is_link=entry.is_symlink())
 
-    def _file(self, path: str, relative: str, *, linked: bool) -> None:
+    def _add_file(self, path: str, start: int, *, is_link: bool) -> None:
         try:
             status = os.stat(path)
-        except OSError:  # a broken link, or gone since: reading it will say so, by name
-            self.result.images.append(Found(path, relative, 0, 0, linked))
+        except OSError:  # a broken link, or a file deleted since: reading it will report that
+            self.images.append(ImageFile(path, start, 0, 0, is_link))
             return
         if stat.S_ISREG(status.st_mode):
-            self.result.images.append(Found(path, relative, status.st_size, status.st_mtime_ns, linked))
+            self.images.append(ImageFile(path, start, status.st_size, status.st_mtime_ns, is_link))
         else:
-            self.result.left_out.append((path, _kind(status.st_mode)))
+            self._excluded.append((path, _describe_type(status.st_mode)))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """As `DirEntry.is_dir`; a link to itself, for which that raises, is none."""
+    """Do as `DirEntry.is_dir`, which raises for a link to itself; False there."""
     try:
         return entry.is_dir()
     except OSError:
@@ -199,7 +228,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _exists(path: str) -> bool:
-    """As `os.path.lexists`; what lies in a closed folder may exist: reading it will say so."""
+    """Do as `os.path.lexists`, but assume that a path in an unreadable folder exists: reading it will report that."""
     try:
         os.lstat(path)
     except PermissionError:
@@ -209,11 +238,11 @@ def _exists(path: str) -> bool:
     return True
 
 
-def _kind(mode: int) -> str:
-    kinds = {
+def _describe_type(mode: int) -> str:
+    descriptions = {
         stat.S_ISFIFO: "a named pipe",
         stat.S_ISSOCK: "a socket",
         stat.S_ISBLK: "a device",
         stat.S_ISCHR: "a device",
     }
-    return next((kind for test, kind in kinds.items() if test(mode)), "no regular file")
+    return next((name for is_type, name in descriptions.items() if is_type(mode)), "not a regular file")

@@ -137,8 +137,8 @@ class Estimation:
         self.settings = settings
         self._output = os.path.abspath(settings.output)
         _check_output(settings, self._output)
-        found = scan(settings.inputs, "")
-        images = [each for each in found.images if each.source not in self._reserved()]
+        found, report = scan(settings.inputs)
+        images = [each for each in found if each.source not in self._reserved()]
         if not images:
             raise UsageError(f"no image found in {', '.join(settings.inputs)}", "name the folder of the images")
         self.found = len(images)
@@ -146,7 +146,7 @@ class Estimation:
         self._first, self.layout = _common([task.source for task in self.tasks])
         _check_holds(self._output, self.layout)
         self._dark = self._read_dark()
-        self._unreadable = found.unreadable
+        self._unreadable = report.unreadable
         self.failed: list[Result] = []
         self.used = 0
         self.light: Image

@@ -61,7 +61,8 @@ def compare(  # noqa: PLR0913 - one parameter for each option of the command lin
         ignore_hang_up()
         keep_freed_memory()  # as workers do: serially and in the pool, images run alike
         from imgpool.api import choose_recipe, memory_size
-        from imgpool.batch.run import Run, Settings
+        from imgpool.batch.plan import make_plan
+        from imgpool.batch.settings import RunSettings
         from imgpool.compare.comparison import Comparison, new_folder_beside
         from imgpool.core.errors import UsageError
         from imgpool.report.compare import ComparisonDisplay, comparison_lines
@@ -75,8 +76,8 @@ def compare(  # noqa: PLR0913 - one parameter for each option of the command lin
             raise UsageError(f"the output {output} is not empty", "choose a new folder with -o")
         if plot:
             check_plot(plot, inputs)
-        run = Run(
-            Settings(
+        plan = make_plan(
+            RunSettings(
                 inputs=tuple(inputs),
                 recipe=choose_recipe(recipe, filters or (), to, pixel_size),
                 output=output or new_folder_beside(inputs[0]),
@@ -85,8 +86,8 @@ def compare(  # noqa: PLR0913 - one parameter for each option of the command lin
                 max_memory=memory_size(max_memory),
             )
         )
-        with _folder(run.output, keep=output is not None):
-            comparison = Comparison(run, run.output, sample=len(run.to_do) if everything else sample, rounds=rounds)
+        with _folder(plan.output, keep=output is not None):
+            comparison = Comparison(plan, plan.output, sample=len(plan.tasks) if everything else sample, rounds=rounds)
             display = ComparisonDisplay(comparison, verbose=verbose)
             display.follow(comparison.measure_all(free_space=output is None))
         if as_json:

@@ -13,7 +13,7 @@ from imgpool.system.gc_control import resume_gc
 from imgpool.system.signals import exit_on_signals
 
 if TYPE_CHECKING:
-    from imgpool.batch.run import Run
+    from imgpool.batch.plan import RunPlan
 
 CONTINUE = "run the same command again to continue"
 ALL_DONE = "nothing is left to do"
@@ -74,11 +74,12 @@ def process(  # noqa: PLR0913 - one parameter for each option of the command lin
         exit_on_signals()
         ignore_hang_up()
         from imgpool.api import choose_recipe, memory_size
-        from imgpool.batch.run import Run, Settings
+        from imgpool.batch.plan import make_plan
+        from imgpool.batch.settings import RunSettings
         from imgpool.work.files import MAX_PIXELS
 
-        run = Run(
-            Settings(
+        plan = make_plan(
+            RunSettings(
                 inputs=tuple(inputs),
                 recipe=choose_recipe(recipe, filters or (), to, pixel_size),
                 output=output,
@@ -94,9 +95,9 @@ def process(  # noqa: PLR0913 - one parameter for each option of the command lin
         )
         resume_gc()
         if dry_run:
-            _print_plan(run, as_json=as_json)
+            _print_plan(plan, as_json=as_json)
         else:
-            _run(run, as_json=as_json, verbosity=verbose - quiet)
+            run_plan(plan, as_json=as_json, verbosity=verbose - quiet)
 
 
 def _engine(name: str | None, *, serial: bool) -> str:
@@ -107,32 +108,35 @@ def _engine(name: str | None, *, serial: bool) -> str:
     return "serial" if serial else name or "pool"
 
 
-def _run(run: "Run", *, as_json: bool, verbosity: int) -> NoReturn:
+def run_plan(plan: "RunPlan", *, as_json: bool, verbosity: int) -> NoReturn:
+    """Run a plan with progress, summary and signal handling; end with the exit code."""
+    from imgpool.batch.run import Runner
     from imgpool.report import overview, step_loads
     from imgpool.report.console import Reporter
     from imgpool.report.tally import Tally
 
-    tally = Tally(run.found)
-    reporter = Reporter(tally, run.found - len(run.done_before), overview.display_root(run.settings.inputs), verbosity)
+    runner = Runner(plan)
+    tally = Tally(plan.found)
+    reporter = Reporter(tally, plan.found - len(plan.done), overview.display_root(plan.settings.inputs), verbosity)
 
     def finish(received: int | None) -> None:
-        reporter.summary([*overview.retry_advice(tally), *(step_loads.load_lines(run) if verbosity > 0 else ())])
+        reporter.summary([*overview.retry_advice(tally), *(step_loads.load_lines(runner) if verbosity > 0 else ())])
         if as_json:
-            print_json(overview.summary_json(run, tally, interrupted=received is not None))
+            print_json(overview.summary_json(runner, tally, interrupted=received is not None))
 
     def last_words(received: int) -> None:
         finish(received)
         say_interrupted(received, CONTINUE)
 
-    for line in overview.header_lines(run):
+    for line in overview.header_lines(plan):
         reporter.print(line)
-    with Interrupts(run.stop, reporter.print_always, last_words) as interrupts:
+    with Interrupts(runner.stop, reporter.print_always, last_words) as interrupts:
         try:
             with suppress(Interrupted), reporter, interrupts.cutting():
-                run.prepare()
-                for line in step_loads.preflight_lines(run, verbosity):
+                runner.prepare()
+                for line in step_loads.preflight_lines(runner, verbosity):
                     reporter.print(line)
-                with closing(run.results(reporter.show_metrics)) as results:
+                with closing(runner.results(reporter.show_metrics)) as results:
                     for result in results:
                         reporter.show(result)
         finally:
@@ -143,12 +147,12 @@ def _run(run: "Run", *, as_json: bool, verbosity: int) -> NoReturn:
     raise typer.Exit(tally.exit_code)
 
 
-def _print_plan(run: "Run", *, as_json: bool) -> None:
+def _print_plan(plan: "RunPlan", *, as_json: bool) -> None:
     from imgpool.report import overview
     from imgpool.system.streams import print_text
 
     if as_json:
-        print_json(overview.plan_json(run))
+        print_json(overview.plan_json(plan))
     else:
-        for line in overview.plan_lines(run):
+        for line in overview.plan_lines(plan):
             print_text(line)

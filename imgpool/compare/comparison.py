@@ -8,7 +8,8 @@ from functools import cached_property
 from math import inf
 from statistics import median
 
-from imgpool.batch.run import Run
+from imgpool.batch.plan import RunPlan
+from imgpool.batch.run import Runner
 from imgpool.batch.sampling import spread_evenly
 from imgpool.compare.bare_pool import METHODS, PoolMethod, PoolMethodTiming
 from imgpool.compare.bottleneck import (
@@ -73,8 +74,8 @@ class Comparison:
 
     Parameters
     ----------
-    run
-        A run that was checked and is never started; its images, recipe, workers and limits are taken.
+    plan
+        The images, recipe, workers and limits to compare with; the plan itself is never run.
     place
         An empty folder for the outputs.
     sample
@@ -94,15 +95,16 @@ class Comparison:
         Seconds that it took to read the files of the sample once, before all else.
     """
 
-    def __init__(self, run: Run, place: str, *, sample: int | None = None, rounds: int = 1) -> None:
-        self.run = run
+    def __init__(self, plan: RunPlan, place: str, *, sample: int | None = None, rounds: int = 1) -> None:
+        self.plan = plan
+        self._runner = Runner(plan)
         self.rounds = rounds
         self.cores = available_cpus()
         self.tasks: list[Task] = []
         self.deadly: list[Result] = []
         self.reading = 0.0
         self._sample = sample
-        self._bench = Measurer(run, place)
+        self._bench = Measurer(self._runner, place)
         self._measured: dict[EngineSetup, list[Measurement]] = {}
         self._timed: dict[PoolMethod, list[PoolMethodTiming | None]] = {}
         self._free = shutil.disk_usage(place).free
@@ -110,7 +112,7 @@ class Comparison:
     @property
     def most(self) -> EngineSetup:
         """The pool with as many workers as are asked for."""
-        return EngineSetup("pool", self.run.options.workers, self.run.settings.chunksize)
+        return EngineSetup("pool", self._runner.options.workers, self.plan.settings.chunksize)
 
     def measure_all(self, *, free_space: bool = True) -> Iterator[ComparisonProgress]:
         """Choose the sample, and measure; say after each measurement how far that is.
@@ -120,7 +122,7 @@ class Comparison:
         free_space
             Remove the outputs of earlier runs where they take much of the disk.
         """
-        self.run.prepare()
+        self._runner.prepare()
         self._choose()
         yield ComparisonProgress(self._warm_up, *self._left(plan := self._plan()))
         while plan:
@@ -133,7 +135,7 @@ class Comparison:
     @cached_property
     def weight(self) -> float:
         """How many times the work of the sample all images are."""
-        return sum(map(cost, self.run.to_do)) / sum(map(cost, self.tasks))
+        return sum(map(cost, self.plan.tasks)) / sum(map(cost, self.tasks))
 
     def median(self, setup: EngineSetup) -> Measurement:
         """Of the runs of one kind, that which took neither longest nor shortest."""
@@ -143,7 +145,7 @@ class Comparison:
     @property
     def by_workers(self) -> list[Measurement]:
         """The serial run, and the pool with more and more workers."""
-        chunksize = self.run.settings.chunksize
+        chunksize = self.plan.settings.chunksize
         pools = [setup for setup in self._measured if setup.engine == "pool" and setup.chunksize == chunksize]
         return [self.median(setup) for setup in (SERIAL, *sorted(pools, key=lambda setup: setup.workers))]
 
@@ -190,7 +192,7 @@ class Comparison:
                 blocked_share=most.blocked_share,
                 crowding=_crowding(most, serial),
                 peak=most.peak,
-                memory=self.run.options.memory,
+                memory=self._runner.options.memory,
                 reading=self.reading,
             )
         )
@@ -212,9 +214,9 @@ class Comparison:
         return seconds_for_all(self.median(SERIAL), self.weight)
 
     def _choose(self) -> None:
-        if not self.run.to_do:
+        if not self.plan.tasks:
             raise UsageError("no image can be reached", "make the folders readable (chmod +rX)")
-        everything = sorted(self.run.to_do, key=lambda task: (task.size, task.source))
+        everything = sorted(self.plan.tasks, key=lambda task: (task.size, task.source))
         count = len(everything) if self._sample is None else self._sample
         least = 2 * self.most.workers
         if self._sample is None and len(everything) > least:
@@ -233,7 +235,7 @@ class Comparison:
         if not done:
             return 0.0
         seconds = sorted(sum(result.seconds.values()) for result in done)[len(done) // 2]
-        bigger = _mean_cost(self.run.to_do) / _mean_cost([result.task for result in done])
+        bigger = _mean_cost(self.plan.tasks) / _mean_cost([result.task for result in done])
         return seconds * bigger
 
     def _run_first(self) -> None:
@@ -257,7 +259,7 @@ class Comparison:
 
     def _methods(self) -> list[PoolMethod]:
         """Those of a bare pool, unless its workers, which wait for nobody, would need more memory than there is."""
-        if self._warm_up.peak * self.most.workers > (self.run.options.memory or inf):
+        if self._warm_up.peak * self.most.workers > (self._runner.options.memory or inf):
             return []
         good = min(LONGEST_CHUNK, len(self.tasks) // (4 * self.most.workers))
         methods = [PoolMethod(name, None if name in {"map", "apply_async"} else 1) for name in METHODS]

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 
-from imgpool.batch.run import Run
+from imgpool.batch.run import Runner
 from imgpool.compare.bare_pool import PoolMethod, PoolMethodTiming, time_method
 from imgpool.compare.timeline import StageTime, WorkSpan, alone_at_the_end, most_waiting, stage_times
 from imgpool.core.catalogue import ENGINES
@@ -101,14 +101,15 @@ class Measurer:
 
     Parameters
     ----------
-    run
-        A run that was checked and is never_stop started; it says what is done, and within which limits.
+    runner
+        The runner of a plan, prepared but never started; it gives the recipe and the limits.
     place
         A folder that is there, for the folders of the results.
     """
 
-    def __init__(self, run: Run, place: str) -> None:
-        self.run = run
+    def __init__(self, runner: Runner, place: str) -> None:
+        self.runner = runner
+        self.plan = runner.plan
         self.place = place
         self.finished: list[str] = []  # folders
 
@@ -121,19 +122,19 @@ class Measurer:
     def move(self, tasks: Iterable[Task], folder: str) -> list[Task]:
         """The same tasks with another output."""
         return [
-            replace(task, target=os.path.join(folder, os.path.relpath(task.target, self.run.output))) for task in tasks
+            replace(task, target=os.path.join(folder, os.path.relpath(task.target, self.plan.output))) for task in tasks
         ]
 
     def job(self, scratch: str) -> Job:
         """What a worker needs to know."""
-        return Job(self.run.settings.recipe, scratch, self.run.settings.max_pixels)
+        return Job(self.plan.settings.recipe, scratch, self.plan.settings.max_pixels)
 
     def time(self, method: PoolMethod, tasks: Sequence[Task], workers: int, patience: float) -> PoolMethodTiming | None:
         """Run the tasks by a bare pool; None if it comes to no end within so many seconds."""
         folder = self.new_folder(f"{method.name}-{method.chunksize or 'auto'}")
         scratch = os.path.join(folder, STATE_FOLDER)  # nobody takes such a folder for one of images
         os.makedirs(scratch)
-        options = replace(self.run.options, workers=workers, max_workers=None)
+        options = replace(self.runner.options, workers=workers, max_workers=None)
         return time_method(method, self.move(tasks, folder), self.job(scratch), options, patience)
 
     def measure(self, setup: EngineSetup, tasks: Sequence[Task], limit: float | None = None) -> Measurement:
@@ -141,7 +142,7 @@ class Measurer:
         reported = [RunMetrics()]
         spans: list[WorkSpan] = []
         options = replace(
-            self.run.options,
+            self.runner.options,
             workers=setup.workers,
             max_workers=None,
             chunksize=setup.chunksize,
@@ -166,7 +167,7 @@ class Measurer:
         seconds = time.monotonic() - started
         metrics = reported[-1]
         peak = max(memory.peak, metrics.peak_memory)
-        steps = [step.filter for step in self.run.settings.recipe.steps]
+        steps = [step.filter for step in self.plan.settings.recipe.steps]
         return Measurement(
             setup=setup,
             seconds=seconds,
@@ -183,18 +184,18 @@ class Measurer:
         )
 
     def _session(self, folder: str, setup: EngineSetup, count: int) -> Session:
-        run = self.run
+        plan = self.plan
         info = RunInfo(
-            inputs=run.settings.inputs,
-            recipe=run.settings.recipe.name,
-            fingerprint=run.fingerprint,
+            inputs=plan.settings.inputs,
+            recipe=plan.settings.recipe.name,
+            fingerprint=plan.fingerprint,
             engine=setup.engine,
             workers=setup.workers,
             found=count,
             skipped=0,
             to_do=count,
         )
-        return Session(folder, info, "compare", run.scan.folders, lambda: None)
+        return Session(folder, info, "compare", plan.scan.folders, lambda: None)
 
 
 def _span(result: Result, started: float, taken: float) -> WorkSpan:

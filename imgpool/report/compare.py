@@ -49,8 +49,8 @@ class ComparisonDisplay:
 
     def follow(self, steps: Iterator[ComparisonProgress]) -> None:
         """Go through all of them."""
-        run = self._comparison.run
-        self._say(f"{printable(run.settings.recipe.name)} · {plural(len(run.to_do), 'image')} · choosing a sample")
+        plan = self._comparison.plan
+        self._say(f"{printable(plan.settings.recipe.name)} · {plural(len(plan.tasks), 'image')} · choosing a sample")
         first = next(steps)
         images = plural(len(self._comparison.tasks), "image")
         self._say(f"  {plural(first.left, 'run')} over {images}, about {duration(first.seconds_left)}")
@@ -101,17 +101,17 @@ def comparison_lines(comparison: Comparison, *, traceback: bool = False) -> Iter
 
 
 def _header(comparison: Comparison) -> StyledLine:
-    run, tasks = comparison.run, comparison.tasks
-    images = f"{len(tasks):,} of {plural(len(run.to_do), 'image')}"
-    some, every = (sum(task.size for task in each) for each in (tasks, run.to_do))
+    plan, tasks = comparison.plan, comparison.tasks
+    images = f"{len(tasks):,} of {plural(len(plan.tasks), 'image')}"
+    some, every = (sum(task.size for task in each) for each in (tasks, plan.tasks))
     rounds = "one round" if comparison.rounds == 1 else f"medians of {comparison.rounds} rounds"
     cores = plural(comparison.cores, "core")
-    parts = [printable(run.settings.recipe.name), images, f"{size(some)} of {size(every)}", cores, rounds]
+    parts = [printable(plan.settings.recipe.name), images, f"{size(some)} of {size(every)}", cores, rounds]
     return StyledLine(" · ".join(parts), "bold")
 
 
 def _verdict(comparison: Comparison, *, traceback: bool) -> Iterator[StyledLine]:
-    below = display_root(comparison.run.settings.inputs)
+    below = display_root(comparison.plan.settings.inputs)
     differences = comparison.differences
     for each in differences[:NAMED]:
         yield StyledLine(f"✗ {short(each.source, below)} · {label(each.where)} · {printable(each.how)}", "red")
@@ -235,7 +235,7 @@ def _conclusions(comparison: Comparison) -> Table:
     table.add_row("files", files)
     if comparison.disturbed:
         table.add_row("caution", DISTURBED)
-    every = plural(len(comparison.run.to_do), "image")
+    every = plural(len(comparison.plan.tasks), "image")
     estimate = f"{every} take about {duration(advice.seconds)}, serially {duration(comparison.serial_for_all)}"
     table.add_row("choose", Text.assemble((options(advice.setup), "bold"), f": {advice.why}"))
     table.add_row("", estimate)

@@ -44,12 +44,12 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         recommended
             engine, workers, chunksize, why, and seconds that all images take about, beside serial_seconds.
     """
-    run, advice, bottleneck = comparison.run, comparison.advice, comparison.bottleneck
+    plan, advice, bottleneck = comparison.plan, comparison.advice, comparison.bottleneck
     serial = comparison.by_workers[0]
     return {
-        "recipe": run.settings.recipe.name,
-        "fingerprint": run.fingerprint,
-        "found": len(run.to_do),
+        "recipe": plan.settings.recipe.name,
+        "fingerprint": plan.fingerprint,
+        "found": len(plan.tasks),
         "sample": len(comparison.tasks),
         "sample_bytes": sum(task.size for task in comparison.tasks),
         "cores": comparison.cores,

@@ -52,7 +52,7 @@ def draw(comparison: Comparison, path: str) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="#e6e6e6")
         axes.set_axisbelow(True)
-    name = comparison.run.settings.recipe.name
+    name = comparison.plan.settings.recipe.name
     figure.suptitle(f"{name}: {len(comparison.tasks):,} images on {comparison.cores} cores", parse_math=False)
     try:
         figure.savefig(path, dpi=DPI)

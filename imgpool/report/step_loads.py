@@ -3,32 +3,32 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from imgpool.batch.run import Run
+from imgpool.batch.run import Runner
 from imgpool.report.text import plural, printable, size
 
 HASH_DIGITS = 12
 """Of a sha256 that is shown to people."""
 
 
-def preflight_lines(run: Run, verbosity: int = 0) -> Iterator[str]:
+def preflight_lines(runner: Runner, verbosity: int = 0) -> Iterator[str]:
     """What loading the recipe takes, with a verbosity of 1; and always, that there is memory for fewer workers."""
-    if run.trial is None:
+    if runner.preflight is None:
         return
-    workers, wanted = run.options.workers, run.wanted.workers
+    workers, planned = runner.options.workers, runner.plan.engine_options
     if verbosity > 0:
-        for load in run.trial.loads:
-            name = run.settings.recipe.steps[load.step].filter
+        for load in runner.preflight.loads:
+            name = runner.plan.settings.recipe.steps[load.step].filter
             yield f"  {name}: tried, it loads in {_took(load.seconds)} and takes {size(load.memory)}"
-    if workers < wanted:
+    if workers < planned.workers:
         yield (
-            f"  {plural(workers, 'worker')} instead of {wanted}: with the recipe loaded, each takes "
-            f"{size(run.trial.memory)}, and all together may take {size(run.wanted.memory or 0)}"
+            f"  {plural(workers, 'worker')} instead of {planned.workers}: with the recipe loaded, each takes "
+            f"{size(runner.preflight.memory)}, and all together may take {size(planned.memory or 0)}"
         )
 
 
-def load_lines(run: Run) -> Iterator[str]:
+def load_lines(runner: Runner) -> Iterator[str]:
     """How often each heavy step was loaded, and what that took."""
-    for each in loads_json(run)["models"]:
+    for each in loads_json(runner)["models"]:
         times = "once" if each["loads"] == 1 else f"{each['loads']:,} times"
         each_time = "" if each["loads"] == 1 else " each (medians)"
         yield f"{each['filter']}: loaded {times}, {_took(each['seconds'])} and {size(each['memory'])}{each_time}"
@@ -38,11 +38,11 @@ def _took(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
 
 
-def loads_json(run: Run) -> dict[str, Any]:
+def loads_json(runner: Runner) -> dict[str, Any]:
     """How often heavy steps were loaded, and each of them: what it is, and what loading it took."""
     models = []
-    for number, step in enumerate(run.settings.recipe.steps):
-        loads = [load for load in run.loads if load.step == number]
+    for number, step in enumerate(runner.plan.settings.recipe.steps):
+        loads = [load for load in runner.loads if load.step == number]
         if loads:
             middle = len(loads) // 2
             took = {
@@ -50,8 +50,8 @@ def loads_json(run: Run) -> dict[str, Any]:
                 "seconds": round(sorted(load.seconds for load in loads)[middle], 3),
                 "memory": sorted(load.memory for load in loads)[middle],
             }
-            models.append({"filter": step.filter, **_identity(run.provenance[number]), **took})
-    return {"model_loads": len(run.loads), "models": models}
+            models.append({"filter": step.filter, **_identity(runner.plan.provenance[number]), **took})
+    return {"model_loads": len(runner.loads), "models": models}
 
 
 def _identity(provenance: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from imgpool import Image, write
-from imgpool.batch.run import Run, Settings
+from imgpool.batch.plan import make_plan
+from imgpool.batch.run import Runner
+from imgpool.batch.settings import RunSettings
 from imgpool.core.errors import RunError
 from imgpool.core.recipe import Output, Recipe
 from imgpool.output import run_file
@@ -175,7 +177,8 @@ def test_an_output_that_is_removed_stops_the_run_and_is_not_made_again(photos, t
 @pytest.mark.parametrize(("engine", "taken"), [("serial", 0), ("serial", 3), ("pool", 0)])
 def test_an_input_that_is_unmounted_stops_the_run_instead_of_failing_file_by_file(photos, tmp_path, engine, taken):
     with shown_at(tmp_path / "mount", photos) as folder:
-        results = Run(Settings((str(folder),), BLUR, str(tmp_path / "out"), engine, workers=2)).results()
+        settings = RunSettings((str(folder),), BLUR, str(tmp_path / "out"), engine, workers=2)
+        results = Runner(make_plan(settings)).results()
         for _ in range(taken):
             assert next(results).status == "done"
         unmount(folder)

@@ -17,12 +17,15 @@ from tests.support.runs import POISON, Running, command, seconds_until
 
 SCRIPT = """
 import json, os, sys, threading
-from imgpool.batch.run import Run, Settings
+from imgpool.batch.plan import make_plan
+from imgpool.batch.run import Runner
+from imgpool.batch.settings import RunSettings
 from imgpool.core.recipe import Recipe
 
 source, spec, output, method, chunksize = sys.argv[1:]
 recipe = Recipe.from_specs([spec])
-run = Run(Settings((source,), recipe, output=output, workers=2, chunksize=int(chunksize), start_method=method))
+settings = RunSettings((source,), recipe, output, workers=2, chunksize=int(chunksize), start_method=method)
+run = Runner(make_plan(settings))
 threads, pids = set(), set()
 for result in run.results():
     assert result.status == "done", result

@@ -24,15 +24,15 @@ def measured(setup, seconds, results, **changes):
     return replace(whole, **changes)
 
 
-def comparison_of(run, place, change=lambda _setup, results: results):
+def comparison_of(plan, place, change=lambda _setup, results: results):
     """A comparison of all images of a run, on 1, 2 and 4 workers, in which `change` may alter what was found."""
-    comparison = Comparison(run, place)
+    comparison = Comparison(plan, place)
     comparison.cores = 4
-    comparison.tasks = list(run.to_do)
+    comparison.tasks = list(plan.tasks)
     comparison.reading = 0.5
     results = {
         task.source: Result(task, "done", seconds={"read": 0.1, "filter": 0.2, "write": 0.1}, sha256="00")
-        for task in run.to_do
+        for task in plan.tasks
     }
     seconds = {SERIAL: 12.0, EngineSetup("pool", 1): 12.5, EngineSetup("pool", 2): 6.4, EngineSetup("pool", 4): 3.5}
     seconds |= {EngineSetup("pool", 4, 1): 4.5, EngineSetup("pool", 4, 4): 3.6, EngineSetup("pool", 4, 16): 3.4}

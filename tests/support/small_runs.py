@@ -1,11 +1,13 @@
-"""Small runs on real files, with the serial engine, for the tests of the batch floor."""
+"""Small runs on real files, with the serial engine, for the tests of `imgpool.batch`."""
 
 import os
 
 import imagecodecs
 import numpy as np
 
-from imgpool.batch.run import Run, Settings
+from imgpool.batch.plan import make_plan
+from imgpool.batch.run import Runner
+from imgpool.batch.settings import RunSettings
 from imgpool.core.recipe import Recipe
 
 BLUR = Recipe.from_specs(["gaussian:sigma=1"])
@@ -18,8 +20,14 @@ def write_png(path, side=8):
     return path
 
 
-def prepare(*inputs, recipe=BLUR, **settings):
-    return Run(Settings(inputs=tuple(map(str, inputs)), recipe=recipe, engine="serial", **settings))
+def plan(*inputs, recipe=BLUR, engine="serial", **settings):
+    """The plan of a run over some inputs."""
+    return make_plan(RunSettings(tuple(map(str, inputs)), recipe, engine=engine, **settings))
+
+
+def prepare(*inputs, **settings):
+    """The runner of a plan, not started."""
+    return Runner(plan(*inputs, **settings))
 
 
 def run(*inputs, **settings):

@@ -9,8 +9,8 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from imgpool.batch import preflight as trial_module
-from imgpool.batch.preflight import Trial, fitted, try_loading
+from imgpool.batch import preflight
+from imgpool.batch.preflight import Preflight, limit_workers, run_preflight
 from imgpool.compare.comparison import Comparison
 from imgpool.core.engine import EngineOptions
 from imgpool.core.errors import WorkerError
@@ -46,7 +46,7 @@ def recipe(*specs):
 
 
 def test_what_loading_takes_is_measured_in_a_process_that_is_gone_then(tmp_path):
-    trial = try_loading(recipe("gaussian", "heavy:megabytes=50", f"heavy:notes={tmp_path}"), OPTIONS)
+    trial = run_preflight(recipe("gaussian", "heavy:megabytes=50", f"heavy:notes={tmp_path}"), OPTIONS)
     assert [load.step for load in trial.loads] == [1, 2]
     first, second = trial.loads
     assert 45 * MEGABYTE < first.memory < 70 * MEGABYTE
@@ -60,8 +60,8 @@ def test_what_loading_takes_is_measured_in_a_process_that_is_gone_then(tmp_path)
 
 
 def test_what_work_takes_beside_an_image_counts_for_every_worker():
-    resting = try_loading(recipe("heavy:megabytes=20"), OPTIONS)
-    at_work = try_loading(recipe("heavy:megabytes=20,work=100"), OPTIONS)
+    resting = run_preflight(recipe("heavy:megabytes=20"), OPTIONS)
+    at_work = run_preflight(recipe("heavy:megabytes=20,work=100"), OPTIONS)
     assert 80 * MEGABYTE < at_work.memory - resting.memory < 120 * MEGABYTE
     assert at_work.peak == at_work.memory
 
@@ -70,7 +70,7 @@ def test_what_work_takes_beside_an_image_counts_for_every_worker():
 def test_whatever_goes_wrong_is_told_in_a_sentence(how):
     message, hint = REFUSALS[how]
     with pytest.raises(WorkerError) as caught:
-        try_loading(recipe("heavy", f"heavy:how={how}"), OPTIONS)
+        run_preflight(recipe("heavy", f"heavy:how={how}"), OPTIONS)
     assert caught.value.message == message
     assert caught.value.hint.startswith(hint)
 
@@ -79,14 +79,14 @@ def test_the_step_that_does_not_load_is_told_by_its_file_and_its_traceback_is_ke
     weights = tmp_path / "weights.bin"
     weights.touch()
     with pytest.raises(WorkerError) as caught:
-        try_loading(recipe(f"heavy:how=raise,weights={weights}"), OPTIONS)
+        run_preflight(recipe(f"heavy:how=raise,weights={weights}"), OPTIONS)
     assert caught.value.message == f"the step heavy ({weights}) does not load: KeyError: 'weights'"
     assert "KeyError" in caught.value.__notes__[0]
 
 
 def test_loading_that_takes_too_long_is_ended(tmp_path):
     with pytest.raises(WorkerError, match="the step heavy does not load: it takes longer than 1 s") as caught:
-        try_loading(recipe(f"heavy:how=hang,notes={tmp_path}"), replace(OPTIONS, timeout=1.0))
+        run_preflight(recipe(f"heavy:how=hang,notes={tmp_path}"), replace(OPTIONS, timeout=1.0))
     assert "--timeout" in caught.value.hint
     assert not any(map(psutil.pid_exists, processes(tmp_path)))
 
@@ -95,30 +95,30 @@ def test_a_run_that_is_stopped_waits_for_no_model():
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
     began = time.monotonic()
-    assert try_loading(recipe("heavy:how=hang"), replace(OPTIONS, should_stop=stop.is_set)) is None
+    assert run_preflight(recipe("heavy:how=hang"), replace(OPTIONS, should_stop=stop.is_set)) is None
     assert time.monotonic() - began < 30
 
 
 def test_workers_are_as_many_as_there_is_memory_for_and_their_images_get_the_rest():
-    trial = Trial((), memory=100, peak=100)
+    trial = Preflight((), memory=100, peak=100)
     options = EngineOptions(workers=8, memory=3 * (MIN_TASK_MEMORY + 100) + 99)
-    assert fitted(options, trial) == replace(options, workers=3, memory=options.memory - 300)
-    assert fitted(replace(options, workers=2), trial).workers == 2
-    assert fitted(replace(options, memory=None), trial) == replace(options, memory=None)
+    assert limit_workers(options, trial) == replace(options, workers=3, memory=options.memory - 300)
+    assert limit_workers(replace(options, workers=2), trial).workers == 2
+    assert limit_workers(replace(options, memory=None), trial) == replace(options, memory=None)
 
 
 def test_what_loading_takes_for_a_moment_counts_too():
     options = EngineOptions(workers=8, memory=10 * MIN_TASK_MEMORY)
-    assert fitted(options, Trial((), memory=MIN_TASK_MEMORY, peak=5 * MIN_TASK_MEMORY)).workers == 2
+    assert limit_workers(options, Preflight((), memory=MIN_TASK_MEMORY, peak=5 * MIN_TASK_MEMORY)).workers == 2
 
 
 def test_a_single_worker_is_given_what_there_is_unless_not_even_that_is_enough():
     options = EngineOptions(workers=8, memory=120 * MEGABYTE)
-    alone = fitted(options, Trial((), memory=100 * MEGABYTE, peak=300 * MEGABYTE))
+    alone = limit_workers(options, Preflight((), memory=100 * MEGABYTE, peak=300 * MEGABYTE))
     assert (alone.workers, alone.memory) == (1, 20 * MEGABYTE)
-    with pytest.raises(WorkerError, match="takes 121 MB, and there are 120 MB for all of them") as caught:
-        fitted(options, Trial((), memory=121 * MEGABYTE, peak=121 * MEGABYTE))
-    assert "--max-memory" in caught.value.hint
+    with pytest.raises(WorkerError, match="needs 121 MB, but the limit for all workers is 120 MB") as caught:
+        limit_workers(options, Preflight((), memory=121 * MEGABYTE, peak=121 * MEGABYTE))
+    assert "`max_memory`" in caught.value.hint
 
 
 def test_nothing_is_written_where_a_step_does_not_load(photos, tmp_path):
@@ -132,7 +132,7 @@ def test_nothing_is_compared_where_a_step_does_not_load(photos, tmp_path):
     (tmp_path / "place").mkdir()
     run = prepare(photos, recipe=recipe("heavy:how=refuse"), start_method="spawn", output=str(tmp_path / "place"))
     with pytest.raises(WorkerError, match="weights are damaged"):
-        next(Comparison(run, str(tmp_path / "place")).measure_all())
+        next(Comparison(run.plan, str(tmp_path / "place")).measure_all())
     assert os.listdir(tmp_path / "place") == []
 
 
@@ -149,38 +149,36 @@ def test_a_recipe_is_tried_once_and_only_where_there_is_something_to_do(photos, 
 
     again = prepare(photos, recipe=with_notes, start_method="spawn")
     assert statuses(again.results()) == ["skipped"] * 3
-    assert (again.trial, again.loads) == (None, ())
+    assert (again.preflight, again.loads) == (None, ())
     assert len(processes(tmp_path / "notes")) == 2
 
 
 def test_a_recipe_without_heavy_steps_is_not_tried(photos, monkeypatch):
-    monkeypatch.setattr(trial_module, "try_loading", None)
+    monkeypatch.setattr(preflight, "run_preflight", None)
     run = prepare(photos)
     assert statuses(run.results()) == ["done"] * 3
-    assert (run.trial, run.loads) == (None, ())
+    assert (run.preflight, run.loads) == (None, ())
 
 
 def test_workers_that_load_for_long_are_not_replaced_by_others(photos):
-    run = prepare(photos, recipe=recipe("heavy"))
-    run.settings = replace(run.settings, engine="pool")
-    assert run.wanted.max_workers is None
+    run = prepare(photos, recipe=recipe("heavy"), engine="pool")
+    assert run.plan.engine_options.max_workers is None
 
 
 def test_memory_decides_how_many_workers_a_run_has(photos):
-    run = prepare(photos, recipe=recipe("heavy"), workers=8, max_memory=4 * MIN_TASK_MEMORY)
-    run.settings = replace(run.settings, engine="pool")
-    run.trial = Trial((StepLoad(0, 1, 0.1, MIN_TASK_MEMORY),), memory=MIN_TASK_MEMORY, peak=MIN_TASK_MEMORY)
-    assert (run.wanted.workers, run.options.workers, run.options.memory) == (8, 2, 2 * MIN_TASK_MEMORY)
+    run = prepare(photos, recipe=recipe("heavy"), workers=8, max_memory=4 * MIN_TASK_MEMORY, engine="pool")
+    run.preflight = Preflight((StepLoad(0, 1, 0.1, MIN_TASK_MEMORY),), memory=MIN_TASK_MEMORY, peak=MIN_TASK_MEMORY)
+    assert (run.plan.engine_options.workers, run.options.workers, run.options.memory) == (8, 2, 2 * MIN_TASK_MEMORY)
 
 
 def test_what_a_recipe_leans_on_is_told_as_it_was_when_the_run_was_planned(photos, tmp_path):
     weights = tmp_path / "weights"
     weights.write_bytes(b"")
     run = prepare(photos, recipe=recipe("invert", f"heavy:weights={weights}"), start_method="spawn")
-    told = run.leant_on
+    told = run.plan.references
     results = run.results()
     next(results)
     weights.unlink()
     assert len(list(results)) == 2
-    assert run.leant_on == told == ({"heavy": {"weights": hashlib.sha256(b"").hexdigest()}},)
+    assert run.plan.references == told == ({"heavy": {"weights": hashlib.sha256(b"").hexdigest()}},)
     assert loads_json(run)["models"][0]["weights"] == told[0]["heavy"]["weights"]

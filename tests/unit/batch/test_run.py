@@ -2,13 +2,15 @@
 
 import os
 import sys
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
 
 import imgpool
-from imgpool.batch.run import Run, Settings
+from imgpool.batch.plan import make_plan
+from imgpool.batch.run import Runner
+from imgpool.batch.settings import RunSettings
 from imgpool.core.catalogue import FILTERS
 from imgpool.core.errors import ReadError, RunError
 from imgpool.core.filter import image_filter
@@ -22,7 +24,7 @@ from tests.support.small_runs import BLUR, close_folder, outputs, prepare, run, 
 
 
 def reasons(planned):
-    return [each.reason for each in planned.planned]
+    return [each.reason for each in planned.plan.images]
 
 
 def test_every_image_is_processed_into_the_mirrored_tree(photos, tmp_path):
@@ -45,8 +47,8 @@ def test_nothing_is_left_in_the_output_but_results_and_journal(photos, tmp_path)
 
 def test_big_files_come_first_and_the_plan_stays_in_order_of_names(photos):
     planned = prepare(photos)
-    assert [os.path.basename(each.task.source) for each in planned.planned] == ["b.png", "a.png", "z.png"]
-    assert [os.path.basename(task.source) for task in planned.to_do] == ["a.png", "z.png", "b.png"]
+    assert [os.path.basename(each.task.source) for each in planned.plan.images] == ["b.png", "a.png", "z.png"]
+    assert [os.path.basename(task.source) for task in planned.plan.tasks] == ["a.png", "z.png", "b.png"]
     assert [os.path.basename(result.task.source) for result in planned.results()] == ["a.png", "z.png", "b.png"]
 
 
@@ -60,7 +62,7 @@ def test_what_is_done_is_skipped_the_second_time(photos):
     run(photos)
     again = prepare(photos)
     assert reasons(again) == [""] * 3
-    assert (again.to_do, len(again.done_before)) == ([], 3)
+    assert (again.plan.tasks, len(again.plan.done)) == ((), 3)
     assert statuses(again.results()) == ["skipped"] * 3
 
 
@@ -109,7 +111,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(photos):
     assert next(results).status == "done"
     results.close()
     again = prepare(photos)
-    assert [os.path.basename(task.source) for task in again.done_before] == ["a.png"]
+    assert [os.path.basename(task.source) for task in again.plan.done] == ["a.png"]
     assert sorted(statuses(again.results())) == ["done", "done", "skipped"]
 
 
@@ -219,26 +221,40 @@ def test_another_format_is_another_target_and_not_done(photos, tmp_path):
 
 
 def test_the_engine_is_told_workers_memory_and_modules(photos):
-    settings = Settings((str(photos),), BLUR, workers=4, chunksize=3, timeout=9.0, retries=2, max_memory=400)
-    options = Run(settings).options
+    settings = RunSettings((str(photos),), BLUR, workers=4, chunksize=3, timeout=9.0, retries=2, max_memory=400)
+    options = make_plan(settings).engine_options
     assert (options.workers, options.chunksize, options.timeout, options.retries) == (4, 3, 9.0, 2)
     assert options.memory == 400
     assert "imgpool.filters.smoothing" in options.preload
-    assert Run(replace(settings, engine="serial")).options.workers == 1
+    assert make_plan(replace(settings, engine="serial")).engine_options.workers == 1
 
 
 @pytest.mark.parametrize(
     ("timeout", "seconds", "per_byte"), [(None, 900.0, 20e-6), (0, None, 0.0), (0.0, None, 0.0), (9.0, 9.0, 0.0)]
 )
 def test_the_time_for_an_image_follows_from_its_size_unless_it_is_given(photos, timeout, seconds, per_byte):
-    options = Run(Settings((str(photos),), BLUR, timeout=timeout)).options
+    options = make_plan(RunSettings((str(photos),), BLUR, timeout=timeout)).engine_options
     assert (options.timeout, options.timeout_per_byte) == (seconds, per_byte)
 
 
-def test_what_was_found_is_let_go_once_it_is_planned(photos):
-    planned = prepare(photos)
-    assert planned.scan.images == []
-    assert len(planned.planned) == 3
+def test_a_plan_cannot_be_changed(photos):
+    plan = prepare(photos).plan
+    with pytest.raises(FrozenInstanceError):
+        plan.images = ()
+    with pytest.raises(FrozenInstanceError):
+        plan.scan.other_files = 1
+    with pytest.raises(AttributeError):
+        plan.images[0].reason = ""
+    assert isinstance(plan.images, tuple)
+    assert isinstance(plan.tasks, tuple)
+
+
+def test_running_a_plan_leaves_it_as_it_was(photos):
+    runner = prepare(photos)
+    before = (runner.plan.images, runner.plan.tasks, runner.plan.done, runner.plan.reasons)
+    assert statuses(runner.results()) == ["done"] * 3
+    assert (runner.plan.images, runner.plan.tasks, runner.plan.done, runner.plan.reasons) == before
+    assert statuses(Runner(runner.plan).results()) == ["done"] * 3
 
 
 def test_the_run_file_tells_of_the_run(photos, tmp_path):
@@ -282,16 +298,16 @@ def test_a_folder_in_the_place_of_a_target_fails_that_image_alone(photos, tmp_pa
 
 
 def test_the_engine_may_take_more_workers_only_where_their_number_is_left_to_it(photos):
-    settings = Settings((str(photos),), BLUR)
-    assert Run(settings).options.max_workers == 4 * available_cpus()
-    assert Run(replace(settings, workers=2)).options.max_workers is None
-    assert Run(replace(settings, engine="serial")).options.max_workers is None
+    settings = RunSettings((str(photos),), BLUR)
+    assert make_plan(settings).engine_options.max_workers == 4 * available_cpus()
+    assert make_plan(replace(settings, workers=2)).engine_options.max_workers is None
+    assert make_plan(replace(settings, engine="serial")).engine_options.max_workers is None
 
 
 @pytest.mark.parametrize("engine", ["serial", "pool"])
 def test_a_run_tells_its_pace(photos, engine):
     told = []
-    run = Run(Settings((str(photos),), BLUR, engine=engine))
+    run = Runner(make_plan(RunSettings((str(photos),), BLUR, engine=engine)))
     results = list(run.results(told.append))
     assert run.metrics == told[-1]
     assert run.metrics.tasks == len(results)

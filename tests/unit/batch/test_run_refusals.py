@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import imgpool
-from imgpool.batch.run import Run, Settings
+from imgpool.batch.plan import make_plan
+from imgpool.batch.settings import RunSettings
 from imgpool.core.catalogue import FORMATS
 from imgpool.core.errors import RunError, UsageError
 from imgpool.core.image import Properties
@@ -36,9 +37,9 @@ def test_no_input_at_all_is_bad_usage():
 def test_foreign_files_in_the_output_are_refused_until_a_run_has_written_there(photos, tmp_path):
     write_png(tmp_path / "out" / "z.png", 4)
     before = (tmp_path / "out" / "z.png").read_bytes()
-    with pytest.raises(UsageError, match=r"z\.png is already there"):
+    with pytest.raises(UsageError, match=r"z\.png exists and was not"):
         prepare(photos, output=str(tmp_path / "out"))
-    with pytest.raises(UsageError, match=r"z\.png is already there"):
+    with pytest.raises(UsageError, match=r"z\.png exists and was not"):
         prepare(photos, output=str(tmp_path / "out"), fresh=True)
     assert (tmp_path / "out" / "z.png").read_bytes() == before
 
@@ -49,7 +50,7 @@ def test_a_foreign_file_at_a_new_target_is_refused_also_where_runs_have_written(
     write_png(photos / "new.png")
     foreign = write_png(tmp_path / "photos-processed" / "new.png", 4)
     before = foreign.read_bytes()
-    with pytest.raises(UsageError, match=r"photos-processed/new\.png is already there, and not written by imgpool"):
+    with pytest.raises(UsageError, match=r"photos-processed/new\.png exists and was not written by imgpool"):
         prepare(photos, fresh=fresh)
     assert foreign.read_bytes() == before
     foreign.unlink()
@@ -91,7 +92,7 @@ def test_what_stood_there_before_the_killed_run_is_still_foreign(photos, tmp_pat
     os.rename(photos / "z.png", tmp_path / "z.png")
     leave_as_if_killed(photos, output)
     os.rename(tmp_path / "z.png", photos / "z.png")
-    with pytest.raises(UsageError, match=r"z\.png is already there"):
+    with pytest.raises(UsageError, match=r"z\.png exists and was not"):
         prepare(photos)
 
 
@@ -140,7 +141,7 @@ def test_a_journal_of_a_newer_imgpool_is_refused_also_when_all_is_run_fresh(phot
 
 def test_an_unknown_engine_is_bad_usage(photos):
     with pytest.raises(UsageError, match="no engine is called 'seriel'") as caught:
-        Run(Settings((str(photos),), BLUR, engine="seriel"))
+        make_plan(RunSettings((str(photos),), BLUR, engine="seriel"))
     assert caught.value.hint == "did you mean serial?"
 
 
@@ -149,7 +150,7 @@ def test_an_unknown_engine_is_bad_usage(photos):
 )
 def test_a_senseless_number_is_bad_usage(photos, bad):
     with pytest.raises(UsageError):
-        Run(replace(Settings((str(photos),), BLUR), **bad))
+        make_plan(replace(RunSettings((str(photos),), BLUR), **bad))
 
 
 def test_a_senseless_size_is_bad_usage_from_python_too(photos):

@@ -31,24 +31,26 @@ def walk(*inputs, output=None):
     return scan(inputs, str(output or f"{inputs[0]}-processed"))
 
 
-def relatives(found):
-    return [image.relative for image in found.images]
+def relatives(scanned):
+    images, _ = scanned
+    return [image.relative for image in images]
 
 
 def test_walks_the_whole_tree_in_order_and_counts_what_is_no_image(folder):
     fill(folder, "b.png", "B.PNG", "a/z.jpg", "a/b/c.tif", "notes.txt", "a/table.csv", "png", "a.png.txt")
-    found = walk(folder)
-    assert relatives(found) == ["B.PNG", "a/b/c.tif", "a/z.jpg", "b.png"]
-    assert [image.source for image in found.images] == [str(folder / name) for name in relatives(found)]
-    assert found.others == 4
-    assert (found.left_out, found.unreadable) == ([], [])
+    images, report = walk(folder)
+    names = ["B.PNG", "a/b/c.tif", "a/z.jpg", "b.png"]
+    assert [image.relative for image in images] == names
+    assert [image.source for image in images] == [str(folder / name) for name in names]
+    assert report.other_files == 4
+    assert (report.excluded, report.unreadable) == ((), ())
 
 
 def test_tells_where_the_input_folders_led(folder, tmp_path):
     fill(folder, "a/1.png")
     fill(tmp_path / "more", "2.png")
     (tmp_path / "link").symlink_to(tmp_path / "more")
-    folders = walk(folder, folder / "a", tmp_path / "link").folders
+    folders = walk(folder, folder / "a", tmp_path / "link")[1].folders
     assert folders == {
         str(folder): file_id(str(folder)),
         str(folder / "a"): file_id(str(folder / "a")),
@@ -62,8 +64,8 @@ def test_tells_links_from_files(folder, tmp_path):
     fill(folder, "1.png")
     (folder / "2.png").symlink_to(tmp_path / "more/2.png")
     (tmp_path / "named.png").symlink_to(tmp_path / "more/3.png")
-    images = walk(folder, tmp_path / "named.png").images
-    assert [(os.path.basename(image.source), image.linked) for image in images] == [
+    images, _ = walk(folder, tmp_path / "named.png")
+    assert [(os.path.basename(image.source), image.is_link) for image in images] == [
         ("named.png", True),
         ("1.png", False),
         ("2.png", True),
@@ -73,7 +75,7 @@ def test_tells_links_from_files(folder, tmp_path):
 def test_tells_size_and_time_of_every_image(folder):
     fill(folder, "a.png")
     os.utime(folder / "a.png", ns=(1, 1_700_000_000_123_456_789))
-    (image,) = walk(folder).images
+    ((image,), _) = walk(folder)
     assert (image.size, image.mtime_ns) == (5, 1_700_000_000_123_456_789)
 
 
@@ -82,7 +84,7 @@ def test_passes_over_hidden_files_and_what_systems_leave_behind(folder):
     fill(folder, "__MACOSX/c.png", "@eaDir/d.png", "$RECYCLE.BIN/e.png", "deep/System Volume Information/f.png")
     found = walk(folder)
     assert relatives(found) == ["a.png"]
-    assert found.others == 0
+    assert found[1].other_files == 0
 
 
 def test_a_hidden_folder_that_is_named_itself_is_walked(tmp_path):
@@ -116,7 +118,7 @@ def test_pipes_sockets_and_devices_are_left_out_by_kind(folder, monkeypatch):
         listening.bind("socket.png")
         found = walk(folder)
     assert relatives(found) == ["a.png"]
-    assert sorted(found.left_out) == [
+    assert sorted(found[1].excluded) == [
         (str(folder / "pipe.png"), "a named pipe"),
         (str(folder / "socket.png"), "a socket"),
         (str(folder / "zero.png"), "a device"),
@@ -125,7 +127,7 @@ def test_pipes_sockets_and_devices_are_left_out_by_kind(folder, monkeypatch):
 
 def test_a_broken_link_is_kept_so_that_reading_it_tells(folder):
     (folder / "a.png").symlink_to("nowhere.png")
-    (image,) = walk(folder).images
+    ((image,), _) = walk(folder)
     assert (image.relative, image.size) == ("a.png", 0)
 
 
@@ -136,7 +138,7 @@ def test_a_link_to_itself_does_not_end_the_walk(folder):
     (folder / "loop").symlink_to("loop")
     found = walk(folder)
     assert {"a.png", "b/c.png"} <= set(relatives(found))
-    assert "loop.png" in relatives(found) + [path for path, _ in found.unreadable + found.left_out]
+    assert "loop.png" in relatives(found) + [path for path, _ in found[1].unreadable + found[1].excluded]
 
 
 def test_a_loop_of_links_is_visited_once(folder):
@@ -190,7 +192,7 @@ def test_a_folder_that_cannot_be_listed_is_told_and_its_neighbours_are_walked(fo
     close_folder(monkeypatch, "locked")
     found = walk(folder)
     assert relatives(found) == ["a/1.png", "z/3.png"]
-    assert [(path, type(error)) for path, error in found.unreadable] == [(str(folder / "locked"), PermissionError)]
+    assert [(path, type(error)) for path, error in found[1].unreadable] == [(str(folder / "locked"), PermissionError)]
 
 
 def test_several_inputs_keep_their_own_names_in_front(tmp_path):
@@ -217,13 +219,13 @@ def test_overlapping_inputs_process_nothing_twice(tmp_path, inner, order):
     fill(tmp_path / "a", "b/1.png", "2.png")
     inputs = [tmp_path / "a", tmp_path / "a" / inner][::order]
     found = walk(*inputs, output=tmp_path / "out")
-    assert [image.source for image in found.images] == [str(tmp_path / "a/2.png"), str(tmp_path / "a/b/1.png")]
+    assert [image.source for image in found[0]] == [str(tmp_path / "a/2.png"), str(tmp_path / "a/b/1.png")]
 
 
 def test_an_input_and_a_link_to_it_process_nothing_twice(tmp_path):
     fill(tmp_path / "a", "1.png")
     (tmp_path / "link").symlink_to(tmp_path / "a")
-    assert len(walk(tmp_path / "a", tmp_path / "link").images) == 1
+    assert len(walk(tmp_path / "a", tmp_path / "link")[0]) == 1
 
 
 def test_a_missing_input_is_refused_by_name(tmp_path):
@@ -233,7 +235,7 @@ def test_a_missing_input_is_refused_by_name(tmp_path):
 
 def test_a_file_that_is_no_image_is_refused_by_name(folder):
     fill(folder, "notes.txt")
-    with pytest.raises(UsageError, match=r"notes\.txt: no format has this extension"):
+    with pytest.raises(UsageError, match=r"notes\.txt is not a supported image"):
         walk(folder / "notes.txt")
 
 
@@ -251,6 +253,6 @@ def test_results_of_other_runs_are_left_out_and_named_unless_they_are_the_input(
     (results / "a.png").touch()
     (tmp_path / "photos" / "b.png").touch()
     found = scan([tmp_path / "photos"], str(tmp_path / "out"))
-    assert [os.path.basename(image.source) for image in found.images] == ["b.png"]
-    assert found.left_out == [(str(results), "results of another run of imgpool")]
-    assert [os.path.basename(image.source) for image in scan([results], str(tmp_path / "out")).images] == ["a.png"]
+    assert [os.path.basename(image.source) for image in found[0]] == ["b.png"]
+    assert found[1].excluded == ((str(results), "results of another imgpool run"),)
+    assert [os.path.basename(image.source) for image in scan([results], str(tmp_path / "out"))[0]] == ["a.png"]

@@ -2,11 +2,14 @@
 
 import hashlib
 import os
+from dataclasses import replace
 
 import psutil
 import pytest
 
-from imgpool.batch.run import Run, Settings
+from imgpool.batch.plan import make_plan
+from imgpool.batch.run import Runner
+from imgpool.batch.settings import RunSettings
 from imgpool.compare.bare_pool import METHODS, PoolMethod
 from imgpool.compare.comparison import SERIAL, Comparison, new_folder_beside
 from imgpool.compare.measurer import EngineSetup, Measurer
@@ -24,8 +27,8 @@ def hashes(folder):
     }
 
 
-def run_of(home, **settings):
-    return Run(Settings(inputs=(str(home / "in"),), recipe=BLUR, output=str(home / "out"), workers=2, **settings))
+def plan_of(home, **settings):
+    return make_plan(RunSettings((str(home / "in"),), BLUR, str(home / "out"), workers=2, **settings))
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,7 @@ def before(home):
 
 @pytest.fixture(scope="module")
 def compared(home, before):  # noqa: ARG001 - the input as it was
-    comparison = Comparison(run_of(home), str(home / "out"), sample=10)
+    comparison = Comparison(plan_of(home), str(home / "out"), sample=10)
     comparison.steps = list(comparison.measure_all(free_space=False))
     return comparison
 
@@ -116,14 +119,14 @@ def test_the_input_is_as_it_was(compared, home, before):  # noqa: ARG001 - it ha
 
 
 def test_the_number_of_images_follows_from_what_they_take(home, tmp_path):
-    comparison = Comparison(run_of(home), str(tmp_path))
+    comparison = Comparison(plan_of(home), str(tmp_path))
     next(comparison.measure_all())
     assert len(comparison.tasks) == COUNT  # they take next to no time
 
 
 def test_outputs_that_take_much_of_the_disk_are_removed_between_runs(home, tmp_path, monkeypatch):
     monkeypatch.setattr("imgpool.compare.comparison.SHARE_OF_DISK", 0.0)
-    comparison = Comparison(run_of(home), str(tmp_path), sample=2)
+    comparison = Comparison(plan_of(home), str(tmp_path), sample=2)
     steps = comparison.measure_all()
     for _ in range(3):
         next(steps)
@@ -132,16 +135,15 @@ def test_outputs_that_take_much_of_the_disk_are_removed_between_runs(home, tmp_p
 
 
 def test_a_pool_that_comes_to_no_end_is_ended(home, tmp_path):
-    run = run_of(home)
-    tasks = run.to_do
+    plan = plan_of(home)
     before = {process.pid for process in psutil.Process().children(recursive=True)}
-    assert Measurer(run, str(tmp_path)).time(PoolMethod("imap"), tasks, 2, patience=0.01) is None
+    assert Measurer(Runner(plan), str(tmp_path)).time(PoolMethod("imap"), plan.tasks, 2, patience=0.01) is None
     left = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
     assert all("forkserver" in " ".join(p.cmdline()) or "resource_tracker" in " ".join(p.cmdline()) for p in left)
 
 
 def test_a_bare_pool_is_left_out_where_it_would_need_too_much_memory(home, tmp_path):
-    comparison = Comparison(run_of(home, max_memory=64 << 20), str(tmp_path), sample=1)
+    comparison = Comparison(plan_of(home, max_memory=64 << 20), str(tmp_path), sample=1)
     steps = comparison.measure_all()
     next(steps)
     assert comparison._methods() == []
@@ -149,10 +151,9 @@ def test_a_bare_pool_is_left_out_where_it_would_need_too_much_memory(home, tmp_p
 
 
 def test_images_that_cannot_be_reached_are_refused(home, tmp_path):
-    run = run_of(home)
-    run.to_do = []
+    plan = replace(plan_of(home), images=())
     with pytest.raises(UsageError, match="no image can be reached"):
-        next(Comparison(run, str(tmp_path)).measure_all())
+        next(Comparison(plan, str(tmp_path)).measure_all())
 
 
 def test_the_folder_is_beside_the_first_input(tmp_path):

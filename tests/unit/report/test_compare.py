@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from imgpool.batch.run import Run, Settings
+from imgpool.batch.plan import make_plan
+from imgpool.batch.settings import RunSettings
 from imgpool.compare.comparison import SERIAL
 from imgpool.compare.measurer import EngineSetup
 from imgpool.core.errors import RunError, UsageError
@@ -31,7 +32,7 @@ def run(tmp_path):
     for name in ("a", "b", "c"):
         write_png(tmp_path / "in" / f"{name}.png")
     (tmp_path / "out").mkdir()
-    return Run(Settings(inputs=(str(tmp_path / "in"),), recipe=BLUR, output=str(tmp_path / "out"), workers=4))
+    return make_plan(RunSettings((str(tmp_path / "in"),), BLUR, str(tmp_path / "out"), workers=4))
 
 
 @pytest.fixture
@@ -158,7 +159,7 @@ def test_what_fails_everywhere_is_named_and_no_difference(run, tmp_path):
 
     comparison = comparison_of(run, str(tmp_path / "out"), change)
     comparison._timed = {}
-    comparison.deadly = [failing(comparison._measured[SERIAL][0].results[run.to_do[-1].source], "worker", "SIGSEGV")]
+    comparison.deadly = [failing(comparison._measured[SERIAL][0].results[run.tasks[-1].source], "worker", "SIGSEGV")]
     lines = told(comparison)
     assert lines[1] == "✓ 3 images, the same bytes in all 8 runs"
     assert lines[2:4] == [

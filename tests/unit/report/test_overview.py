@@ -7,10 +7,11 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from imgpool.batch.run import Run, Settings
+from imgpool.batch.run import Runner
 from imgpool.core.recipe import Recipe
 from imgpool.report import overview
 from imgpool.report.tally import Tally
+from tests.support import small_runs
 from tests.support.small_runs import close_folder
 
 DOCUMENTED = [
@@ -33,67 +34,68 @@ def photos(tmp_path, monkeypatch):
     return folder
 
 
-def prepare(*inputs, spec="gaussian", **settings):
-    recipe = Recipe.from_specs([spec])
-    return Run(Settings(tuple(map(str, inputs)), recipe, **{"engine": "serial"} | settings))
+def plan(*inputs, spec="gaussian", **settings):
+    return small_runs.plan(*inputs, recipe=Recipe.from_specs([spec]), **settings)
 
 
-def finish(run):
-    tally = Tally(found=len(run.planned))
+def finish(planned):
+    return finish_run(Runner(planned))
+
+
+def finish_run(run):
+    tally = Tally(found=len(run.plan.images))
     for result in run.results():
         tally.add(result)
     return tally
 
 
 def test_paths_are_shown_below_the_input_folder_or_the_current_one(photos, tmp_path):
-    assert overview.display_root(prepare("photos").settings.inputs) == str(photos)
-    assert overview.display_root(prepare(photos / "a.png").settings.inputs) == str(tmp_path)
-    assert overview.display_root(prepare(photos, photos / "trip", output="/out").settings.inputs) == str(tmp_path)
+    assert overview.display_root(plan("photos").settings.inputs) == str(photos)
+    assert overview.display_root(plan(photos / "a.png").settings.inputs) == str(tmp_path)
+    assert overview.display_root(plan(photos, photos / "trip", output="/out").settings.inputs) == str(tmp_path)
 
 
 def test_the_header_tells_what_happens_and_what_is_left_out(photos):
-    lines = list(overview.header_lines(prepare(photos)))
+    lines = list(overview.header_lines(plan(photos)))
     assert lines[0].startswith("gaussian · 2 images · ")
     assert lines[0].endswith(" · serial → photos-processed")
     assert lines[1:] == ["  1 other file left out: no image by its extension", "  pipe.png left out: a named pipe"]
-    assert "2 workers → " in next(overview.header_lines(prepare(photos, engine="pool", workers=2)))
+    assert "2 workers → " in next(overview.header_lines(plan(photos, engine="pool", workers=2)))
 
 
 def test_the_header_tells_what_is_done_and_what_runs_again_and_why(photos):
-    finish(prepare(photos))
-    assert any(
-        line.startswith("  2 images done before and unchanged") for line in overview.header_lines(prepare(photos))
-    )
-    again = list(overview.header_lines(prepare(photos, spec="gaussian:sigma=2")))
+    finish(plan(photos))
+    assert any(line.startswith("  2 images done before and unchanged") for line in overview.header_lines(plan(photos)))
+    again = list(overview.header_lines(plan(photos, spec="gaussian:sigma=2")))
     assert "  2 images again: the recipe changed" in again
 
 
 def test_advice_is_given_where_something_failed(photos):
-    assert overview.retry_advice(finish(prepare(photos))) == []
+    assert overview.retry_advice(finish(plan(photos))) == []
     (photos / "bad.png").write_bytes(b"no picture")
-    (line,) = overview.retry_advice(finish(prepare(photos)))
+    (line,) = overview.retry_advice(finish(plan(photos)))
     assert "again" in line
 
 
 def test_the_plan_shows_every_image_its_target_and_reason(photos):
-    lines = list(overview.plan_lines(prepare(photos)))
+    lines = list(overview.plan_lines(plan(photos)))
     assert lines[0] == "a.png → photos-processed/a.png · new"
     assert lines[1] == r"trip/b\n.png → photos-processed/trip/b\n.png · new"
     assert lines[2].startswith("2 to do (")
     assert "0.0 megapixels" in lines[2]
-    finish(prepare(photos))
-    done = list(overview.plan_lines(prepare(photos)))
+    finish(plan(photos))
+    done = list(overview.plan_lines(plan(photos)))
     assert done[0].endswith("skipped: done before and unchanged")
     assert done[-1] == "0 to do (0 bytes, 0.0 megapixels), 2 images skipped"
 
 
 def test_the_plan_as_json(photos):
-    run = prepare(photos)
-    told = json.loads(json.dumps(overview.plan_json(run)))
+    planned = plan(photos)
+    told = json.loads(json.dumps(overview.plan_json(planned)))
     assert told["found"] == 2
     assert told["estimate"]["images"] == 2
     assert told["estimate"]["megapixels"] == 0.04
-    assert told["estimate"]["bytes"] == sum(task.size for task in run.to_do)
+    assert told["estimate"]["bytes"] == sum(task.size for task in planned.tasks)
     assert told["tasks"][0] == {
         "source": str(photos / "a.png"),
         "target": f"{photos}-processed/a.png",
@@ -104,27 +106,27 @@ def test_the_plan_as_json(photos):
 def test_an_estimate_lives_with_headers_that_cannot_be_read(photos):
     (photos / "bad.png").write_bytes(b"no picture")
     (photos / "gone.png").symlink_to("nowhere")
-    work = overview.workload(prepare(photos).to_do)
+    work = overview.workload(plan(photos).tasks)
     assert (work["images"], work["megapixels"]) == (4, 0.04)
 
 
 def test_planning_writes_nothing(photos, tmp_path):
-    run = prepare(photos)
-    list(overview.plan_lines(run))
-    overview.plan_json(run)
+    planned = plan(photos)
+    list(overview.plan_lines(planned))
+    overview.plan_json(planned)
     assert os.listdir(tmp_path) == ["photos"]
 
 
 def test_the_summary_has_the_documented_keys_in_their_order(photos):
     (photos / "bad\udcff.png").write_bytes(b"no picture")
-    run = prepare(photos)
-    told = json.loads(json.dumps(overview.summary_json(run, finish(run))))
+    run = Runner(plan(photos))
+    told = json.loads(json.dumps(overview.summary_json(run, finish_run(run))))
     assert list(told) == DOCUMENTED
     assert (told["found"], told["done"], told["skipped"], told["failed"]) == (3, 2, 0, 1)
     assert (told["left"], told["interrupted"]) == (0, False)
     assert overview.summary_json(run, Tally(found=3), interrupted=True)["interrupted"]
     assert (told["engine"], told["workers"], told["chunksize"]) == ("serial", 1, "auto")
-    assert (told["recipe"], told["fingerprint"]) == ("gaussian", run.fingerprint)
+    assert (told["recipe"], told["fingerprint"]) == ("gaussian", run.plan.fingerprint)
     assert told["output"] == f"{photos}-processed"
     assert list(told["failures"][0]) == ["source", "stage", "error", "message"]
     assert told["failures"][0]["source"].endswith("bad\udcff.png")
@@ -132,8 +134,8 @@ def test_the_summary_has_the_documented_keys_in_their_order(photos):
 
 def test_the_counts_add_up_to_what_was_found_also_where_a_folder_could_not_be_listed(photos, monkeypatch):
     close_folder(monkeypatch, "trip")
-    run = prepare(photos)
-    told = overview.summary_json(run, finish(run))
+    run = Runner(plan(photos))
+    told = overview.summary_json(run, finish_run(run))
     assert told["failed"] == 1
     assert told["done"] == 1
     assert any("trip" in failure["source"] for failure in told["failures"])

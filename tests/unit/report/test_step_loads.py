@@ -2,7 +2,7 @@
 
 import pytest
 
-from imgpool.batch.preflight import Trial
+from imgpool.batch.preflight import Preflight
 from imgpool.core.recipe import Recipe
 from imgpool.report.step_loads import load_lines, loads_json, preflight_lines
 from imgpool.work.loading import StepLoad
@@ -17,8 +17,7 @@ def run(tmp_path, monkeypatch):
     write_png(tmp_path / "in" / "a.png")
     with installed(monkeypatch):
         recipe = Recipe.from_specs(["invert", f"heavy:weights={tmp_path / 'weights.bin'}"])
-        run = prepare(tmp_path / "in", recipe=recipe, workers=2, max_memory=250_000_000)
-        object.__setattr__(run.settings, "engine", "pool")
+        run = prepare(tmp_path / "in", recipe=recipe, workers=2, max_memory=250_000_000, engine="pool")
         yield run
 
 
@@ -29,11 +28,11 @@ def test_nothing_is_told_of_a_recipe_that_was_not_tried(run):
 
 
 def test_what_loading_takes_is_told_on_demand_and_fewer_workers_always(run):
-    run.trial = Trial((StepLoad(1, 9, 0.25, 50_000_000),), memory=100_000_000, peak=100_000_000)
+    run.preflight = Preflight((StepLoad(1, 9, 0.25, 50_000_000),), memory=100_000_000, peak=100_000_000)
     fewer = "  1 worker instead of 2: with the recipe loaded, each takes 100.0 MB, and all together may take 250.0 MB"
     assert list(preflight_lines(run, 0)) == [fewer]
     assert list(preflight_lines(run, 1)) == ["  heavy: tried, it loads in 250 ms and takes 50.0 MB", fewer]
-    run.trial = Trial(run.trial.loads, memory=10_000_000, peak=10_000_000)
+    run.preflight = Preflight(run.preflight.loads, memory=10_000_000, peak=10_000_000)
     assert list(preflight_lines(run, 0)) == []
 
 

@@ -1,19 +1,15 @@
 """Where each result goes, and what is refused before anything starts."""
 
 import os
-from dataclasses import replace
-from pathlib import Path
 
 import imagecodecs
 import numpy as np
 import pytest
 
-from imgpool.batch.plan import check_output, plan, refuse_foreign, refuse_unholdable, target_name
-from imgpool.batch.scan import Found, scan
-from imgpool.core.catalogue import FILTERS, FORMATS
+from imgpool.batch.scan import ImageFile, scan
+from imgpool.batch.targets import check_not_foreign, check_output, make_tasks, target_name
+from imgpool.core.catalogue import FORMATS
 from imgpool.core.errors import UsageError
-from imgpool.core.filter import image_filter
-from imgpool.core.image import Image
 from imgpool.core.recipe import Output, Recipe
 from imgpool.core.task import Task
 from imgpool.output.layout import default_output
@@ -26,11 +22,11 @@ GREY_16 = GREY_8.astype(np.uint16) * 1000
 
 
 def found(*relatives, folder="/photos"):
-    return [Found(os.path.join(folder, relative), relative, 10, 20) for relative in relatives]
+    return [ImageFile(os.path.join(folder, relative), len(folder) + 1, 10, 20) for relative in relatives]
 
 
 def targets(images, recipe=KEEP, output="/out"):
-    return [task.target for task in plan(images, output, recipe)]
+    return [task.target for task in make_tasks(images, output, recipe)]
 
 
 def write_png(path, pixels):
@@ -40,11 +36,11 @@ def write_png(path, pixels):
 
 
 def tasks_for(folder, recipe, output):
-    return plan(scan([folder], str(output)).images, str(output), recipe)
+    return make_tasks(scan([folder], str(output))[0], str(output), recipe)
 
 
 def test_the_tree_is_mirrored_and_every_task_knows_its_source():
-    tasks = plan(found("a/b/c.tif", "d.png"), "/out", KEEP)
+    tasks = make_tasks(found("a/b/c.tif", "d.png"), "/out", KEEP)
     assert tasks == [
         Task("/photos/a/b/c.tif", "/out/a/b/c.tif", 10, 20),
         Task("/photos/d.png", "/out/d.png", 10, 20),
@@ -139,7 +135,7 @@ def test_an_output_inside_an_input_is_refused_also_through_a_link(tmp_path, outp
     for given in ("photos", "alias"):
         with pytest.raises(UsageError, match="lies inside the input") as caught:
             check_output(str(tmp_path / output), [tmp_path / given])
-        assert "-o" in caught.value.hint
+        assert "`output`" in caught.value.hint
 
 
 def test_an_output_inside_the_second_input_is_refused(tmp_path):
@@ -165,9 +161,9 @@ def test_an_output_that_is_no_folder_is_refused(tmp_path):
 
 def test_an_image_beside_its_result_is_not_overwritten(tmp_path):
     source = write_png(tmp_path / "a.png", GREY_8)
-    images = scan([source], str(tmp_path)).images
+    images = scan([source], str(tmp_path))[0]
     with pytest.raises(UsageError, match="would replace an input"):
-        plan(images, str(tmp_path), KEEP)
+        make_tasks(images, str(tmp_path), KEEP)
     assert targets(images, TO_JPEG, str(tmp_path)) == [str(tmp_path / "a.jpg")]
 
 
@@ -175,10 +171,10 @@ def test_an_input_inside_the_output_is_never_overwritten(tmp_path):
     write_png(tmp_path / "out/raw/a.png", GREY_8)
     write_png(tmp_path / "more/b.png", GREY_8)
     output = str(tmp_path / "out")
-    images = scan([tmp_path / "out/raw", tmp_path / "more"], output).images
+    images = scan([tmp_path / "out/raw", tmp_path / "more"], output)[0]
     with pytest.raises(UsageError, match="would replace an input"):
-        plan(images, output, KEEP)
-    alone = scan([tmp_path / "out/raw"], output).images
+        make_tasks(images, output, KEEP)
+    alone = scan([tmp_path / "out/raw"], output)[0]
     assert targets(alone, KEEP, output) == [str(tmp_path / "out/a.png")]
 
 
@@ -212,79 +208,22 @@ def test_links_that_lead_elsewhere_are_in_nobodys_way(tmp_path):
 
 
 def test_a_file_that_no_run_can_have_left_is_refused_by_name(tmp_path):
-    one, two = plan(found("a/1.png", "b.png"), str(tmp_path), KEEP)
+    one, two = make_tasks(found("a/1.png", "b.png"), str(tmp_path), KEEP)
     for task in (one, two):
-        refuse_foreign(task, None)
+        check_not_foreign(task, None)
     (tmp_path / "b.png").write_bytes(b"precious")
     written = (tmp_path / "b.png").stat().st_mtime_ns
-    refuse_foreign(one, None)
-    refuse_foreign(two, written)
+    check_not_foreign(one, None)
+    check_not_foreign(two, written)
     for since in (None, written + 1):
-        with pytest.raises(UsageError, match=r"b\.png is already there") as caught:
-            refuse_foreign(two, since)
-        assert "-o" in caught.value.hint
+        with pytest.raises(UsageError, match=r"b\.png exists") as caught:
+            check_not_foreign(two, since)
+        assert "`output`" in caught.value.hint
 
 
 @pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.symlink_to("nowhere")])
 def test_what_imgpool_never_makes_is_never_taken_for_the_output_of_a_killed_run(tmp_path, make):
-    (task,) = plan(found("b.png"), str(tmp_path), KEEP)
+    (task,) = make_tasks(found("b.png"), str(tmp_path), KEEP)
     make(tmp_path / "b.png")
-    with pytest.raises(UsageError, match=r"b\.png is already there"):
-        refuse_foreign(task, 0)
-
-
-def test_what_the_output_format_cannot_hold_is_refused_before_the_start(tmp_path):
-    write_png(tmp_path / "in/deep.png", GREY_16)
-    write_png(tmp_path / "in/flat.png", GREY_8)
-    tasks = tasks_for(tmp_path / "in", TO_JPEG, tmp_path / "out")
-    with pytest.raises(UsageError, match=r"deep\.png cannot be written: .*16") as caught:
-        refuse_unholdable(tasks, TO_JPEG)
-    assert "flat.png" not in caught.value.message
-    assert "rescale_intensity:out=uint8" in caught.value.hint
-    assert not (tmp_path / "out").exists()
-
-
-def test_the_remedy_of_a_refusal_is_one(tmp_path):
-    write_png(tmp_path / "in/deep.png", GREY_16)
-    recipe = Recipe.from_specs(["rescale_intensity:out=uint8"]).with_output(Output.parse("jpeg"))
-    refuse_unholdable(tasks_for(tmp_path / "in", recipe, tmp_path / "out"), recipe)
-
-
-def to_float(image: Image) -> Image:
-    return image.with_pixels(image.pixels.astype(np.float32))
-
-
-def test_a_recipe_that_changes_the_dtype_is_asked_also_where_the_format_stays(tmp_path, monkeypatch):
-    declared = image_filter(
-        tiles="exact", infer_output=lambda properties, _: replace(properties, dtype=np.dtype("float32"))
-    )
-    monkeypatch.setitem(FILTERS._built_in, "to_float", declared(to_float))
-    write_png(tmp_path / "in/a.png", GREY_8)
-    recipe = Recipe.from_specs(["to_float"])
-    with pytest.raises(UsageError, match=r"a\.png cannot be written: .*float32") as caught:
-        refuse_unholdable(tasks_for(tmp_path / "in", recipe, tmp_path / "out"), recipe)
-    assert caught.value.hint
-    to_tiff = recipe.with_output(Output.parse("tiff"))
-    refuse_unholdable(tasks_for(tmp_path / "in", to_tiff, tmp_path / "out"), to_tiff)
-
-
-def test_only_some_of_many_refused_files_are_named(tmp_path):
-    for number in range(5):
-        write_png(tmp_path / f"in/{number}.png", GREY_16)
-    with pytest.raises(UsageError, match=r"0\.png, .*1\.png, .*2\.png and 2 more cannot be written"):
-        refuse_unholdable(tasks_for(tmp_path / "in", TO_JPEG, tmp_path / "out"), TO_JPEG)
-
-
-@pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n\0\0"])
-def test_a_header_that_cannot_be_read_is_no_refusal(tmp_path, content):
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "bad.png").write_bytes(content)
-    (tmp_path / "in" / "gone.png").symlink_to("nowhere")
-    refuse_unholdable(tasks_for(tmp_path / "in", TO_JPEG, tmp_path / "out"), TO_JPEG)
-
-
-def test_headers_are_not_read_where_nothing_can_be_refused(tmp_path, monkeypatch):
-    write_png(tmp_path / "in/a.png", GREY_16)
-    tasks = tasks_for(tmp_path / "in", KEEP, tmp_path / "out")
-    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("a file was opened"))
-    refuse_unholdable(tasks, Recipe.from_specs(["gaussian"]))
+    with pytest.raises(UsageError, match=r"b\.png exists"):
+        check_not_foreign(task, 0)

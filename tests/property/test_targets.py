@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from imgpool.batch.plan import plan
-from imgpool.batch.scan import Found
+from imgpool.batch.scan import ImageFile
+from imgpool.batch.targets import make_tasks
 from imgpool.core.catalogue import FORMATS
 from imgpool.core.errors import UsageError
 from imgpool.core.recipe import Output, Recipe
@@ -53,20 +53,20 @@ def clash(targets):
 @settings(max_examples=300, deadline=None)
 @given(st.lists(PATHS, min_size=1, max_size=8, unique=True).map(one_source_each), st.sampled_from(RECIPES))
 def test_refused_where_two_would_clash_and_else_each_has_its_own_place(relatives, recipe):
-    images = [Found(os.path.join("/photos", relative), relative, 1, 1) for relative in relatives]
-    alone = [task for image in images for task in plan([image], OUTPUT, recipe)]
+    images = [ImageFile(os.path.join("/photos", relative), len("/photos/"), 1, 1) for relative in relatives]
+    alone = [task for image in images for task in make_tasks([image], OUTPUT, recipe)]
     if clash([task.target for task in alone]):
         with pytest.raises(UsageError) as caught:
-            plan(images, OUTPUT, recipe)
+            make_tasks(images, OUTPUT, recipe)
         assert caught.value.hint
     else:
-        assert plan(images, OUTPUT, recipe) == alone
+        assert make_tasks(images, OUTPUT, recipe) == alone
 
 
 @settings(deadline=None)
 @given(PATHS, st.sampled_from(RECIPES))
 def test_one_image_alone_is_never_refused(relative, recipe):
-    (task,) = plan([Found(f"/photos/{relative}", relative, 1, 1)], OUTPUT, recipe)
+    (task,) = make_tasks([ImageFile(f"/photos/{relative}", len("/photos/"), 1, 1)], OUTPUT, recipe)
     assert task.source == f"/photos/{relative}"
     assert os.path.commonpath([OUTPUT, os.path.normpath(task.target)]) == OUTPUT
     assert os.path.dirname(task.target) == os.path.dirname(os.path.join(OUTPUT, relative))

@@ -1,0 +1,65 @@
+"""The settings of a run, as the command line and `imgpool.process` give them."""
+
+from dataclasses import dataclass
+
+from imgpool.core.engine import StartMethod
+from imgpool.core.errors import UsageError
+from imgpool.core.hint import Hint
+from imgpool.core.recipe import Recipe
+from imgpool.work.files import MAX_PIXELS
+
+_MINIMA = {"workers": 1, "chunksize": 1, "retries": 0, "timeout": 0, "max_memory": 1, "max_pixels": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What to process and how.
+
+    Attributes
+    ----------
+    inputs
+        Files and folders.
+    recipe
+        The steps to apply to every image, and the output format.
+    output
+        Output folder; None for the default, beside the first input.
+    engine
+        Name of an engine.
+    workers, chunksize
+        Number of worker processes, and of images that a worker gets at a time; None for automatic.
+    timeout
+        Time limit for one image in seconds; 0 for no limit, None for 900 s plus 20 s per MB of its file.
+    retries
+        How often to retry an image whose worker died or exceeded the time limit.
+    max_memory
+        Memory limit for all workers together, in bytes; None for the memory that is available.
+    max_pixels
+        Refuse images with more pixels.
+    fresh
+        Process every image, even those that are done.
+    start_method
+        How worker processes are started.
+    """
+
+    inputs: tuple[str, ...]
+    recipe: Recipe
+    output: str | None = None
+    engine: str = "pool"
+    workers: int | None = None
+    chunksize: int | None = None
+    timeout: float | None = None
+    retries: int = 1
+    max_memory: int | None = None
+    max_pixels: int = MAX_PIXELS
+    fresh: bool = False
+    start_method: StartMethod = "forkserver"
+
+
+def check_settings(settings: RunSettings) -> None:
+    """Raise `UsageError` if there is no input, or a number is too small."""
+    if not settings.inputs:
+        raise UsageError("no input given", "name a folder or an image")
+    for name, minimum in _MINIMA.items():
+        value = getattr(settings, name)
+        if value is not None and not value >= minimum:
+            raise UsageError(f"{Hint(name)} is {value}", f"use {minimum} or more")

@@ -1,0 +1,189 @@
+"""Where each result is written: mirror the inputs in the output folder, and refuse targets that would collide."""
+
+import functools
+import os
+import stat
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from imgpool.batch.scan import ImageFile
+from imgpool.core.catalogue import FORMATS, split_extension
+from imgpool.core.errors import UsageError
+from imgpool.core.format import Format
+from imgpool.core.hint import Hint
+from imgpool.core.recipe import Recipe
+from imgpool.core.task import Task
+
+RENAME_HINT = "rename one of them, or process them into different folders"
+OTHER_OUTPUT_HINT = f"choose another folder with {Hint('output')}"
+
+
+def check_output(output: str, inputs: Iterable[str | os.PathLike[str]]) -> None:
+    """Raise `UsageError` if the output lies inside an input folder, or is not a folder."""
+    real_output = os.path.realpath(output)
+    for path in inputs:
+        real_input = os.path.realpath(path)
+        if os.path.isdir(real_input) and os.path.commonpath([real_input, real_output]) == real_input:
+            raise UsageError(f"the output {output} lies inside the input {os.fspath(path)}", OTHER_OUTPUT_HINT)
+    nearest = next(path for path in (output, *map(str, Path(output).parents)) if os.path.lexists(path))
+    if not os.path.isdir(nearest):
+        raise UsageError(f"the output {nearest} is a file", OTHER_OUTPUT_HINT)
+
+
+def make_tasks(images: Iterable[ImageFile], output: str, recipe: Recipe) -> list[Task]:
+    """Make one task per image, in the order of the images.
+
+    Parameters
+    ----------
+    images
+        The images to process.
+    output
+        Output folder; the folder tree of the inputs is mirrored in it.
+    recipe
+        Its output format gives the extension of the targets; without one, every image keeps its name.
+
+    Raises
+    ------
+    UsageError
+        If two results would be one file, on this file system or on one that ignores case, or if a result would
+        replace an input.
+    """
+    format_ = FORMATS[recipe.output.format] if recipe.output.format else None
+    prefix = os.path.join(output, "")
+    tasks = []
+    links = set()
+    for image in images:
+        tasks.append(Task(image.source, prefix + target_name(image.relative, format_), image.size, image.mtime_ns))
+        if image.is_link:
+            links.add(image.source)
+    folders = {os.path.dirname(task.target) for task in tasks}
+    _check_collisions(tasks, _with_parents(folders))
+    if os.path.isdir(output):
+        _check_overwriting(tasks, folders, links)
+    return tasks
+
+
+def target_name(relative: str, format_: Format | None) -> str:
+    """Return the path of a result below the output folder: the same, or with the extension of another format."""
+    if format_ is None:
+        return relative
+    folder, name = os.path.split(relative)
+    stem, own = split_extension(name)
+    if format_ is own:
+        return relative
+    return os.path.join(folder, stem + format_.extensions[0])
+
+
+def _with_parents(folders: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for folder in folders:
+        parent = folder
+        while parent not in found:
+            found.add(parent)
+            parent = os.path.dirname(parent)
+    return found
+
+
+def _check_collisions(tasks: Sequence[Task], folders: AbstractSet[str]) -> None:
+    """Raise `UsageError` if two targets are one path, or a target is also a folder of targets."""
+    if _may_collide(tasks, folders):
+        by_path = _check_equal_targets(tasks)
+        for folder in folders:
+            if task := by_path.get(_fold(folder)):
+                raise UsageError(
+                    f"{task.source} would become {task.target}, which is also a folder of results", RENAME_HINT
+                )
+
+
+def _may_collide(tasks: Sequence[Task], folders: Iterable[str]) -> bool:
+    """Compare hashes only: for millions of targets this takes a fraction of the memory of their names."""
+    hashes = {hash(_fold(task.target)) for task in tasks}
+    return len(hashes) < len(tasks) or not hashes.isdisjoint(hash(_fold(folder)) for folder in folders)
+
+
+def _check_equal_targets(tasks: Sequence[Task]) -> dict[str, Task]:
+    """Return the task of each folded target; raise `UsageError` if two are equal."""
+    by_path: dict[str, Task] = {}
+    collisions = [
+        (other, task) for task in tasks if (other := by_path.setdefault(_fold(task.target), task)) is not task
+    ]
+    if collisions:
+        more = f", and {len(collisions) - 1:,} more like it" if len(collisions) > 1 else ""
+        raise UsageError(_describe_collision(*collisions[0]) + more, RENAME_HINT)
+    return by_path
+
+
+def _describe_collision(one: Task, other: Task) -> str:
+    if one.target == other.target:
+        return f"{one.source} and {other.source} would both become {other.target}"
+    return f"{one.target} and {other.target} are the same file on file systems that ignore case"
+
+
+def _fold(path: str) -> str:
+    """Map a path to what identifies it on a file system that ignores case and Unicode composition."""
+    if path.isascii():
+        return path.lower()
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFC", path).casefold())
+
+
+def _check_overwriting(tasks: Sequence[Task], folders: Iterable[str], source_links: AbstractSet[str]) -> None:
+    """Raise `UsageError` if a target is an input, also where a link in the output folder leads to it."""
+    target_links = {link for folder in folders for link in _links(folder)}
+    source_folders = {os.path.dirname(task.source) for task in tasks}
+    if _real_folders(source_folders, source_links).isdisjoint(_real_folders(folders, target_links)):
+        return
+    sources = set(_real_paths((task.source for task in tasks), source_links))
+    targets = _real_paths((task.target for task in tasks), target_links)
+    for task, target in zip(tasks, targets, strict=True):
+        if target in sources:
+            raise UsageError(f"{task.target} would replace an input", OTHER_OUTPUT_HINT)
+
+
+def _links(folder: str) -> list[str]:
+    """Return the links in a folder; none if it cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.path for entry in entries if entry.is_symlink()]
+    except OSError:
+        return []
+
+
+def _real_folders(folders: Iterable[str], links: Iterable[str]) -> set[str]:
+    """Resolve folders, and add those that the targets of links are in."""
+    return {*map(os.path.realpath, folders), *(os.path.dirname(os.path.realpath(link)) for link in links)}
+
+
+def _real_paths(paths: Iterable[str], links: AbstractSet[str]) -> Iterator[str]:
+    """Resolve paths, each folder once; the paths in `links` are links themselves."""
+    real_folder = functools.cache(os.path.realpath)
+    for path in paths:
+        folder, name = os.path.split(path)
+        yield os.path.realpath(path) if path in links else os.path.join(real_folder(folder), name)
+
+
+class ForeignFileError(UsageError):
+    """A file that imgpool did not write exists at a target."""
+
+
+def check_not_foreign(task: Task, unsettled_since_ns: int | None) -> None:
+    """Raise `ForeignFileError` if a file exists at a target that the journal does not know.
+
+    A run that was killed may have written outputs that are not in the journal yet: regular files modified since it
+    started, by the clock of their file system.
+
+    Parameters
+    ----------
+    task
+        A task without a record in the journal.
+    unsettled_since_ns
+        When the killed run started; None if there is no such run.
+    """
+    try:
+        status = os.lstat(task.target)
+    except OSError:
+        return
+    is_regular = stat.S_ISREG(status.st_mode)
+    if not is_regular or unsettled_since_ns is None or status.st_mtime_ns < unsettled_since_ns:
+        raise ForeignFileError(f"{task.target} exists and was not written by imgpool", OTHER_OUTPUT_HINT)

@@ -1,0 +1,102 @@
+"""Results that their output format cannot hold are refused before a run starts."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+
+from imgpool.batch import format_check
+from imgpool.batch.format_check import check_formats
+from imgpool.batch.scan import scan
+from imgpool.batch.targets import make_tasks
+from imgpool.core.catalogue import FILTERS
+from imgpool.core.errors import UsageError
+from imgpool.core.filter import image_filter
+from imgpool.core.image import Image
+from imgpool.core.recipe import Output, Recipe
+from imgpool.core.task import Task
+
+KEEP = Recipe("keep")
+TO_JPEG = KEEP.with_output(Output.parse("jpeg"))
+GREY_8 = np.arange(64, dtype=np.uint8).reshape(8, 8)
+GREY_16 = GREY_8.astype(np.uint16) * 1000
+
+
+def write_png(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(imagecodecs.png_encode(pixels))
+
+
+def tasks_for(folder, recipe, output):
+    images, _ = scan([folder], str(output))
+    return make_tasks(images, str(output), recipe)
+
+
+def test_what_the_output_format_cannot_hold_is_refused_before_the_start(tmp_path):
+    write_png(tmp_path / "in/deep.png", GREY_16)
+    write_png(tmp_path / "in/flat.png", GREY_8)
+    tasks = tasks_for(tmp_path / "in", TO_JPEG, tmp_path / "out")
+    with pytest.raises(UsageError, match=r"deep\.png cannot be written: .*16") as caught:
+        check_formats(tasks, TO_JPEG)
+    assert "flat.png" not in caught.value.message
+    assert "rescale_intensity:out=uint8" in caught.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_remedy_of_a_refusal_is_one(tmp_path):
+    write_png(tmp_path / "in/deep.png", GREY_16)
+    recipe = Recipe.from_specs(["rescale_intensity:out=uint8"]).with_output(Output.parse("jpeg"))
+    check_formats(tasks_for(tmp_path / "in", recipe, tmp_path / "out"), recipe)
+
+
+def to_float(image: Image) -> Image:
+    return image.with_pixels(image.pixels.astype(np.float32))
+
+
+def test_a_recipe_that_changes_the_dtype_is_asked_also_where_the_format_stays(tmp_path, monkeypatch):
+    declared = image_filter(
+        tiles="exact", infer_output=lambda properties, _: replace(properties, dtype=np.dtype("float32"))
+    )
+    monkeypatch.setitem(FILTERS._built_in, "to_float", declared(to_float))
+    write_png(tmp_path / "in/a.png", GREY_8)
+    recipe = Recipe.from_specs(["to_float"])
+    with pytest.raises(UsageError, match=r"a\.png cannot be written: .*float32") as caught:
+        check_formats(tasks_for(tmp_path / "in", recipe, tmp_path / "out"), recipe)
+    assert caught.value.hint
+    to_tiff = recipe.with_output(Output.parse("tiff"))
+    check_formats(tasks_for(tmp_path / "in", to_tiff, tmp_path / "out"), to_tiff)
+
+
+def test_only_some_of_many_refused_files_are_named(tmp_path):
+    for number in range(5):
+        write_png(tmp_path / f"in/{number}.png", GREY_16)
+    with pytest.raises(UsageError, match=r"0\.png, .*1\.png, .*2\.png and 2 more cannot be written"):
+        check_formats(tasks_for(tmp_path / "in", TO_JPEG, tmp_path / "out"), TO_JPEG)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n\0\0"])
+def test_a_header_that_cannot_be_read_is_no_refusal(tmp_path, content):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "bad.png").write_bytes(content)
+    (tmp_path / "in" / "gone.png").symlink_to("nowhere")
+    check_formats(tasks_for(tmp_path / "in", TO_JPEG, tmp_path / "out"), TO_JPEG)
+
+
+def test_headers_are_not_read_where_nothing_can_be_refused(tmp_path, monkeypatch):
+    write_png(tmp_path / "in/a.png", GREY_16)
+    tasks = tasks_for(tmp_path / "in", KEEP, tmp_path / "out")
+    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("a file was opened"))
+    check_formats(tasks, Recipe.from_specs(["gaussian"]))
+
+
+def test_recipe_is_examined_once_per_run_not_per_file(tmp_path, monkeypatch):
+    examined = []
+    changes_pixels = format_check._changes_pixels
+    monkeypatch.setattr(
+        format_check, "_changes_pixels", lambda recipe, kind: examined.append(kind) or changes_pixels(recipe, kind)
+    )
+    tasks = [Task(str(tmp_path / f"{index}.png"), str(tmp_path / "out" / f"{index}.png"), 1, 1) for index in range(50)]
+    check_formats(tasks, Recipe.from_specs(["gaussian"]))
+    assert len(examined) == len(format_check.COMMON_KINDS)
