@@ -1,4 +1,4 @@
-"""What an estimate came to, in lines for people and in one JSON object."""
+"""The estimation of a correction image: its progress, and the result as lines of text and as one JSON object."""
 
 import shlex
 from collections.abc import Iterator
@@ -9,24 +9,25 @@ import numpy as np
 from imgpool.calibration.flat_field import Estimation
 from imgpool.core.task import Result
 from imgpool.report.console import failure_lines
+from imgpool.report.hints import with_options
 from imgpool.report.progress import choose_progress, stderr_console
 from imgpool.report.text import StyledLine, duration, plural, printable
 
-FEW = 20
-"""Images below which cells and noise can be told in the light."""
+MIN_RECOMMENDED_IMAGES = 20
+"""With fewer images, cells and noise may show in the flat field."""
 
 
 class EstimationDisplay:
-    """Shows on stderr how far an estimate has come, and what fails.
+    """Shows the progress of an estimation on stderr, and the images that fail.
 
     Parameters
     ----------
     estimation
-        What is to be followed.
+        The estimation to run.
     quiet
-        Failures only.
+        Show failures only.
     verbose
-        Tracebacks too.
+        Show tracebacks too.
     """
 
     def __init__(self, estimation: Estimation, *, quiet: bool = False, verbose: bool = False) -> None:
@@ -34,10 +35,10 @@ class EstimationDisplay:
         self._console = stderr_console()
         self._verbose = verbose
         self._failed = 0
-        self._progress = choose_progress(self._console, self._line, len(estimation.tasks), quiet=quiet)
+        self._progress = choose_progress(self._console, self._progress_text, len(estimation.tasks), quiet=quiet)
 
     def run(self) -> None:
-        """Estimate, and show it meanwhile."""
+        """Run the estimation and show its progress."""
         self._progress.start()
         try:
             self._estimation.run(self._show)
@@ -51,31 +52,34 @@ class EstimationDisplay:
                 self._console.print(line)
         self._progress.advance()
 
-    def _line(self, _left: int) -> str:
+    def _progress_text(self, _left: int) -> str:
         return f"{self._failed:,} failed" if self._failed else "reading"
 
 
 def estimate_lines(estimation: Estimation) -> Iterator[StyledLine]:
-    """What was estimated from what, and what to do with it."""
+    """Return what was estimated from which images, and how to use it."""
     settings = estimation.settings
-    of = f" of {estimation.found:,}" if estimation.used < estimation.found else ""
+    used = _used_images(estimation)
     failed = f" · {len(estimation.failed):,} failed" if estimation.failed else ""
     yield StyledLine(
-        f"✓ flat field of {plural(estimation.used, 'image')}{of}, {estimation.layout}{failed} · "
+        f"✓ flat field from {used}, {estimation.layout}{failed} · "
         f"{duration(estimation.seconds)} → {printable(settings.output)}"
     )
     for number, (darkest, brightest) in enumerate(_ranges(estimation), start=1):
         channel = f"channel {number}: " if estimation.layout.channels > 1 else ""
-        yield StyledLine(f"  {channel}{darkest:.2f} to {brightest:.2f} of the mean")
-    if estimation.used < FEW:
-        yield StyledLine(f"  from fewer than {FEW} images, what is in them can show in the light: look at it", "yellow")
+        yield StyledLine(f"  {channel}illumination between {darkest:.2f} and {brightest:.2f} of its mean")
+    if estimation.used < MIN_RECOMMENDED_IMAGES:
+        yield StyledLine(
+            f"  fewer than {MIN_RECOMMENDED_IMAGES} images: inspect the flat field, cells may show in it",
+            "yellow",
+        )
     dark = f",dark={settings.dark},normalized=true" if settings.dark else ""
     step = shlex.quote(f"flat_field:flat={settings.output}{dark}")
-    yield StyledLine(f"  use it: imgpool process {shlex.join(settings.inputs)} -f {step}")
+    yield StyledLine(f"  to apply it: imgpool process {shlex.join(settings.inputs)} -f {step}")
 
 
 def estimate_json(estimation: Estimation) -> dict[str, Any]:
-    """The same as JSON values."""
+    """Return the result as plain JSON values."""
     return {
         "found": estimation.found,
         "used": estimation.used,
@@ -90,7 +94,7 @@ def estimate_json(estimation: Estimation) -> dict[str, Any]:
                 "source": printable(result.task.source),
                 "stage": result.failure.stage,
                 "error": result.failure.error,
-                "message": result.failure.message,
+                "message": with_options(result.failure.message),
             }
             for result in estimation.failed
             if result.failure
@@ -98,8 +102,14 @@ def estimate_json(estimation: Estimation) -> dict[str, Any]:
     }
 
 
+def _used_images(estimation: Estimation) -> str:
+    """Return how many images were used: "30 images", or "28 of 30 images"."""
+    images = plural(estimation.found, "image")
+    return images if estimation.used == estimation.found else f"{estimation.used:,} of {images}"
+
+
 def _ranges(estimation: Estimation) -> list[tuple[float, float]]:
-    """The darkest and the brightest place of every channel, as shares of its mean."""
+    """Return the minimum and maximum of each channel, relative to its mean."""
     pixels = estimation.light.pixels
     channels = pixels if "C" in estimation.layout.axes else pixels[np.newaxis]
     return [(float(channel.min()), float(channel.max())) for channel in channels]

@@ -1,4 +1,4 @@
-"""The catalogue as text and as JSON: filters, recipes and formats, from what they say of themselves."""
+"""The catalogue of filters, recipes and formats, as text and as JSON; generated from their code."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,39 +15,41 @@ from imgpool.core.recipe import Recipe, built_in_recipes, format_name
 
 
 def filters_json() -> list[dict[str, Any]]:
-    """Every filter."""
-    return [_filter(filter_) for filter_ in FILTERS]
+    """Describe all filters."""
+    return [_filter_json(filter_) for filter_ in FILTERS]
 
 
 def filter_json(name: str) -> dict[str, Any]:
-    """One filter; raises `RecipeError` where there is none of this name."""
-    return _filter(FILTERS[name])
+    """Describe one filter; raise `RecipeError` if it does not exist."""
+    return _filter_json(FILTERS[name])
 
 
 def filters_text() -> str:
-    """A line for every filter."""
+    """Return a table with one line for each filter."""
     rows = ([filter_.name, filter_.summary] for filter_ in FILTERS)
-    return f"{columns(rows)}\n\n`imgpool filters NAME` explains one; -f NAME:parameter=value uses it."
+    return f"{format_table(rows)}\n\n`imgpool filters NAME` describes a filter; -f NAME:parameter=value applies it."
 
 
 def filter_text(name: str) -> str:
-    """One filter's docstring and parameters; raises `RecipeError` where there is none of this name."""
+    """Return a filter's documentation and parameters; raise `RecipeError` if it does not exist."""
     filter_ = FILTERS[name]
     tiles = {
-        "exact": "computed in tiles, it gives the same result",
-        "near": "computed in tiles, it gives nearly the same result",
-        "no": "it needs the whole image",
+        "exact": "processing in tiles gives the same result",
+        "near": "processing in tiles gives nearly the same result",
+        "no": "not possible, the filter needs the whole image",
     }
-    return "\n\n".join([f"{name}: {filter_.help}", _parameters(filter_.describe()), f"Tiles: {tiles[filter_.tiles]}."])
+    return "\n\n".join(
+        [f"{name}: {filter_.help}", _parameter_table(filter_.describe()), f"Tiles: {tiles[filter_.tiles]}."]
+    )
 
 
 def recipes_json() -> list[dict[str, Any]]:
-    """Every built-in recipe."""
+    """Describe all built-in recipes."""
     return [recipe_json(name) for name in built_in_recipes()]
 
 
 def recipe_json(name: str) -> dict[str, Any]:
-    """One recipe, built in or a file; raises `RecipeError`."""
+    """Describe a recipe, given by its name or as the path of a file; raise `RecipeError` if it is invalid."""
     recipe = Recipe.load(name)
     return {
         "name": recipe.name,
@@ -60,13 +62,13 @@ def recipe_json(name: str) -> dict[str, Any]:
 
 
 def recipes_text() -> str:
-    """A line for every built-in recipe."""
+    """Return a table with one line for each built-in recipe."""
     rows = ([name, Recipe.load(name).description] for name in built_in_recipes())
-    return f"{columns(rows)}\n\n`imgpool recipes NAME` prints one as a YAML file, to start your own from."
+    return f"{format_table(rows)}\n\n`imgpool recipes NAME` prints a recipe as YAML, to save and change."
 
 
 def recipe_text(name: str) -> str:
-    """One recipe as YAML; raises `RecipeError`."""
+    """Return a recipe as YAML; raise `RecipeError` if it is invalid."""
     Recipe.load(name)
     if name in built_in_recipes():
         return (resources.files("imgpool.recipes") / f"{name}.yaml").read_text("utf-8").rstrip()
@@ -75,33 +77,33 @@ def recipe_text(name: str) -> str:
 
 
 def formats_json() -> list[dict[str, Any]]:
-    """Every format."""
-    return [_format(format_) for format_ in FORMATS]
+    """Describe all formats."""
+    return [_format_json(format_) for format_ in FORMATS]
 
 
 def format_json(name: str) -> dict[str, Any]:
-    """One format, by name or extension; raises `RecipeError` where there is none."""
-    return _format(FORMATS[format_name(name)])
+    """Describe one format, by name or extension; raise `RecipeError` if it does not exist."""
+    return _format_json(FORMATS[format_name(name)])
 
 
 def formats_text() -> str:
-    """A line for every format."""
+    """Return a table with one line for each format."""
     rows = ([format_.name, " ".join(format_.extensions), format_.holds] for format_ in FORMATS)
-    return f"{columns(rows)}\n\n`imgpool formats NAME` explains one; --to NAME:option=value writes it."
+    return f"{format_table(rows)}\n\n`imgpool formats NAME` describes a format; --to NAME:option=value converts to it."
 
 
 def format_text(name: str) -> str:
-    """One format's docstring and options; raises `RecipeError` where there is none."""
+    """Return a format's documentation and options; raise `RecipeError` if it does not exist."""
     format_ = FORMATS[format_name(name)]
     facts = f"Extensions: {' '.join(format_.extensions)}\nHolds: {format_.holds}"
     return "\n\n".join(
-        part for part in (f"{format_.name}: {format_.help}", facts, _parameters(format_.describe())) if part
+        part for part in (f"{format_.name}: {format_.help}", facts, _parameter_table(format_.describe())) if part
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The four ways to show a kind of plug-in: all of them or one, as text or as JSON values."""
+    """The functions that list a part of the catalogue: all entries or one, as text or as JSON values."""
 
     all_text: Callable[[], str]
     one_text: Callable[[str], str]
@@ -116,7 +118,7 @@ LISTINGS = {
 }
 
 
-def _filter(filter_: Filter) -> dict[str, Any]:
+def _filter_json(filter_: Filter) -> dict[str, Any]:
     return {
         "name": filter_.name,
         "summary": filter_.summary,
@@ -126,7 +128,7 @@ def _filter(filter_: Filter) -> dict[str, Any]:
     }
 
 
-def _format(format_: Format) -> dict[str, Any]:
+def _format_json(format_: Format) -> dict[str, Any]:
     return {
         "name": format_.name,
         "summary": format_.summary,
@@ -137,7 +139,7 @@ def _format(format_: Format) -> dict[str, Any]:
     }
 
 
-def _parameters(described: list[dict[str, Any]]) -> str:
+def _parameter_table(described: list[dict[str, Any]]) -> str:
     rows = [
         [
             each["name"],
@@ -146,11 +148,11 @@ def _parameters(described: list[dict[str, Any]]) -> str:
         ]
         for each in described
     ]
-    return columns(rows) if rows else ""
+    return format_table(rows) if rows else ""
 
 
-def columns(rows: Iterable[list[str]]) -> str:
-    """Rows of text in aligned columns, wrapped to the terminal."""
+def format_table(rows: Iterable[list[str]]) -> str:
+    """Format rows as a table with aligned columns, wrapped to the width of the terminal."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for row in rows:
         table.add_row(*row)

@@ -1,4 +1,4 @@
-"""Models: those in the box, what a package expects and gives, and its published test; as text and as JSON."""
+"""Models as text and as JSON: the built-in ones, inputs and outputs of one model, and the result of its test."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -8,20 +8,21 @@ from imgpool.core.catalogue import RUNTIMES
 from imgpool.core.errors import RecipeError
 from imgpool.core.model import Model, ModelAxis, Operation, Size, Tensor
 from imgpool.models.check import Check, describe_built_in_models
-from imgpool.report.listing import columns
+from imgpool.report.hints import with_options
+from imgpool.report.listing import format_table
 from imgpool.report.text import StyledLine, printable
 
-LETTERS = {"B": "batch", "T": "frames", "C": "channels", "Z": "slices", "Y": "rows", "X": "columns"}
+AXIS_NAMES = {"B": "batch", "T": "frames", "C": "channels", "Z": "slices", "Y": "rows", "X": "columns"}
 
 
 def built_in_models_text() -> str:
-    """A line for every model in the box."""
+    """Return a table with one line for each built-in model."""
     rows = ([name, model.version, model.description] for name, model in describe_built_in_models())
-    return f"{columns(rows)}\n\n`imgpool models NAME|PATH` explains one; -f model:path=NAME|PATH uses it."
+    return f"{format_table(rows)}\n\n`imgpool models NAME|PATH` describes a model; -f model:path=NAME|PATH applies it."
 
 
 def built_in_models_json() -> list[dict[str, Any]]:
-    """Every model in the box."""
+    """Describe all built-in models."""
     return [
         {"name": name, "version": model.version, "description": model.description, "path": model.path}
         for name, model in describe_built_in_models()
@@ -29,35 +30,35 @@ def built_in_models_json() -> list[dict[str, Any]]:
 
 
 def model_text(model: Model) -> str:
-    """What a model expects and gives."""
+    """Describe a model, its inputs and its outputs."""
     tensors = [
-        *(_tensor_text("Expects", tensor, "before it") for tensor in model.inputs),
-        *(_tensor_text("Gives", tensor, "after it") for tensor in model.outputs),
+        *(_tensor_text("Input", tensor, "preprocessing") for tensor in model.inputs),
+        *(_tensor_text("Output", tensor, "postprocessing") for tensor in model.outputs),
     ]
     return "\n\n".join([_facts_text(model), *tensors])
 
 
 def model_json(model: Model) -> dict[str, Any]:
-    """What a model expects and gives, as plain JSON values."""
+    """Describe a model, its inputs and its outputs as plain JSON values."""
     tensors = {
         "inputs": [_tensor_json(tensor) for tensor in model.inputs],
         "outputs": [_tensor_json(tensor) for tensor in model.outputs],
     }
-    return {**asdict(model), **tensors, "computed_by": _computed_by(model)}
+    return {**asdict(model), **tensors, "computed_by": _runtime(model)}
 
 
 def check_lines(check: Check) -> Iterator[StyledLine]:
-    """How far each output is from the published one."""
+    """Return how much each output differs from the published one, and whether that is within the tolerance."""
     for each in check.differences:
         reason = f" ({each.why})" if each.why else ""
-        good = each.largest <= check.tolerance
-        told = f"{each.output}: largest difference {each.largest:.2g}{reason}, tolerance {check.tolerance:g}"
-        yield StyledLine(f"{'✓' if good else '✗'} {printable(told)}", "green" if good else "red")
+        mark, style = ("✓", "green") if each.largest <= check.tolerance else ("✗", "red")
+        text = f"{each.output}: largest difference {each.largest:.2g}{reason}, tolerance {check.tolerance:g}"
+        yield StyledLine(f"{mark} {printable(with_options(text))}", style)
     yield StyledLine(f"  loaded in {check.load_seconds:.2f} s, computed in {check.seconds:.2f} s")
 
 
 def check_json(check: Check) -> dict[str, Any]:
-    """The same as plain JSON values; null for a difference that no number tells."""
+    """Return the result of a test as plain JSON values; null for an infinite difference."""
     differences = [
         {**asdict(each), "largest": None if each.largest == float("inf") else each.largest}
         for each in check.differences
@@ -71,8 +72,8 @@ def _facts_text(model: Model) -> str:
         "licence": model.license,
         "authors": ", ".join(model.authors),
         "weights": f"{model.weights}, sha256 {model.sha256}",
-        "described by": model.format,
-        "computed by": _computed_by(model) or "nothing that is installed: pip install 'imgpool[models]'",
+        "package format": model.format,
+        "runtime": _runtime(model) or "not installed: pip install 'imgpool[models]'",
     }
     title = f"{model.name} {model.version}".strip()
     rows = [[name, printable(value)] for name, value in facts.items() if value]
@@ -80,30 +81,30 @@ def _facts_text(model: Model) -> str:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Columns that are never wrapped: paths and hashes are there to be copied."""
+    """Align columns without wrapping them, so that paths and hashes can be copied."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(f"  {line}".rstrip() for line in lines)
 
 
-def _computed_by(model: Model) -> str:
-    """Library, version and provider; empty where it is not installed."""
+def _runtime(model: Model) -> str:
+    """Return library, version and provider of the model's runtime; empty if it is not installed."""
     try:
         return RUNTIMES[model.runtime].version()
     except RecipeError:
         return ""
 
 
-def _tensor_text(verb: str, tensor: Tensor, when: str) -> str:
-    rows = [[axis.letter, LETTERS[axis.letter], printable(_length(axis))] for axis in tensor.axes]
-    rows += [[when, "", in_words(operation)] for operation in tensor.operations]
-    rows += [["test", "", printable(tensor.test)]] if tensor.test else []
-    return f"{verb} {printable(tensor.name)}: {tensor.dtype}, axes {tensor.letters}\n{_aligned(rows)}"
+def _tensor_text(role: str, tensor: Tensor, processing: str) -> str:
+    rows = [[axis.letter, AXIS_NAMES[axis.letter], printable(_length(axis))] for axis in tensor.axes]
+    rows += [[processing, "", describe_operation(operation)] for operation in tensor.operations]
+    rows += [["test data", "", printable(tensor.test)]] if tensor.test else []
+    return f"{role} {printable(tensor.name)}: {tensor.dtype}, axes {tensor.letters}\n{_aligned(rows)}"
 
 
 def _length(axis: ModelAxis) -> str:
     facts = [_size(axis)]
-    facts += [f"{axis.halo} at each end are cut off (halo)"] if axis.halo else []
+    facts += [f"{axis.halo} cropped at each end (halo)"] if axis.halo else []
     facts += [f"{axis.scale:g} µm per pixel"] if axis.scale else []
     facts += [", ".join(axis.names)] if axis.names else []
     return ", ".join(facts)
@@ -115,61 +116,69 @@ def _size(axis: ModelAxis) -> str:
         if not size.step:
             return str(size.least)
         return f"{size.least} or more" if size.step == 1 else f"{size.least} + n × {size.step}"
-    scaled = "" if size.scale == 1 else f" × {size.scale:g}"
-    moved = f" {size.offset:+g}" if size.offset else ""
-    return f"as {LETTERS[size.letter]} of {size.tensor}{scaled}{moved}"
+    scale = "" if size.scale == 1 else f" × {size.scale:g}"
+    offset = f" {size.offset:+g}" if size.offset else ""
+    return f"same as {AXIS_NAMES[size.letter]} of {size.tensor}{scale}{offset}"
 
 
 def _tensor_json(tensor: Tensor) -> dict[str, Any]:
-    in_order = [{"name": each.name, "parameters": dict(each.parameters)} for each in tensor.operations]
-    return {**asdict(tensor), "axes": [asdict(axis) for axis in tensor.axes], "operations": in_order}
+    operations = [{"name": each.name, "parameters": dict(each.parameters)} for each in tensor.operations]
+    return {**asdict(tensor), "axes": [asdict(axis) for axis in tensor.axes], "operations": operations}
 
 
-def in_words(operation: Operation) -> str:
-    """What an operation does.
+def describe_operation(operation: Operation) -> str:
+    """Describe what an operation of pre- or postprocessing does.
 
     Examples
     --------
-    >>> in_words(Operation("zero_mean_unit_variance", {"axes": "YX", "eps": 1e-6}))
-    'mean 0 and standard deviation 1, over YX together, with 1e-06 added to the divisor'
+    >>> describe_operation(Operation("zero_mean_unit_variance", {"axes": "YX", "eps": 1e-6}))
+    'to mean 0 and standard deviation 1, over YX together, with 1e-06 added to the divisor'
     """
-    said = WORDS[operation.name](operation.parameters) if operation.name in WORDS else operation.name
-    over = operation.parameters.get("axes")
-    along = operation.parameters.get("axis")
-    eps = operation.parameters.get("eps")
-    said += f", over {over} together" if over else ""
-    said += f", along {along}" if along else ""
-    return said + (f", with {eps:g} added to the divisor" if eps else "")
+    parameters = operation.parameters
+    describe = OPERATION_TEXTS.get(operation.name)
+    parts = [describe(parameters) if describe else operation.name]
+    if axes := parameters.get("axes"):
+        parts.append(f"over {axes} together")
+    if axis := parameters.get("axis"):
+        parts.append(f"along {axis}")
+    if eps := parameters.get("eps"):
+        parts.append(f"with {eps:g} added to the divisor")
+    return ", ".join(parts)
 
 
-def _mean_and_deviation(given: Mapping[str, Any]) -> str:
-    return f"less {_number(given['mean'])}, divided by {_number(given['std'])}"
+def _fixed_normalization(parameters: Mapping[str, Any]) -> str:
+    return f"subtract {_number(parameters['mean'])}, divide by {_number(parameters['std'])}"
 
 
-def _ends(given: Mapping[str, Any]) -> str:
-    ends = [_number(given[end]) for end in ("min", "max") if end in given]
-    named = [f"percentile {_number(given[end])}" for end in ("min_percentile", "max_percentile") if end in given]
-    return f"clipped at {' and '.join(ends + named)}"
+def _clip(parameters: Mapping[str, Any]) -> str:
+    limits = [_number(parameters[name]) for name in ("min", "max") if name in parameters]
+    percentiles = [parameters[name] for name in ("min_percentile", "max_percentile") if name in parameters]
+    limits += [f"percentile {_number(percentile)}" for percentile in percentiles]
+    return f"clip at {' and '.join(limits)}"
 
 
-def _range(given: Mapping[str, Any]) -> str:
-    of = f" of {given['reference_tensor']}" if "reference_tensor" in given else ""
-    return f"percentiles {given['min_percentile']:g} to {given['max_percentile']:g}{of} become 0 to 1"
+def _scale_range(parameters: Mapping[str, Any]) -> str:
+    of = f" of {parameters['reference_tensor']}" if "reference_tensor" in parameters else ""
+    low, high = parameters["min_percentile"], parameters["max_percentile"]
+    return f"map percentiles {low:g} to {high:g}{of} to 0 to 1"
 
 
 def _number(value: float | tuple[float, ...]) -> str:
     return " | ".join(f"{each:g}" for each in value) if isinstance(value, tuple) else f"{value:g}"
 
 
-WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "binarize": lambda given: f"true above {_number(given['threshold'])}",
-    "clip": _ends,
-    "ensure_dtype": lambda given: f"as {given['dtype']}",
-    "fixed_zero_mean_unit_variance": _mean_and_deviation,
-    "scale_linear": lambda given: f"times {_number(given['gain'])}, plus {_number(given['offset'])}",
-    "scale_mean_variance": lambda given: f"mean and standard deviation of {given['reference_tensor']}",
-    "scale_range": _range,
+OPERATION_TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "binarize": lambda parameters: f"true above {_number(parameters['threshold'])}",
+    "clip": _clip,
+    "ensure_dtype": lambda parameters: f"convert to {parameters['dtype']}",
+    "fixed_zero_mean_unit_variance": _fixed_normalization,
+    "scale_linear": lambda parameters: (
+        f"multiply by {_number(parameters['gain'])}, add {_number(parameters['offset'])}"
+    ),
+    "scale_mean_variance": lambda parameters: f"to mean and standard deviation of {parameters['reference_tensor']}",
+    "scale_range": _scale_range,
     "sigmoid": lambda _: "sigmoid: 1 / (1 + exp(-x))",
-    "softmax": lambda _: "softmax: shares that add up to 1",
-    "zero_mean_unit_variance": lambda _: "mean 0 and standard deviation 1",
+    "softmax": lambda _: "softmax: values that add up to 1",
+    "zero_mean_unit_variance": lambda _: "to mean 0 and standard deviation 1",
 }
+"""Returns the description of each operation, given its parameters."""

@@ -13,13 +13,13 @@ NAMES = {"filters": FILTERS.names(), "formats": FORMATS.names(), "recipes": list
 EACH = [(kind, name) for kind, names in NAMES.items() for name in names]
 
 
-def test_every_kind_has_its_listing():
+def test_each_kind_has_a_listing():
     assert LISTINGS.keys() == NAMES.keys()
 
 
 @pytest.mark.parametrize("columns", ["60", "80", "300"])
 @pytest.mark.parametrize("kind", NAMES)
-def test_all_are_listed_by_name_and_none_is_cut(kind, columns, monkeypatch):
+def test_every_entry_is_listed_without_truncation(kind, columns, monkeypatch):
     monkeypatch.setenv("COLUMNS", columns)
     text = LISTINGS[kind].all_text()
     beginnings = [line.split(" ")[0] for line in text.splitlines()]
@@ -29,26 +29,26 @@ def test_all_are_listed_by_name_and_none_is_cut(kind, columns, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", NAMES)
-def test_listings_end_no_line_in_blanks(kind):
+def test_lines_have_no_trailing_blanks(kind):
     assert not any(line.endswith(" ") for line in LISTINGS[kind].all_text().splitlines())
 
 
 @pytest.mark.parametrize("kind", NAMES)
-def test_all_are_listed_as_json_with_all_that_is_known_of_one(kind):
+def test_json_lists_every_entry_in_full(kind):
     listed = json.loads(json.dumps(LISTINGS[kind].all_json()))
     assert [each["name"] for each in listed] == NAMES[kind]
     assert listed == [json.loads(json.dumps(LISTINGS[kind].one_json(name))) for name in NAMES[kind]]
 
 
 @pytest.mark.parametrize(("kind", "name"), EACH)
-def test_one_is_explained(kind, name):
+def test_an_entry_is_described(kind, name):
     text = LISTINGS[kind].one_text(name)
     assert text.startswith(("name: " if kind == "recipes" else "") + name)
     assert len(text.splitlines()) > 2
 
 
 @pytest.mark.parametrize("filter_", list(FILTERS), ids=lambda filter_: filter_.name)
-def test_a_filter_is_explained_with_every_parameter_and_its_meaning(filter_):
+def test_filter_text_explains_each_parameter(filter_):
     text = LISTINGS["filters"].one_text(filter_.name)
     for parameter in filter_.describe():
         assert parameter["meaning"], f"{parameter['name']} is not explained"
@@ -56,7 +56,7 @@ def test_a_filter_is_explained_with_every_parameter_and_its_meaning(filter_):
 
 
 @pytest.mark.parametrize("format_", list(FORMATS), ids=lambda format_: format_.name)
-def test_a_format_is_explained_with_extensions_and_options(format_):
+def test_format_text_explains_each_option(format_):
     text = LISTINGS["formats"].one_text(format_.name)
     assert all(extension in text for extension in format_.extensions)
     assert format_.holds in text
@@ -65,17 +65,17 @@ def test_a_format_is_explained_with_extensions_and_options(format_):
         assert option["name"] in text
 
 
-def test_a_format_goes_by_its_extension_too():
+def test_a_format_is_found_by_its_extension():
     assert LISTINGS["formats"].one_text("jpg") == LISTINGS["formats"].one_text("jpeg")
 
 
 @pytest.mark.parametrize("name", built_in_recipes())
-def test_a_recipe_is_shown_as_a_file_to_start_from(name, tmp_path):
+def test_a_printed_recipe_can_be_loaded(name, tmp_path):
     (tmp_path / "own.yaml").write_text(LISTINGS["recipes"].one_text(name), "utf-8")
     assert Recipe.load(tmp_path / "own.yaml").fingerprint() == Recipe.load(name).fingerprint()
 
 
-def test_a_recipe_of_ones_own_is_shown_too(tmp_path):
+def test_a_recipe_file_is_shown(tmp_path):
     path = tmp_path / "own.yaml"
     path.write_text("name: own\nsteps: [gaussian]\npixel_size: 325nm\noutput: png\n", "utf-8")
     assert LISTINGS["recipes"].one_text(str(path)) == path.read_text("utf-8").rstrip()

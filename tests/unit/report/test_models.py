@@ -8,12 +8,12 @@ from imgpool.core.model import Operation
 from imgpool.models import processing as _model_processing
 from imgpool.models.check import Check, Difference, find_model
 from imgpool.report.models import (
-    WORDS,
+    OPERATION_TEXTS,
     built_in_models_json,
     built_in_models_text,
     check_json,
     check_lines,
-    in_words,
+    describe_operation,
     model_json,
     model_text,
 )
@@ -39,14 +39,14 @@ def model(tmp_path):
     )
 
 
-def test_the_box_has_a_line_for_each_model():
+def test_each_built_in_model_has_a_line():
     assert [each["name"] for each in built_in_models_json()] == ["denoise"]
     text = built_in_models_text()
     assert text.startswith("denoise")
     assert "model:path=NAME|PATH" in text
 
 
-def test_a_model_is_explained(model):
+def test_model_text_describes_inputs_and_outputs(model):
     text = " ".join(model_text(model).split())
     for part in (
         "small model 1.2 A model for tests.",
@@ -54,22 +54,22 @@ def test_a_model_is_explained(model):
         "licence BSD-3-Clause",
         "authors imgpool tests",
         f"sha256 {model.sha256}",
-        "described by bioimage.io 0.5.4",
-        "computed by onnxruntime",
-        "Expects x: float32, axes BCYX",
+        "package format bioimage.io 0.5.4",
+        "runtime onnxruntime",
+        "Input x: float32, axes BCYX",
         "Y rows 16 + n × 8",
-        "percentiles 1 to 99.8 become 0 to 1",
-        "test in.npy",
-        "Gives y: float32, axes BCYX",
+        "map percentiles 1 to 99.8 to 0 to 1",
+        "test data in.npy",
+        "Output y: float32, axes BCYX",
         "C channels 2, nucleus, edge",
-        "Y rows as rows of x, 4 at each end are cut off (halo)",
+        "Y rows same as rows of x, 4 cropped at each end (halo)",
         "sigmoid",
-        "test out.npy",
+        "test data out.npy",
     ):
         assert part in text
 
 
-def test_json_has_all_of_it(model):
+def test_model_json_is_complete(model):
     found = json.loads(json.dumps(model_json(model)))
     assert (found["name"], found["version"], found["sha256"]) == ("small model", "1.2", model.sha256)
     assert found["outputs"][0]["axes"][1]["names"] == ["nucleus", "edge"]
@@ -77,7 +77,7 @@ def test_json_has_all_of_it(model):
     assert found["computed_by"].startswith("onnxruntime")
 
 
-def test_a_check_is_told_output_by_output():
+def test_check_lists_each_output():
     check = Check((Difference("a", 1e-6), Difference("b", float("inf"), "NaN in other places")), 0.5, 1.25, 1e-4)
     assert [line.plain for line in check_lines(check)] == [
         "✓ a: largest difference 1e-06, tolerance 0.0001",
@@ -91,32 +91,35 @@ def test_a_check_is_told_output_by_output():
 
 OPERATIONS = {
     "binarize": ({"threshold": 0.5}, "true above 0.5"),
-    "clip": ({"min": 0.0, "max_percentile": 99.0, "axes": "YX"}, "clipped at 0 and percentile 99, over YX together"),
-    "ensure_dtype": ({"dtype": "float32"}, "as float32"),
+    "clip": ({"min": 0.0, "max_percentile": 99.0, "axes": "YX"}, "clip at 0 and percentile 99, over YX together"),
+    "ensure_dtype": ({"dtype": "float32"}, "convert to float32"),
     "fixed_zero_mean_unit_variance": (
         {"mean": (1.0, 2.0), "std": (3.0, 4.0), "axis": "C"},
-        "less 1 | 2, divided by 3 | 4, along C",
+        "subtract 1 | 2, divide by 3 | 4, along C",
     ),
-    "scale_linear": ({"gain": 2.0, "offset": -1.0}, "times 2, plus -1"),
-    "scale_mean_variance": ({"reference_tensor": "raw", "eps": 1e-6}, "mean and standard deviation of raw, with 1e-06"),
+    "scale_linear": ({"gain": 2.0, "offset": -1.0}, "multiply by 2, add -1"),
+    "scale_mean_variance": (
+        {"reference_tensor": "raw", "eps": 1e-6},
+        "to mean and standard deviation of raw, with 1e-06",
+    ),
     "scale_range": (
         {"min_percentile": 1.0, "max_percentile": 99.0, "eps": 1e-6, "reference_tensor": "raw"},
-        "percentiles 1 to 99 of raw become 0 to 1, with 1e-06",
+        "map percentiles 1 to 99 of raw to 0 to 1, with 1e-06",
     ),
     "sigmoid": ({}, "sigmoid"),
-    "softmax": ({"axis": "C"}, "softmax: shares that add up to 1, along C"),
+    "softmax": ({"axis": "C"}, "softmax: values that add up to 1, along C"),
     "zero_mean_unit_variance": (
         {"eps": 1e-3, "axes": "YX"},
-        "mean 0 and standard deviation 1, over YX together, with 0.001 added to the divisor",
+        "to mean 0 and standard deviation 1, over YX together, with 0.001 added to the divisor",
     ),
 }
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_every_operation_is_told_in_words(name):
+def test_each_operation_is_described(name):
     parameters, words = OPERATIONS[name]
-    assert in_words(Operation(name, parameters)).startswith(words)
+    assert describe_operation(Operation(name, parameters)).startswith(words)
 
 
-def test_words_are_there_for_every_operation_that_there_is():
-    assert set(WORDS) == set(_model_processing.OPERATIONS) == set(OPERATIONS)
+def test_no_operation_lacks_a_description():
+    assert set(OPERATION_TEXTS) == set(_model_processing.OPERATIONS) == set(OPERATIONS)
