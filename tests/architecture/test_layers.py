@@ -1,88 +1,37 @@
-"""The shape of the house: who imports whom, what is imported late, what is explained, how long files are."""
+"""Which module may import which, and when."""
 
 import ast
 import graphlib
 import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
 
-import pytest
+from tests.support.source import MODULES, imports, module_imports, own_imports
 
-import imgpool
-
-ROOT = Path(imgpool.__file__).parent
-FILES = sorted(ROOT.rglob("*.py"))
 LAYERS = (
     "core", "system", "formats", "models", "filters", "engines", "work", "output", "batch",
     "calibration", "compare", "report", "plugins", "testing", "api", "cli",
 )  # fmt: skip
-FLOORS = {name: number for number, name in enumerate(LAYERS)}
-ENTRIES = {"imgpool", "imgpool.__main__"}  # the doors: they open onto any floor
+HEIGHTS = {name: height for height, name in enumerate(LAYERS)}
+ENTRY_POINTS = {"imgpool", "imgpool.__main__"}  # they may import every layer
+INNER = sorted(set(MODULES) - ENTRY_POINTS - {"imgpool._version"})
 HEAVY = {"cv2", "skimage", "scipy", "tifffile", "imagecodecs", "PIL", "psutil"}
-CORE_MAY_IMPORT = {"numpy", "pydantic", "pydantic_core", "yaml"}
-MAX_LINES = 350
+CORE_MAY_IMPORT = {"numpy", "pydantic", "pydantic_core", "yaml", "imgpool"}
+PLUGINS_MAY_IMPORT = {"core", "formats", "filters", "engines"}
 
 
-class Import(NamedTuple):
-    """One imported module, and whether importing the file imports it."""
-
-    module: str
-    at_once: bool
-
-
-def module_name(path: Path) -> str:
-    parts = path.relative_to(ROOT.parent).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULES = {module_name(path): path for path in FILES}
-
-
-def imports(tree: ast.AST, known: set[str]) -> Iterator[Import]:
-    """Every import in a file; `from package import module` names the module where `known` has it."""
-    yield from _imports(tree, known, at_once=True)
-
-
-def _imports(node: ast.AST, known: set[str], *, at_once: bool) -> Iterator[Import]:
-    if isinstance(node, ast.Import):
-        yield from (Import(alias.name, at_once) for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        assert node.level == 0, "imports are absolute"
-        for alias in node.names:
-            inner = f"{node.module}.{alias.name}"
-            yield Import(inner if inner in known else str(node.module), at_once)
-    later = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) or _is_for_types(node)
-    for child in ast.iter_child_nodes(node):
-        yield from _imports(child, known, at_once=at_once and not later)
-
-
-def _is_for_types(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
-
-
-def parsed(module: str) -> ast.Module:
-    return ast.parse(MODULES[module].read_text("utf-8"))
-
-
-def own_imports(module: str) -> list[Import]:
-    return [each for each in imports(parsed(module), set(MODULES)) if each.module.partition(".")[0] == "imgpool"]
-
-
-def floor_of(module: str) -> str:
+def layer_of(module):
     return module.split(".")[1]
 
 
-def may_import(importer: str, imported: str) -> bool:
-    """Whether one module may import another: of its own part of the house, or of a floor below."""
+def may_import(importer, imported):
+    """Whether one module may import another: of its own layer, or of a lower one."""
     if imported in {"imgpool", "imgpool._version"}:
         return imported == "imgpool._version"
-    mine, other = floor_of(importer), floor_of(imported)
-    return mine == other or FLOORS[other] < FLOORS[mine]
+    mine, other = layer_of(importer), layer_of(imported)
+    return mine == other or HEIGHTS[other] < HEIGHTS[mine]
 
 
-def owner_of(module: str) -> str | None:
-    """The package that a private module belongs to; None for a public one."""
+def owner_of(module):
+    """The package that a private module belongs to; None for a public module."""
     parts = module.split(".")
     for depth, part in enumerate(parts[1:], 1):
         if part.startswith("_"):
@@ -90,80 +39,84 @@ def owner_of(module: str) -> str | None:
     return None
 
 
-def is_private_to_others(importer: str, imported: str) -> bool:
+def is_private_to_others(importer, imported):
     owner = owner_of(imported)
     return owner not in {None, "imgpool"} and not f"{importer}.".startswith(f"{owner}.")
 
 
-INNER = sorted(set(MODULES) - ENTRIES - {"imgpool._version"})
+def libraries(module):
+    """The top-level packages that a module imports, and of them those that it imports at once."""
+    found = module_imports(module)
+    names = {each.module.partition(".")[0] for each in found}
+    return names, {each.module.partition(".")[0] for each in found if each.at_once}
 
 
-def test_every_module_stands_on_a_known_floor():
+def cycles(graph):
+    """The modules of one cycle; empty if there is none."""
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_every_module_belongs_to_a_layer():
     assert len(MODULES) > 30
-    assert {floor_of(module) for module in INNER} - {"recipes"} <= set(FLOORS)
+    assert {layer_of(module) for module in INNER} <= set(LAYERS)
 
 
-@pytest.mark.parametrize("module", INNER)
-def test_no_import_runs_up_or_sideways(module):
-    wrong = [each.module for each in own_imports(module) if not may_import(module, each.module)]
-    assert not wrong
+def test_no_module_imports_a_higher_layer():
+    wrong = [f"{each} → {other.module}" for each in INNER for other in own_imports(each)
+             if not may_import(each, other.module)]  # fmt: skip
+    assert wrong == []
 
 
-@pytest.mark.parametrize("module", INNER)
-def test_no_import_reaches_into_the_private_modules_of_another_package(module):
-    assert not [each.module for each in own_imports(module) if is_private_to_others(module, each.module)]
+def test_no_module_imports_anothers_private_modules():
+    wrong = [f"{each} → {other.module}" for each in INNER for other in own_imports(each)
+             if is_private_to_others(each, other.module)]  # fmt: skip
+    assert wrong == []
 
 
-@pytest.mark.parametrize("module", [module for module in INNER if floor_of(module) == "core"])
-def test_the_ground_floor_stands_on_little(module):
-    found = {each.module.partition(".")[0] for each in imports(parsed(module), set(MODULES))}
-    assert found <= CORE_MAY_IMPORT | sys.stdlib_module_names | {"imgpool"}
+def test_no_import_cycle():
+    imported = {module: {other.module for other in own_imports(module) if other.at_once} for module in MODULES}
+    assert cycles({module: others - {module} for module, others in imported.items()}) == []
 
 
-@pytest.mark.parametrize("module", INNER)
-def test_heavy_libraries_are_imported_where_they_are_used(module):
-    at_once = {each.module.partition(".")[0] for each in imports(parsed(module), set(MODULES)) if each.at_once}
-    assert not at_once & HEAVY
-    assert "rich" not in at_once or floor_of(module) == "report"
+def test_packages_do_not_import_each_other():
+    graph = {layer: set() for layer in LAYERS}
+    for module in INNER:
+        graph[layer_of(module)] |= {layer_of(other.module) for other in own_imports(module) if "." in other.module}
+    assert cycles({layer: others & set(LAYERS) - {layer} for layer, others in graph.items()}) == []
 
 
-def test_no_imports_run_in_a_circle():
-    graph = {
-        module: {each.module for each in own_imports(module) if each.at_once and each.module != module}
-        for module in MODULES
-    }
-    order = list(graphlib.TopologicalSorter(graph).static_order())
-    assert set(MODULES) <= set(order)
+def test_core_imports_few_libraries():
+    allowed = CORE_MAY_IMPORT | sys.stdlib_module_names
+    wrong = {module: libraries(module)[0] - allowed for module in INNER if layer_of(module) == "core"}
+    assert {module: names for module, names in wrong.items() if names} == {}
 
 
-def unexplained(tree: ast.Module, name: str) -> list[str]:
-    """The public module, classes, functions and methods that have no docstring."""
-    missing = [] if ast.get_docstring(tree) else [name]
-    pending: list[tuple[str, ast.AST]] = [(name, tree)]
-    while pending:
-        above, node = pending.pop()
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and child.name[0] != "_":
-                inner = f"{above}.{child.name}"
-                overload = any(ast.unparse(decorator) == "overload" for decorator in child.decorator_list)
-                missing += [] if ast.get_docstring(child) or overload else [inner]
-                if isinstance(child, ast.ClassDef):
-                    pending.append((inner, child))
-    return missing
+def test_plugins_import_no_orchestration():
+    imported = {layer_of(other.module) for other in own_imports("imgpool.plugins")}
+    assert imported <= PLUGINS_MAY_IMPORT
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_everything_public_is_explained(module):
-    assert unexplained(parsed(module), module) == []
+def test_only_the_contracts_import_pytest():
+    wrong = [module for module in MODULES if "pytest" in libraries(module)[0] and layer_of(f"{module}.") != "testing"]
+    assert wrong == []
+    assert "pytest" not in libraries("imgpool.testing")[1]
+    assert "pytest" not in libraries("imgpool.testing.engine_functions")[0]
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_files_can_be_read_in_one_sitting(module):
-    assert len(MODULES[module].read_text("utf-8").splitlines()) <= MAX_LINES
+def test_heavy_libraries_are_imported_late():
+    wrong = {module: libraries(module)[1] & HEAVY for module in INNER}
+    assert {module: names for module, names in wrong.items() if names} == {}
 
 
-SAMPLE = '''
-"""A module."""
+def test_only_the_report_imports_rich_at_once():
+    assert [module for module in INNER if "rich" in libraries(module)[1] and layer_of(module) != "report"] == []
+
+
+SAMPLE = """
 import numpy as np
 from imgpool.core import axes
 from imgpool.work.files import read
@@ -171,18 +124,13 @@ if TYPE_CHECKING:
     from imgpool.cli import main
 class Thing:
     import cv2
-    def explained(self):
-        """Yes."""
+    def method(self):
         import scipy.ndimage
-    def silent(self): ...
-    def _private(self): ...
-'''
+"""
 
 
-def test_these_tests_see_what_they_look_for():
-    """A check that can find nothing would pass for ever."""
-    tree = ast.parse(SAMPLE)
-    assert list(imports(tree, {"imgpool.core.axes"})) == [
+def test_imports_of_a_sample_are_found():
+    assert list(imports(ast.parse(SAMPLE), {"imgpool.core.axes"})) == [
         ("numpy", True),
         ("imgpool.core.axes", True),
         ("imgpool.work.files", True),
@@ -190,10 +138,16 @@ def test_these_tests_see_what_they_look_for():
         ("cv2", True),
         ("scipy.ndimage", False),
     ]
-    assert unexplained(tree, "sample") == ["sample.Thing", "sample.Thing.silent"]
+
+
+def test_forbidden_imports_of_a_sample_are_found():
     assert not may_import("imgpool.core.image", "imgpool.work.files")
     assert not may_import("imgpool.formats.png", "imgpool.filters.edges")
     assert not may_import("imgpool.batch.run", "imgpool.report.tally")
     assert not may_import("imgpool.core.image", "imgpool")
     assert may_import("imgpool.report.overview", "imgpool.batch.run")
     assert may_import("imgpool.formats.png", "imgpool.formats._sniff")
+    assert is_private_to_others("imgpool.filters.edges", "imgpool.formats._sniff")
+    assert not is_private_to_others("imgpool.formats.png", "imgpool.formats._sniff")
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"a"}})
+    assert not cycles({"a": {"b", "c"}, "b": {"c"}})

@@ -37,7 +37,6 @@ def test_samples_are_all_done_then_all_skipped(imgpool, sample_images, tmp_path)
     again = imgpool("process", sample_images, "-o", tmp_path / "out", "--json")
     assert again.code == 0
     assert (again.json["done"], again.json["skipped"]) == (0, first.json["done"])
-    assert again.json["seconds"] < first.json["seconds"]
 
 
 def test_default_output_stands_beside_the_input_and_mirrors_it(imgpool, photos):
