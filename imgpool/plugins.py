@@ -43,7 +43,7 @@ from imgpool.core.filter import Filter, Parameters, image_filter
 from imgpool.core.format import FilePath, Format, Reader
 from imgpool.core.hint import Hint
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
-from imgpool.core.model import Array, Model, ModelAxis, Operation, Runtime, Session, Size, SizeOf, Tensor
+from imgpool.core.model import Array, Model, ModelAxis, Operation, Runtime, Session, Size, SizeReference, Tensor
 from imgpool.core.part import Part, Span
 from imgpool.core.quantity import Area, Length, Range
 from imgpool.core.reference import Reference
@@ -93,7 +93,7 @@ __all__ = [
     "Runtime",
     "Session",
     "Size",
-    "SizeOf",
+    "SizeReference",
     "Span",
     "StartMethod",
     "Task",

@@ -1,4 +1,4 @@
-"""``imgpool models``: the models in the box, and what a package expects and gives."""
+"""``imgpool models``: list the built-in models, describe a model, or run its published test."""
 
 from typing import Annotated
 
@@ -11,16 +11,18 @@ def models(
     *,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME|PATH", help="One in the box, a bioimage.io package (folder, zip), an ONNX file."),
+        typer.Argument(
+            metavar="NAME|PATH", help="A built-in model, a bioimage.io package (folder or zip) or an ONNX file."
+        ),
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Run its published test, and tell the difference.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Run its published test.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tracebacks.")] = False,
 ) -> None:
-    """List the models in the box, explain a package, or run the test that it was published with.
+    """List the built-in models, describe a model, or run the test that was published with it.
 
-    Exit codes: 0 told, or as published; 1 the test differs by more than is allowed (1e-4, or what the package says),
-    2 no package, a damaged one, or one that asks for what is not supported, 3 the model does not load.
+    Exit codes: 0 success; 1 an output differs from the published one by more than is allowed (1e-4, unless the
+    package declares another tolerance); 2 the package is missing, damaged or not supported; 3 the model does not load.
     """
     with exit_codes(verbose=verbose):
         from imgpool.core.errors import UsageError

@@ -15,39 +15,50 @@ from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
 from imgpool.core.model import Array, ModelReference
 from imgpool.models.alpha import attach_alpha, strip_alpha, with_alpha, without_alpha
-from imgpool.models.axes import MEND, Dtype, arrange, channel_names, fit, outcome, place, samples
-from imgpool.models.missing import fill, mark, missing_of
-from imgpool.models.plan import largest_tile, make_plan
-from imgpool.models.processing import convert, process
-from imgpool.models.tiling import predict_tiles, split, tiles_of
+from imgpool.models.axes import (
+    DESCRIBE_HINT,
+    AxisMapping,
+    ResultDtype,
+    arrange_output,
+    infer_result,
+    iter_samples,
+    map_axes,
+    result_channel_names,
+    result_index,
+)
+from imgpool.models.missing_pixels import fill_missing, find_missing, restore_missing
+from imgpool.models.plan import ModelPlan, describe_model, largest_tile_shape, plan_model
+from imgpool.models.processing import apply_operations, convert
+from imgpool.models.tiling import Tile, combine_ranges, predict_tiles, split_axis
 
 __all__ = ["model"]
 
 
 def _check(parameters: Parameters) -> None:
-    RUNTIMES[make_plan(parameters).model.runtime].version()
+    RUNTIMES[_plan_from(parameters).model.runtime].version()
 
 
 def _infer_output(properties: Properties, parameters: Parameters) -> Properties:
-    plan = make_plan(parameters)
-    flat = without_alpha(properties)
-    result = outcome(flat, plan, parameters["dtype"])
+    plan = _plan_from(parameters)
+    opaque = without_alpha(properties)
+    result = infer_result(opaque, plan, parameters["dtype"])
     for letter, length in zip(properties.axes, properties.shape, strict=True):
-        if letter in plan.along:
-            split(length, plan.along[letter])
-    return with_alpha(result) if flat != properties and _keeps_alpha(flat, result, parameters["dtype"]) else result
-
-
-def _keeps_alpha(flat: Properties, result: Properties, dtype: Dtype) -> bool:
-    """Whether the result is an image such as the one without alpha that it was made of."""
-    return dtype == "image" and result.axes == flat.axes
+        if letter in plan.tilings:
+            split_axis(length, plan.tilings[letter])
+    keeps_alpha = opaque != properties and _keeps_alpha(opaque, result, parameters["dtype"])
+    return with_alpha(result) if keeps_alpha else result
 
 
 def _provenance(parameters: Parameters) -> Mapping[str, Any]:
-    found = make_plan(parameters).model
+    found = _plan_from(parameters).model
     runtime = RUNTIMES[found.runtime].version()
-    known = {"model": found.name, "version": found.version, "sha256": found.sha256, "digest": found.digest}
-    return {"path": known | {"runtime": runtime}}
+    identity = {"model": found.name, "version": found.version, "sha256": found.sha256, "digest": found.digest}
+    return {"path": identity | {"runtime": runtime}}
+
+
+def _plan_from(parameters: Parameters) -> ModelPlan:
+    described = describe_model(parameters["path"].path)
+    return plan_model(described, output=parameters["output"], tile=parameters["tile"], overlap=parameters["overlap"])
 
 
 @image_filter(
@@ -58,45 +69,47 @@ def _provenance(parameters: Parameters) -> Mapping[str, Any]:
     provenance=_provenance,
     examples=({"path": "denoise", "dtype": "image"}, {"path": "denoise"}),
 )
-class model:  # noqa: N801 - filters bear the names that stand in recipes
-    """Pass an image through a trained model: a bioimage.io package, or an ONNX file.
+class model:  # noqa: N801 - filters are named as in recipes
+    """Apply a trained model: a bioimage.io package or an ONNX file.
 
-    Images larger than the model takes go through it in tiles that overlap; of each the middle is kept. The outermost
-    tiles end with the image, so that the result is that of the whole where the model could take it whole. Statistics
-    that the package asks for (mean, percentiles) are those of the whole image. A model of planes is applied to every
-    slice and frame, one of a single channel to every channel, by itself; one of several channels takes the image's
-    channels, or its red, green and blue. Several channels that it makes become the axis C, with their names.
+    Images that are larger than the model takes are processed in overlapping tiles, of which the central parts are
+    kept. The outermost tiles end at the edges of the image, so the result is that of the whole image, if the model
+    could take it whole. Statistics that the package asks for (mean, percentiles) cover the whole image.
+
+    A model of planes is applied to each slice and frame. A model of one channel is applied to each channel by itself;
+    a model of several channels takes the image's channels, or its red, green and blue. Several output channels become
+    the axis C, with the names from the package.
 
     Parameters
     ----------
     path
-        The package, as a folder or a zip with a bioimageio.yaml in it (or rdf.yaml, of version 0.4); an ONNX file; or
-        the name of a model that comes with imgpool (``imgpool models`` lists them).
+        A package: a folder or zip with a bioimageio.yaml (or rdf.yaml, version 0.4); an ONNX file; or the name of a
+        built-in model (``imgpool models`` lists them).
     output
         Name of the output to keep; by default the first.
     tile
-        Side of what the model is given at once, in pixels, from 1; smaller images are mirrored up to it. By default
-        what the model asks for; where it takes several lengths, up to 512 (128 in volumes).
+        Side of a tile in pixels, from 1; smaller images are extended by mirroring. By default the size that the model
+        requires; if it takes several sizes, up to 512 (128 in volumes).
     overlap
-        Pixels that a tile loses at each side where it has a neighbour, from 0. By default what the package declares
-        (its halo), or an eighth of the tile, 32 at most, where it does not.
+        Pixels discarded at each side of a tile that has a neighbour there, from 0. By default the halo that the
+        package declares; without one, an eighth of the tile, at most 32.
     dtype
-        Of the result: "model", what it makes; or "image", the input's, rounded and clipped: for models that make
-        images of images, such as denoisers. Colours are again samples of a pixel then, and where the model takes
-        grey images, it takes red, green and blue each by itself.
+        Dtype of the result: "model", the model's own; or "image", that of the input, rounded and clipped. Use "image"
+        for models that return an image of the same kind, such as denoisers: then colours stay samples of a pixel, and
+        a model of grey images is applied to red, green and blue separately.
 
     Raises
     ------
     FilterError
-        If the image has other channels or axes than the model takes, transparent or infinite pixels.
+        If the image has other channels or axes than the model takes, or transparent or infinite pixels.
 
     Notes
     -----
-    Dtype: any number → the model's own, mostly float32; a mask is uint8, 0 or 255. The pixel size follows where the
-    model makes images of another size. NaN is filled with the nearest pixel before, and NaN again (in integers 0)
-    after. Alpha that is opaque everywhere is dropped, or with dtype "image" kept; so is a colour profile where the
-    colours are. An ONNX file without a description is taken to have the axes YX, CYX, BCYX or BCZYX, no processing,
-    and sides that are multiples of 32 where it does not fix them. Agrees with the outputs that packages publish.
+    Dtype: any number → the model's own, usually float32; a mask becomes uint8, 0 or 255. The pixel size is adapted if
+    the model returns images of another size. NaN is replaced by the nearest pixel before the model, and is NaN (in
+    integers, 0) in the result. Opaque alpha is dropped, or kept with dtype "image". The colour profile is kept if the
+    colours are. An ONNX file without a description is assumed to have the axes YX, CYX, BCYX or BCZYX, no processing,
+    and sides that are multiples of 32 unless it fixes them. Agrees with the outputs that packages publish.
     """
 
     def __init__(
@@ -106,61 +119,89 @@ class model:  # noqa: N801 - filters bear the names that stand in recipes
         output: str | None = None,
         tile: Annotated[int, Field(ge=1)] | None = None,
         overlap: Annotated[int, Field(ge=0)] | None = None,
-        dtype: Dtype = "model",
+        dtype: ResultDtype = "model",
     ) -> None:
-        self._plan = make_plan({"path": path, "output": output, "tile": tile, "overlap": overlap})
-        self._dtype: Dtype = dtype
+        self._plan = plan_model(describe_model(path.path), output=output, tile=tile, overlap=overlap)
+        self._dtype: ResultDtype = dtype
         self._session = RUNTIMES[self._plan.model.runtime].load(self._plan.model)
 
     def __call__(self, image: Image) -> Image:
-        """Pass one image through the model."""
+        """Apply the model to one image: strip alpha, then filter each sample that the model takes."""
         check_numeric(image.pixels, "model")
-        flat = without_alpha(image.properties)
-        expected = outcome(flat, self._plan, self._dtype)
-        how = fit(flat, self._plan, self._dtype)
+        opaque = without_alpha(image.properties)
+        expected = infer_result(opaque, self._plan, self._dtype)
+        mapping = map_axes(opaque, self._plan, self._dtype)
         result = np.empty(expected.shape, expected.dtype)
-        for where, sample in samples(strip_alpha(image).pixels, how, self._plan.given):
-            part = arrange(self._filter(sample, expected.dtype), how, self._plan.made)
-            target = result[place(where, how)]
-            if target.shape != part.shape:
-                raise FilterError(f"the model makes {part.shape}, and {target.shape} was to be expected", MEND)
-            target[...] = part
-        names = channel_names(image.metadata.channel_names, how, self._plan.made)
-        icc = image.metadata.icc if ("S" in flat.axes) == ("S" in expected.axes) else None
-        metadata = replace(image.metadata, channel_names=names, icc=icc)
-        made = Image(result, expected.axes, expected.pixel_size, metadata)
-        return attach_alpha(made) if image.has_alpha and _keeps_alpha(flat, expected, self._dtype) else made
+        for index, sample in iter_samples(strip_alpha(image).pixels, mapping, self._plan.input):
+            output = self._filter_sample(sample, expected.dtype)
+            _store(arrange_output(output, mapping, self._plan.output), result[result_index(index, mapping)])
+        return self._with_metadata(image, result, opaque, expected, mapping)
 
     def rehearse(self) -> None:
-        """Compute one tile of nothing, as large as any: what that takes, an image takes beside its own pixels."""
-        self._predict(np.zeros(largest_tile(self._plan), self._plan.given.dtype))
+        """Compute one tile of the largest shape, filled with zeros, to measure the memory that images need."""
+        self._predict_tile(np.zeros(largest_tile_shape(self._plan), self._plan.input.dtype))
 
-    def _filter(self, sample: Pixels, dtype: np.dtype[Any]) -> Array:
-        """What the model makes of one sample, with all its axes but the batch."""
-        given, made = self._plan.given, self._plan.made
-        letters = given.letters.replace("B", "")
-        missing = missing_of(sample)
-        whole = fill(sample, missing, letters) if missing is not None else sample
-        values = process(given.operations, np.array(whole, working_dtype(whole.dtype), order="C"), letters)
-        values = convert(values, np.dtype(given.dtype))
-        pieces = {
-            letter: split(length, self._plan.along[letter])
-            for letter, length in zip(letters, values.shape, strict=True)
-            if letter in self._plan.along
-        }
-        predicted = predict_tiles(values, letters, tiles_of(pieces), self._predict, made.letters.replace("B", ""))
+    def _filter_sample(self, sample: Pixels, dtype: np.dtype[Any]) -> Array:
+        """Pass one sample through preprocessing, the model in tiles, and postprocessing."""
+        input_, output = self._plan.input, self._plan.output
+        letters = input_.sample_letters
+        missing = find_missing(sample)
+        raw = sample if missing is None else fill_missing(sample, missing, letters)
+        values = np.array(raw, working_dtype(raw.dtype), order="C")
+        values = convert(apply_operations(input_.operations, values, letters), np.dtype(input_.dtype))
+        tiles = self._tiles(values.shape)
+        predicted = predict_tiles(values, letters, tiles, self._predict_tile, output.sample_letters)
         del values
-        result = process(made.operations, predicted, made.letters.replace("B", ""), {given.name: (whole, letters)})
-        if result.dtype.kind == "f" and not np.isfinite(result).all():
-            raise FilterError(f"the model {self._plan.model.name!r} gives values that are no numbers",
-                              "look whether the image has the range of values that it was trained on")  # fmt: skip
-        result = result * dtype.type(full_scale(dtype)) if result.dtype.kind == "b" else convert(result, dtype)
-        return result if missing is None else mark(result, missing, letters, self._plan)
+        references = {input_.name: (raw, letters)}
+        result = apply_operations(output.operations, predicted, output.sample_letters, references)
+        self._check_finite(result)
+        result = _to_dtype(result, dtype)
+        return result if missing is None else restore_missing(result, missing, letters, self._plan)
 
-    def _predict(self, tile: Array) -> Array:
-        """One tile through the model; the batch comes and goes here."""
-        given, made = self._plan.given, self._plan.made
-        batch = given.letters.find("B")
+    def _tiles(self, shape: tuple[int, ...]) -> list[Tile]:
+        lengths = dict(zip(self._plan.input.sample_letters, shape, strict=True))
+        tilings = self._plan.tilings
+        return combine_ranges(
+            {letter: split_axis(length, tilings[letter]) for letter, length in lengths.items() if letter in tilings}
+        )
+
+    def _predict_tile(self, tile: Array) -> Array:
+        """Run the model on one tile, adding and removing the batch axis."""
+        input_, output = self._plan.input, self._plan.output
+        batch = input_.letters.find("B")
         tile = np.expand_dims(tile, batch) if batch >= 0 else tile
-        output = self._session.predict({given.name: tile})[made.name]
-        return np.asarray(output.take(0, made.letters.index("B")) if "B" in made.letters else output)
+        predicted = self._session.predict({input_.name: tile})[output.name]
+        return np.asarray(predicted.take(0, output.letters.index("B")) if "B" in output.letters else predicted)
+
+    def _check_finite(self, result: Array) -> None:
+        if result.dtype.kind == "f" and not np.isfinite(result).all():
+            raise FilterError(
+                f"the model {self._plan.model.name!r} returns NaN or infinite values",
+                "check that the image has the range of values that the model was trained on",
+            )
+
+    def _with_metadata(
+        self, image: Image, pixels: Pixels, opaque: Properties, expected: Properties, mapping: AxisMapping
+    ) -> Image:
+        """Make the result, with the image's metadata as far as it still applies."""
+        names = result_channel_names(image.metadata.channel_names, mapping, self._plan.output)
+        icc = image.metadata.icc if ("S" in opaque.axes) == ("S" in expected.axes) else None
+        metadata = replace(image.metadata, channel_names=names, icc=icc)
+        result = Image(pixels, expected.axes, expected.pixel_size, metadata)
+        return attach_alpha(result) if image.has_alpha and _keeps_alpha(opaque, expected, self._dtype) else result
+
+
+def _keeps_alpha(opaque: Properties, result: Properties, dtype: ResultDtype) -> bool:
+    """Whether the result is an image of the same kind, given the properties of the image without alpha."""
+    return dtype == "image" and result.axes == opaque.axes
+
+
+def _store(output: Array, target: Array) -> None:
+    if target.shape != output.shape:
+        raise FilterError(f"the model returns the shape {output.shape}, but {target.shape} is declared", DESCRIBE_HINT)
+    target[...] = output
+
+
+def _to_dtype(result: Array, dtype: np.dtype[Any]) -> Array:
+    """Convert to the dtype of the result; a mask gets the full scale of the dtype."""
+    return result * dtype.type(full_scale(dtype)) if result.dtype.kind == "b" else convert(result, dtype)

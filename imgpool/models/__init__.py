@@ -1,12 +1,9 @@
-"""Model runtimes, and the packages that models come in.
+"""Trained models: descriptions, tiling, pre- and postprocessing, runtimes, and the built-in models.
 
-To add a runtime, put a module here whose name has no leading underscore, with an object to the protocol
-`imgpool.core.model.Runtime` that ``__all__`` lists (or an entry point in the group ``imgpool.models`` of a package of
-your own). It reads a package into a `imgpool.core.model.Model`, whose ``runtime`` is the plug-in's own name, without
-loading anything: that happens in ``load``, once in each worker. The library is imported there too, never when the
-module is; a missing one is a `RecipeError` that says what to install. ``onnx.py`` is the example, and what it finds out
-about packages is of use to any runtime: ``_package.py`` (folder or zip, safely), ``_bioimageio.py`` and
-``_bioimageio_4.py`` (descriptions), ``_operations.py`` (processing).
+The path of one image is in `imgpool.filters.model`: package → checked `Model` → `ModelPlan` → tiles → result. Public:
+`check` (find models and run their published tests), `plan`, `axes`, `tiling`, `processing`, `alpha`, `missing_pixels`
+(the steps of the filter), `packages` (read descriptions safely) and `runtimes`.
 
-To add a model to the box, put its package as a folder into ``box``; the folder's name is what ``model:path=`` takes.
+To add a runtime, add a module to `runtimes`; its docstring says how. To add a built-in model, add its package as a
+folder to ``built_in``; ``model:path=`` takes the name of the folder.
 """

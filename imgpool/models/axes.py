@@ -1,4 +1,4 @@
-"""Between images and the tensors of models: which axis becomes which, and what the result is an image of."""
+"""Map the axes of an image to those of a model, and those of the model's output to the result."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,223 +8,258 @@ import numpy as np
 
 from imgpool.core.axes import Pixels
 from imgpool.core.errors import FilterError
+from imgpool.core.hint import Hint
 from imgpool.core.image import PixelSize, Properties
-from imgpool.core.model import Array, ModelAxis, Size, SizeOf, Tensor
-from imgpool.models.plan import Plan
+from imgpool.core.model import Array, ModelAxis, Size, Tensor
+from imgpool.models.plan import ModelPlan
 from imgpool.models.processing import dtype_after
 
-Dtype = Literal["model", "image"]
+ResultDtype = Literal["model", "image"]
 Index = tuple[int | slice, ...]
 
-MEND = "say so in the description of its output"
-COLOUR = 3  # samples of red, green and blue
+DESCRIBE_HINT = "correct the description of its output"
+RGB_SAMPLES = 3
 
 STACKS = {
     "Z": ("stacks of slices", "give it images with an axis Z"),
     "T": ("time series", "give it images with an axis T"),
 }
-"""What images are that have these axes, and what to do about those that do not."""
+"""The kind of image with this axis, and the hint for images without it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
-    """How an image goes through a model.
+class AxisMapping:
+    """How the axes of an image correspond to those of a model.
 
     Attributes
     ----------
     axes
-        Of the image.
-    channel
-        Which of them the model takes for channels: C, S, or none.
-    loop
-        Those that it does not take: it is run for each entry of them.
-    result
+        Axes of the image.
+    channel_axis
+        The image axis that becomes the model's channels: "C", "S", or "" if each channel is passed by itself.
+    loop_axes
+        Image axes that the model does not take; it is run for each entry of them.
+    result_axes
         Axes of the result.
-    channels
-        How many the model makes.
+    output_channels
+        Number of channels that the model returns.
     """
 
     axes: str
-    channel: str
-    loop: str
-    result: str
-    channels: int
+    channel_axis: str
+    loop_axes: str
+    result_axes: str
+    output_channels: int
 
 
-def fit(properties: Properties, plan: Plan, dtype: Dtype) -> Fit:
-    """How an image with this header goes through a model; it has no alpha.
+def map_axes(properties: Properties, plan: ModelPlan, dtype: ResultDtype) -> AxisMapping:
+    """Map the axes of an image without alpha to those of the model.
 
     Raises
     ------
     FilterError
-        If it does not: the message says what the model takes and what the image has.
+        If they do not fit; the message says what the model takes and what the image has.
     """
     axes = properties.axes
     lengths = dict(zip(axes, properties.shape, strict=True))
-    given = {axis.letter: axis for axis in plan.given.axes}
-    _check_stack(lengths, given)
-    each = dtype == "image" and _channels(plan.made, plan.given, 1) == 1
-    channel = _channel(lengths, given.get("C"), each_colour=each)
-    taken = set(given) - {"C"} | {channel}
-    loop = "".join(letter for letter in axes if letter not in taken)
-    channels = _channels(plan.made, plan.given, lengths.get(channel, 1))
-    return Fit(axes, channel, loop, _result_axes(axes, channel, channels, dtype), channels)
+    _check_stack(lengths, plan.input)
+    splits_colours = dtype == "image" and _output_channels(plan, 1) == 1
+    channel_axis = _choose_channel_axis(lengths, plan.input.axis("C"), splits_colours=splits_colours)
+    taken = set(plan.input.letters) - {"C"} | {channel_axis}
+    loop_axes = "".join(letter for letter in axes if letter not in taken)
+    channels = _output_channels(plan, lengths.get(channel_axis, 1))
+    return AxisMapping(axes, channel_axis, loop_axes, _result_axes(axes, channel_axis, channels, dtype), channels)
 
 
-def outcome(properties: Properties, plan: Plan, dtype: Dtype) -> Properties:
-    """The header of the result.
+def infer_result(properties: Properties, plan: ModelPlan, dtype: ResultDtype) -> Properties:
+    """Properties of the result for an image without alpha.
 
     Raises
     ------
     FilterError
-        As `fit`.
+        If the image does not fit the model.
     """
-    _check_dtype(properties.dtype, plan.given)
-    how = fit(properties, plan, dtype)
+    _check_dtype(properties.dtype, plan.input)
+    mapping = map_axes(properties, plan, dtype)
     lengths = dict(zip(properties.axes, properties.shape, strict=True))
-    known = {letter: along.output_length(lengths[letter]) for letter, along in plan.along.items() if letter in lengths}
-    known["C"] = how.channels * (lengths.get("C", 1) if "C" in how.loop else 1)
-    known["S"] = lengths["S"] if "S" in how.loop else how.channels
+    result_lengths = lengths | {
+        letter: tiling.output_length(lengths[letter]) for letter, tiling in plan.tilings.items() if letter in lengths
+    }
+    result_lengths["C"] = mapping.output_channels * (lengths.get("C", 1) if "C" in mapping.loop_axes else 1)
+    result_lengths["S"] = lengths["S"] if "S" in mapping.loop_axes else mapping.output_channels
     return replace(
         properties,
-        shape=tuple(known.get(letter, lengths.get(letter, 1)) for letter in how.result),
-        axes=how.result,
-        dtype=properties.dtype if dtype == "image" else result_dtype(plan.made),
-        pixel_size=_pixel_size(properties.pixel_size, plan),
+        shape=tuple(result_lengths[letter] for letter in mapping.result_axes),
+        axes=mapping.result_axes,
+        dtype=properties.dtype if dtype == "image" else _output_dtype(plan.output),
+        pixel_size=_result_pixel_size(properties.pixel_size, plan),
     )
 
 
-def result_dtype(made: Tensor) -> np.dtype[Any]:
-    """The dtype of an output after its processing; a mask is uint8."""
-    dtype = dtype_after(made.operations, np.dtype(made.dtype))
-    return np.dtype(np.uint8) if dtype.kind == "b" else dtype
+def iter_samples(pixels: Pixels, mapping: AxisMapping, input_: Tensor) -> Iterator[tuple[dict[str, int], Pixels]]:
+    """Iterate over the parts of an image that the model takes.
+
+    Yields
+    ------
+    dict
+        Index of the part along each of the loop axes.
+    ndarray
+        The part, with the axes of the model's input but the batch.
+    """
+    sources = [mapping.channel_axis if letter == "C" else letter for letter in input_.sample_letters]
+    present = [letter for letter in sources if letter and letter in mapping.axes]
+    absent = tuple(number for number, letter in enumerate(sources) if letter not in present)
+    ordered = pixels.transpose([mapping.axes.index(letter) for letter in (*mapping.loop_axes, *present)])
+    for index in np.ndindex(ordered.shape[: len(mapping.loop_axes)]):
+        yield dict(zip(mapping.loop_axes, index, strict=True)), np.expand_dims(ordered[index], absent)
 
 
-def samples(pixels: Pixels, how: Fit, given: Tensor) -> Iterator[tuple[dict[str, int], Pixels]]:
-    """Each part of an image that the model takes, with the model's axes but the batch, and where it lies."""
-    sources = [how.channel if letter == "C" else letter for letter in given.letters if letter != "B"]
-    order = [how.axes.index(letter) for letter in (*how.loop, *sources) if letter and letter in how.axes]
-    added = tuple(number for number, letter in enumerate(sources) if not letter or letter not in how.axes)
-    ordered = pixels.transpose(order)
-    for place in np.ndindex(ordered.shape[: len(how.loop)]):
-        yield dict(zip(how.loop, place, strict=True)), np.expand_dims(ordered[place], added)
-
-
-def arrange(values: Array, how: Fit, made: Tensor) -> Array:
-    """What the model made of one sample, with the axes of the result but those that are looped over.
+def arrange_output(values: Array, mapping: AxisMapping, output: Tensor) -> Array:
+    """Order the output for one sample as in the result; the loop axes are missing.
 
     Raises
     ------
     FilterError
         If an axis that the result does not have is longer than one.
     """
-    letters = made.letters.replace("B", "")
+    letters = output.sample_letters
     if "C" not in letters:
         letters, values = f"C{letters}", values[np.newaxis]
-    channel = "S" if how.channel == "S" and how.result.endswith("S") else "C"
-    kept = [letter for letter in how.result if letter == channel or letter not in how.loop]
-    order = [letters.index("C" if letter == channel else letter) for letter in kept]
-    gone = [number for number in range(len(letters)) if number not in order]
-    for number in gone:
-        if values.shape[number] > 1:
-            raise FilterError(f"the model makes {values.shape[number]} of axis {letters[number]}, not 1", MEND)
-    return np.asarray(values.transpose([*gone, *order])[(0,) * len(gone)])
+    letters = letters.replace("C", _result_channel_axis(mapping))
+    kept = [letter for letter in mapping.result_axes if letter in letters]
+    dropped = [letter for letter in letters if letter not in kept]
+    for letter in dropped:
+        length = values.shape[letters.index(letter)]
+        if length > 1:
+            raise FilterError(f"the model returns {length} entries along {letter}, not 1", DESCRIBE_HINT)
+    ordered = values.transpose([letters.index(letter) for letter in (*dropped, *kept)])
+    return np.asarray(ordered[(0,) * len(dropped)])
 
 
-def place(where: Mapping[str, int], how: Fit) -> Index:
-    """Where in the result the part lies that `arrange` gives."""
-    channels = slice(where.get("C", 0) * how.channels, (where.get("C", 0) + 1) * how.channels)
-    return tuple(channels if letter == "C" else where.get(letter, slice(None)) for letter in how.result)
+def result_index(loop_index: Mapping[str, int], mapping: AxisMapping) -> Index:
+    """Where in the result the output for one sample goes."""
+    channel, count = loop_index.get("C", 0), mapping.output_channels
+    channels = slice(channel * count, (channel + 1) * count)
+    return tuple(channels if letter == "C" else loop_index.get(letter, slice(None)) for letter in mapping.result_axes)
 
 
-def channel_names(before: Sequence[str], how: Fit, made: Tensor) -> tuple[str, ...]:
-    """Names of the result's channels; none where it has none, or they are not known."""
-    names = next((axis.names for axis in made.axes if axis.letter == "C"), ())
-    if "C" not in how.result:
+def result_channel_names(names: Sequence[str], mapping: AxisMapping, output: Tensor) -> tuple[str, ...]:
+    """Names of the result's channels, given those of the image; empty if unknown."""
+    channel_axis = output.axis("C")
+    output_names = channel_axis.channel_names if channel_axis else ()
+    if "C" not in mapping.result_axes:
         return ()
-    if "C" not in how.loop:
-        return names
-    if how.channels == 1:
-        return tuple(before)
-    return tuple(f"{channel} {name}" for channel in before for name in names)
+    if "C" not in mapping.loop_axes:
+        return output_names
+    if mapping.output_channels == 1:
+        return tuple(names)
+    return tuple(f"{channel} {name}" for channel in names for name in output_names)
 
 
-def _check_dtype(dtype: np.dtype[Any], given: Tensor) -> None:
-    """Refuse to squeeze pixels into an integer type that does not hold them."""
-    wanted = np.dtype(given.dtype)
-    if wanted.kind in "ui" and not np.can_cast(dtype, wanted) and not _scales(given):
-        hint = "add -f to_uint8 before it" if wanted == np.uint8 else f"add -f rescale_intensity:out={wanted} before it"
-        raise FilterError(f"the model takes {wanted} pixels, and these are {dtype}", hint)
+def _check_dtype(dtype: np.dtype[Any], input_: Tensor) -> None:
+    """Refuse to force pixels into an integer dtype that cannot hold them."""
+    required = np.dtype(input_.dtype)
+    is_scaled = any(operation.name != "ensure_dtype" for operation in input_.operations)
+    if required.kind in "ui" and not np.can_cast(dtype, required) and not is_scaled:
+        step = "to_uint8" if required == np.uint8 else f"rescale_intensity:out={required}"
+        raise FilterError(
+            f"the model takes {required} pixels, but the image has {dtype}",
+            f"add {Hint('filters', step)} before the model",
+        )
 
 
-def _scales(given: Tensor) -> bool:
-    return any(operation.name != "ensure_dtype" for operation in given.operations)
-
-
-def _check_stack(lengths: Mapping[str, int], given: Mapping[str, ModelAxis]) -> None:
+def _check_stack(lengths: Mapping[str, int], input_: Tensor) -> None:
     """Refuse an image without depth, or time, for a model that needs it."""
-    for letter, (what, hint) in STACKS.items():
-        axis = given.get(letter)
+    for letter, (kind, hint) in STACKS.items():
+        axis = input_.axis(letter)
         if axis is None or letter in lengths or (isinstance(axis.size, Size) and axis.size.fits(1)):
             continue
         if "I" in lengths:
             raise FilterError(
-                f"the model works on {what}, and the image does not tell what its pages are",
-                "write it as OME-TIFF or as an ImageJ hyperstack",
+                f"the model takes {kind}, and the file does not say whether its pages are such a series",
+                "save the image as OME-TIFF or as an ImageJ hyperstack",
             )
-        raise FilterError(f"the model works on {what}, and the image has the axes {''.join(lengths)}", hint)
+        raise FilterError(f"the model takes {kind}, but the image has the axes {''.join(lengths)}", hint)
 
 
-def _channel(lengths: Mapping[str, int], given: ModelAxis | None, *, each_colour: bool) -> str:
-    """The axis of the image that becomes the model's channels; none where they are taken one by one.
-
-    Where an image is made of an image, so may red, green and blue be.
-    """
-    size = given.size if given else Size(1)
-    assert isinstance(size, Size)  # a plan has no other
+def _choose_channel_axis(lengths: Mapping[str, int], axis: ModelAxis | None, *, splits_colours: bool) -> str:
+    """The image axis that becomes the model's channels; "" if each channel is passed by itself."""
+    size = axis.size if axis else Size(1)
+    assert isinstance(size, Size)  # `plan_model` accepts no other
     if "S" in lengths:
-        if size.fits(lengths["S"]):
-            return "S"
-        if size.fits(1) and each_colour:
-            return ""
-        if size.fits(1):
-            raise FilterError("the model takes grey images, and this one is in colour", "add -f rgb2gray before it")
-    elif size.fits(1) and ("C" not in lengths or not size.step):
+        channel_axis = _channel_axis_in_colour(lengths["S"], size, splits_colours=splits_colours)
+    else:
+        channel_axis = _channel_axis_in_grey(lengths.get("C"), size)
+    if channel_axis is None:
+        raise _channel_mismatch(lengths, size, axis.channel_names if axis else ())
+    return channel_axis
+
+
+def _channel_axis_in_colour(samples: int, size: Size, *, splits_colours: bool) -> str | None:
+    if size.fits(samples):
+        return "S"
+    if not size.fits(1):
+        return None
+    if not splits_colours:
+        raise FilterError(
+            "the model takes grey images, but the image is in colour",
+            f"add {Hint('filters', 'rgb2gray')} before the model",
+        )
+    return ""
+
+
+def _channel_axis_in_grey(channels: int | None, size: Size) -> str | None:
+    if size.fits(1) and (channels is None or not size.step):
         return ""
-    elif "C" in lengths and size.fits(lengths["C"]):
-        return "C"
-    names = f" ({', '.join(given.names)})" if given and given.names else ""
+    return "C" if channels is not None and size.fits(channels) else None
+
+
+def _channel_mismatch(lengths: Mapping[str, int], size: Size, names: Sequence[str]) -> FilterError:
+    listed = f" ({', '.join(names)})" if names else ""
     found = f"{lengths['C']} channels" if "C" in lengths else "three colours" if "S" in lengths else "one"
-    hint = "give it images of that many channels, or a model for each by itself"
-    if lengths.get("C", 0) > size.least:
-        hint = f"choose among the image's: add -f select:c=0..{size.least - 1} before it"
-    raise FilterError(f"the model takes {size.least} channels{names}, and the image has {found}", hint)
+    hint = "give it images with that number of channels, or use a model for single channels"
+    if lengths.get("C", 0) > size.minimum:
+        hint = f"select channels: add {Hint('filters', f'select:c=0..{size.minimum - 1}')} before the model"
+    return FilterError(f"the model takes {size.minimum} channels{listed}, but the image has {found}", hint)
 
 
-def _channels(made: Tensor, given: Tensor, taken: int) -> int:
-    """How many channels the model makes of as many as it takes."""
-    axis = next((axis for axis in made.axes if axis.letter == "C"), None)
+def _output_channels(plan: ModelPlan, input_channels: int) -> int:
+    """Number of channels that the model returns, given the number that it takes."""
+    axis = plan.output.axis("C")
     if axis is None:
         return 1
-    if isinstance(axis.size, SizeOf):
-        lengths = {each.letter: each.size.least for each in given.axes if isinstance(each.size, Size)}
-        return axis.size.length(taken if axis.size.letter == "C" else lengths.get(axis.size.letter, 1))
-    return taken if axis.size.step else axis.size.least
+    if isinstance(axis.size, Size):
+        return input_channels if axis.size.step else axis.size.minimum
+    reference = plan.input.axis(axis.size.letter)
+    if axis.size.letter == "C":
+        return axis.size.length(input_channels)
+    return axis.size.length(reference.size.minimum if reference and isinstance(reference.size, Size) else 1)
 
 
-def _result_axes(axes: str, channel: str, channels: int, dtype: Dtype) -> str:
-    """The axes of the image; C, if the model makes several, where it was, or before Z."""
-    rest = axes.replace(channel, "") if channel else axes
-    if channel == "S" and channels == COLOUR and dtype == "image":
+def _result_axes(axes: str, channel_axis: str, channels: int, dtype: ResultDtype) -> str:
+    """Axes of the result; several channels become C, at its old place or else before Z."""
+    rest = axes.replace(channel_axis, "") if channel_axis else axes
+    if channel_axis == "S" and channels == RGB_SAMPLES and dtype == "image":
         return f"{rest}S"
     if channels == 1 or "C" in rest:
         return rest
-    where = axes.index("C") if channel == "C" else min(rest.index(letter) for letter in rest if letter in "ZIY")
-    return f"{rest[:where]}C{rest[where:]}"
+    position = axes.index("C") if channel_axis == "C" else min(rest.index(letter) for letter in rest if letter in "ZIY")
+    return f"{rest[:position]}C{rest[position:]}"
 
 
-def _pixel_size(size: PixelSize | None, plan: Plan) -> PixelSize | None:
+def _result_channel_axis(mapping: AxisMapping) -> str:
+    """The axis of the result that holds the channels of one output."""
+    return "S" if mapping.channel_axis == "S" and mapping.result_axes.endswith("S") else "C"
+
+
+def _output_dtype(output: Tensor) -> np.dtype[Any]:
+    """Dtype of an output after postprocessing; masks become uint8."""
+    dtype = dtype_after(output.operations, np.dtype(output.dtype))
+    return np.dtype(np.uint8) if dtype.kind == "b" else dtype
+
+
+def _result_pixel_size(size: PixelSize | None, plan: ModelPlan) -> PixelSize | None:
     if size is None:
         return None
-    y, x, z = (float(plan.along[letter].scale) if letter in plan.along else 1.0 for letter in "YXZ")
+    y, x, z = (float(plan.tilings[letter].scale) if letter in plan.tilings else 1.0 for letter in "YXZ")
     return PixelSize(size.y / y, size.x / x, size.z / z if size.z is not None else None)

@@ -1,231 +1,291 @@
-"""How a model is run: which output, which tiles; what it cannot be run with is refused before anything starts."""
+"""Plan how a model is applied: which input and output, and in which tiles.
+
+What a model cannot be used for is refused here, before anything starts.
+"""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import NamedTuple
 
 from imgpool.core.catalogue import RUNTIMES
 from imgpool.core.errors import RecipeError
-from imgpool.core.filter import Parameters
-from imgpool.core.model import Model, ModelAxis, Size, SizeOf, Tensor
+from imgpool.core.hint import Hint
+from imgpool.core.model import Model, ModelAxis, Size, SizeReference, Tensor
 from imgpool.core.parameters import suggest_name
-from imgpool.models.tiling import Along
+from imgpool.models.tiling import AxisTiling
 
-TILE = 512
-"""Side of a tile where the model takes several; with a third axis `TILE_OF_VOLUME`, and `DEPTH` along that."""
+DEFAULT_TILE_PX = 512
+"""Side of a tile if the model takes several; `DEFAULT_VOLUME_TILE_PX` if it has a third axis."""
 
-TILE_OF_VOLUME = 128
-DEPTH = 32
+DEFAULT_VOLUME_TILE_PX = 128
+DEFAULT_TILE_DEPTH = 32
 
-UNKNOWN_STEP = 32
-"""What sides should be multiples of, for a model that does not say: U-Nets halve them up to five times."""
+DEFAULT_SIDE_MULTIPLE_PX = 32
+"""Assumed for models that do not declare sizes: U-Nets halve the sides up to five times."""
 
-UNKNOWN_OVERLAP = 32
-"""What a tile loses at each side for a model that does not say, but no more than an eighth of it."""
+MAX_DEFAULT_OVERLAP_PX = 32
+"""Overlap for models that do not declare a halo; at most an eighth of the tile."""
 
-ROOM = 4
-"""Tiles are so many times as long as what they lose at one end, where they may: half of them is kept."""
+MIN_TILE_PER_DISCARDED = 4
+"""Default length of a tile relative to what it discards at one end, so that at least half of it is kept."""
 
-MEND = "export it so that each output pixel lies over the same number of input pixels"
-ANY = Size(1, 1)
+EXPORT_HINT = "export it so that each output pixel corresponds to the same number of input pixels"
+ANY_SIZE = Size(1, 1)
 SIDES = "YX"
-CLOSE = 1e-6
+MAX_SCALE_DENOMINATOR = 1000
+MAX_SCALE_ERROR = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A model, the tensors that count, and how each axis of space and time is cut."""
+class ModelPlan:
+    """A model, the input and output that are used, and the tiling of each axis of space and time, by letter."""
 
     model: Model
-    given: Tensor
-    made: Tensor
-    along: Mapping[str, Along]
+    input: Tensor
+    output: Tensor
+    tilings: Mapping[str, AxisTiling]
 
 
-def describe(path: str) -> Model:
-    """What a package says, by the first runtime that understands it.
+class _Request(NamedTuple):
+    """Tile and overlap that were requested for an axis, or None."""
+
+    tile: int | None = None
+    overlap: int | None = None
+
+
+NO_REQUEST = _Request()
+
+
+def describe_model(path: str) -> Model:
+    """Describe a package with the first runtime that can read it.
 
     Raises
     ------
     RecipeError
-        If none does.
+        If no runtime can.
     """
-    refusals = []
+    errors = []
     for runtime in RUNTIMES:
         try:
             return runtime.describe(path)
         except RecipeError as error:
-            refusals.append(error)
-    raise refusals[0]
+            errors.append(error)
+    raise errors[0]
 
 
-def make_plan(parameters: Parameters) -> Plan:
-    """How the filter runs its model with these parameters.
+def plan_model(
+    model: Model, *, output: str | None = None, tile: int | None = None, overlap: int | None = None
+) -> ModelPlan:
+    """Plan how to apply a model to images.
+
+    Parameters
+    ----------
+    model
+        The model.
+    output
+        Name of the output to keep; None for the first.
+    tile, overlap
+        Side of a tile, and the pixels discarded at each of its sides; None for the defaults.
 
     Raises
     ------
     RecipeError
-        If it cannot: the model takes several images, gives none, or other tiles; the message says which.
+        If the model cannot be used: for example, if it needs several images or does not take such tiles.
     """
-    path = parameters["path"].path
-    model = describe(path)
     try:
-        given, made = _input(model), _output(model, parameters["output"])
+        input_, output_ = _choose_input(model), _choose_output(model, output)
         if model.format == "ONNX":
-            given = replace(given, axes=tuple(map(_assume, given.axes)))
-        axes = {axis.letter: axis for axis in made.axes}
-        along = {axis.letter: _along(axis, given, axes, parameters) for axis in given.axes if axis.letter not in "BC"}
+            input_ = replace(input_, axes=tuple(map(_with_side_multiple, input_.axes)))
+        tilings = {
+            axis.letter: _tile_axis(
+                axis, input_, output_, _Request(tile, overlap) if axis.letter in SIDES else NO_REQUEST
+            )
+            for axis in input_.axes
+            if axis.letter not in "BC"
+        }
     except RecipeError as error:
-        raise RecipeError(f"the model {path}: {error.message}", error.hint) from None
-    return Plan(model, given, made, along)
+        raise RecipeError(f"the model {model.path}: {error.message}", error.hint) from None
+    return ModelPlan(model, input_, output_, tilings)
 
 
-def largest_tile(plan: Plan) -> tuple[int, ...]:
-    """The shape of the largest tile that an image is cut into, without the batch."""
+def largest_tile_shape(plan: ModelPlan) -> tuple[int, ...]:
+    """Shape of the largest tile, without the batch axis."""
     shape = []
-    for axis in plan.given.axes:
-        if axis.letter in plan.along:
-            along = plan.along[axis.letter]
-            shape.append(_longest(Size(along.least, along.step), along.limit))
+    for axis in plan.input.axes:
+        if axis.letter in plan.tilings:
+            tiling = plan.tilings[axis.letter]
+            shape.append(_largest_length(Size(tiling.minimum, tiling.step), tiling.max_tile))
         elif axis.letter != "B":
-            shape.append(axis.size.least if isinstance(axis.size, Size) else 1)
+            shape.append(axis.size.minimum if isinstance(axis.size, Size) else 1)
     return tuple(shape)
 
 
-def _input(model: Model) -> Tensor:
+def _choose_input(model: Model) -> Tensor:
     if len(model.inputs) != 1:
         raise RecipeError(f"it takes {len(model.inputs)} images at once", "use a model that takes one")
-    (given,) = model.inputs
-    for axis in given.axes:
+    (input_,) = model.inputs
+    for axis in input_.axes:
         if axis.letter == "B" and isinstance(axis.size, Size) and not axis.size.fits(1):
-            raise RecipeError(f"it takes {axis.size.least} images at once", "export it with a batch of 1")
-        if axis.letter in "BC" and isinstance(axis.size, SizeOf):
-            raise RecipeError(f"the length of {axis.letter} of its input follows from another", "give it a size")
-    if not set(SIDES) <= set(given.letters):
-        raise RecipeError(f"its input has the axes {given.letters}, no Y and X", "use a model of images")
-    return given
+            raise RecipeError(f"it takes {axis.size.minimum} images at once", "export it with a batch of 1")
+        if axis.letter in "BC" and isinstance(axis.size, SizeReference):
+            raise RecipeError(
+                f"the length of {axis.letter} of its input depends on another axis", "declare a fixed length"
+            )
+    if not set(SIDES) <= set(input_.letters):
+        raise RecipeError(f"its input has the axes {input_.letters}, without Y and X", "use a model for images")
+    return input_
 
 
-def _output(model: Model, name: str | None) -> Tensor:
+def _choose_output(model: Model, name: str | None) -> Tensor:
     names = [tensor.name for tensor in model.outputs]
     if name is not None and name not in names:
         raise RecipeError(f"it has no output {name!r}", suggest_name(name, names))
-    made = model.outputs[0 if name is None else names.index(name)]
-    letters, expected = set(made.letters) - set("BC"), set(model.inputs[0].letters) - set("BC")
-    if letters != expected:
+    output = model.outputs[0 if name is None else names.index(name)]
+    letters, input_letters = set(output.letters) - set("BC"), set(model.inputs[0].letters) - set("BC")
+    if letters != input_letters:
         raise RecipeError(
-            f"its output {made.name!r} has the axes {made.letters}, its input {model.inputs[0].letters}",
-            "use a model that makes an image of an image",
+            f"its output {output.name!r} has the axes {output.letters}, but its input {model.inputs[0].letters}",
+            "use a model whose output is an image",
         )
-    return made
+    return output
 
 
-def _assume(axis: ModelAxis) -> ModelAxis:
-    """An axis of a model that comes without a description: a side that may be of any length had better not."""
-    return replace(axis, size=Size(UNKNOWN_STEP, UNKNOWN_STEP)) if axis.letter in SIDES and axis.size == ANY else axis
+def _with_side_multiple(axis: ModelAxis) -> ModelAxis:
+    """Restrict a side of any length, as bare ONNX files have, to lengths that models usually need."""
+    if axis.letter in SIDES and axis.size == ANY_SIZE:
+        return replace(axis, size=Size(DEFAULT_SIDE_MULTIPLE_PX, DEFAULT_SIDE_MULTIPLE_PX))
+    return axis
 
 
-def _along(axis: ModelAxis, given: Tensor, made: Mapping[str, ModelAxis], parameters: Parameters) -> Along:
-    """How an axis of the input is cut."""
-    result, (size, leader) = made[axis.letter], _size(axis, given)
-    scale, offset = _relation(result, size, leader)
-    tile, overlap = (parameters[name] if axis.letter in SIDES else None for name in ("tile", "overlap"))
-    if tile is None and _in_step(axis, given):
-        tile = _longest(size, TILE)  # lengths that are to be equal are so in tiles of one size
-    if tile is not None:
-        size = _exact(size, tile, axis.letter)
-    least, step = _on_grid(size, scale, offset)
-    longest = least if tile is not None else _longest(Size(least, step), _limit(axis.letter, given))
-    asked = tile is not None or overlap is not None
+def _tile_axis(axis: ModelAxis, input_: Tensor, output: Tensor, request: _Request) -> AxisTiling:
+    output_axis = output.axis(axis.letter)
+    assert output_axis is not None  # `_choose_output` has compared the axes
+    size, leader = _input_size(axis, input_)
+    scale, offset = _output_relation(output_axis, size, leader)
+    tile = request.tile
+    if tile is None and _depends_on_another(axis, input_):
+        tile = _largest_length(size, DEFAULT_TILE_PX)  # axes of equal length need tiles of one size
+    if tile is None:
+        minimum, step = _whole_pixel_lengths(size, scale, offset)
+        max_tile = _largest_length(Size(minimum, step), _default_tile(axis.letter, input_))
+    else:
+        minimum, step = _whole_pixel_lengths(_size_from(size, tile, axis.letter), scale, offset)
+        max_tile = minimum
+    overlap = request.overlap
     if overlap is None:
-        overlap = math.ceil(result.halo / scale) or _unknown_overlap(longest, offset)
-    along = Along(least, step, longest, overlap, scale, offset, 1 if step else _grid(longest, overlap))
-    if not asked:
-        return replace(along, limit=max(longest, ROOM * along.reach))
-    if longest - 2 * along.reach < along.unit:
-        raise RecipeError(
-            f"of {longest} pixels along {axis.letter} none are left between overlaps of {along.reach}",
-            "give a larger tile, or a smaller overlap",
-        )
-    return along
+        overlap = math.ceil(output_axis.halo / scale) or _default_overlap(max_tile, offset)
+    alignment = 1 if step else _default_alignment(max_tile, overlap)
+    tiling = AxisTiling(minimum, step, max_tile, overlap, scale, offset, alignment)
+    if tile is None and request.overlap is None:
+        return replace(tiling, max_tile=max(max_tile, MIN_TILE_PER_DISCARDED * tiling.discarded))
+    _check_overlap(tiling, axis.letter)
+    return tiling
 
 
-def _unknown_overlap(tile: int, offset: int) -> int:
-    """What a tile should lose beside what its output lacks: nothing, where it lacks something."""
-    return 0 if offset < 0 else min(UNKNOWN_OVERLAP, tile // 8)
-
-
-def _grid(tile: int, overlap: int) -> int:
-    """What tiles should begin at multiples of, for a model that does not say; where there is room for it."""
-    return UNKNOWN_STEP if tile % UNKNOWN_STEP == 0 and tile >= ROOM * overlap + UNKNOWN_STEP else 1
-
-
-def _size(axis: ModelAxis, given: Tensor) -> tuple[Size, str]:
-    """The lengths that an input axis may have, and the letter of that which decides: itself, or one to be equal to."""
+def _input_size(axis: ModelAxis, input_: Tensor) -> tuple[Size, str]:
+    """Lengths that an input axis can have, and the axis that determines them: itself, or one of equal length."""
     if isinstance(axis.size, Size):
         return axis.size, axis.letter
-    leader = axis.size.letter
-    size = next((other.size for other in given.axes if other.letter == leader), None)
-    if axis.size.tensor != given.name or not isinstance(size, Size) or (axis.size.scale, axis.size.offset) != (1, 0):
-        raise RecipeError(f"the length of {axis.letter} of its input follows from {leader}", "give it sizes of its own")
-    return size, leader
+    reference = axis.size
+    leader = input_.axis(reference.letter)
+    is_equal = reference.tensor == input_.name and (reference.scale, reference.offset) == (1, 0)
+    if leader is None or not isinstance(leader.size, Size) or not is_equal:
+        raise RecipeError(
+            f"the length of {axis.letter} of its input depends on {reference.letter}",
+            f"declare lengths for {axis.letter}",
+        )
+    return leader.size, leader.letter
 
 
-def _in_step(axis: ModelAxis, given: Tensor) -> bool:
-    """Whether an axis of the input follows another, or is followed."""
-    return any(
-        isinstance(other.size, SizeOf) and axis.letter in {other.letter, other.size.letter} for other in given.axes
-    )
-
-
-def _relation(result: ModelAxis, size: Size, leader: str) -> tuple[Fraction, int]:
-    """Output pixels per input pixel, and how many more there are than that."""
-    offset: float
-    if isinstance(result.size, SizeOf):
-        if result.size.letter not in {leader, result.letter}:
-            raise RecipeError(f"the length of {result.letter} of its output does not follow that of its input", MEND)
-        scale, offset = Fraction(result.size.scale).limit_denominator(1000), result.size.offset
-        if abs(scale - result.size.scale) > CLOSE or scale <= 0:
-            raise RecipeError(f"its output is {result.size.scale:g} times as long as its input", MEND)
+def _output_relation(output_axis: ModelAxis, size: Size, leader: str) -> tuple[Fraction, int]:
+    """Output pixels per input pixel, and additional output pixels."""
+    if isinstance(output_axis.size, SizeReference):
+        scale, offset = _declared_relation(output_axis.letter, output_axis.size, leader)
+    elif size.step:
+        raise RecipeError(
+            f"{output_axis.letter} of its output is {output_axis.size.minimum} long for every input", EXPORT_HINT
+        )
     else:
-        if size.step:
-            raise RecipeError(f"{result.letter} of its output is {result.size.least} long, whatever its input", MEND)
-        one, other = result.size.least, size.least
-        scale = Fraction(one, other) if one % other == 0 or other % one == 0 else Fraction(1)
-        offset = float(one - scale * other)
+        scale, offset = _fixed_relation(output_axis.size.minimum, size.minimum)
     if offset != int(offset) or int(offset) % 2:
-        raise RecipeError(f"{result.letter} of its output is {offset:g} longer than its input: not even", MEND)
+        raise RecipeError(
+            f"{output_axis.letter} of its output is {offset:g} longer than its input, which is not an even number",
+            EXPORT_HINT,
+        )
     return scale, int(offset)
 
 
-def _exact(size: Size, tile: int, letter: str) -> Size:
-    """Sizes of which the least is the tile asked for."""
+def _declared_relation(letter: str, reference: SizeReference, leader: str) -> tuple[Fraction, float]:
+    if reference.letter not in {leader, letter}:
+        raise RecipeError(f"the length of {letter} of its output does not depend on that of its input", EXPORT_HINT)
+    scale = Fraction(reference.scale).limit_denominator(MAX_SCALE_DENOMINATOR)
+    if abs(scale - reference.scale) > MAX_SCALE_ERROR or scale <= 0:
+        raise RecipeError(f"its output is {reference.scale:g} times as long as its input", EXPORT_HINT)
+    return scale, reference.offset
+
+
+def _fixed_relation(output_length: int, input_length: int) -> tuple[Fraction, float]:
+    is_multiple = output_length % input_length == 0 or input_length % output_length == 0
+    scale = Fraction(output_length, input_length) if is_multiple else Fraction(1)
+    return scale, float(output_length - scale * input_length)
+
+
+def _depends_on_another(axis: ModelAxis, input_: Tensor) -> bool:
+    """Whether the axis has the same length as another axis of the input."""
+    return any(
+        isinstance(other.size, SizeReference) and axis.letter in {other.letter, other.size.letter}
+        for other in input_.axes
+    )
+
+
+def _size_from(size: Size, tile: int, letter: str) -> Size:
+    """Restrict the lengths to those from `tile` on."""
     if not size.fits(tile):
-        known = f"{size.least} + n × {size.step}" if size.step else f"{size.least}"
-        raise RecipeError(f"it takes {known} pixels along {letter}, not a tile of {tile}", "leave tile out")
+        raise RecipeError(f"it takes {size} pixels along {letter}, not a tile of {tile}", f"omit {Hint('tile')}")
     return Size(tile, size.step)
 
 
-def _on_grid(size: Size, scale: Fraction, offset: int) -> tuple[int, int]:
-    """The lengths of which there is output, and all its pixels are whole: the least, and the step."""
+def _whole_pixel_lengths(size: Size, scale: Fraction, offset: int) -> tuple[int, int]:
+    """Minimum and step of the lengths that yield whole output pixels, and at least one."""
     unit = scale.denominator
-    lengths = (size.least + number * size.step for number in range(unit))
-    least = next((length for length in lengths if length % unit == 0), 0)
+    lengths = (size.minimum + number * size.step for number in range(unit))
+    minimum = next((length for length in lengths if length % unit == 0), 0)
     step = math.lcm(size.step, unit) if size.step else 0
-    if least and step:
-        least += max(0, math.floor(-offset / scale - least) // step + 1) * step
-    if not least or least * scale + offset <= 0:
-        raise RecipeError(f"of {size.least} pixels it makes {float(size.least * scale + offset):g}", MEND)
-    return least, step
+    if minimum and step:
+        minimum += max(0, math.floor(-offset / scale - minimum) // step + 1) * step
+    if not minimum or minimum * scale + offset <= 0:
+        output_length = float(size.minimum * scale + offset)
+        raise RecipeError(f"it turns {size.minimum} pixels into {output_length:g}", EXPORT_HINT)
+    return minimum, step
 
 
-def _limit(letter: str, given: Tensor) -> int:
+def _default_tile(letter: str, input_: Tensor) -> int:
     if letter not in SIDES:
-        return DEPTH
-    return TILE if set(given.letters) <= set("BCYX") else TILE_OF_VOLUME
+        return DEFAULT_TILE_DEPTH
+    return DEFAULT_TILE_PX if set(input_.letters) <= set("BCYX") else DEFAULT_VOLUME_TILE_PX
 
 
-def _longest(size: Size, limit: int) -> int:
-    """The longest that is within the limit, or the least."""
-    return size.least + max(0, limit - size.least) // size.step * size.step if size.step else size.least
+def _default_overlap(tile: int, offset: int) -> int:
+    """The overlap for a model without a halo; none if the model itself omits the border."""
+    return 0 if offset < 0 else min(MAX_DEFAULT_OVERLAP_PX, tile // 8)
+
+
+def _default_alignment(tile: int, overlap: int) -> int:
+    """Multiples at which tiles of a fixed length start, where enough of the tile remains."""
+    multiple = DEFAULT_SIDE_MULTIPLE_PX
+    return multiple if tile % multiple == 0 and tile >= MIN_TILE_PER_DISCARDED * overlap + multiple else 1
+
+
+def _largest_length(size: Size, limit: int) -> int:
+    """The largest length within the limit, or else the minimum."""
+    return size.minimum + max(0, limit - size.minimum) // size.step * size.step if size.step else size.minimum
+
+
+def _check_overlap(tiling: AxisTiling, letter: str) -> None:
+    if tiling.max_tile - 2 * tiling.discarded < tiling.grid:
+        raise RecipeError(
+            f"overlaps of {tiling.discarded} leave none of {tiling.max_tile} pixels along {letter}",
+            f"increase {Hint('tile')} or reduce {Hint('overlap')}",
+        )

@@ -1,10 +1,12 @@
-"""Large images through a model that takes small ones: tiles with surroundings, of which the middle is kept.
+"""Apply a model to a large image in overlapping tiles, of which the central parts are kept.
 
-Tiles at the edge of an image end with it, so that the model sees that edge as it would if it took the image whole;
-with the step of the model between them, they then give what the whole would, if the overlap suffices. Pixels that are
-missing all the same, to a length that the model takes, are the image's own, mirrored with the outermost twice (numpy's
-"symmetric"): that can be done with every image, even one pixel; and where nuclei continue over the edge, a U-Net's
-probabilities for the outermost pixels are off by 0.015, against 0.026 with "reflect" and 0.061 with zeros.
+The outermost tiles end at the edges of the image, so that the model sees these edges as if it took the whole image. If
+tiles start at multiples of the model's step and overlap enough, the result is that of the whole image.
+
+Where an image is shorter than the model requires, it is extended by mirroring, with the outermost pixels repeated
+(NumPy's "symmetric" padding). This works for every image, even of one pixel. It also suits objects that continue beyond
+the edge: at the outermost pixels, the nucleus probabilities of a U-Net are off by 0.015, against 0.026 with "reflect"
+and 0.061 with zeros.
 """
 
 import itertools
@@ -17,193 +19,194 @@ from typing import Literal
 import numpy as np
 
 from imgpool.core.errors import FilterError
+from imgpool.core.hint import Hint
 from imgpool.core.model import Array
 
 
 @dataclass(frozen=True, slots=True)
-class Along:
-    """How a model takes one axis of space or time.
+class AxisTiling:
+    """How one axis of space or time is cut into tiles.
 
     Attributes
     ----------
-    least, step
-        Lengths that it takes: `least`, and any number of `step` more; a `step` of 0 fixes it.
-    limit
-        How long a tile may be, where it may have several lengths.
+    minimum, step
+        Lengths that the model takes: ``minimum + n × step``, n ≥ 0. A `step` of 0 fixes the length.
+    max_tile
+        Largest length of a tile, if the model takes several.
     overlap
-        Input pixels at each end that lack surroundings: what is computed of them is not kept where a neighbour's is.
+        Input pixels at each end of a tile whose results are discarded if a neighbouring tile has them too.
     scale
         Output pixels per input pixel.
     offset
-        Output pixels more than that, half of them at each end; negative where the output is smaller.
-    grid
-        Tiles of a fixed length begin at multiples of this: a model that halves its input computes by such a grid.
+        Output pixels in addition to that, half of them at each end; negative if the output is smaller.
+    alignment
+        Tiles of a fixed length start at multiples of this, for models that downsample their input.
     """
 
-    least: int
+    minimum: int
     step: int = 0
-    limit: int = 0
+    max_tile: int = 0
     overlap: int = 0
     scale: Fraction = Fraction(1)
     offset: int = 0
-    grid: int = 1
+    alignment: int = 1
 
     @property
-    def unit(self) -> int:
-        """Tiles begin at multiples of this; so output pixels, too, lie on one grid."""
-        return math.lcm(max(self.step, 1), self.scale.denominator, self.grid)
+    def grid(self) -> int:
+        """Tiles start at multiples of this, so that all output pixels lie on one grid too."""
+        return math.lcm(max(self.step, 1), self.scale.denominator, self.alignment)
 
     @property
-    def lost(self) -> int:
-        """Input pixels at each end of which there is no output."""
-        return _up(math.ceil(max(0, -self.offset) / 2 / self.scale), self.scale.denominator)
+    def border(self) -> int:
+        """Input pixels at each end for which the model computes no output."""
+        return _round_up(math.ceil(max(0, -self.offset) / 2 / self.scale), self.scale.denominator)
 
     @property
-    def reach(self) -> int:
-        """Input pixels at each end of a tile that are not kept."""
-        return self.lost + _up(self.overlap, self.scale.denominator)
+    def discarded(self) -> int:
+        """Input pixels at each end of a tile that contribute no result: `border` and `overlap`."""
+        return self.border + _round_up(self.overlap, self.scale.denominator)
 
     def output_length(self, length: int) -> int:
-        """Output pixels of an image so long; a part of a pixel counts as one."""
+        """Output pixels for an image of this length; fractional pixels are rounded up."""
         return math.ceil(length * self.scale)
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """One tile, along one axis.
+class TileRange:
+    """One tile along one axis.
 
     Attributes
     ----------
     start, length
-        Where it lies in the image; it may reach beyond either end.
-    keep
-        The part of the result that comes from it.
-    take
-        The same within the output of the tile.
+        The input pixels; the range may extend beyond either end of the image.
+    target
+        The part of the result that comes from this tile.
+    source
+        The same pixels in the output of the tile.
     """
 
     start: int
     length: int
-    keep: slice
-    take: slice
+    target: slice
+    source: slice
 
 
-Tile = Mapping[str, Piece]
+Tile = Mapping[str, TileRange]
+"""The range of a tile along each tiled axis, by the letter of the axis."""
 
 
-def split(length: int, along: Along) -> tuple[Piece, ...]:
-    """The pieces that make up an axis: they keep every output pixel once.
+def split_axis(length: int, tiling: AxisTiling) -> tuple[TileRange, ...]:
+    """Cut an axis into tiles that together yield every output pixel once.
 
-    Tiles lie as far apart as all others, and neighbours part in the middle of what they share.
+    Tiles start at about equal distances. Neighbouring tiles meet in the middle of their overlap.
 
     Raises
     ------
     FilterError
-        If a tile is all overlap.
+        If the overlap leaves nothing of a tile.
     """
-    whole, tile = _lengths(length + 2 * along.lost, along)
-    stride = (tile - 2 * along.reach) // along.unit * along.unit
-    if tile < whole and stride <= 0:
+    padded, tile = _lengths(length + 2 * tiling.border, tiling)
+    stride = (tile - 2 * tiling.discarded) // tiling.grid * tiling.grid
+    if tile < padded and stride <= 0:
         raise FilterError(
-            f"the model takes {tile} pixels at once, of which none is left between overlaps of {along.reach}",
-            "give a smaller overlap",
+            f"the model takes {tile} pixels at once, and overlaps of {tiling.discarded} leave none of them",
+            f"reduce {Hint('overlap')}",
         )
-    starts = _starts(whole - tile, stride, along.unit) if tile < whole else [0]
-    cuts = [_between(one, other, tile, along) for one, other in itertools.pairwise(starts)]
-    last = along.output_length(length)
-    edges = [0, *(min(cut, last) for cut in cuts), last]
-    pieces = []
+    starts = _starts(padded - tile, stride, tiling.grid) if tile < padded else [0]
+    seams = [_seam(start, following, tile, tiling) for start, following in itertools.pairwise(starts)]
+    last = tiling.output_length(length)
+    edges = [0, *(min(seam, last) for seam in seams), last]
+    ranges = []
     for start, (low, high) in zip(starts, itertools.pairwise(edges), strict=True):
-        origin = int(along.scale * (start - along.lost)) - along.offset // 2
-        pieces.append(Piece(start - along.lost, tile, slice(low, high), slice(low - origin, high - origin)))
-    return tuple(piece for piece in pieces if piece.keep.start < piece.keep.stop)
+        origin = int(tiling.scale * (start - tiling.border)) - tiling.offset // 2
+        ranges.append(TileRange(start - tiling.border, tile, slice(low, high), slice(low - origin, high - origin)))
+    return tuple(each for each in ranges if each.target.start < each.target.stop)
 
 
-def tiles_of(pieces: Mapping[str, Sequence[Piece]]) -> list[Tile]:
-    """Every tile, given the pieces along each axis, by its letter."""
-    return [dict(zip(pieces, parts, strict=True)) for parts in itertools.product(*pieces.values())]
+def combine_ranges(ranges: Mapping[str, Sequence[TileRange]]) -> list[Tile]:
+    """List all tiles, given their ranges along each axis."""
+    return [dict(zip(ranges, tile, strict=True)) for tile in itertools.product(*ranges.values())]
 
 
 def predict_tiles(
-    sample: Array, letters: str, tiles: Sequence[Tile], predict: Callable[[Array], Array], made: str
+    sample: Array, letters: str, tiles: Sequence[Tile], predict: Callable[[Array], Array], output_letters: str
 ) -> Array:
-    """Put together what a model makes of tiles; in which order they come does not matter.
+    """Apply a model to each tile and assemble the results; the order of the tiles does not matter.
 
     Parameters
     ----------
     sample
-        The image, processed.
+        The preprocessed image.
     letters
         Its axes.
     tiles
-        The parts of the image, one piece along each axis of space and time.
+        From `combine_ranges`; at least one.
     predict
-        The model: of one tile.
-    made
-        The axes of what it gives.
+        Computes the model's output for one tile.
+    output_letters
+        The axes of this output.
     """
     result: Array | None = None
     for tile in tiles:
-        output = predict(_cut(sample, letters, tile))
-        keep, take = (_indices(made, tile, part) for part in ("keep", "take"))
+        output = predict(_extract(sample, letters, tile))
+        target, source = (_indices(output_letters, tile, part) for part in ("target", "source"))
         if result is None:
-            result = np.empty(_shape(made, output, tiles), output.dtype)
-        result[keep] = output[take]
-    assert result is not None  # an image has a tile
+            result = np.empty(_result_shape(output_letters, output, tiles), output.dtype)
+        result[target] = output[source]
+    assert result is not None
     return result
 
 
-def _lengths(needed: int, along: Along) -> tuple[int, int]:
-    """How long the image is with what is missing to a length that tiles fill, and how long a tile is."""
-    if needed <= along.least:
-        return along.least, along.least
-    whole = along.least + _up(needed - along.least, along.unit)
-    if not along.step:
-        return whole, along.least
-    tile = along.least + max(0, along.limit - along.least) // along.step * along.step
-    return whole, min(whole, tile)
+def _lengths(needed: int, tiling: AxisTiling) -> tuple[int, int]:
+    """Length of the image, extended so that tiles fill it, and length of a tile."""
+    if needed <= tiling.minimum:
+        return tiling.minimum, tiling.minimum
+    padded = tiling.minimum + _round_up(needed - tiling.minimum, tiling.grid)
+    if not tiling.step:
+        return padded, tiling.minimum
+    tile = tiling.minimum + max(0, tiling.max_tile - tiling.minimum) // tiling.step * tiling.step
+    return padded, min(padded, tile)
 
 
-def _starts(last: int, stride: int, unit: int) -> list[int]:
-    """Where tiles begin, from 0 to the last: no more than a stride apart, and about evenly."""
+def _starts(last: int, stride: int, grid: int) -> list[int]:
+    """Starts of the tiles from 0 to `last`, at about equal distances of at most `stride`."""
     steps = -(-last // stride)
-    return [number * last // steps // unit * unit for number in range(steps + 1)]
+    return [number * last // steps // grid * grid for number in range(steps + 1)]
 
 
-def _between(one: int, other: int, tile: int, along: Along) -> int:
-    """The output pixel at which the second of two neighbours takes over, given where they start."""
-    middle = (other + one + tile) // 2
-    unit = along.scale.denominator
-    return int(along.scale * (middle // unit * unit - along.lost))
+def _seam(start: int, following: int, tile: int, tiling: AxisTiling) -> int:
+    """Output pixel at which the following tile takes over, given the starts of both."""
+    middle = (following + start + tile) // 2
+    unit = tiling.scale.denominator
+    return int(tiling.scale * (middle // unit * unit - tiling.border))
 
 
-def _cut(sample: Array, letters: str, tile: Tile) -> Array:
-    """One tile; what lies beyond the image is mirrored."""
+def _extract(sample: Array, letters: str, tile: Tile) -> Array:
+    """Cut out one tile; beyond the image, its pixels are mirrored."""
     for axis, letter in enumerate(letters):
-        piece = tile.get(letter)
-        if piece is None:
+        each = tile.get(letter)
+        if each is None:
             continue
         length = sample.shape[axis]
-        if piece.start >= 0 and piece.start + piece.length <= length:
-            sample = sample[(slice(None),) * axis + (slice(piece.start, piece.start + piece.length),)]
+        if each.start >= 0 and each.start + each.length <= length:
+            sample = sample[(slice(None),) * axis + (slice(each.start, each.start + each.length),)]
         else:
-            places = np.arange(piece.start, piece.start + piece.length) % (2 * length)
+            places = np.arange(each.start, each.start + each.length) % (2 * length)
             sample = sample.take(np.minimum(places, 2 * length - 1 - places), axis)
     return np.ascontiguousarray(sample)
 
 
-def _indices(letters: str, tile: Tile, part: Literal["keep", "take"]) -> tuple[slice, ...]:
+def _indices(letters: str, tile: Tile, part: Literal["target", "source"]) -> tuple[slice, ...]:
     return tuple(getattr(tile[letter], part) if letter in tile else slice(None) for letter in letters)
 
 
-def _shape(letters: str, output: Array, tiles: Sequence[Tile]) -> list[int]:
-    """The shape of the whole result, given the output of one tile."""
+def _result_shape(letters: str, output: Array, tiles: Sequence[Tile]) -> list[int]:
+    """Shape of the whole result, given the output of one tile."""
     return [
-        max(tile[letter].keep.stop for tile in tiles) if letter in tiles[0] else length
+        max(tile[letter].target.stop for tile in tiles) if letter in tiles[0] else length
         for letter, length in zip(letters, output.shape, strict=True)
     ]
 
 
-def _up(number: int, unit: int) -> int:
-    """The next multiple."""
-    return -(-number // unit) * unit
+def _round_up(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple

@@ -6,8 +6,8 @@ from typing import Any
 
 from imgpool.core.catalogue import RUNTIMES
 from imgpool.core.errors import RecipeError
-from imgpool.core.model import Model, ModelAxis, Operation, Size, Tensor
-from imgpool.models.check import Check, describe_built_in_models
+from imgpool.core.model import Model, ModelAxis, Operation, Size, SizeReference, Tensor, tensor_as_dict
+from imgpool.models.check import ModelCheck, TensorDifference, describe_built_in_models
 from imgpool.report.hints import with_options
 from imgpool.report.listing import format_table
 from imgpool.report.text import StyledLine, printable
@@ -41,29 +41,36 @@ def model_text(model: Model) -> str:
 def model_json(model: Model) -> dict[str, Any]:
     """Describe a model, its inputs and its outputs as plain JSON values."""
     tensors = {
-        "inputs": [_tensor_json(tensor) for tensor in model.inputs],
-        "outputs": [_tensor_json(tensor) for tensor in model.outputs],
+        "inputs": [tensor_as_dict(tensor) for tensor in model.inputs],
+        "outputs": [tensor_as_dict(tensor) for tensor in model.outputs],
     }
     return {**asdict(model), **tensors, "computed_by": _runtime(model)}
 
 
-def check_lines(check: Check) -> Iterator[StyledLine]:
+def check_lines(check: ModelCheck) -> Iterator[StyledLine]:
     """Return how much each output differs from the published one, and whether that is within the tolerance."""
     for each in check.differences:
-        reason = f" ({each.why})" if each.why else ""
+        reason = f" ({each.reason})" if each.reason else ""
         mark, style = ("✓", "green") if each.largest <= check.tolerance else ("✗", "red")
         text = f"{each.output}: largest difference {each.largest:.2g}{reason}, tolerance {check.tolerance:g}"
         yield StyledLine(f"{mark} {printable(with_options(text))}", style)
-    yield StyledLine(f"  loaded in {check.load_seconds:.2f} s, computed in {check.seconds:.2f} s")
+    yield StyledLine(f"  loaded in {check.load_seconds:.2f} s, computed in {check.predict_seconds:.2f} s")
 
 
-def check_json(check: Check) -> dict[str, Any]:
+def check_json(check: ModelCheck) -> dict[str, Any]:
     """Return the result of a test as plain JSON values; null for an infinite difference."""
-    differences = [
-        {**asdict(each), "largest": None if each.largest == float("inf") else each.largest}
-        for each in check.differences
-    ]
-    return {**asdict(check), "differences": differences, "passed": check.passed}
+    return {
+        "differences": [_difference_json(each) for each in check.differences],
+        "load_seconds": check.load_seconds,
+        "seconds": check.predict_seconds,
+        "tolerance": check.tolerance,
+        "passed": check.passed,
+    }
+
+
+def _difference_json(difference: TensorDifference) -> dict[str, Any]:
+    largest = None if difference.largest == float("inf") else difference.largest
+    return {"output": difference.output, "largest": largest, "why": difference.reason}
 
 
 def _facts_text(model: Model) -> str:
@@ -98,32 +105,24 @@ def _runtime(model: Model) -> str:
 def _tensor_text(role: str, tensor: Tensor, processing: str) -> str:
     rows = [[axis.letter, AXIS_NAMES[axis.letter], printable(_length(axis))] for axis in tensor.axes]
     rows += [[processing, "", describe_operation(operation)] for operation in tensor.operations]
-    rows += [["test data", "", printable(tensor.test)]] if tensor.test else []
+    rows += [["test data", "", printable(tensor.test_array)]] if tensor.test_array else []
     return f"{role} {printable(tensor.name)}: {tensor.dtype}, axes {tensor.letters}\n{_aligned(rows)}"
 
 
 def _length(axis: ModelAxis) -> str:
-    facts = [_size(axis)]
+    facts = [_size(axis.size)]
     facts += [f"{axis.halo} cropped at each end (halo)"] if axis.halo else []
-    facts += [f"{axis.scale:g} µm per pixel"] if axis.scale else []
-    facts += [", ".join(axis.names)] if axis.names else []
+    facts += [f"{axis.pixel_size:g} µm per pixel"] if axis.pixel_size else []
+    facts += [", ".join(axis.channel_names)] if axis.channel_names else []
     return ", ".join(facts)
 
 
-def _size(axis: ModelAxis) -> str:
-    size = axis.size
+def _size(size: Size | SizeReference) -> str:
     if isinstance(size, Size):
-        if not size.step:
-            return str(size.least)
-        return f"{size.least} or more" if size.step == 1 else f"{size.least} + n × {size.step}"
+        return f"{size.minimum} or more" if size.step == 1 else str(size)
     scale = "" if size.scale == 1 else f" × {size.scale:g}"
     offset = f" {size.offset:+g}" if size.offset else ""
     return f"same as {AXIS_NAMES[size.letter]} of {size.tensor}{scale}{offset}"
-
-
-def _tensor_json(tensor: Tensor) -> dict[str, Any]:
-    operations = [{"name": each.name, "parameters": dict(each.parameters)} for each in tensor.operations]
-    return {**asdict(tensor), "axes": [asdict(axis) for axis in tensor.axes], "operations": operations}
 
 
 def describe_operation(operation: Operation) -> str:

@@ -118,8 +118,8 @@ class RuntimeContract:
         with pytest.raises(RecipeError):
             runtime.test_array(model, "no such array.npy")
         for tensor in (*model.inputs, *model.outputs):
-            if tensor.test:
-                assert runtime.test_array(model, tensor.test).ndim == len(tensor.axes)
+            if tensor.test_array:
+                assert runtime.test_array(model, tensor.test_array).ndim == len(tensor.axes)
 
     def test_predictions_are_as_described(self, runtime: Runtime, package: str) -> None:
         """Every output by name, with the dtype and lengths declared; inputs unchanged; the same result twice."""
@@ -176,9 +176,9 @@ def expected_lengths(model: Model, axis: ModelAxis, inputs: dict[str, Array]) ->
     """The lengths that an axis of an output may have."""
     if isinstance(axis.size, Size):
         return (
-            range(axis.size.least, 2**31, axis.size.step)
+            range(axis.size.minimum, 2**31, axis.size.step)
             if axis.size.step
-            else range(axis.size.least, axis.size.least + 1)
+            else range(axis.size.minimum, axis.size.minimum + 1)
         )
     tensor = _tensor(model, axis.size.tensor)
     length = axis.size.length(inputs[tensor.name].shape[tensor.letters.index(axis.size.letter)])
@@ -187,7 +187,7 @@ def expected_lengths(model: Model, axis: ModelAxis, inputs: dict[str, Array]) ->
 
 def _smallest(model: Model, axis: ModelAxis) -> int:
     if isinstance(axis.size, Size):
-        return max(axis.size.least, 1)
+        return max(axis.size.minimum, 1)
     other = _tensor(model, axis.size.tensor)
     return axis.size.length(_smallest(model, other.axes[other.letters.index(axis.size.letter)]))
 

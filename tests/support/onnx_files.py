@@ -1,6 +1,6 @@
-"""Writes small ONNX files, and bioimage.io packages around them, byte by byte: without the package ``onnx``.
+"""Write small ONNX files and bioimage.io packages, byte by byte, without the package ``onnx``.
 
-An ONNX file is a protobuf message; the numbers of its fields are those of onnx.proto.
+An ONNX file is a protobuf message; field numbers are those of onnx.proto.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import numpy as np
 IR_VERSION, OPSET = 8, 17
 FLOAT, UINT8, INT64, BOOL, DOUBLE = 1, 2, 7, 9, 11
 ELEMENT = {"float32": FLOAT, "uint8": UINT8, "int64": INT64, "bool": BOOL, "float64": DOUBLE}
-NAMES = {"B": "batch", "C": "channel", "T": "time"}
+AXIS_IDS = {"B": "batch", "C": "channel", "T": "time"}
 
 
 def write_onnx(path, kind="identity", size=None, channels=1, axes="BCYX", *, scale=3.0):
@@ -25,10 +25,9 @@ def write_onnx(path, kind="identity", size=None, channels=1, axes="BCYX", *, sca
     kind
         "identity"; "double" (x × `scale`); "sigmoid"; "box3" and "box7", the mean of the 3 or 7 pixels along each
         space axis, with zeros beyond the edge; "valid7", the same without the edge (the output is 6 shorter);
-        "up2", each pixel twice along each space axis; "down2", the mean of two; "classes", the channels of the
+        "up2", each pixel repeated along each space axis; "down2", the mean of two; "classes", the channels of the
         input and their negatives; "mean", the mean of the channels; "pair", the input, and its negative as a second
-        output "n"; "mask" (x > 0, of bool); "shy", NaN below 0 (a square root); "broken", a graph that no runtime
-        loads.
+        output "n"; "mask" (x > 0, of bool); "sqrt", which is NaN below 0; "broken", a graph that does not load.
     size
         Fixed length of the space axes, or None for any.
     channels
@@ -42,20 +41,20 @@ def write_onnx(path, kind="identity", size=None, channels=1, axes="BCYX", *, sca
 
 
 def onnx_bytes(kind="identity", size=None, channels=1, axes="BCYX", scale=3.0):
-    """What `write_onnx` writes."""
+    """The content of the file that `write_onnx` writes."""
     space = sum(letter in "ZYX" for letter in axes)
     nodes, constants = _graph(kind, channels, space, scale)
     ends = {"classes": 2 * channels, "mean": 1}
-    given = [_dimension(letter, size, channels) for letter in axes]
-    made = [_dimension(letter, _output_size(kind, size), ends.get(kind, channels)) for letter in axes]
-    graph = b"".join(_field(1, node) for node in nodes) + _field(2, b"small")
-    graph += b"".join(_field(5, constant) for constant in constants)
-    graph += _field(11, _value("x", "float32", given))
-    graph += b"".join(_field(12, _value(name, _output_dtype(kind), made)) for name in _outputs(kind))
-    return _number(1, IR_VERSION) + _field(2, b"imgpool tests") + _field(7, graph) + _field(8, _number(2, OPSET))
+    input_shape = [_dimension(letter, size, channels) for letter in axes]
+    output_shape = [_dimension(letter, _output_size(kind, size), ends.get(kind, channels)) for letter in axes]
+    graph = b"".join(pb_bytes(1, node) for node in nodes) + pb_bytes(2, b"small")
+    graph += b"".join(pb_bytes(5, constant) for constant in constants)
+    graph += pb_bytes(11, pb_value("x", "float32", input_shape))
+    graph += b"".join(pb_bytes(12, pb_value(name, _output_dtype(kind), output_shape)) for name in _outputs(kind))
+    return pb_int(1, IR_VERSION) + pb_bytes(2, b"imgpool tests") + pb_bytes(7, graph) + pb_bytes(8, pb_int(2, OPSET))
 
 
-def write_package(  # noqa: PLR0913 - one keyword for each thing that a description says
+def write_package(  # noqa: PLR0913 - one keyword per field of the description
     path,
     kind="identity",
     size=None,
@@ -64,7 +63,7 @@ def write_package(  # noqa: PLR0913 - one keyword for each thing that a descript
     *,
     scale=3.0,
     step=1,
-    least=1,
+    minimum=1,
     halo=0,
     preprocessing=(),
     postprocessing=(),
@@ -73,35 +72,35 @@ def write_package(  # noqa: PLR0913 - one keyword for each thing that a descript
     tolerance=None,
     name="small model",
 ):
-    """Write a bioimage.io 0.5 package: a folder, or a zip where the path ends in ".zip".
+    """Write a bioimage.io 0.5 package: a folder, or a zip if the path ends in ".zip".
 
     Parameters
     ----------
     kind, size, channels, axes, scale
-        As `write_onnx` takes them.
-    step, least
-        Of lengths along the space axes, where `size` is None.
+        Same as for `write_onnx`.
+    step, minimum
+        Lengths of the space axes if `size` is None.
     halo
-        Of the output, along the space axes.
+        Halo of the output along the space axes.
     preprocessing, postprocessing
-        As they stand in the description: ``[{"id": "sigmoid"}]``.
+        Steps as in the description: ``[{"id": "sigmoid"}]``.
     channel_names
-        Of the output; or "channel0", "channel1", ….
+        Names of the output channels; by default "channel0", "channel1", ….
     test_length
-        Side of the test image; by default `size`, or `least` and some steps. Its output is what the model gives
-        without processing, so give no processing where it matters.
+        Side of the test image; by default `size`, or `minimum` and some steps. The published output is that of the
+        model without processing, so do not add processing if the output matters.
     """
     import yaml
 
     weights = onnx_bytes(kind, size, channels, axes, scale)
-    side = test_length or size or least + step * max(1, 16 // step)
+    side = test_length or size or minimum + step * max(1, 16 // step)
     shape = [1 if letter == "B" else channels if letter == "C" else side for letter in axes]
     values = np.random.default_rng(0).random(shape, np.float32)
     members = {"weights.onnx": weights, "in.npy": _npy(values), "out.npy": _npy(expected(kind, values, axes, scale))}
     ends = {"classes": 2 * channels, "mean": 1}.get(kind, channels)
     output_names = list(channel_names or [f"channel{number}" for number in range(ends)])
     input_names = [f"channel{number}" for number in range(channels)]
-    length = size or {"min": least, "step": step}
+    length = size or {"min": minimum, "step": step}
     input_axes = [_axis(letter, length, input_names) for letter in axes]
     output_axes = [_output_axis(letter, kind, halo, output_names) for letter in axes]
     description = {
@@ -132,7 +131,7 @@ def write_package(  # noqa: PLR0913 - one keyword for each thing that a descript
 
 
 def expected(kind, values, axes="BCYX", scale=3.0):
-    """What the model gives for an array, by numpy."""
+    """Compute the model's output for an array with NumPy."""
     space = [number for number, letter in enumerate(axes) if letter in "ZYX"]
     if kind in {"box3", "box7", "valid7"}:
         side = 3 if kind == "box3" else 7
@@ -158,7 +157,7 @@ def expected(kind, values, axes="BCYX", scale=3.0):
         "mean": lambda: values.mean(axes.index("C"), keepdims=True),
         "mask": lambda: values > 0,
         "pair": lambda: values,
-        "shy": lambda: np.sqrt(values),
+        "sqrt": lambda: np.sqrt(values),
         "broken": lambda: values,
     }
     return simple[kind]()
@@ -172,7 +171,7 @@ def _graph(kind, channels, space, scale):
         kernel = np.full((channels, 1, *[side] * space), side**-space, np.float32)
         pads = [0 if kind == "valid7" else side // 2] * 2 * space
         attributes = {"group": channels, "pads": pads, "kernel_shape": [side] * space, "strides": ones}
-        return [_node("Conv", ["x", "kernel"], attributes)], [_constant("kernel", kernel)]
+        return [pb_node("Conv", ["x", "kernel"], attributes)], [pb_constant("kernel", kernel)]
     if kind == "up2":
         scales = np.array([1, 1, *[2] * space], np.float32)
         attributes = {
@@ -180,18 +179,24 @@ def _graph(kind, channels, space, scale):
             "coordinate_transformation_mode": "asymmetric",
             "nearest_mode": "floor",
         }
-        return [_node("Resize", ["x", "", "scales"], attributes)], [_constant("scales", scales)]
+        return [pb_node("Resize", ["x", "", "scales"], attributes)], [pb_constant("scales", scales)]
     simple = {
-        "identity": lambda: ([_node("Identity", ["x"])], []),
-        "double": lambda: ([_node("Mul", ["x", "by"])], [_constant("by", np.array(scale, np.float32))]),
-        "sigmoid": lambda: ([_node("Sigmoid", ["x"])], []),
-        "down2": lambda: ([_node("AveragePool", ["x"], {"kernel_shape": [2] * space, "strides": [2] * space})], []),
-        "classes": lambda: ([_node("Neg", ["x"], output="n"), _node("Concat", ["x", "n"], {"axis": 1})], []),
-        "mean": lambda: ([_node("ReduceMean", ["x"], {"axes": [1], "keepdims": 1})], []),
-        "mask": lambda: ([_node("Greater", ["x", "zero"])], [_constant("zero", np.array(0, np.float32))]),
-        "pair": lambda: ([_node("Identity", ["x"]), _node("Neg", ["x"], output="n")], []),
-        "shy": lambda: ([_node("Sqrt", ["x"])], []),
-        "broken": lambda: ([_node("NoSuchThing", ["x"])], []),
+        "identity": lambda: ([pb_node("Identity", ["x"])], []),
+        "double": lambda: ([pb_node("Mul", ["x", "by"])], [pb_constant("by", np.array(scale, np.float32))]),
+        "sigmoid": lambda: ([pb_node("Sigmoid", ["x"])], []),
+        "down2": lambda: (
+            [pb_node("AveragePool", ["x"], {"kernel_shape": [2] * space, "strides": [2] * space})],
+            [],
+        ),
+        "classes": lambda: (
+            [pb_node("Neg", ["x"], output="n"), pb_node("Concat", ["x", "n"], {"axis": 1})],
+            [],
+        ),
+        "mean": lambda: ([pb_node("ReduceMean", ["x"], {"axes": [1], "keepdims": 1})], []),
+        "mask": lambda: ([pb_node("Greater", ["x", "zero"])], [pb_constant("zero", np.array(0, np.float32))]),
+        "pair": lambda: ([pb_node("Identity", ["x"]), pb_node("Neg", ["x"], output="n")], []),
+        "sqrt": lambda: ([pb_node("Sqrt", ["x"])], []),
+        "broken": lambda: ([pb_node("NoSuchThing", ["x"])], []),
     }
     return simple[kind]()
 
@@ -211,7 +216,7 @@ def _output_dtype(kind):
 
 
 def _dimension(letter, size, channels):
-    """A length, or a name for any; those of input and output have nothing to do with each other."""
+    """A length, or a name if it is free; names of input and output are unrelated."""
     return {"B": 1, "C": channels}.get(letter, size or f"n{letter}")
 
 
@@ -228,10 +233,10 @@ def _axis(letter, length, names):
 def _output_axis(letter, kind, halo, names):
     if letter in "BC":
         return _axis(letter, None, names)
-    identity = NAMES.get(letter, letter.lower())
+    identity = AXIS_IDS.get(letter, letter.lower())
     axis = _axis(letter, {"tensor_id": "x", "axis_id": identity}, names)
     if letter in "ZYX":
-        factor = {"up2": 0.5, "down2": 2.0}.get(kind)  # the size of a pixel, of which the axis' scale tells
+        factor = {"up2": 0.5, "down2": 2.0}.get(kind)  # relative pixel size
         axis |= {"scale": factor} if factor else {}
         axis |= {"halo": halo} if halo else {}
         if kind == "valid7":
@@ -273,7 +278,7 @@ def _sha256(content):
 
 
 def _varint(number):
-    """A protobuf number: seven bits a byte, the lowest first; negative ones as 64 bits."""
+    """Encode a protobuf number: seven bits per byte, the lowest first; negative numbers as 64 bits."""
     number %= 2**64
     parts = []
     while number > 0x7F:
@@ -282,40 +287,40 @@ def _varint(number):
     return bytes([*parts, number])
 
 
-def _number(field, value):
+def pb_int(field, value):
     return _varint(field << 3) + _varint(value)
 
 
-def _field(field, content):
-    """A field of bytes, a text or a message."""
+def pb_bytes(field, content):
+    """Encode a field that holds bytes, text or a message."""
     content = content.encode() if isinstance(content, str) else content
     return _varint(field << 3 | 2) + _varint(len(content)) + content
 
 
-def _node(operator, inputs, attributes=None, output="y"):
-    message = b"".join(_field(1, name) for name in inputs) + _field(2, output) + _field(4, operator)
-    return message + b"".join(_field(5, _attribute(*item)) for item in (attributes or {}).items())
+def pb_node(operator, inputs, attributes=None, output="y"):
+    message = b"".join(pb_bytes(1, name) for name in inputs) + pb_bytes(2, output) + pb_bytes(4, operator)
+    return message + b"".join(pb_bytes(5, _attribute(*item)) for item in (attributes or {}).items())
 
 
 def _attribute(name, value):
-    message = _field(1, name)
+    message = pb_bytes(1, name)
     if isinstance(value, str):
-        return message + _field(4, value) + _number(20, 3)
+        return message + pb_bytes(4, value) + pb_int(20, 3)
     if isinstance(value, float):
-        return message + _varint(2 << 3 | 5) + struct.pack("<f", value) + _number(20, 1)
+        return message + _varint(2 << 3 | 5) + struct.pack("<f", value) + pb_int(20, 1)
     if isinstance(value, int):
-        return message + _number(3, value) + _number(20, 2)
-    return message + b"".join(_number(8, each) for each in value) + _number(20, 7)
+        return message + pb_int(3, value) + pb_int(20, 2)
+    return message + b"".join(pb_int(8, each) for each in value) + pb_int(20, 7)
 
 
-def _constant(name, values):
-    message = b"".join(_number(1, length) for length in values.shape) + _number(2, ELEMENT[values.dtype.name])
-    return message + _field(8, name) + _field(9, values.tobytes())
+def pb_constant(name, values):
+    message = b"".join(pb_int(1, length) for length in values.shape) + pb_int(2, ELEMENT[values.dtype.name])
+    return message + pb_bytes(8, name) + pb_bytes(9, values.tobytes())
 
 
-def _value(name, dtype, lengths):
+def pb_value(name, dtype, lengths):
     dimensions = b"".join(
-        _field(1, _field(2, length) if isinstance(length, str) else _number(1, length)) for length in lengths
+        pb_bytes(1, pb_bytes(2, length) if isinstance(length, str) else pb_int(1, length)) for length in lengths
     )
-    tensor = _number(1, ELEMENT[dtype]) + _field(2, dimensions)
-    return _field(1, name) + _field(2, _field(1, tensor))
+    tensor = pb_int(1, ELEMENT[dtype]) + pb_bytes(2, dimensions)
+    return pb_bytes(1, name) + pb_bytes(2, pb_bytes(1, tensor))

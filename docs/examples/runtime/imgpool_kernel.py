@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from imgpool.plugins import Array, FilterError, Model, ModelAxis, RecipeError, Size, SizeOf, Tensor, WorkerError
+from imgpool.plugins import Array, FilterError, Model, ModelAxis, RecipeError, Size, SizeReference, Tensor, WorkerError
 
 HEADER = b"kernel\n"
 MAX_BYTES = 1_000_000
@@ -34,8 +34,8 @@ class KernelRuntime:
         rows, columns = _parse(content).shape
         digest = hashlib.sha256(content).hexdigest()
         y, x = (ModelAxis(letter, Size(1, 1)) for letter in "YX")
-        out_y = ModelAxis("Y", SizeOf("image", "Y"), halo=rows // 2)
-        out_x = ModelAxis("X", SizeOf("image", "X"), halo=columns // 2)
+        out_y = ModelAxis("Y", SizeReference("image", "Y"), halo=rows // 2)
+        out_x = ModelAxis("X", SizeReference("image", "X"), halo=columns // 2)
         return Model(
             path=os.path.abspath(path),
             name=os.path.splitext(os.path.basename(path))[0],

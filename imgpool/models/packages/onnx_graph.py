@@ -1,7 +1,7 @@
-"""What an ONNX file says of its inputs, outputs and outside data, read from its bytes; nothing is loaded.
+"""Inputs, outputs and external files of an ONNX file, read from its bytes without loading the model.
 
 ONNX files are protocol buffers (https://protobuf.dev/programming-guides/encoding/) of the messages in onnx.proto
-(https://github.com/onnx/onnx/blob/main/onnx/onnx.proto); only the few fields named here are looked at.
+(https://github.com/onnx/onnx/blob/main/onnx/onnx.proto). Only the few fields named here are read.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ DTYPES = {
     12: "uint32",
     13: "uint64",
 }
-"""numpy's names of onnx.TensorProto.DataType."""
+"""NumPy's names of onnx.TensorProto.DataType."""
 
 CHILDREN = {
     "model": {7: "graph", 25: "function"},
@@ -33,84 +33,89 @@ CHILDREN = {
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse tensor", 23: "sparse tensor"},
     "sparse tensor": {1: "tensor", 2: "tensor"},
 }
-"""Where tensors can be: the kind of message behind each field of a message."""
+"""Where tensors can occur: the kind of message in each numbered field of a message."""
 
-DEEPEST = 50
+MAX_NESTING = 50
+MAX_LENGTH = 1 << 32
 VARINT, FIXED_64, BYTES, FIXED_32 = 0, 1, 2, 5
 INITIALIZER, INPUT, OUTPUT = 5, 11, 12
 TENSOR_NAME, EXTERNAL_DATA = 8, 13
 
 Length = int | str
-"""Of an axis: fixed, or free, by its name; the name may be empty."""
+"""Length of an axis: a number if it is fixed, else a name, which may be empty."""
+
+Shape = tuple[Length, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
-    """One input or output; `shape` is None where the file does not say."""
+class GraphTensor:
+    """One input or output; `shape` is None if the file does not declare it."""
 
     name: str
     dtype: str
-    shape: tuple[Length, ...] | None
+    shape: Shape | None
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """The inputs and outputs in their order, and the names of the files that hold weights beside this one."""
+    """The inputs and outputs in order, and the names of the external files that hold weights."""
 
-    inputs: tuple[Value, ...]
-    outputs: tuple[Value, ...]
+    inputs: tuple[GraphTensor, ...]
+    outputs: tuple[GraphTensor, ...]
     external: tuple[str, ...]
 
 
 def read_graph(data: bytes) -> Graph:
-    """Look into an ONNX file.
+    """Read the inputs, outputs and external files of an ONNX file.
 
     Raises
     ------
     RecipeError
-        If it is none, is damaged, or takes or gives anything but tensors of numbers.
+        If it is not an ONNX file, is damaged, or has inputs or outputs that are not numeric tensors.
     """
     try:
-        return _graph(memoryview(data))
-    except (ValueError, IndexError, OverflowError) as error:
-        reason = "" if isinstance(error, IndexError) else f": {error}"
-        raise RecipeError(f"it is no ONNX file, or it is damaged{reason}", "export or download it again") from None
+        return _read_model(memoryview(data))
+    except (UnicodeDecodeError, IndexError, OverflowError):
+        reason = ""
+    except ValueError as error:
+        reason = f": {error}"
+    raise RecipeError(f"it is not an ONNX file, or it is damaged{reason}", "export or download the model again")
 
 
-def _graph(data: memoryview) -> Graph:
+def _read_model(data: memoryview) -> Graph:
     graphs = _messages(data, 7)
     if len(graphs) != 1:
         raise ValueError(f"{len(graphs)} graphs")
     weights = {_text(each, TENSOR_NAME) for each in _messages(graphs[0], INITIALIZER)}
     inputs = [each for each in _messages(graphs[0], INPUT) if _text(each, 1) not in weights]
     return Graph(
-        tuple(map(_value, inputs)),
-        tuple(map(_value, _messages(graphs[0], OUTPUT))),
-        tuple(sorted(set(_locations(data, "model", 0)))),
+        tuple(map(_read_tensor, inputs)),
+        tuple(map(_read_tensor, _messages(graphs[0], OUTPUT))),
+        tuple(sorted(set(_external_files(data, "model", 0)))),
     )
 
 
-def _value(message: memoryview) -> Value:
+def _read_tensor(message: memoryview) -> GraphTensor:
     name = _text(message, 1)
     kinds = _messages(message, 2)
     tensors = _messages(kinds[-1], 1) if kinds else []
     if not tensors:
-        raise RecipeError(f"its {name!r} is no tensor", "export it with plain tensors as inputs and outputs")
+        raise RecipeError(f"its {name!r} is not a tensor", "export it with plain tensors as inputs and outputs")
     code = _number(tensors[-1], 1)
     if code not in DTYPES:
-        raise RecipeError(f"its {name!r} holds values of ONNX type {code}", "export it with float32")
+        raise RecipeError(f"its {name!r} has the unsupported ONNX type {code}", "export it with float32")
     shapes = _messages(tensors[-1], 2)
-    return Value(name, DTYPES[code], tuple(map(_length, _messages(shapes[-1], 1))) if shapes else None)
+    return GraphTensor(name, DTYPES[code], tuple(map(_read_length, _messages(shapes[-1], 1))) if shapes else None)
 
 
-def _length(message: memoryview) -> Length:
+def _read_length(message: memoryview) -> Length:
     value = _number(message, 1)
-    return value if 0 < value < 1 << 32 else _text(message, 2)
+    return value if 0 < value < MAX_LENGTH else _text(message, 2)
 
 
-def _locations(data: memoryview, kind: str, depth: int) -> Iterator[str]:
-    """The outside files of every tensor within a message."""
-    if depth > DEEPEST:
+def _external_files(data: memoryview, kind: str, depth: int) -> Iterator[str]:
+    """Names of the external files of all tensors in a message."""
+    if depth > MAX_NESTING:
         raise ValueError("nested too deeply")
     if kind == "tensor":
         entries = _messages(data, EXTERNAL_DATA)
@@ -119,7 +124,7 @@ def _locations(data: memoryview, kind: str, depth: int) -> Iterator[str]:
     for number, value in _fields(data):
         child = CHILDREN[kind].get(number)
         if child and isinstance(value, memoryview):
-            yield from _locations(value, child, depth + 1)
+            yield from _external_files(value, child, depth + 1)
 
 
 def _messages(data: memoryview, number: int) -> list[memoryview]:
@@ -137,33 +142,38 @@ def _number(data: memoryview, number: int) -> int:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """The number and value of each field of a message; numbers of fixed width come as 0, none is needed."""
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        wire = key & 7
-        if wire == VARINT:
-            value, at = _varint(data, at)
-            yield key >> 3, value
+    """Number and value of each field of a message; fixed-width numbers are not needed and given as 0."""
+    position = 0
+    while position < len(data):
+        key, position = _varint(data, position)
+        number, wire_type = key >> 3, key & 7
+        if wire_type == VARINT:
+            value, position = _varint(data, position)
+            yield number, value
             continue
-        if wire == BYTES:
-            length, at = _varint(data, at)
-        elif wire in {FIXED_32, FIXED_64}:
-            length = 4 if wire == FIXED_32 else 8
-        else:
-            raise ValueError("not a protocol buffer")
-        if length > len(data) - at:
-            raise ValueError("it is cut off")
-        yield key >> 3, data[at : at + length] if wire == BYTES else 0
-        at += length
+        length, position = _field_length(data, position, wire_type)
+        if length > len(data) - position:
+            raise ValueError("it is truncated")
+        yield number, data[position : position + length] if wire_type == BYTES else 0
+        position += length
 
 
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
+def _field_length(data: memoryview, position: int, wire_type: int) -> tuple[int, int]:
+    """Length of a field in bytes, and where it starts."""
+    if wire_type == BYTES:
+        return _varint(data, position)
+    if wire_type in {FIXED_32, FIXED_64}:
+        return 4 if wire_type == FIXED_32 else 8, position
+    raise ValueError("not a protocol buffer")
+
+
+def _varint(data: memoryview, position: int) -> tuple[int, int]:
+    """A number of variable length, and the position after it."""
     value = 0
     for shift in range(0, 70, 7):
-        byte = data[at]
-        at += 1
+        byte = data[position]
+        position += 1
         value |= (byte & 127) << shift
         if not byte & 128:
-            return value, at
+            return value, position
     raise ValueError("not a protocol buffer")

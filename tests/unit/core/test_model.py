@@ -1,4 +1,4 @@
-"""Lengths of axes, and models by name."""
+"""Lengths of axes, and references to models by name or path."""
 
 import os
 import pickle
@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from imgpool.core import model as model_module
-from imgpool.core.model import ModelReference, Size, SizeOf, built_in_models
+from imgpool.core.model import ModelReference, Size, SizeReference, built_in_models
 from imgpool.core.parameters import canonical
 
 
@@ -18,57 +18,57 @@ from imgpool.core.parameters import canonical
         (Size(1, 1), {1, 2, 17}, {0}),
     ],
 )
-def test_a_size_knows_which_lengths_fit(size, fitting, others):
+def test_size_fits_its_lengths_only(size, fitting, others):
     assert all(map(size.fits, fitting))
     assert not any(map(size.fits, others))
 
 
 @pytest.mark.parametrize("parts", [3, 7, 49, 98, 1000])
-def test_a_length_that_follows_another_is_not_off_by_rounding(parts):
-    assert SizeOf("x", "Y", 1 / parts).length(parts) == 1
-    assert SizeOf("x", "Y", 1 / parts).length(2 * parts - 1) == 1
-    assert SizeOf("x", "Y", 2.0, -6).length(parts) == 2 * parts - 6
+def test_relative_length_has_no_rounding_error(parts):
+    assert SizeReference("x", "Y", 1 / parts).length(parts) == 1
+    assert SizeReference("x", "Y", 1 / parts).length(2 * parts - 1) == 1
+    assert SizeReference("x", "Y", 2.0, -6).length(parts) == 2 * parts - 6
 
 
 @pytest.fixture
-def models(tmp_path, monkeypatch):
-    folder = tmp_path / "box"
+def built_in(tmp_path, monkeypatch):
+    folder = tmp_path / "built_in"
     for name in ("denoise", "nuclei", "__pycache__", ".hidden"):
         (folder / name).mkdir(parents=True)
     (folder / "README.md").touch()
-    monkeypatch.setattr(model_module, "BUILT_IN", str(folder))
+    monkeypatch.setattr(model_module, "BUILT_IN_FOLDER", str(folder))
     monkeypatch.chdir(tmp_path)
     return folder
 
 
-def test_the_box_holds_the_folders_in_it(models):
-    assert built_in_models() == {"denoise": str(models / "denoise"), "nuclei": str(models / "nuclei")}
+def test_built_in_models_are_the_folders(built_in):
+    assert built_in_models() == {"denoise": str(built_in / "denoise"), "nuclei": str(built_in / "nuclei")}
 
 
-def test_an_empty_box_is_no_error(models, monkeypatch):
-    monkeypatch.setattr(model_module, "BUILT_IN", str(models / "nowhere"))
+def test_missing_folder_means_no_built_in_models(built_in, monkeypatch):
+    monkeypatch.setattr(model_module, "BUILT_IN_FOLDER", str(built_in / "nowhere"))
     assert built_in_models() == {}
 
 
-def test_a_name_of_the_box_means_the_same_everywhere(models, monkeypatch):
+def test_name_does_not_depend_on_the_working_directory(built_in, monkeypatch):
     reference = ModelReference.parse("denoise")
-    assert reference.path == str(models / "denoise")
+    assert reference.path == str(built_in / "denoise")
     monkeypatch.chdir("/")
     assert str(reference) == "denoise"
     assert ModelReference.parse(str(reference)) == reference
     assert pickle.loads(pickle.dumps(reference)) == reference
 
 
-def test_a_path_is_told_from_a_name(models, tmp_path):
+def test_path_with_a_dot_is_not_a_name(built_in, tmp_path):
     (tmp_path / "denoise").mkdir()
-    assert ModelReference.parse("denoise").path == str(models / "denoise")
+    assert ModelReference.parse("denoise").path == str(built_in / "denoise")
     own = ModelReference.parse("./denoise")
     assert own.path == str(tmp_path / "denoise")
     assert str(own) == str(tmp_path / "denoise")
 
 
-@pytest.mark.usefixtures("models")
-def test_a_recipe_stores_the_name_or_the_whole_path(tmp_path):
+@pytest.mark.usefixtures("built_in")
+def test_recipe_stores_the_name_or_the_absolute_path(tmp_path):
     def filter_(_image, *, path: ModelReference):
         return path
 
@@ -77,7 +77,7 @@ def test_a_recipe_stores_the_name_or_the_whole_path(tmp_path):
     assert canonical(filter_, "model", {"path": "unet.onnx"}) == {"path": os.path.join(tmp_path, "unet.onnx")}
 
 
-@pytest.mark.usefixtures("models")
-def test_an_unknown_name_is_refused_with_those_that_are_known():
-    with pytest.raises(ValueError, match=r"there is no .*denoize \(the box holds denoise, nuclei\)"):
+@pytest.mark.usefixtures("built_in")
+def test_unknown_name_is_refused_with_a_list_of_models():
+    with pytest.raises(ValueError, match=r"there is no .*denoize \(built-in models: denoise, nuclei\)"):
         ModelReference.parse("denoize")

@@ -1,4 +1,4 @@
-"""How a model is run is worked out from what its package says, and what cannot be run is refused by name."""
+"""Plans: tiles and overlaps follow from the package, and unusable models are refused."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -6,118 +6,120 @@ from fractions import Fraction
 import pytest
 
 from imgpool.core.errors import RecipeError
-from imgpool.core.model import Model, ModelAxis, Size, SizeOf, Tensor
-from imgpool.models import plan as _model_plan
-from imgpool.models.plan import make_plan
+from imgpool.core.model import Model, ModelAxis, Size, SizeReference, Tensor
+from imgpool.models.plan import plan_model
 
-
-class Path:
-    path = "/models/m.zip"
-
-
+PATH = "/models/m.zip"
 FREE = Size(16, 16)
 
 
-def follow(letter, **rule):
-    return SizeOf("x", letter, **rule)
+def same_as(letter, **relation):
+    return SizeReference("x", letter, **relation)
 
 
 def tensor(name, letters="BCYX", **axes):
-    """A tensor of axes that may be of any length, or are given as keywords."""
+    """A tensor whose axes are free, or given as keywords."""
     sizes = {"B": ModelAxis("B", Size(1, 1)), "C": ModelAxis("C", Size(1))}
     return Tensor(name, tuple(axes.get(letter) or sizes.get(letter) or ModelAxis(letter, FREE) for letter in letters))
 
 
-def output(letters="BCYX", halo=0, **rule):
-    axes = {letter: ModelAxis(letter, follow(letter, **rule), halo) for letter in letters if letter in "TZYX"}
+def output_tensor(letters="BCYX", halo=0, **relation):
+    axes = {letter: ModelAxis(letter, same_as(letter, **relation), halo) for letter in letters if letter in "TZYX"}
     return tensor("y", letters, **axes)
 
 
-def plan_of(monkeypatch, given, made, model_format="bioimage.io 0.5.4", **parameters):
-    model = Model(Path.path, "m", model_format, "onnx", "w", "0", "0", given, made)
-    monkeypatch.setattr(_model_plan, "describe", lambda _path: model)
-    return make_plan({"path": Path, "output": None, "tile": None, "overlap": None, **parameters})
+def plan(inputs, outputs, model_format="bioimage.io 0.5.4", **request):
+    return plan_model(Model(PATH, "m", model_format, "onnx", "w", "0", "0", inputs, outputs), **request)
 
 
-def along_y(monkeypatch, given, made, **more):
-    return plan_of(monkeypatch, (given,), (made,), **more).along["Y"]
+def tiling_of_y(input_, output, **request):
+    return plan((input_,), (output,), **request).tilings["Y"]
 
 
-def test_lengths_are_those_of_the_package(monkeypatch):
-    along = along_y(monkeypatch, tensor("x"), output(halo=20))
-    assert (along.least, along.step, along.limit, along.overlap) == (16, 16, 512, 20)
+def test_lengths_are_those_of_the_package():
+    tiling = tiling_of_y(tensor("x"), output_tensor(halo=20))
+    assert (tiling.minimum, tiling.step, tiling.max_tile, tiling.overlap) == (16, 16, 512, 20)
     fixed = ModelAxis("Y", Size(512))
-    along = along_y(monkeypatch, tensor("x", Y=fixed), output(halo=32))
-    assert (along.least, along.step, along.overlap, along.grid) == (512, 0, 32, 32)
+    tiling = tiling_of_y(tensor("x", Y=fixed), output_tensor(halo=32))
+    assert (tiling.minimum, tiling.step, tiling.overlap, tiling.alignment) == (512, 0, 32, 32)
 
 
-def test_tiles_grow_with_what_they_lose(monkeypatch):
-    assert along_y(monkeypatch, tensor("x"), output(halo=200)).limit == 800
+def test_tiles_grow_with_a_large_halo():
+    assert tiling_of_y(tensor("x"), output_tensor(halo=200)).max_tile == 800
 
 
-def test_volumes_go_in_smaller_tiles(monkeypatch):
-    plan = plan_of(monkeypatch, (tensor("x", "BCZYX"),), (output("BCZYX", halo=8),))
-    assert {letter: along.limit for letter, along in plan.along.items()} == {"Z": 32, "Y": 128, "X": 128}
+def test_volumes_have_smaller_tiles():
+    tilings = plan((tensor("x", "BCZYX"),), (output_tensor("BCZYX", halo=8),)).tilings
+    assert {letter: tiling.max_tile for letter, tiling in tilings.items()} == {"Z": 32, "Y": 128, "X": 128}
 
 
-def test_a_halo_counts_output_pixels(monkeypatch):
-    along = along_y(monkeypatch, tensor("x"), output(halo=10, scale=2.0))
-    assert (along.scale, along.overlap) == (2, 5)
-    along = along_y(monkeypatch, tensor("x"), output(halo=10, scale=0.25))
-    assert (along.scale, along.overlap) == (Fraction(1, 4), 40)
+def test_halo_is_in_output_pixels():
+    tiling = tiling_of_y(tensor("x"), output_tensor(halo=10, scale=2.0))
+    assert (tiling.scale, tiling.overlap) == (2, 5)
+    tiling = tiling_of_y(tensor("x"), output_tensor(halo=10, scale=0.25))
+    assert (tiling.scale, tiling.overlap) == (Fraction(1, 4), 40)
 
 
-def test_without_a_halo_an_eighth_is_lost_or_32_pixels(monkeypatch):
-    assert along_y(monkeypatch, tensor("x"), output()).overlap == 32
-    assert along_y(monkeypatch, tensor("x", Y=ModelAxis("Y", Size(64))), output()).overlap == 8
-    assert along_y(monkeypatch, tensor("x"), output(offset=-40)).overlap == 0, "nor is it where the output is smaller"
+def test_default_overlap_is_an_eighth_of_the_tile_up_to_32():
+    assert tiling_of_y(tensor("x"), output_tensor()).overlap == 32
+    assert tiling_of_y(tensor("x", Y=ModelAxis("Y", Size(64))), output_tensor()).overlap == 8
 
 
-def test_lengths_make_whole_output_pixels(monkeypatch):
+def test_default_overlap_is_0_if_the_model_omits_its_border():
+    assert tiling_of_y(tensor("x"), output_tensor(offset=-40)).overlap == 0
+
+
+def test_tile_and_overlap_can_be_requested():
+    tiling = tiling_of_y(tensor("x"), output_tensor(halo=20), tile=64, overlap=3)
+    assert (tiling.minimum, tiling.max_tile, tiling.overlap) == (64, 64, 3)
+
+
+def test_lengths_yield_whole_output_pixels():
     any_length = ModelAxis("Y", Size(1, 1))
-    along = along_y(monkeypatch, tensor("x", Y=any_length), output(scale=0.25))
-    assert (along.least, along.step) == (4, 4)
-    along = along_y(monkeypatch, tensor("x", Y=ModelAxis("Y", Size(5, 3))), output(scale=1.5))
-    assert (along.least, along.step) == (8, 6)
-    along = along_y(monkeypatch, tensor("x"), output(offset=-32))
-    assert (along.least, along.step) == (48, 16), "of 32 nothing is left"
+    tiling = tiling_of_y(tensor("x", Y=any_length), output_tensor(scale=0.25))
+    assert (tiling.minimum, tiling.step) == (4, 4)
+    tiling = tiling_of_y(tensor("x", Y=ModelAxis("Y", Size(5, 3))), output_tensor(scale=1.5))
+    assert (tiling.minimum, tiling.step) == (8, 6)
+    tiling = tiling_of_y(tensor("x"), output_tensor(offset=-32))
+    assert (tiling.minimum, tiling.step) == (48, 16), "32 input pixels yield no output"
 
 
-def test_what_a_fixed_output_is_to_a_fixed_input(monkeypatch):
-    def relation(given, made):
-        fixed = replace(output(), axes=(*output().axes[:2], ModelAxis("Y", Size(made)), output().axes[3]))
-        along = along_y(monkeypatch, tensor("x", Y=ModelAxis("Y", Size(given))), fixed)
-        return along.scale, along.offset
-
-    assert relation(256, 256) == (1, 0)
-    assert relation(256, 512) == (2, 0)
-    assert relation(256, 64) == (Fraction(1, 4), 0)
-    assert relation(572, 388) == (1, -184)
-
-
-def test_a_file_without_a_description_is_given_multiples_of_32(monkeypatch):
-    any_length = {letter: ModelAxis(letter, Size(1, 1)) for letter in "YX"}
-    along = along_y(monkeypatch, tensor("x", **any_length), output(), model_format="ONNX")
-    assert (along.least, along.step) == (32, 32)
-
-
-@pytest.mark.parametrize(("given", "made", "words"), [
-    ([tensor("x"), tensor("mask")], output(), "takes 2 images at once"),
-    ([tensor("x", B=ModelAxis("B", Size(4)))], output(), "takes 4 images at once"),
-    ([tensor("x", C=ModelAxis("C", follow("Y")))], output(), "the length of C"),
-    ([tensor("x", "BC")], tensor("y", "BC"), "no Y and X"),
-    ([tensor("x")], tensor("y", "BC"), "its output 'y' has the axes BC, its input BCYX"),
-    ([tensor("x", "BCZYX")], output(), "has the axes BCYX, its input BCZYX"),
-    ([tensor("x")], output(offset=-3), "-3 longer"),
-    ([tensor("x")], output(scale=0.0), "0 times"),
-    ([tensor("x")], tensor("y", Y=ModelAxis("Y", Size(512)), X=ModelAxis("X", follow("X"))), "512 long, whatever"),
-    ([tensor("x")], tensor("y", Y=ModelAxis("Y", follow("X")), X=ModelAxis("X", follow("X"))), "does not follow"),
-    ([tensor("x", Y=ModelAxis("Y", Size(33)))], output(scale=0.5), "of 33 pixels it makes 16.5"),
-    ([tensor("x", X=ModelAxis("X", follow("Y", scale=2.0)))], output(), "follows from Y"),
+@pytest.mark.parametrize(("input_length", "output_length", "scale", "offset"), [
+    (256, 256, 1, 0),
+    (256, 512, 2, 0),
+    (256, 64, Fraction(1, 4), 0),
+    (572, 388, 1, -184),
 ])  # fmt: skip
-def test_what_cannot_be_run_is_refused_by_name(monkeypatch, given, made, words):
+def test_fixed_lengths_give_scale_and_offset(input_length, output_length, scale, offset):
+    axes = output_tensor().axes
+    fixed = replace(output_tensor(), axes=(*axes[:2], ModelAxis("Y", Size(output_length)), axes[3]))
+    tiling = tiling_of_y(tensor("x", Y=ModelAxis("Y", Size(input_length))), fixed)
+    assert (tiling.scale, tiling.offset) == (scale, offset)
+
+
+def test_bare_onnx_file_gets_sides_of_multiples_of_32():
+    any_length = {letter: ModelAxis(letter, Size(1, 1)) for letter in "YX"}
+    tiling = tiling_of_y(tensor("x", **any_length), output_tensor(), model_format="ONNX")
+    assert (tiling.minimum, tiling.step) == (32, 32)
+
+
+@pytest.mark.parametrize(("inputs", "output", "words"), [
+    ([tensor("x"), tensor("mask")], output_tensor(), "takes 2 images at once"),
+    ([tensor("x", B=ModelAxis("B", Size(4)))], output_tensor(), "takes 4 images at once"),
+    ([tensor("x", C=ModelAxis("C", same_as("Y")))], output_tensor(), "the length of C"),
+    ([tensor("x", "BC")], tensor("y", "BC"), "without Y and X"),
+    ([tensor("x")], tensor("y", "BC"), "its output 'y' has the axes BC, but its input BCYX"),
+    ([tensor("x", "BCZYX")], output_tensor(), "has the axes BCYX, but its input BCZYX"),
+    ([tensor("x")], output_tensor(offset=-3), "-3 longer"),
+    ([tensor("x")], output_tensor(scale=0.0), "0 times"),
+    ([tensor("x")], tensor("y", Y=ModelAxis("Y", Size(512)), X=ModelAxis("X", same_as("X"))), "512 long for every"),
+    ([tensor("x")], tensor("y", Y=ModelAxis("Y", same_as("X")), X=ModelAxis("X", same_as("X"))), "does not depend on"),
+    ([tensor("x", Y=ModelAxis("Y", Size(33)))], output_tensor(scale=0.5), "turns 33 pixels into 16.5"),
+    ([tensor("x", X=ModelAxis("X", same_as("Y", scale=2.0)))], output_tensor(), "depends on Y"),
+])  # fmt: skip
+def test_unusable_model_is_refused_with_its_path(inputs, output, words):
     with pytest.raises(RecipeError) as refusal:
-        plan_of(monkeypatch, tuple(given), (made,))
-    assert refusal.value.message.startswith(f"the model {Path.path}: ")
+        plan(tuple(inputs), (output,))
+    assert refusal.value.message.startswith(f"the model {PATH}: ")
     assert words in refusal.value.message
     assert refusal.value.hint

@@ -1,12 +1,12 @@
-"""What is done before and after a model: each operation as the specification of bioimage.io words it."""
+"""Pre- and postprocessing: each operation computes what the bioimage.io specification says."""
 
 import numpy as np
 import pytest
 
 from imgpool.core.model import Operation
-from imgpool.models.processing import OPERATIONS, convert, dtype_after, process
+from imgpool.models.processing import OPERATORS, apply_operations, convert, dtype_after
 
-EVERY = {
+PARAMETERS = {
     "binarize": {"threshold": 0.5},
     "clip": {"min": 0.2, "max": 0.8},
     "ensure_dtype": {"dtype": "uint16"},
@@ -21,7 +21,7 @@ EVERY = {
 
 
 def apply(name, values, letters="CYX", references=None, **parameters):
-    return process([Operation(name, parameters)], values.copy(), letters, references or {})
+    return apply_operations([Operation(name, parameters)], values.copy(), letters, references or {})
 
 
 @pytest.fixture
@@ -29,31 +29,31 @@ def values():
     return np.random.default_rng(0).normal(100, 20, (2, 30, 40)).astype(np.float32)
 
 
-def test_every_operation_is_tried():
-    assert set(EVERY) == set(OPERATIONS)
+def test_every_operation_is_tested():
+    assert set(PARAMETERS) == set(OPERATORS)
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", PARAMETERS)
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
-def test_the_dtype_declared_is_the_real_one(name, dtype):
+def test_dtype_after_is_the_dtype_of_the_result(name, dtype):
     array = np.arange(24).reshape(2, 3, 4).astype(dtype)
-    operation = Operation(name, EVERY[name])
-    result = process([operation], array.copy(), "CYX", {"raw": (array, "CYX")})
+    operation = Operation(name, PARAMETERS[name])
+    result = apply_operations([operation], array.copy(), "CYX", {"raw": (array, "CYX")})
     assert result.dtype == dtype_after([operation], np.dtype(dtype))
     assert result.shape == array.shape
 
 
 def test_zero_mean_unit_variance(values):
     result = apply("zero_mean_unit_variance", values, axes="YX", eps=1e-6)
-    for channel, made in zip(values.astype(np.float64), result, strict=True):
-        assert np.allclose(made, (channel - channel.mean()) / (channel.std() + 1e-6), rtol=0, atol=1e-6)
+    for channel, output in zip(values.astype(np.float64), result, strict=True):
+        assert np.allclose(output, (channel - channel.mean()) / (channel.std() + 1e-6), rtol=0, atol=1e-6)
     together = apply("zero_mean_unit_variance", values, eps=1e-6)
     wide = values.astype(np.float64)
     assert np.allclose(together, (wide - wide.mean()) / (wide.std() + 1e-6), rtol=0, atol=1e-6)
 
 
-def test_a_small_spread_far_from_zero_keeps_its_digits():
-    """In 32 bits the sum of a million values, or of their squares, is off by far more than the spread."""
+def test_small_spread_far_from_zero_is_precise():
+    """In 32 bits, the sum of a million values, or of their squares, is off by far more than the spread."""
     values = (60_000 + np.random.default_rng(0).integers(0, 3, (1, 1000, 1000))).astype(np.float32)
     result = apply("zero_mean_unit_variance", values, eps=1e-6)
     wide = values.astype(np.float64)
@@ -62,36 +62,36 @@ def test_a_small_spread_far_from_zero_keeps_its_digits():
 
 @pytest.mark.parametrize("level", [0, 0.1, 40_000, 2**32 - 1])
 @pytest.mark.parametrize("name", ["zero_mean_unit_variance", "scale_range"])
-def test_a_constant_image_becomes_zero_and_not_nan(name, level):
+def test_constant_image_becomes_zero_not_nan(name, level):
     values = np.full((1, 50, 50), level, np.float32)
-    assert not apply(name, values, **EVERY[name]).any()
+    assert not apply(name, values, **PARAMETERS[name]).any()
 
 
 def test_scale_range(values):
     result = apply("scale_range", values, axes="YX", min_percentile=1.0, max_percentile=99.8, eps=1e-3)
-    for channel, made in zip(values.astype(np.float64), result, strict=True):
+    for channel, output in zip(values.astype(np.float64), result, strict=True):
         low, high = np.percentile(channel, [1, 99.8])
-        assert np.allclose(made, (channel - low) / (high - low + 1e-3), rtol=0, atol=1e-6)
+        assert np.allclose(output, (channel - low) / (high - low + 1e-3), rtol=0, atol=1e-6)
 
 
-def test_scale_range_by_another_tensor(values):
+def test_scale_range_of_a_reference_tensor(values):
     raw = np.random.default_rng(1).normal(10, 2, (30, 40))
     low, high = np.percentile(raw, [0, 100])
-    given = {"axes": "YX", "reference_tensor": "raw", "min_percentile": 0.0, "max_percentile": 100.0, "eps": 1e-6}
-    result = apply("scale_range", values, references={"raw": (raw, "YX")}, **given)
+    parameters = {"axes": "YX", "reference_tensor": "raw", "min_percentile": 0.0, "max_percentile": 100.0, "eps": 1e-6}
+    result = apply("scale_range", values, references={"raw": (raw, "YX")}, **parameters)
     assert np.allclose(result, (values - low) / (high - low + 1e-6), rtol=1e-6)
 
 
-def test_scale_mean_variance_gives_the_mean_and_spread_of_another_tensor(values):
+def test_scale_mean_variance_matches_the_reference(values):
     raw = np.random.default_rng(1).normal(10, 2, (30, 40, 2)).astype(np.float32)  # its axes in another order
-    given = {"axes": "YX", "reference_tensor": "raw", "eps": 1e-6}
-    result = apply("scale_mean_variance", values, references={"raw": (raw, "YXC")}, **given).astype(np.float64)
+    parameters = {"axes": "YX", "reference_tensor": "raw", "eps": 1e-6}
+    result = apply("scale_mean_variance", values, references={"raw": (raw, "YXC")}, **parameters).astype(np.float64)
     assert result.mean((1, 2)) == pytest.approx(raw.mean((0, 1), dtype=np.float64), abs=1e-5)
     assert result.std((1, 2)) == pytest.approx(raw.std((0, 1), dtype=np.float64), abs=1e-5)
     assert np.corrcoef(result[0].ravel(), values[0].ravel())[0, 1] == pytest.approx(1)
 
 
-def test_fixed_values_for_each_channel(values):
+def test_fixed_values_per_channel(values):
     result = apply("fixed_zero_mean_unit_variance", values, mean=(90.0, 110.0), std=(10.0, 20.0), axis="C")
     assert np.allclose(result[0], (values[0] - 90) / 10, atol=1e-6)
     assert np.allclose(result[1], (values[1] - 110) / 20, atol=1e-6)
@@ -118,28 +118,28 @@ def test_sigmoid_and_softmax_of_large_values():
     assert result[1, 0, 0] == 1
 
 
-def test_operations_see_what_those_before_them_made(values):
+def test_operations_apply_in_order(values):
     chain = [Operation("clip", {"min": 100.0}), Operation("zero_mean_unit_variance", {"eps": 1e-6})]
     clipped = np.maximum(values, 100).astype(np.float64)
     expected = (clipped - clipped.mean()) / (clipped.std() + 1e-6)
-    assert np.allclose(process(chain, values.copy(), "CYX"), expected, rtol=0, atol=1e-6)
+    assert np.allclose(apply_operations(chain, values.copy(), "CYX"), expected, rtol=0, atol=1e-6)
 
 
-def test_a_batch_is_no_part_of_a_statistic():
+def test_statistics_exclude_the_batch_axis():
     values = np.stack([np.arange(12.0), np.arange(12.0) * 100]).reshape(2, 1, 3, 4).astype(np.float32)
     result = apply("zero_mean_unit_variance", values, "BCYX", eps=1e-6)
     assert np.allclose(result.mean((1, 2, 3)), 0, atol=1e-6)
     assert np.allclose(result.std((1, 2, 3)), 1, atol=1e-3)
 
 
-def test_integers_are_rounded_and_never_wrapped():
+def test_integers_are_rounded_and_clipped():
     values = np.array([-5, 0.4, 0.6, 254.5, 300], np.float32)
     assert convert(values, np.dtype(np.uint8)).tolist() == [0, 0, 1, 254, 255]
     assert convert(values > 0, np.dtype(np.float32)).tolist() == [0, 1, 1, 1, 1]
 
 
-def test_a_transposed_image_gives_the_same(values):
-    given = {"axes": "YX", "eps": 1e-6}
-    straight = apply("zero_mean_unit_variance", values, **given)
-    turned = apply("zero_mean_unit_variance", np.moveaxis(values, 0, -1), "YXC", **given)
+def test_order_of_axes_does_not_matter(values):
+    parameters = {"axes": "YX", "eps": 1e-6}
+    straight = apply("zero_mean_unit_variance", values, **parameters)
+    turned = apply("zero_mean_unit_variance", np.moveaxis(values, 0, -1), "YXC", **parameters)
     assert np.allclose(np.moveaxis(turned, -1, 0), straight, rtol=0, atol=1e-6)

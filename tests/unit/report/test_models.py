@@ -5,8 +5,8 @@ import json
 import pytest
 
 from imgpool.core.model import Operation
-from imgpool.models import processing as _model_processing
-from imgpool.models.check import Check, Difference, find_model
+from imgpool.models.check import ModelCheck, TensorDifference, find_model
+from imgpool.models.processing import OPERATORS
 from imgpool.report.models import (
     OPERATION_TEXTS,
     built_in_models_json,
@@ -30,7 +30,7 @@ def model(tmp_path):
                 "classes",
                 halo=4,
                 step=8,
-                least=16,
+                minimum=16,
                 channel_names=["nucleus", "edge"],
                 preprocessing=[{"id": "scale_range", "kwargs": {"min_percentile": 1, "max_percentile": 99.8}}],
                 postprocessing=[{"id": "sigmoid"}],
@@ -78,7 +78,9 @@ def test_model_json_is_complete(model):
 
 
 def test_check_lists_each_output():
-    check = Check((Difference("a", 1e-6), Difference("b", float("inf"), "NaN in other places")), 0.5, 1.25, 1e-4)
+    check = ModelCheck(
+        (TensorDifference("a", 1e-6), TensorDifference("b", float("inf"), "NaN in other places")), 0.5, 1.25, 1e-4
+    )
     assert [line.plain for line in check_lines(check)] == [
         "✓ a: largest difference 1e-06, tolerance 0.0001",
         "✗ b: largest difference inf (NaN in other places), tolerance 0.0001",
@@ -122,4 +124,4 @@ def test_each_operation_is_described(name):
 
 
 def test_no_operation_lacks_a_description():
-    assert set(OPERATION_TEXTS) == set(_model_processing.OPERATIONS) == set(OPERATIONS)
+    assert set(OPERATION_TEXTS) == set(OPERATORS) == set(OPERATIONS)

@@ -27,7 +27,7 @@ def noisy(side=256, number=0, noise=0.1):
 
 
 def test_says_what_the_tools_that_train_it_say():
-    sizes = [(axis.size.least, axis.size.step) for axis in MODEL.inputs[0].axes if axis.letter in "YX"]
+    sizes = [(axis.size.minimum, axis.size.step) for axis in MODEL.inputs[0].axes if axis.letter in "YX"]
     halos = [axis.halo for axis in MODEL.outputs[0].axes if axis.letter in "YX"]
     assert sizes == [(LEAST, STEP)] * 2
     assert halos == [HALO] * 2
@@ -39,8 +39,8 @@ def test_is_small():
 
 def test_published_test_arrays_are_met():
     (given,), (expected,) = MODEL.inputs, MODEL.outputs
-    found = RUNTIME.load(MODEL).predict({given.name: RUNTIME.test_array(MODEL, given.test)})[expected.name]
-    np.testing.assert_allclose(found, RUNTIME.test_array(MODEL, expected.test), rtol=0, atol=MODEL.tolerance)
+    found = RUNTIME.load(MODEL).predict({given.name: RUNTIME.test_array(MODEL, given.test_array)})[expected.name]
+    np.testing.assert_allclose(found, RUNTIME.test_array(MODEL, expected.test_array), rtol=0, atol=MODEL.tolerance)
 
 
 @pytest.mark.parametrize(("top", "left"), [(64, 64), (112, 80), (128, 16)])

@@ -1,9 +1,9 @@
-"""Descriptions of the format 0.5, read into axes, lengths and operations."""
+"""Descriptions in format 0.5: axes, lengths and operations."""
 
 import pytest
 
 from imgpool.core.errors import RecipeError
-from imgpool.core.model import ModelAxis, Operation, Size, SizeOf
+from imgpool.core.model import ModelAxis, Operation, Size, SizeReference
 from imgpool.models.packages.bioimageio import read_tensors
 from imgpool.models.packages.fields import Fields
 
@@ -14,75 +14,80 @@ X = {"type": "space", "size": 64}
 EPS = 1e-6
 
 
-def read(*, axes=(BATCH, CHANNEL, Y, X), made=None, before=(), after=(), **values):
-    given = {"axes": list(axes), "preprocessing": list(before)} | values
-    result = {"axes": list(made or axes), "postprocessing": list(after)}
-    return read_tensors(Fields.of({"inputs": [given], "outputs": [result]}))
+def read(*, axes=(BATCH, CHANNEL, Y, X), output_axes=None, before=(), after=(), **values):
+    input_ = {"axes": list(axes), "preprocessing": list(before)} | values
+    output = {"axes": list(output_axes or axes), "postprocessing": list(after)}
+    return read_tensors(Fields.of({"inputs": [input_], "outputs": [output]}))
 
 
 def axis_of(axis):
-    return read(axes=[axis], made=[BATCH]).inputs[0].axes[0]
+    return read(axes=[axis], output_axes=[BATCH]).inputs[0].axes[0]
 
 
 def output_axis(axis, source=Y):
-    return read(axes=[BATCH, CHANNEL, source, X], made=[axis]).outputs[0].axes[0]
+    return read(axes=[BATCH, CHANNEL, source, X], output_axes=[axis]).outputs[0].axes[0]
 
 
 @pytest.mark.parametrize(
-    ("axis", "read_as"),
+    ("axis", "expected"),
     [
         ({"type": "batch"}, ModelAxis("B", Size(1, 1))),
         ({"type": "batch", "size": 1}, ModelAxis("B", Size(1))),
-        (CHANNEL, ModelAxis("C", Size(2), names=("nuclei", "membrane"))),
-        ({"type": "channel", "channel_names": "c{i}", "size": 2}, ModelAxis("C", Size(2), names=("c0", "c1"))),
+        (CHANNEL, ModelAxis("C", Size(2), channel_names=("nuclei", "membrane"))),
+        ({"type": "channel", "channel_names": "c{i}", "size": 2}, ModelAxis("C", Size(2), channel_names=("c0", "c1"))),
         ({"type": "channel", "size": 3}, ModelAxis("C", Size(3))),
         ({"type": "time", "size": 5}, ModelAxis("T", Size(5))),
         ({"type": "space", "size": 5}, ModelAxis("X", Size(5))),
         ({"type": "space", "id": "z", "size": {"min": 16, "step": 8}}, ModelAxis("Z", Size(16, 8))),
-        ({"type": "space", "size": 5, "unit": "micrometer", "scale": 0.65}, ModelAxis("X", Size(5), scale=0.65)),
-        ({"type": "space", "size": 5, "unit": "nanometer", "scale": 100}, ModelAxis("X", Size(5), scale=0.1)),
+        ({"type": "space", "size": 5, "unit": "micrometer", "scale": 0.65}, ModelAxis("X", Size(5), pixel_size=0.65)),
+        ({"type": "space", "size": 5, "unit": "nanometer", "scale": 100}, ModelAxis("X", Size(5), pixel_size=0.1)),
         ({"type": "space", "size": 5, "scale": 100}, ModelAxis("X", Size(5))),
         ({"type": "time", "size": 5, "unit": "second", "scale": 3}, ModelAxis("T", Size(5))),
     ],
 )  # fmt: skip
-def test_an_axis(axis, read_as):
+def test_input_axis(axis, expected):
     found = axis_of(axis)
-    assert found.scale == pytest.approx(read_as.scale)
-    assert (found.letter, found.size, found.names) == (read_as.letter, read_as.size, read_as.names)
+    assert found.pixel_size == pytest.approx(expected.pixel_size)
+    assert (found.letter, found.size, found.channel_names) == (expected.letter, expected.size, expected.channel_names)
 
 
 @pytest.mark.parametrize(
     ("axis", "source", "size", "halo"),
     [
-        ({"size": {"tensor_id": "input", "axis_id": "y"}}, {}, SizeOf("input", "Y"), 0),
-        ({"size": {"tensor_id": "input", "axis_id": "y"}, "halo": 16}, {}, SizeOf("input", "Y"), 16),
-        ({"size": {"tensor_id": "input", "axis_id": "y", "offset": -6}}, {}, SizeOf("input", "Y", 1.0, -6.0), 0),
-        ({"size": {"tensor_id": "input", "axis_id": "y"}, "scale": 2.0}, {}, SizeOf("input", "Y", 0.5), 0),
-        ({"size": {"tensor_id": "input", "axis_id": "y"}, "scale": 0.25}, {"scale": 0.5}, SizeOf("input", "Y", 2.0), 0),
-        ({"size": {"tensor_id": "input", "axis_id": "x"}}, {}, SizeOf("input", "X"), 0),
+        ({"size": {"tensor_id": "input", "axis_id": "y"}}, {}, SizeReference("input", "Y"), 0),
+        ({"size": {"tensor_id": "input", "axis_id": "y"}, "halo": 16}, {}, SizeReference("input", "Y"), 16),
+        ({"size": {"tensor_id": "input", "axis_id": "y", "offset": -6}}, {}, SizeReference("input", "Y", 1.0, -6.0), 0),
+        ({"size": {"tensor_id": "input", "axis_id": "y"}, "scale": 2.0}, {}, SizeReference("input", "Y", 0.5), 0),
+        (
+            {"size": {"tensor_id": "input", "axis_id": "y"}, "scale": 0.25},
+            {"scale": 0.5},
+            SizeReference("input", "Y", 2.0),
+            0,
+        ),
+        ({"size": {"tensor_id": "input", "axis_id": "x"}}, {}, SizeReference("input", "X"), 0),
         ({"size": 32}, {}, Size(32), 0),
     ],
     ids=["same", "halo", "offset", "coarser", "finer", "another axis", "fixed"],
 )
-def test_an_axis_of_an_output(axis, source, size, halo):
+def test_output_axis(axis, source, size, halo):
     found = output_axis({"type": "space", "id": "y"} | axis, Y | source)
     assert (found.size, found.halo) == (size, halo)
 
 
-def test_an_input_that_follows_another_axis():
+def test_input_axis_relative_to_another_axis():
     x = {"type": "space", "size": {"tensor_id": "input", "axis_id": "y", "offset": -1}, "scale": 4}
-    tensors = read(axes=[BATCH, CHANNEL, Y | {"scale": 2}, x], made=[BATCH])
-    assert tensors.inputs[0].axes[3].size == SizeOf("input", "Y", 0.5, -1.0)
+    tensors = read(axes=[BATCH, CHANNEL, Y | {"scale": 2}, x], output_axes=[BATCH])
+    assert tensors.inputs[0].axes[3].size == SizeReference("input", "Y", 0.5, -1.0)
 
 
-def test_tensors_are_called_input_and_output_where_nothing_is_said():
+def test_tensors_without_id_are_called_input_and_output():
     tensors = read()
     assert (tensors.inputs[0].name, tensors.outputs[0].name) == ("input", "output")
     assert tensors.inputs[0].letters == "BCYX"
 
 
 @pytest.mark.parametrize(
-    ("step", "read_as"),
+    ("step", "expected"),
     [
         ({"id": "sigmoid"}, Operation("sigmoid")),
         ({"id": "softmax"}, Operation("softmax", {"axis": "C"})),
@@ -134,15 +139,15 @@ def test_tensors_are_called_input_and_output_where_nothing_is_said():
         ),
     ],
 )
-def test_an_operation_with_every_default_spelled_out(step, read_as):
-    assert read(after=[step]).outputs[0].operations[0] == read_as
+def test_operation_has_all_defaults_filled_in(step, expected):
+    assert read(after=[step]).outputs[0].operations[0] == expected
 
 
 @pytest.mark.parametrize(
-    ("step", "said"),
+    ("step", "message"),
     [
         ({"id": "scale_linear", "kwargs": {"gain": [1, 2, 3], "axis": "channel"}}, "3 values for the 2 entries of C"),
-        ({"id": "scale_linear", "kwargs": {"gain": [1, 2]}}, "2 values, and no axis along which they lie"),
+        ({"id": "scale_linear", "kwargs": {"gain": [1, 2]}}, "2 values, but no axis for them"),
         (
             {"id": "fixed_zero_mean_unit_variance", "kwargs": {"mean": [1, 2], "std": [1, 2, 3], "axis": "channel"}},
             r"mean must be one number, or 3, not \[1.0, 2.0\]",
@@ -156,8 +161,8 @@ def test_an_operation_with_every_default_spelled_out(step, read_as):
         ({"id": "sigmoid", "kwargs": [1]}, "kwargs must be a mapping"),
     ],
 )
-def test_an_operation_that_makes_no_sense(step, said):
-    with pytest.raises(RecipeError, match=said):
+def test_invalid_operation_is_refused(step, message):
+    with pytest.raises(RecipeError, match=message):
         read(after=[step])
 
 
@@ -174,13 +179,13 @@ def names(operations):
         ({"values": [0, 1]}, ["ensure_dtype:uint8"], ["ensure_dtype:float32"]),
     ],
 )
-def test_what_the_type_of_the_data_means_for_processing(data, before, after):
+def test_data_type_adds_a_conversion(data, before, after):
     tensors = read(data=data)
     assert names(tensors.inputs[0].operations) == before
     assert names(tensors.outputs[0].operations) == after
 
 
-def test_types_that_are_asked_for_stand_once():
+def test_declared_conversion_is_not_repeated():
     cast = {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}
     tensors = read(before=[cast, {"id": "sigmoid"}], after=[{"id": "sigmoid"}, cast])
     assert names(tensors.inputs[0].operations) == ["ensure_dtype:float32", "sigmoid"]

@@ -1,4 +1,4 @@
-"""ONNX Runtime: loaded once, alone, and silent; packages of every shape."""
+"""The ONNX runtime: describes, loads and computes packages, and leaves no thread, file or connection."""
 
 import os
 import subprocess
@@ -13,14 +13,23 @@ import yaml
 from imgpool.core.catalogue import RUNTIMES
 from imgpool.core.errors import FilterError, RecipeError, WorkerError
 from tests.support import onnx_files
-from tests.support.onnx_files import _field, _node, _number, _value, expected, onnx_bytes, write_onnx, write_package
+from tests.support.onnx_files import (
+    expected,
+    onnx_bytes,
+    pb_bytes,
+    pb_int,
+    pb_node,
+    pb_value,
+    write_onnx,
+    write_package,
+)
 
 ONNX = RUNTIMES["onnx"]
-SHARED = Path(__file__).parents[3] / "../shared/models/unet2d_nuclei_broad"
-needs_unet = pytest.mark.skipif(not SHARED.is_dir(), reason="the published U-Net is not here")
+SHARED = Path(__file__).parents[4] / "../shared/models/unet2d_nuclei_broad"
+needs_unet = pytest.mark.skipif(not SHARED.is_dir(), reason="the published U-Net is not available")
 
 
-def test_the_catalogue_knows_it():
+def test_runtime_is_in_the_catalogue():
     assert RUNTIMES.names() == ["onnx"]
     assert ONNX.version().startswith("onnxruntime ")
     assert ONNX.version().endswith(" CPUExecutionProvider")
@@ -28,18 +37,18 @@ def test_the_catalogue_knows_it():
 
 @pytest.mark.parametrize("kind", ["identity", "box3", "valid7", "up2", "down2", "classes", "mean", "mask"])
 @pytest.mark.parametrize("size", [None, 32])
-def test_a_package_gives_its_published_output(tmp_path, kind, size):
-    model = ONNX.describe(str(write_package(tmp_path / "model.zip", kind, size, channels=2, least=8, step=2)))
-    image = ONNX.test_array(model, model.inputs[0].test)
-    wanted = ONNX.test_array(model, model.outputs[0].test)
+def test_package_returns_its_published_output(tmp_path, kind, size):
+    model = ONNX.describe(str(write_package(tmp_path / "model.zip", kind, size, channels=2, minimum=8, step=2)))
+    image = ONNX.test_array(model, model.inputs[0].test_array)
+    published = ONNX.test_array(model, model.outputs[0].test_array)
     found = ONNX.load(model).predict({"x": image})["y"]
-    assert found.dtype == model.outputs[0].dtype == wanted.dtype
-    np.testing.assert_allclose(found.astype(float), wanted, atol=1e-6)
+    assert found.dtype == model.outputs[0].dtype == published.dtype
+    np.testing.assert_allclose(found.astype(float), published, atol=1e-6)
 
 
 @needs_unet
 @pytest.mark.parametrize("name", ["", "v0_4_9.bioimageio.yaml", "weights.onnx"])
-def test_the_published_unet_however_it_is_named(name):
+def test_unet_can_be_given_by_folder_description_or_weights(name):
     model = ONNX.describe(str(SHARED.resolve() / name))
     image = np.load(SHARED / "test_input.npy")
     image = (image - image.mean()) / (image.std() + 1e-6)
@@ -49,7 +58,7 @@ def test_the_published_unet_however_it_is_named(name):
 
 
 @needs_unet
-def test_both_descriptions_of_the_unet_say_the_same():
+def test_both_descriptions_of_the_unet_are_equivalent():
     later, earlier = (ONNX.describe(str(SHARED.resolve() / name)) for name in ("", "v0_4_9.bioimageio.yaml"))
     assert (later.format, earlier.format) == ("bioimage.io 0.5.4", "bioimage.io 0.4.9")
     assert later.sha256 == earlier.sha256
@@ -58,15 +67,15 @@ def test_both_descriptions_of_the_unet_say_the_same():
     for one, other in zip((*later.inputs, *later.outputs), (*earlier.inputs, *earlier.outputs), strict=True):
         assert [axis.size for axis in one.axes] == [axis.size for axis in other.axes]
         assert [axis.halo for axis in one.axes] == [axis.halo for axis in other.axes]
-        assert (one.name, one.letters, one.operations, one.test) == (
+        assert (one.name, one.letters, one.operations, one.test_array) == (
             other.name,
             other.letters,
             other.operations,
-            other.test,
+            other.test_array,
         )
 
 
-def test_what_a_package_says_of_itself(tmp_path):
+def test_model_has_the_facts_of_its_package(tmp_path):
     model = ONNX.describe(str(write_package(tmp_path / "small", tolerance=0.01)))
     assert (model.name, model.version, model.license, model.authors) == (
         "small model",
@@ -82,14 +91,14 @@ def test_what_a_package_says_of_itself(tmp_path):
     )
 
 
-def test_a_bare_file_is_called_by_its_name(tmp_path):
+def test_bare_file_is_named_after_the_file(tmp_path):
     model = ONNX.describe(str(write_onnx(tmp_path / "my.model.onnx")))
     assert (model.name, model.format, model.tolerance) == ("my.model", "ONNX", None)
 
 
 @pytest.mark.parametrize("name", ["rdf.yaml", "bioimageio.yaml", "denoiser.bioimageio.yaml"])
 @pytest.mark.parametrize("top", ["", "model/"])
-def test_a_zip_may_hold_everything_in_one_folder(tmp_path, name, top):
+def test_zip_may_contain_one_folder(tmp_path, name, top):
     package = write_package(tmp_path / "package")
     (package / "bioimageio.yaml").rename(package / name)
     with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
@@ -100,7 +109,7 @@ def test_a_zip_may_hold_everything_in_one_folder(tmp_path, name, top):
     ONNX.load(zipped)
 
 
-def test_a_zip_needs_no_certain_extension(tmp_path):
+def test_zip_may_have_any_extension(tmp_path):
     write_package(tmp_path / "model.zip").rename(tmp_path / "model.bioimage")
     assert ONNX.describe(str(tmp_path / "model.bioimage")).name == "small model"
 
@@ -112,7 +121,7 @@ def edit(package, change):
     file.write_text(yaml.safe_dump(description))
 
 
-def test_the_digest_changes_with_what_changes_a_result_and_with_nothing_else(tmp_path):
+def test_digest_covers_what_can_change_a_result(tmp_path):
     package = write_package(tmp_path / "package")
     first = ONNX.describe(str(package)).digest
     edit(package, lambda model: model.update(name="another", license="MIT", version="2"))
@@ -140,7 +149,7 @@ def test_weights_are_hashed_once(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("image", "said"),
+    ("image", "message"),
     [
         (np.zeros((1, 1, 32, 32)), "not float64"),
         (
@@ -150,41 +159,41 @@ def test_weights_are_hashed_once(tmp_path, monkeypatch):
         (np.zeros((1, 1, 32, 33), np.float32), r"not float32 \(1, 1, 32, 33\)"),
     ],
 )
-def test_an_array_that_does_not_fit_fails_with_both_shapes(tmp_path, image, said):
+def test_unfit_array_fails_with_both_shapes(tmp_path, image, message):
     session = ONNX.load(ONNX.describe(str(write_onnx(tmp_path / "model.onnx", size=32))))
-    with pytest.raises(FilterError, match=said):
+    with pytest.raises(FilterError, match=message):
         session.predict({"x": image})
 
 
-def test_an_input_that_is_not_given_fails(tmp_path):
+def test_missing_input_fails(tmp_path):
     session = ONNX.load(ONNX.describe(str(write_onnx(tmp_path / "model.onnx"))))
     with pytest.raises(FilterError, match="needs an input 'x'"):
         session.predict({})
 
 
-def test_an_output_of_another_length_than_announced_fails(tmp_path):
+def test_output_of_undeclared_length_fails(tmp_path):
     session = ONNX.load(ONNX.describe(str(write_onnx(tmp_path / "model.onnx", "up2"))))
-    with pytest.raises(FilterError, match=r"gives 'y' as \(1, 1, 16, 16\), which is not what it says of it"):
+    with pytest.raises(FilterError, match=r"returns 'y' with the shape \(1, 1, 16, 16\), unlike its description"):
         session.predict({"x": np.zeros((1, 1, 8, 8), np.float32)})
 
 
-def test_an_array_may_lie_in_memory_as_it_likes(tmp_path):
+def test_input_may_have_any_memory_layout(tmp_path):
     session = ONNX.load(ONNX.describe(str(write_onnx(tmp_path / "model.onnx", "box3"))))
     image = np.random.default_rng(0).random((8, 9, 1, 1), np.float32).T[..., ::-1]
     np.testing.assert_allclose(session.predict({"x": image})["y"], expected("box3", image), atol=1e-6)
 
 
 def external_model(location="weights.data"):
-    """Adds to its input four numbers that are in another file."""
-    entry = _field(1, "location") + _field(2, location)
-    weights = _number(1, 4) + _number(2, 1) + _field(8, "w") + _field(13, entry) + _number(14, 1)
-    graph = _field(1, _node("Add", ["x", "w"])) + _field(2, "small") + _field(5, weights)
-    graph += _field(11, _value("x", "float32", ["h", 4])) + _field(12, _value("y", "float32", ["h", 4]))
-    return _number(1, 8) + _field(7, graph) + _field(8, _number(2, 17))
+    """A model that adds four numbers from an external file to its input."""
+    entry = pb_bytes(1, "location") + pb_bytes(2, location)
+    weights = pb_int(1, 4) + pb_int(2, 1) + pb_bytes(8, "w") + pb_bytes(13, entry) + pb_int(14, 1)
+    graph = pb_bytes(1, pb_node("Add", ["x", "w"])) + pb_bytes(2, "small") + pb_bytes(5, weights)
+    graph += pb_bytes(11, pb_value("x", "float32", ["h", 4])) + pb_bytes(12, pb_value("y", "float32", ["h", 4]))
+    return pb_int(1, 8) + pb_bytes(7, graph) + pb_bytes(8, pb_int(2, 17))
 
 
 @pytest.mark.parametrize("location", ["weights.data", "./weights.data", "more/weights.data"])
-def test_weights_in_a_folder_of_their_own(tmp_path, location):
+def test_external_weights_of_a_bare_file_are_read(tmp_path, location):
     path = tmp_path / "weights" / "model.onnx"
     file = tmp_path / "weights" / location
     file.parent.mkdir(parents=True)
@@ -195,7 +204,7 @@ def test_weights_in_a_folder_of_their_own(tmp_path, location):
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_weights_in_a_file_of_their_own(tmp_path, zipped, monkeypatch):
+def test_external_weights_of_a_package_are_read(tmp_path, zipped, monkeypatch):
     monkeypatch.setattr(onnx_files, "onnx_bytes", lambda *_: external_model())
     package = write_package(tmp_path / "package", axes="YX", test_length=4)
     (package / "weights.data").write_bytes(np.arange(4, dtype=np.float32).tobytes())
@@ -211,7 +220,7 @@ def test_weights_in_a_file_of_their_own(tmp_path, zipped, monkeypatch):
     assert found.tolist() == [[1, 2, 3, 4]] * 3
 
 
-def test_outside_data_counts_and_must_stay_as_it_was(tmp_path):
+def test_external_weights_are_hashed_and_checked(tmp_path):
     path, data = tmp_path / "model.onnx", tmp_path / "weights.data"
     path.write_bytes(external_model())
     with pytest.raises(RecipeError, match=r"it has no 'weights\.data'"):
@@ -220,12 +229,12 @@ def test_outside_data_counts_and_must_stay_as_it_was(tmp_path):
     first = ONNX.describe(str(path))
     data.write_bytes(np.ones(4, dtype=np.float32).tobytes())
     assert ONNX.describe(str(path)).digest != first.digest
-    with pytest.raises(WorkerError, match=r"has changed: its 'weights\.data' is not the file"):
+    with pytest.raises(WorkerError, match=r"has changed: its 'weights\.data' is not the published file"):
         ONNX.load(first)
 
 
 @pytest.mark.parametrize("location", ["../weights.data", "/etc/passwd"])
-def test_outside_data_beyond_the_folder_is_refused(tmp_path, location):
+def test_external_weights_outside_the_folder_are_refused(tmp_path, location):
     (tmp_path / "weights.data").write_bytes(bytes(16))
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "model.onnx").write_bytes(external_model(location))
@@ -233,9 +242,9 @@ def test_outside_data_beyond_the_folder_is_refused(tmp_path, location):
         ONNX.describe(str(tmp_path / "package" / "model.onnx"))
 
 
-def test_a_name_that_is_damaged_in_the_graph_is_one_sentence(tmp_path):
+def test_damaged_name_in_the_graph_is_refused(tmp_path):
     (tmp_path / "model.onnx").write_bytes(onnx_bytes().replace(b"nY", b"\xff\xfe"))
-    with pytest.raises(RecipeError, match="it is no ONNX file, or it is damaged"):
+    with pytest.raises(RecipeError, match="it is not an ONNX file, or it is damaged"):
         ONNX.describe(str(tmp_path / "model.onnx"))
 
 
@@ -246,7 +255,7 @@ from imgpool.core.catalogue import RUNTIMES
 onnx = RUNTIMES["onnx"]
 onnx.version()
 model = onnx.describe(sys.argv[1])
-assert "onnxruntime" not in sys.modules, "describing loads no library"
+assert "onnxruntime" not in sys.modules, "describe must not load the library"
 import numpy as np
 me = psutil.Process()
 before = me.num_threads()
@@ -270,7 +279,7 @@ def run(tmp_path, code, *arguments, **environment):
 
 
 @pytest.mark.parametrize("name", ["folder", "model.zip"])
-def test_no_thread_no_file_and_no_connection_is_left(tmp_path, name):
+def test_no_thread_file_or_connection_is_left(tmp_path, name):
     path = write_package(tmp_path / name, "box3", size=32)
     done, files = run(tmp_path, SILENT, path)
     assert done.stderr == ""
@@ -278,7 +287,7 @@ def test_no_thread_no_file_and_no_connection_is_left(tmp_path, name):
     assert files == []
 
 
-def test_a_zip_that_there_is_no_room_for(tmp_path, monkeypatch):
+def test_zip_that_cannot_be_unpacked_is_reported(tmp_path, monkeypatch):
     model = ONNX.describe(str(write_package(tmp_path / "model.zip")))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(WorkerError, match=r"model\.zip cannot be unpacked: No such file or directory"):
@@ -300,8 +309,8 @@ for use in (onnx.version, lambda: onnx.load(model)):
 """
 
 
-def test_a_missing_library_is_said_with_what_to_install(tmp_path):
+def test_missing_library_is_reported_with_the_remedy(tmp_path):
     done, _ = run(tmp_path, MISSING, write_onnx(tmp_path / "model.onnx"))
-    said = "models need the package onnxruntime, which is not installed (pip install 'imgpool[models]')"
+    message = "models need the package onnxruntime, which is not installed (pip install 'imgpool[models]')"
     assert done.stderr == ""
-    assert done.stdout.splitlines() == [said, said]
+    assert done.stdout.splitlines() == [message, message]
