@@ -15,7 +15,7 @@ from imgpool.batch.format_check import check_formats
 from imgpool.batch.preload import modules_for
 from imgpool.batch.scan import ScanReport, scan
 from imgpool.batch.settings import RunSettings, check_settings
-from imgpool.batch.targets import ForeignFileError, check_not_foreign, check_output, make_tasks
+from imgpool.batch.targets import ForeignFileError, check_not_foreign, check_output, check_targets, make_tasks
 from imgpool.core.catalogue import ENGINES, known_extensions
 from imgpool.core.engine import EngineOptions
 from imgpool.core.errors import UsageError
@@ -154,6 +154,7 @@ def make_plan(settings: RunSettings) -> RunPlan:
     fingerprint = settings.recipe.fingerprint()
     with gc_paused():
         tasks, report = _find_tasks(settings, output)
+        check_targets(tasks, output, report.links)
         records, last_run = _read_journal(tasks, output)
         images = tuple(
             PlannedTask(task, reason_to_run(task, None if settings.fresh else record, fingerprint))

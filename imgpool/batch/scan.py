@@ -32,15 +32,12 @@ class ImageFile(msgspec.Struct, frozen=True, gc=False):
         Index in `source` at which the relative path starts.
     size, mtime_ns
         Bytes and modification time; 0 if the file could not be examined: reading it will report why.
-    is_link
-        Whether the path itself is a symbolic link.
     """
 
     source: str
     start: int
     size: int
     mtime_ns: int
-    is_link: bool = False
 
     @property
     def relative(self) -> str:
@@ -64,6 +61,8 @@ class ScanReport:
         Folders that could not be listed, each with the error; they may contain images.
     folders
         Path and identity of every input folder.
+    links
+        Paths of the images that are symbolic links.
     """
 
     other_files: int = 0
@@ -71,6 +70,7 @@ class ScanReport:
     excluded: tuple[tuple[str, str], ...] = ()
     unreadable: tuple[tuple[str, OSError], ...] = ()
     folders: Mapping[str, FileId] = field(default_factory=dict)
+    links: frozenset[str] = frozenset()
 
 
 def scan(inputs: Iterable[str | os.PathLike[str]], output: str = "") -> tuple[list[ImageFile], ScanReport]:
@@ -136,6 +136,7 @@ class _Scanner:
         self._output = file_id(output)
         self._visited: set[FileId] = set()
         self._folders: dict[str, FileId] = {}
+        self._links: set[str] = set()
         self._other_files = 0
         self._unsupported: Counter[str] = Counter()
         self._excluded: list[tuple[str, str]] = []
@@ -149,6 +150,7 @@ class _Scanner:
             excluded=tuple(self._excluded),
             unreadable=tuple(self._unreadable),
             folders=self._folders,
+            links=frozenset(self._links),
         )
 
     def add_input_file(self, path: str) -> None:
@@ -208,13 +210,15 @@ class _Scanner:
             self._add_file(entry.path, start, is_link=entry.is_symlink())
 
     def _add_file(self, path: str, start: int, *, is_link: bool) -> None:
+        if is_link:
+            self._links.add(path)
         try:
             status = os.stat(path)
         except OSError:  # a broken link, or a file deleted since: reading it will report that
-            self.images.append(ImageFile(path, start, 0, 0, is_link))
+            self.images.append(ImageFile(path, start, 0, 0))
             return
         if stat.S_ISREG(status.st_mode):
-            self.images.append(ImageFile(path, start, status.st_size, status.st_mtime_ns, is_link))
+            self.images.append(ImageFile(path, start, status.st_size, status.st_mtime_ns))
         else:
             self._excluded.append((path, _describe_type(status.st_mode)))
 

@@ -43,26 +43,13 @@ def make_tasks(images: Iterable[ImageFile], output: str, recipe: Recipe) -> list
         Output folder; the folder tree of the inputs is mirrored in it.
     recipe
         Its output format gives the extension of the targets; without one, every image keeps its name.
-
-    Raises
-    ------
-    UsageError
-        If two results would be one file, on this file system or on one that ignores case, or if a result would
-        replace an input.
     """
     format_ = FORMATS[recipe.output.format] if recipe.output.format else None
     prefix = os.path.join(output, "")
-    tasks = []
-    links = set()
-    for image in images:
-        tasks.append(Task(image.source, prefix + target_name(image.relative, format_), image.size, image.mtime_ns))
-        if image.is_link:
-            links.add(image.source)
-    folders = {os.path.dirname(task.target) for task in tasks}
-    _check_collisions(tasks, _with_parents(folders))
-    if os.path.isdir(output):
-        _check_overwriting(tasks, folders, links)
-    return tasks
+    return [
+        Task(image.source, prefix + target_name(image.relative, format_), image.size, image.mtime_ns)
+        for image in images
+    ]
 
 
 def target_name(relative: str, format_: Format | None) -> str:
@@ -74,6 +61,26 @@ def target_name(relative: str, format_: Format | None) -> str:
     if format_ is own:
         return relative
     return os.path.join(folder, stem + format_.extensions[0])
+
+
+def check_targets(tasks: Sequence[Task], output: str, links: AbstractSet[str]) -> None:
+    """Raise `UsageError` if a result would replace another result or an input.
+
+    Two results also collide if they are one file only on a file system that ignores case.
+
+    Parameters
+    ----------
+    tasks
+        All tasks of a run.
+    output
+        Output folder.
+    links
+        The sources that are symbolic links.
+    """
+    folders = {os.path.dirname(task.target) for task in tasks}
+    _check_collisions(tasks, _with_parents(folders))
+    if os.path.isdir(output):
+        _check_overwriting(tasks, folders, links)
 
 
 def _with_parents(folders: Iterable[str]) -> set[str]:
@@ -128,7 +135,7 @@ def _fold(path: str) -> str:
     return unicodedata.normalize("NFD", unicodedata.normalize("NFC", path).casefold())
 
 
-def _check_overwriting(tasks: Sequence[Task], folders: Iterable[str], source_links: AbstractSet[str]) -> None:
+def _check_overwriting(tasks: Sequence[Task], folders: AbstractSet[str], source_links: AbstractSet[str]) -> None:
     """Raise `UsageError` if a target is an input, also where a link in the output folder leads to it."""
     target_links = {link for folder in folders for link in _links(folder)}
     source_folders = {os.path.dirname(task.source) for task in tasks}

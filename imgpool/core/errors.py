@@ -1,28 +1,30 @@
-"""Everything imgpool raises on purpose.
+"""The exceptions that imgpool raises on purpose.
 
-The tree::
+The hierarchy::
 
     ImgpoolError
-    ├── UsageError            exit 2: the command, recipe or folder is wrong; nothing was started
-    │   └── RecipeError           an unknown filter, a bad parameter, a unit that does not fit
-    ├── RunError              exit 3: the run cannot go on
+    ├── UsageError            exit code 2: wrong command, recipe or folder; nothing was started
+    │   └── RecipeError           unknown filter, wrong parameter or unit
+    ├── RunError              exit code 3: the run cannot continue
     │   └── WorkerError           the workers could not be set up
-    └── ImageError            one image failed; the run goes on
-        ├── ReadError             the file cannot be read, or must not be
-        ├── FilterError           a filter cannot work on this image
+    └── ImageError            one image failed; the run continues
+        ├── ReadError             the file cannot be read, or is refused
+        ├── FilterError           a filter cannot process this image
         └── WriteError            the output format cannot hold the result
+
+All have a message and a hint, survive pickling, and name parameters as `imgpool.core.hint` describes.
 """
 
 
 class ImgpoolError(Exception):
-    """Base of every error imgpool raises on purpose.
+    """Base class of all exceptions that imgpool raises on purpose.
 
     Parameters
     ----------
     message
-        One sentence that says what is wrong, naming the file or option.
+        One sentence that says what is wrong, and names the file or the parameter.
     hint
-        What to do about it; empty when there is nothing useful to say.
+        What to do about it; may be empty.
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -42,27 +44,27 @@ class UsageError(ImgpoolError):
 
 
 class RecipeError(UsageError):
-    """A recipe names an unknown filter, or gives a parameter that does not fit."""
+    """A recipe names an unknown filter, or has a wrong parameter."""
 
 
 class RunError(ImgpoolError):
-    """The run cannot go on; running the same command again continues it."""
+    """The run cannot continue; running the same command again continues it."""
 
 
 class WorkerError(RunError):
-    """The workers could not be set up, for instance because a model does not load."""
+    """The workers could not be set up, for example because a model does not load."""
 
 
 class ImageError(ImgpoolError):
-    """One image failed; its neighbours go on."""
+    """One image failed; the run continues."""
 
 
 class ReadError(ImageError):
-    """The file cannot be read as an image, or must not be (too large, truncated)."""
+    """The file cannot be read as an image, or is refused, for example because it is too large or truncated."""
 
 
 class FilterError(ImageError):
-    """A filter cannot work on this image."""
+    """A filter cannot process this image."""
 
 
 class WriteError(ImageError):

@@ -1,44 +1,61 @@
-"""From an exception to a `Failure`: one sentence and a remedy, in the words of whoever has to act."""
+"""Turn an exception into a `Failure`: one sentence that says what is wrong, and what to do about it."""
 
 import errno
 import re
 import traceback
 
 from imgpool.core.errors import ImgpoolError
+from imgpool.core.hint import Hint
 from imgpool.core.task import Failure, Stage
 
-AGAIN = "then run the same command again"
-SHARE_GONE = ("the disk or share of the output is gone", f"bring it back, {AGAIN}")
+RERUN = "then run the same command again"
+OTHER_OUTPUT = f"choose another folder with {Hint('output')}"
+OUTPUT_GONE = ("the disk or share of the output is gone", f"bring it back, {RERUN}")
 
-OUTPUT_TROUBLE = {
-    errno.ENOSPC: ("the disk is full", f"make space, {AGAIN}"),
-    errno.EDQUOT: ("the disk quota is used up", f"make space, {AGAIN}"),
-    errno.EROFS: ("the output is on a read-only file system", "make it writable, or choose another folder with -o"),
-    errno.EIO: ("the disk or share of the output has an error (input/output error)", f"check it, {AGAIN}"),
+OUTPUT_ERRORS = {
+    errno.ENOSPC: ("the disk is full", f"free some space, {RERUN}"),
+    errno.EDQUOT: ("the disk quota is exceeded", f"free some space, {RERUN}"),
+    errno.EROFS: ("the output is on a read-only file system", f"make it writable, or {OTHER_OUTPUT}"),
+    errno.EIO: ("the disk or share of the output has an error (input/output error)", f"check it, {RERUN}"),
 } | dict.fromkeys(
     (errno.ESTALE, errno.ENOTCONN, errno.ESHUTDOWN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.ENODEV),
-    SHARE_GONE,
+    OUTPUT_GONE,
 )
-"""What keeps every other output from being written likewise."""
+"""Message and hint of the write errors that concern every output: the run stops."""
 
-OUTPUT_FAILURES = {
-    errno.ENAMETOOLONG: ("the output's name is too long", "shorten the name of the source"),
-    errno.EFBIG: ("the output is larger than may be written there", "see `ulimit -f`, and what its file system holds"),
-    errno.EXDEV: ("its folder is on another file system than the output", "choose another folder with -o"),
+SINGLE_OUTPUT_ERRORS = {
+    errno.ENAMETOOLONG: ("the file name of the output is too long", "shorten the name of the source"),
+    errno.EFBIG: (
+        "the output is larger than the file system or the file size limit allows",
+        "check `ulimit -f`, and the limits of the file system",
+    ),
+    errno.EXDEV: ("its target is on a different file system than the output folder", OTHER_OUTPUT),
 }
-"""What keeps one output from being written."""
+"""Message and hint of the write errors that concern a single output."""
 
-
-NO_MEMORY = re.compile(
+OUT_OF_MEMORY = re.compile(
     "(insufficient|not enough|out of|cannot allocate) memory|failed to allocate|bad_alloc|^encoding error 1$",
     re.IGNORECASE,
 )
-"""What libraries say that have errors of their own for it; the last is Pillow's, of libwebp."""
+"""Texts of the errors that libraries raise instead of MemoryError; the last is Pillow's, from libwebp."""
 
 
-def explain(error: BaseException, stage: Stage, need: int = 0) -> Failure:
-    """What to tell about `error`, raised in `stage`; `need` is the memory in bytes that the image ought to take."""
-    message, hint = _lack_of_memory(need) if lacks_memory(error) else _sentence(error, stage)
+def explain(error: BaseException, stage: Stage, memory_needed: int = 0) -> Failure:
+    """Describe an error as a failure.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+    stage
+        The stage in which it was raised.
+    memory_needed
+        Estimate of the memory that the image needs, in bytes; 0 if unknown.
+    """
+    if lacks_memory(error):
+        message, hint = _describe_lack_of_memory(memory_needed)
+    else:
+        message, hint = _describe(error, stage)
     return Failure(
         stage=stage,
         error=next(kind.__name__ for kind in type(error).__mro__ if kind.__name__[0] != "_"),
@@ -49,46 +66,51 @@ def explain(error: BaseException, stage: Stage, need: int = 0) -> Failure:
 
 
 def lacks_memory(error: BaseException) -> bool:
-    """Whether there was not enough memory, so that it may go well where there is more."""
-    return isinstance(error, MemoryError) or bool(NO_MEMORY.search(_text(error)))
-
-
-def _lack_of_memory(need: int) -> tuple[str, str]:
-    figure = f" (about {need / 1e6:,.0f} MB by its header)" if need else ""
-    return f"it needs more memory than there is{figure}", "raise --max-memory, or use a machine that has more"
-
-
-def _sentence(error: BaseException, stage: Stage) -> tuple[str, str]:
-    if isinstance(error, ImgpoolError):
-        return error.message, error.hint
-    if isinstance(error, OSError) and error.strerror:
-        return _system_sentence(error, stage)
-    text = _text(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__, "run it alone with -v to see where"
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return " ".join(str(error).split())
-    except Exception:  # noqa: BLE001 - an exception's text is code as well
-        return ""
-
-
-def _system_sentence(error: OSError, stage: Stage) -> tuple[str, str]:
-    reason = error.strerror or ""
-    known = OUTPUT_TROUBLE | OUTPUT_FAILURES
-    if stage == "write" and error.errno in known:
-        return known[error.errno]
-    if stage == "read" and isinstance(error, FileNotFoundError):
-        return "it is not there any more, or a broken link", f"restore it, {AGAIN}"
-    if stage == "read" and isinstance(error, PermissionError):
-        return "it may not be read (permission denied)", "chmod +rX, or run as its owner"
-    if stage == "write" and isinstance(error, PermissionError):
-        return "it may not be written to (permission denied)", "chmod -R +w, or choose another folder with -o"
-    return reason[:1].lower() + reason[1:], ""
+    """Whether an error was caused by too little memory, so that a retry with more may succeed."""
+    return isinstance(error, MemoryError) or bool(OUT_OF_MEMORY.search(_text_of(error)))
 
 
 def stops_the_run(failure: Failure | None) -> bool:
-    """Whether every other image would fail likewise: the output takes no more."""
-    trouble = {sentence for sentence, _ in OUTPUT_TROUBLE.values()}
-    return failure is not None and failure.stage == "write" and failure.message in trouble
+    """Whether every other image would fail in the same way, because the output folder cannot be written."""
+    messages = {message for message, _ in OUTPUT_ERRORS.values()}
+    return failure is not None and failure.stage == "write" and failure.message in messages
+
+
+def _describe_lack_of_memory(memory_needed: int) -> tuple[str, str]:
+    figure = f" (about {memory_needed / 1e6:,.0f} MB by its header)" if memory_needed else ""
+    return (
+        f"it needs more memory than is available{figure}",
+        f"raise {Hint('max_memory')}, or use a machine with more memory",
+    )
+
+
+def _describe(error: BaseException, stage: Stage) -> tuple[str, str]:
+    """Return message and hint."""
+    if isinstance(error, ImgpoolError):
+        return error.message, error.hint
+    if isinstance(error, OSError) and error.strerror:
+        return _describe_system_error(error, stage)
+    text = _text_of(error)
+    message = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return message, f"run it alone with {Hint('verbose')} to see the traceback"
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - making the text of an exception may raise anything
+        return ""
+
+
+def _describe_system_error(error: OSError, stage: Stage) -> tuple[str, str]:
+    reason = error.strerror or ""
+    known = OUTPUT_ERRORS | SINGLE_OUTPUT_ERRORS
+    if stage == "write" and error.errno in known:
+        return known[error.errno]
+    if stage == "read" and isinstance(error, FileNotFoundError):
+        return "it no longer exists, or is a broken link", f"restore it, {RERUN}"
+    if stage == "read" and isinstance(error, PermissionError):
+        return "it cannot be read (permission denied)", "allow it with chmod +rX, or run as its owner"
+    if stage == "write" and isinstance(error, PermissionError):
+        return "it cannot be written (permission denied)", f"allow it with chmod -R +w, or {OTHER_OUTPUT}"
+    return reason[:1].lower() + reason[1:], ""

@@ -1,12 +1,12 @@
-"""Remedies in error messages, written in terms of parameters so that each interface can show its own syntax.
+"""Parameters in messages and hints, which each interface shows in its own syntax.
 
-A hint is a text. A parameter that it mentions is written by `Hint`, in backticks and in Python's syntax::
+A hint is plain text. `Hint` formats a parameter that the text mentions, in backticks and in Python syntax::
 
     raise WriteError("…", f"add {Hint('filters', 'to_uint8')}, or {Hint('to', 'tiff')}")
     # add `filters=["to_uint8"]`, or `to="tiff"`
 
-A Python user reads it as it stands. The command line replaces each parameter with its option (`render_hints`).
-Because a hint stays a plain string, it crosses process boundaries and is stored in the journal unchanged.
+Python users read it as it is. The command line replaces each parameter with its option (`render_hints`).
+Because a hint is a plain string, it crosses process boundaries and is stored in the journal unchanged.
 """
 
 import re
@@ -23,9 +23,9 @@ class Hint(NamedTuple):
     Attributes
     ----------
     parameter
-        Its name in `imgpool.process`: "max_memory".
+        Name of the parameter of `imgpool.process`: "max_memory".
     value
-        The value to give it, as text: "8GiB". Empty to name the parameter alone.
+        Value to set, as text: "8GiB". Empty to name the parameter alone.
     """
 
     parameter: str
@@ -46,7 +46,7 @@ def render_hints(text: str, render: Callable[[Hint], str | None]) -> str:
     text
         A message or a hint.
     render
-        Returns the replacement of one parameter; None leaves it as it is.
+        Returns the replacement for one parameter; None to leave it as it is.
     """
 
     def replace(match: re.Match[str]) -> str:

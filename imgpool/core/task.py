@@ -1,6 +1,6 @@
-"""All that ever crosses a process border: a task goes out, a result comes back.
+"""The data that cross process boundaries: a `Task` goes to a worker, a `Result` comes back.
 
-Both hold numbers and strings only: never pixels, never an exception object.
+Both consist of numbers and strings only, never of pixels or exception objects.
 """
 
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ class Task:
     Attributes
     ----------
     source, target
-        Absolute paths; bytes that are not UTF-8 are kept as surrogates (PEP 383).
+        Absolute paths; bytes that are not UTF-8 are represented by surrogates (PEP 383).
     size, mtime_ns
-        Bytes and modification time of the source when it was planned.
+        Size in bytes and modification time of the source when the run was planned.
     """
 
     source: str
@@ -29,7 +29,7 @@ class Task:
     mtime_ns: int
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """For pickle: half the time that it takes with field by field."""
+        """Pickle as a plain call, which takes half the time of pickling field by field."""
         return Task, (self.source, self.target, self.size, self.mtime_ns)
 
 
@@ -40,13 +40,13 @@ class Failure:
     Attributes
     ----------
     stage
-        Where it happened; "worker" when the process died or ran over its time.
+        Where it happened; "worker" if the process died or exceeded the time limit.
     error
-        The name of the exception class, or of the signal.
+        Name of the exception class or of the signal.
     message, hint
-        One sentence on what is wrong, and what to do about it.
+        One sentence that says what is wrong, and what to do about it.
     traceback
-        For ``-v``.
+        Traceback as text; empty if there is none.
     """
 
     stage: Stage
@@ -58,32 +58,32 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a task.
+    """The result of a task.
 
     Attributes
     ----------
     task
-        The task this answers.
+        The task; its size and modification time are those of the source when it was read.
     status
         "done", "skipped" or "failed".
     failure
         Set if and only if the status is "failed".
     seconds
-        Time by stage: "read", "filter", "write".
+        Time per stage: "read", "filter", "write".
     step_seconds
-        Time of each of the recipe's steps; 0 for one that was done by reading a part of the file.
+        Time per step of the recipe; 0 for a step that was done by reading a part of the file.
     shape, dtype, axes
-        Of the output's pixels.
+        Shape, dtype and axes of the pixels of the output.
     written
-        The output's size in bytes.
+        Size of the output file in bytes.
     sha256
-        Of the output file, in hexadecimal.
+        SHA-256 of the output file, in hexadecimal.
     source_hash
-        What the source's bytes are known by (XXH3).
+        XXH3 hash of the bytes of the source.
     lost
-        What the output format could not keep ("pixel_size", "exif", …).
+        What the output format could not store ("pixel_size", "exif", …).
     pid
-        The process that did it.
+        Id of the process that ran the task.
     attempt
         1 for the first attempt.
     finished
@@ -108,7 +108,7 @@ class Result:
     finished: float = 0.0
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """For pickle, as of `Task`."""
+        """Pickle as a plain call, as `Task` does."""
         return Result, _fields(self)
 
 

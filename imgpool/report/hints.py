@@ -24,11 +24,12 @@ OPTIONS = {
     "serial": "--serial",
     "timeout": "--timeout",
     "to": "--to",
+    "verbose": "-v",
     "workers": "--workers",
 }
 """The option that sets each parameter."""
 
-FLAGS = {"force", "fresh", "serial"}
+FLAGS = {"force", "fresh", "serial", "verbose"}
 """Parameters whose option takes no value."""
 
 

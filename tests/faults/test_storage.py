@@ -44,7 +44,7 @@ def stops(results, sentence):
     seen = []
     with pytest.raises(RunError, match=sentence) as caught:
         seen.extend(results)
-    assert "then run the same command again" in caught.value.hint or "-o" in caught.value.hint
+    assert "then run the same command again" in caught.value.hint or "`output`" in caught.value.hint
     assert "failed" not in statuses(seen)
     return caught.value
 
@@ -85,7 +85,7 @@ def run_until_full(photos, output):
     else:
         return None
     assert stopped.message.endswith("the disk is full")
-    assert "make space" in stopped.hint
+    assert "free some space" in stopped.hint
     return failing_function(stopped)
 
 
@@ -121,7 +121,7 @@ def test_the_command_on_a_full_disk(photos, tmp_path, expected):
         full = process()
         assert full.returncode == 3
         assert full.stderr.count("the disk is full") == 1
-        assert "make space, then run the same command again" in full.stderr
+        assert "free some space, then run the same command again" in full.stderr
         is_intact(folder / "out", expected)
         remount(folder, "size=16m")
         assert process().returncode == 0
@@ -198,7 +198,7 @@ def test_a_file_that_may_not_be_so_large_fails_alone(photos, tmp_path):
         results = run(photos, output=str(tmp_path / "out"))
     (failed,) = [result for result in results if result.failure]
     assert failed.task.source.endswith("large.png")
-    assert "larger than may be written" in failed.failure.message
+    assert "larger than the file system" in failed.failure.message
     assert len(outputs(tmp_path / "out")) == len(IMAGES)
 
 
@@ -210,7 +210,7 @@ def test_a_name_that_is_too_long_fails_alone(tmp_path):
     to_webp = Recipe("keep").with_output(Output.parse("webp"))
     failed, done = sorted(run(tmp_path / "photos", recipe=to_webp), key=lambda result: result.status == "done")
     assert (failed.failure.message, failed.failure.hint) == (
-        "the output's name is too long",
+        "the file name of the output is too long",
         "shorten the name of the source",
     )
     assert done.status == "done"
@@ -222,7 +222,7 @@ def test_a_folder_of_results_that_is_another_disk_fails_alone(photos, tmp_path):
         results = run(photos, output=str(tmp_path / "out"))
     assert statuses(results).count("failed") == 3
     assert {result.failure.message for result in results if result.failure} == {
-        "its folder is on another file system than the output"
+        "its target is on a different file system than the output folder"
     }
 
 
@@ -259,13 +259,13 @@ def test_a_folder_that_may_not_be_written_to_fails_its_images_alone(photos, tmp_
     (tmp_path / "out" / "plate0").chmod(0o555)
     lines = with_permissions(photos, tmp_path / "out")
     assert lines.count("done ") == 4
-    assert lines.count("failed it may not be written to (permission denied)") == 3
+    assert lines.count("failed it cannot be written (permission denied)") == 3
 
 
 def test_an_output_that_may_not_be_written_to_stops_the_run(photos, tmp_path):
     (tmp_path / "closed").mkdir(0o555)
     (line,) = with_permissions(photos, tmp_path / "closed" / "out")
-    assert line.startswith(f"stopped {tmp_path}/closed/out: it may not be written to (permission denied)")
+    assert line.startswith(f"stopped {tmp_path}/closed/out: it cannot be written (permission denied)")
     assert "-o" in line
 
 
@@ -273,6 +273,6 @@ def test_an_output_that_may_be_written_to_no_more_stops_the_run(photos, tmp_path
     """As on a share when a ticket runs out at night."""
     *done, last = with_permissions(photos, tmp_path / "out", close_after=2)
     assert done == ["done ", "done "]
-    assert last.startswith(f"stopped {tmp_path}/out: it may not be written to (permission denied)")
+    assert last.startswith(f"stopped {tmp_path}/out: it cannot be written (permission denied)")
     is_intact(tmp_path / "out", expected)
     finishes(photos, tmp_path / "out", expected)

@@ -48,7 +48,10 @@ def test_an_output_that_may_not_be_written_to(photos, tmp_path, closed):
     closed(tmp_path / "out", 0o555)
     done = unprivileged("process", photos, "-o", tmp_path / "out", "--serial")
     assert done.returncode == 3
-    assert "may not be written to (permission denied)\n  → chmod -R +w, or choose another folder with -o" in done.stderr
+    assert (
+        "cannot be written (permission denied)\n  → allow it with chmod -R +w, or choose another folder with -o"
+        in done.stderr
+    )
 
 
 def test_a_folder_that_may_not_be_listed(photos, closed):
@@ -56,7 +59,7 @@ def test_a_folder_that_may_not_be_listed(photos, closed):
     write(Image.from_array(PLANE), photos / "closed" / "b.png")
     closed(photos / "closed", 0)
     done = unprivileged("process", photos, "-o", photos.parent / "out", "--serial")
-    assert (done.returncode, "closed · read · it may not be read" in done.stderr) == (1, True)
+    assert (done.returncode, "closed · read · it cannot be read" in done.stderr) == (1, True)
     subprocess.run(["chmod", "+rX", photos / "closed"], check=True)  # as the remedy says
     assert unprivileged("process", photos, "-o", photos.parent / "out", "--serial").returncode == 0
 
@@ -64,7 +67,7 @@ def test_a_folder_that_may_not_be_listed(photos, closed):
 def test_a_named_file_in_a_closed_folder_is_not_said_to_be_missing(photos, closed):
     closed(photos, 0)
     done = unprivileged("process", photos / "a.png", "-o", photos.parent / "out", "--serial")
-    assert (done.returncode, "it may not be read (permission denied)" in done.stderr) == (1, True)
+    assert (done.returncode, "it cannot be read (permission denied)" in done.stderr) == (1, True)
 
 
 def test_an_output_below_a_file(imgpool, photos, tmp_path):

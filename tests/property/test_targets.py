@@ -1,4 +1,4 @@
-"""Any set of names: either refused, or every result has a place of its own inside the output."""
+"""Any set of names is either refused, or every result has a target of its own inside the output folder."""
 
 import os
 import unicodedata
@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from imgpool.batch.scan import ImageFile
-from imgpool.batch.targets import make_tasks
+from imgpool.batch.targets import check_targets, make_tasks
 from imgpool.core.catalogue import FORMATS
 from imgpool.core.errors import UsageError
 from imgpool.core.recipe import Output, Recipe
@@ -31,18 +31,18 @@ RECIPES = [Recipe("keep")] + [Recipe("to").with_output(Output.parse(name)) for n
 
 
 def on_any_file_system(path):
-    """What is left of a path where neither case nor the way letters are composed is told apart."""
+    """What identifies a path on a file system that ignores case and Unicode composition."""
     return unicodedata.normalize("NFD", unicodedata.normalize("NFC", path).casefold())
 
 
 def one_source_each(relatives):
-    """What can stand in one folder: no path that is also the folder of another."""
+    """The paths that are not also the folder of another one, as in a real folder."""
     folders = {str(parent) for relative in relatives for parent in PurePosixPath(relative).parents}
     return [relative for relative in relatives if relative not in folders]
 
 
 def clash(targets):
-    """Whether two of these would be one file, or one is the folder of another, on some file system."""
+    """Whether two targets are one file, or one is the folder of another, on some file system."""
     places = [on_any_file_system(target) for target in targets]
     folders = {on_any_file_system(str(parent)) for target in targets for parent in PurePosixPath(target).parents}
     return len(set(places)) < len(places) or bool(folders & set(places))
@@ -52,21 +52,23 @@ def clash(targets):
 @example(["\u03aa\u0301.png", "\u0390.png"], RECIPES[0])
 @settings(max_examples=300, deadline=None)
 @given(st.lists(PATHS, min_size=1, max_size=8, unique=True).map(one_source_each), st.sampled_from(RECIPES))
-def test_refused_where_two_would_clash_and_else_each_has_its_own_place(relatives, recipe):
+def test_targets_are_distinct_or_refused(relatives, recipe):
     images = [ImageFile(os.path.join("/photos", relative), len("/photos/"), 1, 1) for relative in relatives]
     alone = [task for image in images for task in make_tasks([image], OUTPUT, recipe)]
     if clash([task.target for task in alone]):
         with pytest.raises(UsageError) as caught:
-            make_tasks(images, OUTPUT, recipe)
+            check_targets(alone, OUTPUT, set())
         assert caught.value.hint
     else:
-        assert make_tasks(images, OUTPUT, recipe) == alone
+        check_targets(alone, OUTPUT, set())
+    assert make_tasks(images, OUTPUT, recipe) == alone
 
 
 @settings(deadline=None)
 @given(PATHS, st.sampled_from(RECIPES))
-def test_one_image_alone_is_never_refused(relative, recipe):
+def test_single_image_is_never_refused(relative, recipe):
     (task,) = make_tasks([ImageFile(f"/photos/{relative}", len("/photos/"), 1, 1)], OUTPUT, recipe)
+    check_targets([task], OUTPUT, set())
     assert task.source == f"/photos/{relative}"
     assert os.path.commonpath([OUTPUT, os.path.normpath(task.target)]) == OUTPUT
     assert os.path.dirname(task.target) == os.path.dirname(os.path.join(OUTPUT, relative))

@@ -34,7 +34,7 @@ def tasks_for(folder, recipe, output):
     return make_tasks(images, str(output), recipe)
 
 
-def test_what_the_output_format_cannot_hold_is_refused_before_the_start(tmp_path):
+def test_image_that_the_output_format_cannot_hold_is_refused(tmp_path):
     write_png(tmp_path / "in/deep.png", GREY_16)
     write_png(tmp_path / "in/flat.png", GREY_8)
     tasks = tasks_for(tmp_path / "in", TO_JPEG, tmp_path / "out")
@@ -45,7 +45,7 @@ def test_what_the_output_format_cannot_hold_is_refused_before_the_start(tmp_path
     assert not (tmp_path / "out").exists()
 
 
-def test_the_remedy_of_a_refusal_is_one(tmp_path):
+def test_suggested_filter_makes_the_image_acceptable(tmp_path):
     write_png(tmp_path / "in/deep.png", GREY_16)
     recipe = Recipe.from_specs(["rescale_intensity:out=uint8"]).with_output(Output.parse("jpeg"))
     check_formats(tasks_for(tmp_path / "in", recipe, tmp_path / "out"), recipe)
@@ -55,7 +55,7 @@ def to_float(image: Image) -> Image:
     return image.with_pixels(image.pixels.astype(np.float32))
 
 
-def test_a_recipe_that_changes_the_dtype_is_asked_also_where_the_format_stays(tmp_path, monkeypatch):
+def test_recipe_that_changes_the_dtype_is_checked_without_a_format(tmp_path, monkeypatch):
     declared = image_filter(
         tiles="exact", infer_output=lambda properties, _: replace(properties, dtype=np.dtype("float32"))
     )
@@ -69,7 +69,7 @@ def test_a_recipe_that_changes_the_dtype_is_asked_also_where_the_format_stays(tm
     check_formats(tasks_for(tmp_path / "in", to_tiff, tmp_path / "out"), to_tiff)
 
 
-def test_only_some_of_many_refused_files_are_named(tmp_path):
+def test_only_the_first_refused_files_are_named(tmp_path):
     for number in range(5):
         write_png(tmp_path / f"in/{number}.png", GREY_16)
     with pytest.raises(UsageError, match=r"0\.png, .*1\.png, .*2\.png and 2 more cannot be written"):
@@ -77,14 +77,14 @@ def test_only_some_of_many_refused_files_are_named(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n\0\0"])
-def test_a_header_that_cannot_be_read_is_no_refusal(tmp_path, content):
+def test_unreadable_header_is_left_to_its_task(tmp_path, content):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "bad.png").write_bytes(content)
     (tmp_path / "in" / "gone.png").symlink_to("nowhere")
     check_formats(tasks_for(tmp_path / "in", TO_JPEG, tmp_path / "out"), TO_JPEG)
 
 
-def test_headers_are_not_read_where_nothing_can_be_refused(tmp_path, monkeypatch):
+def test_headers_are_not_read_if_nothing_can_be_refused(tmp_path, monkeypatch):
     write_png(tmp_path / "in/a.png", GREY_16)
     tasks = tasks_for(tmp_path / "in", KEEP, tmp_path / "out")
     monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("a file was opened"))

@@ -27,7 +27,7 @@ REFUSALS = {
     "refuse": ("the step heavy does not load: the weights are damaged", "download them again"),
     "raise": ("the step heavy does not load: KeyError: 'weights'", "run it with -v to see where"),
     "missing": ("the step heavy does not load: weights.bin: no such file or directory", ""),
-    "no memory": ("the step heavy does not load: it needs more memory than there is", "end other programs"),
+    "no memory": ("the step heavy does not load: it needs more memory than is available", "end other programs"),
     "exit": ("the step heavy does not load: SystemExit: 9", "run it with -v to see where"),
     "crash": ("the step heavy does not load: its process ended with SIGSEGV", "what is loaded, or the library"),
     "kill": ("the step heavy does not load: its process ended with SIGKILL", "the system may have run out of memory"),

@@ -152,7 +152,7 @@ def test_an_image_that_vanishes_after_the_plan_fails_by_name(photos):
     (failed,) = [result for result in planned.results() if result.status == "failed"]
     assert failed.task.source.endswith("z.png")
     assert failed.failure.stage == "read"
-    assert "not there any more" in failed.failure.message
+    assert "no longer exists" in failed.failure.message
 
 
 def test_a_folder_that_cannot_be_listed_is_a_failure_not_a_silence(photos, monkeypatch):

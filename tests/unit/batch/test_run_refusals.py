@@ -179,7 +179,7 @@ def test_a_full_disk_stops_the_run_and_making_space_continues_it(tmp_path, name)
         seen = []
         with pytest.raises(RunError, match="the disk is full") as caught:
             seen.extend(results)
-        assert "make space" in caught.value.hint
+        assert "free some space" in caught.value.hint
         assert (seen, outputs(folder / "out")) == ([], [])
         remount(folder, "size=16m")
         assert statuses(run(tmp_path / "photos", **settings)) == ["done"] * 3

@@ -64,12 +64,9 @@ def test_tells_links_from_files(folder, tmp_path):
     fill(folder, "1.png")
     (folder / "2.png").symlink_to(tmp_path / "more/2.png")
     (tmp_path / "named.png").symlink_to(tmp_path / "more/3.png")
-    images, _ = walk(folder, tmp_path / "named.png")
-    assert [(os.path.basename(image.source), image.is_link) for image in images] == [
-        ("named.png", True),
-        ("1.png", False),
-        ("2.png", True),
-    ]
+    images, report = walk(folder, tmp_path / "named.png")
+    assert [os.path.basename(image.source) for image in images] == ["named.png", "1.png", "2.png"]
+    assert report.links == {str(tmp_path / "named.png"), str(folder / "2.png")}
 
 
 def test_tells_size_and_time_of_every_image(folder):

@@ -1,4 +1,4 @@
-"""Where each result goes, and what is refused before anything starts."""
+"""Targets mirror the inputs; targets that collide or would replace a file are refused."""
 
 import os
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from imgpool.batch.scan import ImageFile, scan
-from imgpool.batch.targets import check_not_foreign, check_output, make_tasks, target_name
+from imgpool.batch.targets import check_not_foreign, check_output, check_targets, make_tasks, target_name
 from imgpool.core.catalogue import FORMATS
 from imgpool.core.errors import UsageError
 from imgpool.core.recipe import Output, Recipe
@@ -21,12 +21,19 @@ GREY_8 = np.arange(64, dtype=np.uint8).reshape(8, 8)
 GREY_16 = GREY_8.astype(np.uint16) * 1000
 
 
-def found(*relatives, folder="/photos"):
+def image_files(*relatives, folder="/photos"):
     return [ImageFile(os.path.join(folder, relative), len(folder) + 1, 10, 20) for relative in relatives]
 
 
-def targets(images, recipe=KEEP, output="/out"):
-    return [task.target for task in make_tasks(images, output, recipe)]
+def checked_targets(images, recipe=KEEP, output="/out", links=frozenset()):
+    tasks = make_tasks(images, output, recipe)
+    check_targets(tasks, output, links)
+    return [task.target for task in tasks]
+
+
+def scanned_targets(*inputs, output, recipe=KEEP):
+    images, report = scan(inputs, str(output))
+    return checked_targets(images, recipe, str(output), report.links)
 
 
 def write_png(path, pixels):
@@ -35,21 +42,17 @@ def write_png(path, pixels):
     return path
 
 
-def tasks_for(folder, recipe, output):
-    return make_tasks(scan([folder], str(output))[0], str(output), recipe)
-
-
-def test_the_tree_is_mirrored_and_every_task_knows_its_source():
-    tasks = make_tasks(found("a/b/c.tif", "d.png"), "/out", KEEP)
+def test_folder_tree_is_mirrored():
+    tasks = make_tasks(image_files("a/b/c.tif", "d.png"), "/out", KEEP)
     assert tasks == [
         Task("/photos/a/b/c.tif", "/out/a/b/c.tif", 10, 20),
         Task("/photos/d.png", "/out/d.png", 10, 20),
     ]
 
 
-def test_another_format_changes_the_extension_and_its_own_keeps_the_name():
-    images = found("a/b.tif", "c.JPEG", "d.e.bmp", "f.PNG", "-g\n\udcff.gif")
-    assert targets(images, TO_PNG) == [
+def test_only_another_format_changes_the_extension():
+    images = image_files("a/b.tif", "c.JPEG", "d.e.bmp", "f.PNG", "-g\n\udcff.gif")
+    assert checked_targets(images, TO_PNG) == [
         "/out/a/b.png",
         "/out/c.png",
         "/out/d.e.png",
@@ -67,9 +70,9 @@ def test_another_format_changes_the_extension_and_its_own_keeps_the_name():
         ("x/a.tif", "x/a.bmp"),
     ],
 )
-def test_two_images_that_would_become_one_file_are_refused_with_both_names(first, second):
+def test_equal_targets_are_refused_with_both_sources(first, second):
     with pytest.raises(UsageError) as caught:
-        targets(found(first, second), TO_PNG)
+        checked_targets(image_files(first, second), TO_PNG)
     for name in (f"/photos/{first}", f"/photos/{second}", "/out/"):
         assert name in caught.value.message
     assert caught.value.hint
@@ -87,24 +90,24 @@ def test_two_images_that_would_become_one_file_are_refused_with_both_names(first
         ("\u03aa\u0301.png", "\u0390.png"),  # one letter as capital and small: equal only when folded, then composed
     ],
 )
-def test_names_that_some_file_systems_do_not_tell_apart_are_refused(first, second):
+def test_targets_that_differ_only_in_case_are_refused(first, second):
     with pytest.raises(UsageError) as caught:
-        targets(found(first, second))
+        checked_targets(image_files(first, second))
     assert caught.value.hint
 
 
-def test_the_same_name_in_different_folders_is_fine():
-    assert len(targets(found("a/1.png", "b/1.png", "a/b/1.png"))) == 3
+def test_equal_names_in_different_folders_are_accepted():
+    assert len(checked_targets(image_files("a/1.png", "b/1.png", "a/b/1.png"))) == 3
 
 
-def test_a_target_that_is_another_targets_folder_is_refused():
-    """a.png becomes a.jpg, and the folder a.jpg is there too: one of them could never be written."""
+def test_target_that_is_also_a_folder_of_targets_is_refused():
+    """a.png becomes a.jpg, but there is a folder a.jpg too: one of them could not be written."""
     with pytest.raises(UsageError) as caught:
-        targets(found("a.png", "a.jpg/b.png"), TO_JPEG)
+        checked_targets(image_files("a.png", "a.jpg/b.png"), TO_JPEG)
     assert "a.jpg" in caught.value.message
 
 
-def test_default_output_stands_beside_the_first_input(tmp_path, monkeypatch):
+def test_default_output_is_beside_the_first_input(tmp_path, monkeypatch):
     (tmp_path / "photos" / "trip").mkdir(parents=True)
     (tmp_path / "photos" / "a.b.png").touch()
     photos = str(tmp_path / "photos")
@@ -120,7 +123,7 @@ def test_default_output_stands_beside_the_first_input(tmp_path, monkeypatch):
     assert default_output("..") == f"{photos}-processed"
 
 
-def test_the_default_output_of_a_folder_is_never_inside_it(tmp_path):
+def test_default_output_of_a_folder_is_not_inside_it(tmp_path):
     (tmp_path / "photos").mkdir()
     check_output(default_output(tmp_path / "photos"), [tmp_path / "photos"])
 
@@ -128,7 +131,7 @@ def test_the_default_output_of_a_folder_is_never_inside_it(tmp_path):
 @pytest.mark.parametrize(
     "output", ["photos", "photos/", "photos/out", "photos/a/b", "alias/out", "alias", "away/../photos/x"]
 )
-def test_an_output_inside_an_input_is_refused_also_through_a_link(tmp_path, output):
+def test_output_inside_an_input_is_refused_even_through_links(tmp_path, output):
     (tmp_path / "photos").mkdir()
     (tmp_path / "away").mkdir()
     (tmp_path / "alias").symlink_to("photos")
@@ -138,19 +141,19 @@ def test_an_output_inside_an_input_is_refused_also_through_a_link(tmp_path, outp
         assert "`output`" in caught.value.hint
 
 
-def test_an_output_inside_the_second_input_is_refused(tmp_path):
+def test_output_inside_the_second_input_is_refused(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     with pytest.raises(UsageError, match="lies inside the input"):
         check_output(str(tmp_path / "b/out"), [tmp_path / "a", tmp_path / "b"])
 
 
-def test_an_output_that_only_begins_like_the_input_is_fine(tmp_path):
+def test_output_whose_name_starts_like_the_input_is_accepted(tmp_path):
     (tmp_path / "photos").mkdir()
     check_output(str(tmp_path / "photos-2"), [tmp_path / "photos"])
 
 
-def test_an_output_that_is_no_folder_is_refused(tmp_path):
+def test_output_that_is_not_a_folder_is_refused(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "file").touch()
     (tmp_path / "broken").symlink_to("nowhere")
@@ -159,56 +162,53 @@ def test_an_output_that_is_no_folder_is_refused(tmp_path):
             check_output(str(tmp_path / name), [tmp_path / "photos"])
 
 
-def test_an_image_beside_its_result_is_not_overwritten(tmp_path):
+def test_input_in_the_output_folder_is_not_overwritten(tmp_path):
     source = write_png(tmp_path / "a.png", GREY_8)
-    images = scan([source], str(tmp_path))[0]
     with pytest.raises(UsageError, match="would replace an input"):
-        make_tasks(images, str(tmp_path), KEEP)
-    assert targets(images, TO_JPEG, str(tmp_path)) == [str(tmp_path / "a.jpg")]
+        scanned_targets(source, output=tmp_path)
+    assert scanned_targets(source, output=tmp_path, recipe=TO_JPEG) == [str(tmp_path / "a.jpg")]
 
 
-def test_an_input_inside_the_output_is_never_overwritten(tmp_path):
+def test_input_folder_inside_the_output_is_not_overwritten(tmp_path):
     write_png(tmp_path / "out/raw/a.png", GREY_8)
     write_png(tmp_path / "more/b.png", GREY_8)
-    output = str(tmp_path / "out")
-    images = scan([tmp_path / "out/raw", tmp_path / "more"], output)[0]
+    output = tmp_path / "out"
     with pytest.raises(UsageError, match="would replace an input"):
-        make_tasks(images, output, KEEP)
-    alone = scan([tmp_path / "out/raw"], output)[0]
-    assert targets(alone, KEEP, output) == [str(tmp_path / "out/a.png")]
+        scanned_targets(tmp_path / "out/raw", tmp_path / "more", output=output)
+    assert scanned_targets(tmp_path / "out/raw", output=output) == [str(tmp_path / "out/a.png")]
 
 
-def test_a_link_in_the_output_that_leads_to_the_input_does_not_overwrite_it(tmp_path):
+def test_input_is_not_overwritten_through_a_link_to_its_folder(tmp_path):
     write_png(tmp_path / "photos/trip/a.png", GREY_8)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "trip").symlink_to(tmp_path / "photos" / "trip")
     with pytest.raises(UsageError, match="would replace an input"):
-        tasks_for(tmp_path / "photos", KEEP, tmp_path / "out")
+        scanned_targets(tmp_path / "photos", output=tmp_path / "out")
 
 
 @pytest.mark.parametrize("input_is_link", [True, False])
-def test_a_link_from_input_to_output_or_back_does_not_overwrite_what_it_leads_to(tmp_path, input_is_link):
+def test_link_between_input_and_target_does_not_overwrite_it(tmp_path, input_is_link):
     ends = [tmp_path / "photos/trip/a.png", tmp_path / "out/trip/a.png"]
     link, file = ends if input_is_link else ends[::-1]
     write_png(file, GREY_8)
     link.parent.mkdir(parents=True)
     link.symlink_to(file)
     with pytest.raises(UsageError, match="would replace an input"):
-        tasks_for(tmp_path / "photos", KEEP, tmp_path / "out")
+        scanned_targets(tmp_path / "photos", output=tmp_path / "out")
 
 
-def test_links_that_lead_elsewhere_are_in_nobodys_way(tmp_path):
+def test_links_that_lead_elsewhere_are_accepted(tmp_path):
     write_png(tmp_path / "photos/a.png", GREY_8)
     write_png(tmp_path / "elsewhere/b.png", GREY_8)
     (tmp_path / "photos/b.png").symlink_to(tmp_path / "elsewhere/b.png")
     (tmp_path / "out").mkdir()
     (tmp_path / "out/other").symlink_to(tmp_path / "photos/a.png")
-    tasks = tasks_for(tmp_path / "photos", KEEP, tmp_path / "out")
-    assert [task.target for task in tasks] == [str(tmp_path / "out" / name) for name in ("a.png", "b.png")]
+    targets = scanned_targets(tmp_path / "photos", output=tmp_path / "out")
+    assert targets == [str(tmp_path / "out" / name) for name in ("a.png", "b.png")]
 
 
-def test_a_file_that_no_run_can_have_left_is_refused_by_name(tmp_path):
-    one, two = make_tasks(found("a/1.png", "b.png"), str(tmp_path), KEEP)
+def test_foreign_file_at_a_target_is_refused(tmp_path):
+    one, two = make_tasks(image_files("a/1.png", "b.png"), str(tmp_path), KEEP)
     for task in (one, two):
         check_not_foreign(task, None)
     (tmp_path / "b.png").write_bytes(b"precious")
@@ -222,8 +222,8 @@ def test_a_file_that_no_run_can_have_left_is_refused_by_name(tmp_path):
 
 
 @pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.symlink_to("nowhere")])
-def test_what_imgpool_never_makes_is_never_taken_for_the_output_of_a_killed_run(tmp_path, make):
-    (task,) = make_tasks(found("b.png"), str(tmp_path), KEEP)
+def test_folder_or_link_at_a_target_is_always_foreign(tmp_path, make):
+    (task,) = make_tasks(image_files("b.png"), str(tmp_path), KEEP)
     make(tmp_path / "b.png")
     with pytest.raises(UsageError, match=r"b\.png exists"):
         check_not_foreign(task, 0)

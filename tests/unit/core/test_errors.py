@@ -1,4 +1,4 @@
-"""The errors imgpool raises on purpose."""
+"""The exceptions that imgpool raises on purpose."""
 
 import inspect
 import pickle
@@ -18,10 +18,10 @@ from imgpool.core.errors import (
     WriteError,
 )
 
-EVERY = [error for _, error in inspect.getmembers(errors, inspect.isclass)]
+ALL_ERRORS = [error for _, error in inspect.getmembers(errors, inspect.isclass)]
 
 
-def test_the_tree_tells_what_ends_a_run_and_what_does_not():
+def test_every_error_belongs_to_one_branch():
     assert issubclass(RecipeError, UsageError)
     assert issubclass(WorkerError, RunError)
     assert all(issubclass(error, ImageError) for error in (ReadError, FilterError, WriteError))
@@ -30,14 +30,14 @@ def test_the_tree_tells_what_ends_a_run_and_what_does_not():
         assert not any(issubclass(branch, other) for other in (UsageError, RunError, ImageError) if other is not branch)
 
 
-@pytest.mark.parametrize("error", EVERY)
-def test_crosses_a_process_border_with_message_and_hint(error):
+@pytest.mark.parametrize("error", ALL_ERRORS)
+def test_pickling_keeps_message_and_hint(error):
     raised = error("bad.tif is cut off", "copy it again")
     twin = pickle.loads(pickle.dumps(raised))
     assert type(twin) is error
     assert (twin.message, twin.hint) == ("bad.tif is cut off", "copy it again")
 
 
-def test_shows_the_remedy_where_there_is_one():
+def test_text_includes_the_hint():
     assert str(ReadError("cut off", "copy it again")) == "cut off (copy it again)"
     assert str(ReadError("cut off")) == "cut off"

@@ -1,4 +1,4 @@
-"""From an exception to a sentence and a remedy."""
+"""Exceptions become a message and a hint."""
 
 import errno
 import os
@@ -28,14 +28,14 @@ def system_error(number):
     return raised(OSError(number, os.strerror(number), "/some/file"))
 
 
-def test_an_error_meant_for_people_is_told_as_it_stands():
+def test_imgpool_error_keeps_its_message_and_hint():
     failure = explain(raised(ReadError("cut off", "copy it again")), "read")
     assert (failure.stage, failure.error) == ("read", "ReadError")
     assert (failure.message, failure.hint) == ("cut off", "copy it again")
 
 
 @pytest.mark.parametrize("stage", ["read", "filter", "write", "worker"])
-def test_the_stage_and_the_traceback_are_kept(stage):
+def test_stage_and_traceback_are_kept(stage):
     failure = explain(raised(ZeroDivisionError("division by zero")), stage)
     assert (failure.stage, failure.error) == (stage, "ZeroDivisionError")
     assert "ZeroDivisionError: division by zero" in failure.traceback
@@ -52,10 +52,10 @@ def test_the_stage_and_the_traceback_are_kept(stage):
         (SystemExit(3), "SystemExit: 3"),
     ],
 )
-def test_any_other_error_is_one_line_with_its_name_and_a_way_to_see_more(error, message):
+def test_other_error_is_one_line_with_its_class_name(error, message):
     failure = explain(raised(error), "filter")
     assert failure.message == message
-    assert "-v" in failure.hint
+    assert "`verbose`" in failure.hint
 
 
 class UnreadableError(Exception):
@@ -63,18 +63,18 @@ class UnreadableError(Exception):
         raise RuntimeError("no text")
 
 
-def test_an_error_whose_text_cannot_be_had_is_still_explained():
+def test_error_whose_text_raises_is_explained():
     failure = explain(raised(UnreadableError()), "filter")
     assert failure.error == "UnreadableError"
     assert "UnreadableError" in failure.message
 
 
-def test_too_little_memory_has_its_remedy():
+def test_lack_of_memory_is_explained():
     failure = explain(raised(MemoryError()), "filter")
-    assert failure.message == "it needs more memory than there is"
-    assert "--max-memory" in failure.hint
+    assert failure.message == "it needs more memory than is available"
+    assert "`max_memory`" in failure.hint
     failure = explain(raised(MemoryError()), "filter", 3_456_789_000)
-    assert failure.message == "it needs more memory than there is (about 3,457 MB by its header)"
+    assert failure.message == "it needs more memory than is available (about 3,457 MB by its header)"
 
 
 @pytest.mark.parametrize(
@@ -95,12 +95,12 @@ def test_too_little_memory_has_its_remedy():
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), False),
     ],
 )
-def test_want_of_memory_is_known_in_the_words_of_every_library(error, lacks):
+def test_lack_of_memory_is_recognized_from_every_library(error, lacks):
     assert lacks_memory(raised(error)) is lacks
     assert ("more memory" in explain(error, "read").message) is lacks
 
 
-def test_opencv_says_it_in_words_that_are_known():
+def test_lack_of_memory_in_opencv_is_recognized():
     with pytest.raises(cv2.error) as raised:
         cv2.resize(np.zeros((1, 1), np.uint8), (2**31 - 1, 2**31 - 1))
     assert lacks_memory(raised.value)
@@ -109,17 +109,17 @@ def test_opencv_says_it_in_words_that_are_known():
 @pytest.mark.parametrize(
     ("number", "stage", "message"),
     [
-        (errno.ENOENT, "read", "not there any more"),
+        (errno.ENOENT, "read", "no longer exists"),
         (errno.EACCES, "read", "permission denied"),
         (errno.EACCES, "write", "permission denied"),
         (errno.EIO, "read", "input/output error"),
         (errno.ENAMETOOLONG, "write", "too long"),
-        (errno.EFBIG, "write", "larger than may be written"),
-        (errno.EXDEV, "write", "another file system"),
+        (errno.EFBIG, "write", "larger than the file system"),
+        (errno.EXDEV, "write", "different file system"),
         (errno.EISDIR, "write", "is a directory"),
     ],
 )
-def test_system_errors_in_plain_words(number, stage, message):
+def test_system_errors_are_explained(number, stage, message):
     failure = explain(system_error(number), stage)
     assert message in failure.message
     assert "[Errno" not in failure.message
@@ -129,27 +129,27 @@ def test_system_errors_in_plain_words(number, stage, message):
 @pytest.mark.parametrize(
     ("number", "message", "hint"),
     [
-        (errno.ENOSPC, "disk is full", "make space"),
-        (errno.EDQUOT, "quota", "make space"),
+        (errno.ENOSPC, "disk is full", "free some space"),
+        (errno.EDQUOT, "quota", "free some space"),
         (errno.EROFS, "read-only", "make it writable"),
         (errno.EIO, "input/output error", "check it"),
         *((number, "is gone", "bring it back") for number in (errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN)),
     ],
 )
-def test_an_output_that_takes_no_more_stops_the_run(number, message, hint):
+def test_output_that_cannot_be_written_stops_the_run(number, message, hint):
     failure = explain(system_error(number), "write")
     assert stops_the_run(failure)
     assert message in failure.message
     assert hint in failure.hint
 
 
-def test_the_same_error_elsewhere_stops_nothing():
+def test_same_error_in_another_stage_does_not_stop_the_run():
     for number in (errno.ENOSPC, errno.EIO, errno.ESTALE):
         assert not stops_the_run(explain(system_error(number), "read"))
     assert not stops_the_run(explain(raised(FilterError("the disk is full")), "filter"))
     assert not stops_the_run(None)
 
 
-def test_only_strings_are_kept():
+def test_failure_consists_of_strings():
     failure = explain(system_error(errno.EIO), "read")
     assert all(isinstance(getattr(failure, name), str) for name in Failure.__slots__)

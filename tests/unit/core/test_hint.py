@@ -1,3 +1,5 @@
+"""Parameters in messages are shown in the syntax of each interface."""
+
 import pytest
 
 from imgpool.core.hint import Hint, render_hints
@@ -26,5 +28,5 @@ def test_command_line_shows_its_own_options(hint, shown):
     assert with_options(hint) == (shown or hint)
 
 
-def test_a_parameter_that_is_not_rendered_stays():
+def test_parameter_that_is_not_rendered_stays():
     assert render_hints(EIGHT_BITS, lambda _hint: None) == EIGHT_BITS

@@ -1,9 +1,11 @@
+"""Tasks and results cross process boundaries unchanged."""
+
 import pickle
 
 from imgpool.core.task import Failure, Result, Task
 
 
-def test_what_crosses_a_process_border_arrives_as_it_was():
+def test_task_and_result_survive_pickling():
     task = Task("/in/a\udcff.tif", "/out/a.tif", 2**40, 1_700_000_000_123_456_789)
     result = Result(
         task,

@@ -173,7 +173,7 @@ def test_what_cannot_be_read_is_told(output, monkeypatch):
         return real(path, *arguments, **options)
 
     monkeypatch.setattr(verify, "open", closed, raising=False)
-    assert only(output) == CheckedFile("unreadable", "b.png", "it may not be read (permission denied)")
+    assert only(output) == CheckedFile("unreadable", "b.png", "it cannot be read (permission denied)")
 
 
 def test_a_folder_that_cannot_be_listed_is_told(output, monkeypatch):

@@ -265,8 +265,8 @@ def test_out_of_memory_fails_only_without_a_memory_limit(task, monkeypatch, stag
     assert files_below(scratch(task).parent) == ["in/a.png"]
     result = process_file(state, task)
     assert_failed(result, task, stage)
-    assert "--max-memory" in result.failure.hint
-    assert result.failure.message.startswith("it needs more memory than there is (about 0 MB by its header)")
+    assert "`max_memory`" in result.failure.hint
+    assert result.failure.message.startswith("it needs more memory than is available (about 0 MB by its header)")
 
 
 def test_memory_is_measured_while_an_image_is_processed(tmp_path):
