@@ -63,10 +63,11 @@ def compare(  # noqa: PLR0913 - one parameter for each option of the command lin
         from imgpool.api import choose_recipe, memory_size
         from imgpool.batch.plan import make_plan
         from imgpool.batch.settings import RunSettings
-        from imgpool.compare.comparison import Comparison, new_folder_beside
+        from imgpool.compare.comparison import ComparisonRunner, new_folder_beside
         from imgpool.core.errors import UsageError
-        from imgpool.report.compare import ComparisonDisplay, comparison_lines
+        from imgpool.report.compare import comparison_lines
         from imgpool.report.compare_json import comparison_json
+        from imgpool.report.compare_progress import ComparisonDisplay
         from imgpool.report.plot import check_plot, draw
         from imgpool.report.stdout import print_lines
 
@@ -87,9 +88,9 @@ def compare(  # noqa: PLR0913 - one parameter for each option of the command lin
             )
         )
         with _folder(plan.output, keep=output is not None):
-            comparison = Comparison(plan, plan.output, sample=len(plan.tasks) if everything else sample, rounds=rounds)
-            display = ComparisonDisplay(comparison, verbose=verbose)
-            display.follow(comparison.measure_all(free_space=output is None))
+            images = len(plan.tasks) if everything else sample
+            runner = ComparisonRunner(plan, plan.output, sample=images, rounds=rounds)
+            comparison = ComparisonDisplay(plan, verbose=verbose).follow(runner.measure_all(free_space=output is None))
         if as_json:
             print_json(comparison_json(comparison))
         else:

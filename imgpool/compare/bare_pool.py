@@ -1,6 +1,6 @@
-"""The methods of a bare `multiprocessing.Pool`, on the same images with the same function.
+"""The methods of a bare `multiprocessing.Pool`, timed on the same images with the same function.
 
-Each runs in a process of its own with a limit of time: where a worker dies, a bare pool waits for ever.
+Each method runs in a process of its own with a time limit, because a bare pool waits forever if a worker dies.
 """
 
 import multiprocessing
@@ -11,7 +11,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.pool import Pool
 
-from imgpool.compare.timeline import most_waiting
+from imgpool.compare.timeline import max_waiting
 from imgpool.core.engine import EngineOptions
 from imgpool.core.task import Result, Task
 from imgpool.system.heap import keep_freed_memory
@@ -30,14 +30,14 @@ from imgpool.work.process_file import Job, WorkerState, load_worker_state, proce
 
 @dataclass(frozen=True, slots=True)
 class PoolMethod:
-    """A way to have a pool do tasks.
+    """A method of `multiprocessing.Pool`.
 
     Attributes
     ----------
     name
-        Of the pool's method.
+        One of `METHODS`.
     chunksize
-        As the method takes it; None for its own default.
+        Argument for the method; None for its own default.
     """
 
     name: str
@@ -46,120 +46,145 @@ class PoolMethod:
 
 @dataclass(frozen=True, slots=True)
 class PoolMethodTiming:
-    """What a method took.
+    """Times and results of a method.
 
     Attributes
     ----------
     method
-        Which.
-    seconds, first
-        Until the last and until the first result was handed over, from before the pool was there.
-    waiting
-        The most results that were finished and not yet handed over.
+        The method.
+    seconds, first_result_seconds
+        From before the pool was created until the last and the first result were handed over.
+    max_waiting
+        Largest number of results that were finished but not yet handed over.
     results
-        All of them.
+        Every result.
     """
 
     method: PoolMethod
     seconds: float
-    first: float
-    waiting: int
+    first_result_seconds: float
+    max_waiting: int
     results: tuple[Result, ...]
 
 
-SubmitTasks = Callable[[Pool, Sequence[Task], int | None], Iterator[Result]]
+@dataclass(frozen=True, slots=True)
+class PoolRun:
+    """A run of a bare pool.
 
-_workshop: WorkerState
+    Attributes
+    ----------
+    method
+        The method to call.
+    tasks, job
+        The images to process, and what every worker needs for that.
+    workers
+        Number of worker processes.
+    preload
+        Modules to import before the pool is created.
+    """
 
-
-def _set_up(job: Job) -> None:
-    global _workshop  # noqa: PLW0603 - a pool's initializer can leave its work nowhere else
-    use_one_thread()
-    keep_freed_memory()
-    _workshop = load_worker_state(job)
-
-
-def _work(task: Task) -> Result:
-    return process_file(_workshop, task)
-
-
-def _map(pool: Pool, tasks: Sequence[Task], chunksize: int | None) -> Iterator[Result]:
-    yield from pool.map(_work, tasks, chunksize)
-
-
-def _imap(pool: Pool, tasks: Sequence[Task], chunksize: int | None) -> Iterator[Result]:
-    yield from pool.imap(_work, tasks, chunksize or 1)
-
-
-def _imap_unordered(pool: Pool, tasks: Sequence[Task], chunksize: int | None) -> Iterator[Result]:
-    yield from pool.imap_unordered(_work, tasks, chunksize or 1)
+    method: PoolMethod
+    tasks: Sequence[Task]
+    job: Job
+    workers: int
+    preload: Sequence[str]
 
 
-def _apply_async(pool: Pool, tasks: Sequence[Task], _: int | None) -> Iterator[Result]:
-    pending = [pool.apply_async(_work, (task,)) for task in tasks]
-    for answer in pending:
-        yield answer.get()
-
-
-METHODS: dict[str, SubmitTasks] = {
-    "map": _map,
-    "imap": _imap,
-    "imap_unordered": _imap_unordered,
-    "apply_async": _apply_async,
-}
-
-
-def time_method(
-    method: PoolMethod, tasks: Sequence[Task], job: Job, options: EngineOptions, patience: float
-) -> PoolMethodTiming | None:
-    """Run the tasks; None if that takes longer than `patience` seconds, or its process dies.
+def time_method(run: PoolRun, options: EngineOptions, timeout: float) -> PoolMethodTiming | None:
+    """Run a method in a process of its own.
 
     Parameters
     ----------
-    method
-        How.
-    tasks, job
-        What.
+    run
+        The run.
     options
-        Of an engine; those that a bare pool has count.
-    patience
-        In seconds.
+        Options of an engine, of which only the start method is used.
+    timeout
+        Seconds after which the process is killed.
+
+    Returns
+    -------
+    PoolMethodTiming or None
+        None if the process died or did not finish in time.
     """
     context = multiprocessing.get_context(options.start_method)
     receiver, sender = context.Pipe(duplex=False)
     started = time.monotonic()
-    arguments = (method, tasks, job, options.workers, options.preload, sender)
-    child = context.Process(target=_time, args=arguments)  # type: ignore[attr-defined]
+    child = context.Process(target=_run_pool, args=(run, sender))  # type: ignore[attr-defined]
     with receiver, clean_start(forked=options.start_method == "fork"):
         with sender:
             start(child, options.start_method)
         try:
-            handed_over = receiver.recv() if receiver.poll(patience) else None
+            handed_over = receiver.recv() if receiver.poll(timeout) else None
         except EOFError:
             handed_over = None
         finally:
             kill_group(child)
             child.join()
             child.close()
-    return _summed_up(method, handed_over, started) if handed_over else None
+    return _summarize(run.method, handed_over, started) if handed_over else None
 
 
-def _summed_up(method: PoolMethod, handed_over: Sequence[tuple[Result, float]], started: float) -> PoolMethodTiming:
-    moments = [moment for _, moment in handed_over]
-    waiting = most_waiting([(result.finished or moment, moment) for result, moment in handed_over])
-    results = tuple(result for result, _ in handed_over)
-    return PoolMethodTiming(method, max(moments) - started, min(moments) - started, waiting, results)
+def _summarize(method: PoolMethod, handed_over: Sequence[tuple[Result, float]], started: float) -> PoolMethodTiming:
+    times = [handed_over_at for _, handed_over_at in handed_over]
+    return PoolMethodTiming(
+        method,
+        seconds=max(times) - started,
+        first_result_seconds=min(times) - started,
+        max_waiting=max_waiting([(result.finished or at, at) for result, at in handed_over]),
+        results=tuple(result for result, _ in handed_over),
+    )
 
 
-def _time(
-    method: PoolMethod, tasks: Sequence[Task], job: Job, workers: int, preload: Sequence[str], sender: Connection
-) -> None:
-    """Send every result with the moment at which it was handed over."""
+def _run_pool(run: PoolRun, sender: Connection) -> None:
+    """Process the tasks, and send every result with the time at which it was handed over."""
     start_process_group()
-    import_modules(preload)
-    use_one_thread()  # and OpenCV keeps no thread that a fork would miss
-    forks = "fork" in multiprocessing.get_all_start_methods()
-    with multiprocessing.get_context("fork" if forks else "spawn").Pool(workers, partial(_set_up, job)) as pool:
+    import_modules(run.preload)
+    use_one_thread()  # also so that OpenCV has no thread that would be missing after a fork
+    start_method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+    with multiprocessing.get_context(start_method).Pool(run.workers, partial(_initialize, run.job)) as pool:
         on_parent_exit(kill_own_group)
-        ask = METHODS[method.name]
-        sender.send([(result, time.monotonic()) for result in ask(pool, tasks, method.chunksize)])
+        results = METHODS[run.method.name](pool, run.tasks, run.method.chunksize)
+        sender.send([(result, time.monotonic()) for result in results])
+
+
+_state: WorkerState
+
+
+def _initialize(job: Job) -> None:
+    global _state  # noqa: PLW0603 - a pool's initializer can pass its result to the tasks in no other way
+    use_one_thread()
+    keep_freed_memory()
+    _state = load_worker_state(job)
+
+
+def _process(task: Task) -> Result:
+    return process_file(_state, task)
+
+
+def _map(pool: Pool, tasks: Sequence[Task], chunksize: int | None) -> Iterator[Result]:
+    yield from pool.map(_process, tasks, chunksize)
+
+
+def _imap(pool: Pool, tasks: Sequence[Task], chunksize: int | None) -> Iterator[Result]:
+    yield from pool.imap(_process, tasks, chunksize or 1)
+
+
+def _imap_unordered(pool: Pool, tasks: Sequence[Task], chunksize: int | None) -> Iterator[Result]:
+    yield from pool.imap_unordered(_process, tasks, chunksize or 1)
+
+
+def _apply_async(pool: Pool, tasks: Sequence[Task], _chunksize: int | None) -> Iterator[Result]:
+    pending = [pool.apply_async(_process, (task,)) for task in tasks]
+    for result in pending:
+        yield result.get()
+
+
+RunTasks = Callable[[Pool, Sequence[Task], int | None], Iterator[Result]]
+
+METHODS: dict[str, RunTasks] = {
+    "map": _map,
+    "imap": _imap,
+    "imap_unordered": _imap_unordered,
+    "apply_async": _apply_async,
+}

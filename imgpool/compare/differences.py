@@ -1,55 +1,70 @@
-"""Whether images came out the same wherever they were run."""
+"""Images whose result depends on how they were run."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from imgpool.compare.bare_pool import PoolMethod
-from imgpool.compare.measurer import EngineSetup
+from imgpool.compare.measurement import EngineSetup
 from imgpool.core.task import Result
 
 
 @dataclass(frozen=True, slots=True)
 class OutputDifference:
-    """An image that came out otherwise than serially: where, and how."""
+    """An image whose result differs from that of the serial run.
+
+    Attributes
+    ----------
+    source
+        Path of the image.
+    where
+        The setup or method with the different result.
+    how
+        The difference, in words.
+    """
 
     source: str
     where: EngineSetup | PoolMethod
     how: str
 
 
-def differences(
+def find_differences(
     serial: Mapping[str, Result], others: Iterable[tuple[EngineSetup | PoolMethod, Mapping[str, Result]]]
 ) -> list[OutputDifference]:
-    """Every image that came out otherwise than serially, once for each way in which it did.
+    """Find the images whose result differs from that of the serial run.
 
     Parameters
     ----------
     serial
-        The results that the others have to agree with, by source.
+        Results of the serial run, by source.
     others
-        Results from elsewhere.
+        Results of other runs, by source, each with its setup or method.
+
+    Returns
+    -------
+    list of OutputDifference
+        One for each image and different result, sorted by source; repeated ones are listed once.
     """
     found = {
         OutputDifference(source, where, how): None
         for where, results in others
         for source, expected in serial.items()
-        if (how := _difference(expected, results.get(source)))
+        if (how := _describe_difference(expected, results.get(source)))
     }
-    return sorted(found, key=lambda each: each.source)
+    return sorted(found, key=lambda difference: difference.source)
 
 
-def _outcome(result: Result) -> tuple[str, str]:
-    """What must be the same everywhere: the bytes, or in what way it failed."""
-    failure = result.failure
-    return ("failed", f"{failure.stage} · {failure.error}") if failure else ("done", result.sha256)
-
-
-def _difference(serial: Result, result: Result | None) -> str:
+def _describe_difference(serial: Result, result: Result | None) -> str:
     if result is None:
-        return "no answer"
-    (status, detail), expected = _outcome(result), _outcome(serial)
+        return "no result"
+    (status, detail), expected = _essentials(result), _essentials(serial)
     if (status, detail) == expected:
         return ""
     if status == "failed":
-        return f"failed: {detail}; serially {expected[1] if serial.failure else 'it was done'}"
-    return f"done; serially it failed: {expected[1]}" if serial.failure else "other bytes"
+        return f"failed: {detail}; the serial run {f'failed: {expected[1]}' if serial.failure else 'succeeded'}"
+    return f"succeeded; the serial run failed: {expected[1]}" if serial.failure else "different bytes"
+
+
+def _essentials(result: Result) -> tuple[str, str]:
+    """Return the part of a result that must not depend on the setup: the bytes, or the kind of failure."""
+    failure = result.failure
+    return ("failed", f"{failure.stage} · {failure.error}") if failure else ("done", result.sha256)

@@ -1,17 +1,19 @@
-"""One run over some images, measured as real runs are: with their journal, their commits and their supervision."""
+"""Measured runs: like real ones, with journal, commits and supervision, each into a folder of its own."""
 
 import os
+import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from imgpool.batch.run import Runner
-from imgpool.compare.bare_pool import PoolMethod, PoolMethodTiming, time_method
-from imgpool.compare.timeline import StageTime, WorkSpan, alone_at_the_end, most_waiting, stage_times
+from imgpool.compare.bare_pool import PoolMethod, PoolMethodTiming, PoolRun, time_method
+from imgpool.compare.measurement import EngineSetup, Measurement
+from imgpool.compare.timeline import WorkSpan, max_waiting, stage_times, tail_seconds
 from imgpool.core.catalogue import ENGINES
-from imgpool.core.engine import RunMetrics, never_stop
+from imgpool.core.engine import EngineOptions, RunMetrics, never_stop
 from imgpool.core.task import Result, Task
 from imgpool.output.layout import STATE_FOLDER
 from imgpool.output.run_file import RunInfo
@@ -20,171 +22,98 @@ from imgpool.system.memory import MemoryMonitor
 from imgpool.work.process_file import Job, load_worker_state, process_file
 
 
-@dataclass(frozen=True, slots=True)
-class EngineSetup:
-    """How images are run.
-
-    Attributes
-    ----------
-    engine
-        "serial" or "pool".
-    workers
-        Processes that work at the same time.
-    chunksize
-        Images handed to a worker at once; None lets the engine choose.
-    """
-
-    engine: str
-    workers: int = 1
-    chunksize: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """What a run took.
-
-    Attributes
-    ----------
-    setup
-        How it was run.
-    seconds
-        From its first preparation until everything was durable and the workers gone.
-    first
-        Seconds until the first result was there.
-    results
-        By source.
-    stages
-        Where the time of all workers went: the sum is workers × `seconds`.
-    alone
-        Seconds at the end in which only one worker was at work.
-    waiting
-        The most results that were finished and not yet handed over.
-    cpu_share, blocked_share
-        Of the time in images, the share in which a processor computed, and that in which the disk or the network was
-        waited for; None where the engine does not tell.
-    peak, total_peak
-        The most bytes that one worker held, and all workers together.
-    metrics
-        What the engine says of itself.
-    """
-
-    setup: EngineSetup
-    seconds: float
-    first: float
-    results: Mapping[str, Result]
-    stages: tuple[StageTime, ...]
-    alone: float
-    waiting: int
-    cpu_share: float | None
-    blocked_share: float | None
-    peak: int
-    total_peak: int
-    metrics: RunMetrics
-
-    def stage(self, name: str) -> float:
-        """Seconds of a stage by its name; 0 for one that there is not."""
-        return sum(each.seconds for each in self.stages if each.stage == name)
-
-    @property
-    def start(self) -> float:
-        """Seconds before the first image was begun."""
-        return self.stage("start") / self.setup.workers
-
-    @property
-    def rate(self) -> float:
-        """Images a second."""
-        return len(self.results) / self.seconds
-
-
 class Measurer:
-    """Where a run's images are run again and again, each time into a folder of its own.
+    """Runs the same images again and again with different setups.
 
     Parameters
     ----------
     runner
-        The runner of a plan, prepared but never started; it gives the recipe and the limits.
-    place
-        A folder that is there, for the folders of the results.
+        The prepared runner of a plan, which is never started. It provides the recipe and the limits.
+    folder
+        An existing folder, in which every measured run creates one for its outputs.
     """
 
-    def __init__(self, runner: Runner, place: str) -> None:
-        self.runner = runner
-        self.plan = runner.plan
-        self.place = place
-        self.finished: list[str] = []  # folders
+    def __init__(self, runner: Runner, folder: str) -> None:
+        self.folder = folder
+        self.used_folders: list[str] = []
+        self._runner = runner
+        self._plan = runner.plan
 
-    def new_folder(self, name: str) -> str:
-        """A path below the place that nothing has yet; `finished` tells of those made so far."""
-        folder = os.path.join(self.place, f"{len(self.finished) + 1:02}-{name}")
-        self.finished.append(folder)
-        return folder
+    def measure(self, setup: EngineSetup, tasks: Sequence[Task], max_seconds: float | None = None) -> Measurement:
+        """Run the tasks with an engine.
 
-    def move(self, tasks: Iterable[Task], folder: str) -> list[Task]:
-        """The same tasks with another output."""
-        return [
-            replace(task, target=os.path.join(folder, os.path.relpath(task.target, self.plan.output))) for task in tasks
-        ]
+        Parameters
+        ----------
+        setup
+            Engine, workers and chunk size.
+        tasks
+            The images.
+        max_seconds
+            Seconds of work, summed over all workers, after which no further image is started; None for no limit.
 
-    def job(self, scratch: str) -> Job:
-        """What a worker needs to know."""
-        return Job(self.plan.settings.recipe, scratch, self.plan.settings.max_pixels)
+        Raises
+        ------
+        RunError
+            If the run cannot continue.
+        """
+        recorder = _Recorder()
+        options = self._options(setup, recorder, max_seconds)
+        folder = self._new_folder(f"{setup.engine}-{setup.workers}-{setup.chunksize or 'auto'}")
+        with MemoryMonitor() as memory, self._session(folder, setup, len(tasks)) as session:
+            initializer = partial(load_worker_state, self._job(session.scratch))
+            engine = ENGINES[setup.engine]
+            with closing(engine.run(self._move(tasks, folder), process_file, initializer, options)) as results:
+                for result in results:
+                    recorder.add(result)
+                    memory.watch(result.pid)
+                    session.record(result)
+        steps = [step.filter for step in self._plan.settings.recipe.steps]
+        return recorder.summarize(setup, steps, memory)
 
-    def time(self, method: PoolMethod, tasks: Sequence[Task], workers: int, patience: float) -> PoolMethodTiming | None:
-        """Run the tasks by a bare pool; None if it comes to no end within so many seconds."""
-        folder = self.new_folder(f"{method.name}-{method.chunksize or 'auto'}")
-        scratch = os.path.join(folder, STATE_FOLDER)  # nobody takes such a folder for one of images
+    def time_method(
+        self, method: PoolMethod, tasks: Sequence[Task], workers: int, timeout: float
+    ) -> PoolMethodTiming | None:
+        """Run the tasks with a bare pool; None if it does not finish within `timeout` seconds."""
+        folder = self._new_folder(f"{method.name}-{method.chunksize or 'auto'}")
+        scratch = os.path.join(folder, STATE_FOLDER)  # a scan never takes this folder for images
         os.makedirs(scratch)
-        options = replace(self.runner.options, workers=workers, max_workers=None)
-        return time_method(method, self.move(tasks, folder), self.job(scratch), options, patience)
+        options = self._runner.options
+        pool_run = PoolRun(method, self._move(tasks, folder), self._job(scratch), workers, options.preload)
+        return time_method(pool_run, options, timeout)
 
-    def measure(self, setup: EngineSetup, tasks: Sequence[Task], limit: float | None = None) -> Measurement:
-        """Run the tasks; after so many seconds of work no further one. Raises `RunError` if it cannot go on."""
-        reported = [RunMetrics()]
-        spans: list[WorkSpan] = []
-        options = replace(
-            self.runner.options,
+    def remove_outputs(self) -> None:
+        """Delete the outputs of all runs so far."""
+        for folder in self.used_folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _options(self, setup: EngineSetup, recorder: "_Recorder", max_seconds: float | None) -> EngineOptions:
+        should_stop: Callable[[], bool] = never_stop
+        if max_seconds is not None:
+            should_stop = lambda: recorder.work_seconds > max_seconds  # noqa: E731 - it closes over the limit
+        return replace(
+            self._runner.options,
             workers=setup.workers,
             max_workers=None,
             chunksize=setup.chunksize,
-            should_stop=(lambda: sum(span.seconds for span in spans) > limit) if limit else never_stop,
-            on_metrics=reported.append,
-        )
-        folder = self.new_folder(f"{setup.engine}-{setup.workers}-{setup.chunksize or 'auto'}")
-        results: dict[str, Result] = {}
-        taken: list[float] = []
-        started = time.monotonic()
-        with MemoryMonitor() as memory, self._session(folder, setup, len(tasks)) as session:
-            engine = ENGINES[setup.engine].run(
-                self.move(tasks, folder), process_file, partial(load_worker_state, self.job(session.scratch)), options
-            )
-            with closing(engine):
-                for result in engine:
-                    taken.append(time.monotonic() - started)
-                    spans.append(_span(result, started, taken[-1]))
-                    memory.watch(result.pid)
-                    session.record(result)
-                    results[result.task.source] = result
-        seconds = time.monotonic() - started
-        metrics = reported[-1]
-        peak = max(memory.peak, metrics.peak_memory)
-        steps = [step.filter for step in self.plan.settings.recipe.steps]
-        return Measurement(
-            setup=setup,
-            seconds=seconds,
-            first=min(taken, default=seconds),
-            results=results,
-            stages=stage_times(list(results.values()), spans, steps, setup.workers, seconds, metrics),
-            alone=alone_at_the_end(spans),
-            waiting=most_waiting([(span.finished, at) for span, at in zip(spans, taken, strict=True)]),
-            cpu_share=_share(metrics.cpu_seconds, metrics),
-            blocked_share=_share(metrics.blocked_seconds, metrics),
-            peak=peak,
-            total_peak=max(memory.total_peak, peak),
-            metrics=metrics,
+            should_stop=should_stop,
+            on_metrics=recorder.set_metrics,
         )
 
+    def _new_folder(self, name: str) -> str:
+        folder = os.path.join(self.folder, f"{len(self.used_folders) + 1:02}-{name}")
+        self.used_folders.append(folder)
+        return folder
+
+    def _move(self, tasks: Iterable[Task], folder: str) -> list[Task]:
+        """Return the same tasks with their targets in another folder."""
+        output = self._plan.output
+        return [replace(task, target=os.path.join(folder, os.path.relpath(task.target, output))) for task in tasks]
+
+    def _job(self, scratch: str) -> Job:
+        return Job(self._plan.settings.recipe, scratch, self._plan.settings.max_pixels)
+
     def _session(self, folder: str, setup: EngineSetup, count: int) -> Session:
-        plan = self.plan
+        plan = self._plan
         info = RunInfo(
             inputs=plan.settings.inputs,
             recipe=plan.settings.recipe.name,
@@ -198,10 +127,50 @@ class Measurer:
         return Session(folder, info, "compare", plan.scan.folders, lambda: None)
 
 
-def _span(result: Result, started: float, taken: float) -> WorkSpan:
-    """When an image was worked at."""
-    finished = (result.finished or started + taken) - started
-    return WorkSpan(result.pid, finished - sum(result.seconds.values()), finished)
+class _Recorder:
+    """Collects the results of a run with their times; its clock starts when it is created."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._results: dict[str, Result] = {}
+        self._spans: list[WorkSpan] = []
+        self._handed_over: list[float] = []  # seconds after the start, as are the spans
+        self._metrics = RunMetrics()
+
+    @property
+    def work_seconds(self) -> float:
+        """Seconds spent in images so far, summed over all workers."""
+        return sum(span.seconds for span in self._spans)
+
+    def set_metrics(self, metrics: RunMetrics) -> None:
+        self._metrics = metrics
+
+    def add(self, result: Result) -> None:
+        handed_over = time.monotonic() - self._started
+        finished = result.finished - self._started if result.finished else handed_over
+        self._results[result.task.source] = result
+        self._spans.append(WorkSpan(result.pid, finished - sum(result.seconds.values()), finished))
+        self._handed_over.append(handed_over)
+
+    def summarize(self, setup: EngineSetup, steps: Sequence[str], memory: MemoryMonitor) -> Measurement:
+        seconds, metrics = time.monotonic() - self._started, self._metrics
+        results, spans = list(self._results.values()), self._spans
+        finished = [span.finished for span in spans]
+        peak = max(memory.peak, metrics.peak_memory)
+        return Measurement(
+            setup=setup,
+            seconds=seconds,
+            first_result_seconds=min(self._handed_over, default=seconds),
+            results=self._results,
+            stages=stage_times(results, spans, steps=steps, workers=setup.workers, seconds=seconds, metrics=metrics),
+            tail_seconds=tail_seconds(spans),
+            max_waiting=max_waiting(zip(finished, self._handed_over, strict=True)),
+            cpu_share=_share(metrics.cpu_seconds, metrics),
+            blocked_share=_share(metrics.blocked_seconds, metrics),
+            peak_memory=peak,
+            total_peak_memory=max(memory.total_peak, peak),
+            metrics=metrics,
+        )
 
 
 def _share(seconds: float, metrics: RunMetrics) -> float | None:

@@ -1,51 +1,88 @@
-"""Which images to compare on, with how many workers, in chunks of what length."""
+"""The sample of images to compare on."""
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from imgpool.batch.sampling import spread_evenly
+from imgpool.compare.measurement import Measurement
 from imgpool.core.task import Task
 from imgpool.system.durability import sync_file_system
 
-TASK_COST = 16 << 10
-"""Bytes that an image counts for beside those of its file: opening and naming it takes time as well."""
+SAMPLE_SERIAL_SECONDS = 10.0
+"""Intended duration of a serial run over the sample, if the user does not choose its size."""
 
-LONGEST_CHUNK = 64
+PILOT_IMAGES = 32
+"""Images of medium size that are run first, to estimate how long an image takes."""
+
+FIXED_COST_BYTES = 16 << 10
+"""Cost of opening and naming a file, expressed as bytes of file content."""
+
+
+def choose_sample(
+    tasks: Sequence[Task], count: int | None, min_count: int, measure_pilot: Callable[[Sequence[Task]], Measurement]
+) -> list[Task]:
+    """Choose images spread evenly from the smallest file to the largest.
+
+    Parameters
+    ----------
+    tasks
+        All images.
+    count
+        Size of the sample; None chooses it so that a serial run takes about `SAMPLE_SERIAL_SECONDS`.
+    min_count
+        Smallest size to choose.
+    measure_pilot
+        Runs a few images, to estimate how long an image takes.
+
+    Returns
+    -------
+    list of Task
+        Large files first.
+    """
+    by_size = sorted(tasks, key=lambda task: (task.size, task.source))
+    if count is None and len(by_size) > min_count:
+        seconds = _estimate_seconds_per_image(by_size, measure_pilot)
+        count = max(min_count, int(SAMPLE_SERIAL_SECONDS / seconds)) if seconds else min_count
+    return spread_evenly(by_size, len(by_size) if count is None else count)[::-1]
+
+
+def _estimate_seconds_per_image(
+    by_size: Sequence[Task], measure_pilot: Callable[[Sequence[Task]], Measurement]
+) -> float:
+    """Estimate the mean seconds per image from images of medium size; 0 if all of them fail."""
+    median_size = by_size[len(by_size) // 2].size
+    pilot = sorted(spread_evenly(by_size, PILOT_IMAGES), key=lambda task: abs(task.size - median_size))
+    done = [result for result in measure_pilot(pilot).results.values() if result.status == "done"]
+    if not done:
+        return 0.0
+    seconds = sorted(sum(result.seconds.values()) for result in done)[len(done) // 2]
+    return seconds * _mean_cost(by_size) / _mean_cost([result.task for result in done])
 
 
 def cost(task: Task) -> int:
-    """What an image counts for, in bytes."""
-    return task.size + TASK_COST
+    """Estimate the relative cost of an image, in bytes."""
+    return task.size + FIXED_COST_BYTES
 
 
-def worker_counts(most: int, cores: int) -> list[int]:
-    """1, 2, 4, … workers up to the most; as many as there are cores are among them, and the most."""
-    doubled = [2**power for power in range(most.bit_length())]
-    return sorted({*doubled, min(cores, most), most})
+def _mean_cost(tasks: Sequence[Task]) -> float:
+    return sum(map(cost, tasks)) / len(tasks)
 
 
-def chunk_lengths(images: int, workers: int) -> list[int]:
-    """1, 4, 16, … images, as long as every worker gets a chunk."""
-    lengths = [1]
-    while (longer := 4 * lengths[-1]) <= min(LONGEST_CHUNK, images // workers):
-        lengths.append(longer)
-    return lengths
-
-
-def read_once(tasks: Sequence[Task]) -> float:
-    """Read every file, so that the system holds it in memory from then on; how many seconds that took."""
+def read_files(tasks: Sequence[Task]) -> float:
+    """Read every file, so that the system caches it, and return the seconds that this took."""
     started = time.monotonic()
     for task in tasks:
-        with suppress(OSError), open(task.source, "rb", buffering=0) as file:  # what cannot be read fails in its run
+        with suppress(OSError), open(task.source, "rb", buffering=0) as file:  # an unreadable file fails in its run
             while file.read(1 << 20):
                 pass
     return time.monotonic() - started
 
 
-def settle(folder: str) -> None:
-    """Have the folder's file system write now what earlier runs left it to write, where it can be told to."""
-    with suppress(OSError):  # what cannot be kept is for the runs to report
+def flush_writes(folder: str) -> None:
+    """Make the folder's file system write what earlier runs left in the cache, if the system supports that."""
+    with suppress(OSError):  # the runs themselves report a disk that fails
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             sync_file_system(descriptor)

@@ -1,4 +1,4 @@
-"""Where the time of a run's workers went."""
+"""Where the time of a run's workers was spent."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from imgpool.core.task import Result
 
 @dataclass(frozen=True, slots=True)
 class StageTime:
-    """What a stage took, of all workers together, in seconds."""
+    """Seconds that a stage took, summed over all workers."""
 
     stage: str
     seconds: float
@@ -18,14 +18,14 @@ class StageTime:
 
 @dataclass(frozen=True, slots=True)
 class WorkSpan:
-    """One image's time in a worker.
+    """The time that a worker spent on one image.
 
     Attributes
     ----------
     pid
-        The worker.
+        Process id of the worker.
     began, finished
-        In seconds after the start of the run.
+        Seconds after the start of the run.
     """
 
     pid: int
@@ -34,68 +34,75 @@ class WorkSpan:
 
     @property
     def seconds(self) -> float:
-        """How long it was."""
+        """Duration."""
         return self.finished - self.began
 
 
 def stage_times(
     results: Sequence[Result],
     spans: Sequence[WorkSpan],
+    *,
     steps: Sequence[str],
     workers: int,
     seconds: float,
     metrics: RunMetrics,
 ) -> tuple[StageTime, ...]:
-    """Where the time of all workers went, in the order in which an image meets it.
+    """Divide the time of all workers among the stages, in the order in which an image passes through them.
 
     Parameters
     ----------
     results, spans
-        Of every image.
+        Result and span of every image.
     steps
-        The recipe's filters.
+        Names of the recipe's filters.
     workers, seconds
-        Of the run: their product is shared out.
+        Number of workers and duration of the run. Their product is what is divided.
     metrics
-        What the engine says of the run.
+        The engine's metrics of the run.
+
+    Returns
+    -------
+    tuple of StageTime
+        "start", "read", one for each filter, "other" (between filters), "write", "dispatch", "idle" and "end".
     """
-    read, filter_, write = (
-        sum(each.seconds.get(stage, 0.0) for each in results) for stage in ("read", "filter", "write")
-    )
+    read, filter_, write = (sum(result.seconds.get(name, 0.0) for result in results) for name in _IMAGE_STAGES)
     filters = [0.0] * len(steps)
     for result in results:
         for index, step_seconds in enumerate(result.step_seconds):
             filters[index] += step_seconds
     start = workers * min((span.began for span in spans), default=seconds)
     end = workers * (seconds - max((span.finished for span in spans), default=seconds))
-    left = workers * seconds - start - end - read - filter_ - write
-    dispatch = min(max(0.0, left), metrics.chunks * metrics.dispatch_seconds)
+    remaining = workers * seconds - start - end - read - filter_ - write
+    dispatch = min(max(0.0, remaining), metrics.chunks * metrics.dispatch_seconds)
     return (
         StageTime("start", start),
         StageTime("read", read),
-        *(StageTime(name, each) for name, each in zip(numbered(steps), filters, strict=True)),
+        *(StageTime(name, each) for name, each in zip(number_duplicates(steps), filters, strict=True)),
         StageTime("other", max(0.0, filter_ - sum(filters))),
         StageTime("write", write),
         StageTime("dispatch", dispatch),
-        StageTime("idle", left - dispatch),
+        StageTime("idle", remaining - dispatch),
         StageTime("end", end),
     )
 
 
-def numbered(names: Sequence[str]) -> list[str]:
-    """The names, those that come again with their number.
+_IMAGE_STAGES = ("read", "filter", "write")
+
+
+def number_duplicates(names: Sequence[str]) -> list[str]:
+    """Append a number to names that have occurred before.
 
     Examples
     --------
-    >>> numbered(["median", "gaussian", "median"])
+    >>> number_duplicates(["median", "gaussian", "median"])
     ['median', 'gaussian', 'median 2']
     """
     counts = [names[: index + 1].count(name) for index, name in enumerate(names)]
     return [name if count == 1 else f"{name} {count}" for name, count in zip(names, counts, strict=True)]
 
 
-def alone_at_the_end(spans: Iterable[WorkSpan]) -> float:
-    """Seconds between the last images of the two workers that finished last; 0 with a single worker."""
+def tail_seconds(spans: Iterable[WorkSpan]) -> float:
+    """Return the seconds at the end in which only one worker was busy; 0 with a single worker."""
     last: dict[int, float] = {}
     for span in spans:
         last[span.pid] = max(last.get(span.pid, 0.0), span.finished)
@@ -103,17 +110,17 @@ def alone_at_the_end(spans: Iterable[WorkSpan]) -> float:
     return max((later - earlier for later, earlier in pairwise(ends[:2])), default=0.0)
 
 
-def most_waiting(spells: Iterable[tuple[float, float]]) -> int:
-    """The most that waited at one time, each from its first to its second moment.
+def max_waiting(intervals: Iterable[tuple[float, float]]) -> int:
+    """Return the largest number of intervals (begin, end) that overlap at one time.
 
     Examples
     --------
-    >>> most_waiting([(0, 3), (1, 2), (2, 4)])
+    >>> max_waiting([(0, 3), (1, 2), (2, 4)])
     2
     """
-    moments = sorted(moment for begin, end in spells for moment in ((begin, 1), (max(begin, end), -1)))
+    changes = sorted(change for begin, end in intervals for change in ((begin, 1), (max(begin, end), -1)))
     most = waiting = 0
-    for _, change in moments:
-        waiting += change
+    for _, step in changes:
+        waiting += step
         most = max(most, waiting)
     return most

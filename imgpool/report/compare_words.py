@@ -1,43 +1,47 @@
-"""What a comparison calls things, and what it says of them."""
+"""Words and explanations in the report of a comparison."""
 
 from imgpool.compare.bare_pool import PoolMethod
-from imgpool.compare.measurer import EngineSetup
+from imgpool.compare.bottleneck import BottleneckKind
+from imgpool.compare.measurement import EngineSetup
 from imgpool.report.text import plural
 
-STAGES = {
-    "start": "workers start and load the recipe",
+STAGE_NOTES = {
+    "start": "starting workers and loading the recipe",
     "other": "between filters",
-    "dispatch": "images and results are handed over",
-    "idle": "workers have nothing to do",
-    "end": "all is made durable and workers leave",
+    "dispatch": "sending images and results between processes",
+    "idle": "waiting for work",
+    "end": "making results durable and stopping workers",
 }
-"""What stages mean whose names do not tell."""
+"""Explanations of the stages whose names are not obvious."""
 
-LESSONS = {
-    "map": "No answer before the last image is done; then all of them, in order. It makes its own chunks.",
-    "imap": "Answers in order: one slow image holds back all those behind it that are done already.",
-    "imap_unordered": "Answers as soon as they are there, in any order.",
-    "imap_unordered in chunks": "Fewer hand-overs; but answers come by whole chunks, and an exception loses its chunk.",
-    "apply_async": "One call and one object for each image, all at once; here they are asked in order, as with imap.",
-    "imgpool": "imap_unordered, supervised: it takes images as it needs them, chooses the chunks, answers by image "
-    "all the same, and outlives a worker's death. Its time includes the journal, and making all durable.",
+METHOD_NOTES = {
+    "map": "Returns nothing until the last image is finished, then all results in order. Chooses its own chunks.",
+    "imap": "Returns results in order, so one slow image delays all finished ones behind it.",
+    "imap_unordered": "Returns each result as soon as it is finished, in any order.",
+    "imap_unordered in chunks": "Sends fewer messages, but returns results by whole chunks; an exception loses its "
+    "chunk.",
+    "apply_async": "Makes one call and one object per image, all at once; here the results are fetched in order.",
+    "imgpool": "Like imap_unordered, with supervision: reads tasks as needed, chooses the chunks, returns each result "
+    "as soon as it is finished, and survives the death of a worker. Its time includes the journal and making "
+    "results durable.",
 }
-BARE = "The bare methods take all tasks at once, keep no journal, and wait for ever when a worker dies."
 
-DISTURBED = "other programs used the processors meanwhile: measure again on a quiet machine, or with --rounds 3"
+BARE_POOL_NOTE = "A bare pool queues all tasks at once, keeps no journal, and waits forever if a worker dies."
 
-BOTTLENECKS = {
-    "start": "starting",
+DISTURBED_NOTE = "other programs used the processors: measure again on an idle machine, or with --rounds 3"
+
+BOTTLENECK_WORDS: dict[BottleneckKind, str] = {
+    "start": "start-up",
     "memory": "memory",
     "tail": "the last image",
     "disk": "the disk",
-    "dispatch": "handing over",
+    "dispatch": "dispatch",
     "cpu": "the processor",
 }
 
 
 def label(setup: EngineSetup | PoolMethod) -> str:
-    """A way to run images, in words."""
+    """Describe a setup or a method in a few words."""
     if isinstance(setup, PoolMethod):
         return f"Pool.{setup.name}" + (f", chunksize {setup.chunksize}" if setup.chunksize else "")
     if setup.engine == "serial":
@@ -45,6 +49,6 @@ def label(setup: EngineSetup | PoolMethod) -> str:
     return plural(setup.workers, "worker") + (f", chunks of {setup.chunksize}" if setup.chunksize else "")
 
 
-def options(setup: EngineSetup) -> str:
-    """What to give to ``imgpool process``."""
+def command_options(setup: EngineSetup) -> str:
+    """Return the options of ``imgpool process`` for a setup."""
     return "--serial" if setup.engine == "serial" else f"-j {setup.workers} --chunksize {setup.chunksize or 'auto'}"

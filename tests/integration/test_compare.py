@@ -66,9 +66,9 @@ def test_tables_for_people_and_a_picture(imgpool, photos, tmp_path):
     sample = ("--sample", 2, "-j", 2, "-v")
     done = imgpool("compare", photos, "-f", "gaussian:sigma=1", *sample, "--plot", tmp_path / "curves.png")
     assert done.code == 0, done.stderr
-    for title in ("Workers", "Where the time", "Chunk sizes", "The methods", "In short"):
+    for title in ("Workers", "Time of all workers", "Chunk sizes", "Methods of", "Summary"):
         assert f"\n{title}" in done.stdout
-    assert "2 images, the same bytes in all" in done.stdout
+    assert "2 images: identical results in all" in done.stdout
     assert "  Pool.map · " in done.stderr
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert beside(photos) == ["photos"]
@@ -100,9 +100,11 @@ def test_bad_images_are_named_and_no_difference(imgpool, photos, broken_images):
     environment = {"PYTHONPATH": str(POISON)}
     done = imgpool("compare", photos, "-f", "invert", "--all", "-j", 1, env=environment)
     assert done.code == 0, done.stderr
-    assert "✓ 5 images, the same bytes" in done.stdout
+    assert "✓ 5 images: identical results" in done.stdout
     assert "✗ truncated.jpg · read · " in done.stdout
-    assert "1 image left out: a pool outlives it, a serial run would not:\n✗ bad.poison · worker" in done.stdout
+    assert (
+        "1 image excluded, which would kill a serial run; the pool survives this:\n✗ bad.poison · worker" in done.stdout
+    )
     assert beside(photos) == ["photos"]
 
 
@@ -115,8 +117,8 @@ def test_images_that_come_out_otherwise_are_named(imgpool, photos, tmp_path):
     options = ("--to", "npy", "--sample", 1, "-j", 1)
     done = imgpool("compare", photos / "icon.png", "-f", "moody", *options, env={"PYTHONPATH": str(plugin)})
     assert done.code == 1, done.stderr
-    assert "icon.png · 1 worker · other bytes" in done.stdout
-    assert "✗ 1 image of 1 not the same in all" in done.stdout
+    assert "icon.png · 1 worker · different bytes" in done.stdout
+    assert "✗ 1 of 1 image: different results in" in done.stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -144,7 +146,7 @@ def test_an_interrupt_leaves_nothing_behind(photos, tmp_path, number):
         (["--sample", "0"], "greater than or equal to 1"),
         (["-j", "none"], "not a whole number from 1 up"),
         (["-f", "gausian"], "no filter is called 'gausian'"),
-        (["--plot", "curves.tar"], "writes no such file"),
+        (["--plot", "curves.tar"], "cannot write this format"),
         (["-o", "photos/inside"], "lies inside the input"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 
 from imgpool.batch import preflight
 from imgpool.batch.preflight import Preflight, limit_workers, run_preflight
-from imgpool.compare.comparison import Comparison
+from imgpool.compare.comparison import ComparisonRunner
 from imgpool.core.engine import EngineOptions
 from imgpool.core.errors import WorkerError
 from imgpool.core.recipe import Recipe
@@ -129,7 +129,7 @@ def test_nothing_is_compared_where_a_step_does_not_load(photos, tmp_path):
     (tmp_path / "place").mkdir()
     run = prepare(photos, recipe=recipe("heavy:how=refuse"), start_method="spawn", output=str(tmp_path / "place"))
     with pytest.raises(WorkerError, match="weights are damaged"):
-        next(Comparison(run.plan, str(tmp_path / "place")).measure_all())
+        next(ComparisonRunner(run.plan, str(tmp_path / "place")).measure_all())
     assert os.listdir(tmp_path / "place") == []
 
 

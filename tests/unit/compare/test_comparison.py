@@ -1,4 +1,4 @@
-"""A comparison of serial and pool, on real images."""
+"""A comparison of serial run and pool on real images."""
 
 import hashlib
 import os
@@ -11,8 +11,9 @@ from imgpool.batch.plan import make_plan
 from imgpool.batch.run import Runner
 from imgpool.batch.settings import RunSettings
 from imgpool.compare.bare_pool import METHODS, PoolMethod
-from imgpool.compare.comparison import SERIAL, Comparison, new_folder_beside
-from imgpool.compare.measurer import EngineSetup, Measurer
+from imgpool.compare.comparison import ComparisonRunner, new_folder_beside
+from imgpool.compare.measurement import SERIAL, EngineSetup
+from imgpool.compare.measurer import Measurer
 from imgpool.core.errors import UsageError
 from tests.support.small_runs import BLUR, write_png
 
@@ -33,7 +34,7 @@ def plan_of(home, **settings):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Images of different sizes, one of them in a folder below, and one that is none."""
+    """Images of different sizes, one of them in a subfolder, and a broken one."""
     home = tmp_path_factory.mktemp("compare")
     for number in range(COUNT - 1):
         write_png(home / "in" / ("below" if number == 3 else "") / f"{number:02}.png", 8 + 8 * number)
@@ -48,115 +49,115 @@ def before(home):
 
 
 @pytest.fixture(scope="module")
-def compared(home, before):  # noqa: ARG001 - the input as it was
-    comparison = Comparison(plan_of(home), str(home / "out"), sample=10)
-    comparison.steps = list(comparison.measure_all(free_space=False))
-    return comparison
+def steps(home, before):  # noqa: ARG001 - hashes the input before anything runs
+    return list(ComparisonRunner(plan_of(home), str(home / "out"), sample=10).measure_all(free_space=False))
 
 
-def test_serial_and_pool_agree(compared):
-    assert compared.differences == []
-    assert [result.task.source[-10:] for result in compared.failed] == ["broken.png"]
-    assert compared.deadly == []
+@pytest.fixture(scope="module")
+def comparison(steps):
+    return steps[-1].comparison
 
 
-def test_the_sample_has_the_biggest_and_goes_from_big_to_small(compared, home):
-    sizes = [task.size for task in compared.tasks]
+def test_serial_run_and_pool_agree(comparison):
+    assert comparison.differences == []
+    assert [result.task.source[-10:] for result in comparison.failed] == ["broken.png"]
+    assert comparison.excluded == []
+
+
+def test_sample_contains_the_largest_and_the_smallest_file(comparison, home):
+    sizes = [task.size for task in comparison.tasks]
     every = [path.stat().st_size for path in (home / "in").rglob("*.png")]
     assert len(sizes) == 10
     assert sizes == sorted(sizes, reverse=True)
     assert (sizes[0], sizes[-1]) == (max(every), min(every))
-    assert compared.weight > 1
+    assert comparison.work_ratio > 1
 
 
-def test_every_way_is_measured(compared):
-    assert [each.setup for each in compared.by_workers] == [SERIAL, EngineSetup("pool", 1), EngineSetup("pool", 2)]
-    assert [each.setup.chunksize for each in compared.by_chunksize] == [1, 4, None]
-    assert {method.name for method in compared.methods} == set(METHODS)
-    assert all(timed is not None for timed in compared.methods.values())
-    assert compared.runs == len(compared.steps) == 1 + 5 + len(compared.methods)
-    assert compared.steps[-1].left == 0
+def test_every_setup_and_method_is_measured(comparison, steps):
+    setups = [run.setup for run in comparison.by_workers]
+    assert setups == [SERIAL, EngineSetup("pool", 1), EngineSetup("pool", 2)]
+    assert [run.setup.chunksize for run in comparison.by_chunksize] == [1, 4, None]
+    assert {method.name for method in comparison.methods} == set(METHODS)
+    assert all(timing is not None for timing in comparison.methods.values())
+    assert comparison.runs == len(steps) == 1 + 5 + len(comparison.methods)
+    assert steps[-1].runs_left == 0
 
 
-def test_every_image_has_a_result_everywhere(compared):
-    sources = {task.source for task in compared.tasks}
-    for measured in (*compared.by_workers, *compared.by_chunksize):
-        assert set(measured.results) == sources
-    for timed in compared.methods.values():
-        assert {result.task.source for result in timed.results} == sources
+def test_every_image_has_a_result_in_every_run(comparison):
+    sources = {task.source for task in comparison.tasks}
+    for run in (*comparison.by_workers, *comparison.by_chunksize):
+        assert set(run.results) == sources
+    for timing in comparison.methods.values():
+        assert {result.task.source for result in timing.results} == sources
 
 
-def test_stages_are_all_of_the_workers_time(compared):
-    for measured in (*compared.by_workers, *compared.by_chunksize):
-        total = sum(each.seconds for each in measured.stages)
-        assert total == pytest.approx(measured.setup.workers * measured.seconds)
-        assert measured.stage("gaussian") > 0
-        assert 0 < measured.first <= measured.seconds
+def test_stages_add_up_to_the_time_of_all_workers(comparison):
+    for run in (*comparison.by_workers, *comparison.by_chunksize):
+        total = sum(stage.seconds for stage in run.stages)
+        assert total == pytest.approx(run.setup.workers * run.seconds)
+        assert run.stage_seconds("gaussian") > 0
+        assert 0 < run.first_result_seconds <= run.seconds
 
 
-def test_a_bare_pool_hands_over_as_its_method_does(compared):
-    assert compared.methods[PoolMethod("map")].waiting == 10
-    for timed in compared.methods.values():
-        assert 0 < timed.first <= timed.seconds
+def test_bare_pool_hands_results_over_as_its_method_does(comparison):
+    assert comparison.methods[PoolMethod("map")].max_waiting == 10
+    for timing in comparison.methods.values():
+        assert 0 < timing.first_result_seconds <= timing.seconds
 
 
-def test_there_is_a_verdict(compared):
-    assert compared.bottleneck.why
-    assert compared.advice.setup.workers in {1, 2}
-    assert compared.advice.seconds > 0
+def test_comparison_has_a_bottleneck_and_a_recommendation(comparison):
+    assert comparison.bottleneck.evidence
+    assert comparison.advice.setup.workers in {1, 2}
+    assert comparison.advice.seconds > 0
 
 
-def test_every_run_leaves_the_same_files(compared, home):
+def test_every_run_writes_the_same_files(comparison, home):
     folders = sorted((home / "out").iterdir())
-    assert len(folders) == compared.runs
+    assert len(folders) == comparison.runs
     first = hashes(folders[0])
     assert len(first) == 9
     assert all(hashes(folder) == first for folder in folders)
 
 
-def test_the_input_is_as_it_was(compared, home, before):  # noqa: ARG001 - it has run
+def test_input_is_not_changed(comparison, home, before):  # noqa: ARG001 - after the comparison
     assert hashes(home / "in") == before
 
 
-def test_the_number_of_images_follows_from_what_they_take(home, tmp_path):
-    comparison = Comparison(plan_of(home), str(tmp_path))
-    next(comparison.measure_all())
-    assert len(comparison.tasks) == COUNT  # they take next to no time
+def test_all_images_are_compared_if_they_take_little_time(home, tmp_path):
+    step = next(ComparisonRunner(plan_of(home), str(tmp_path)).measure_all())
+    assert len(step.comparison.tasks) == COUNT
 
 
-def test_outputs_that_take_much_of_the_disk_are_removed_between_runs(home, tmp_path, monkeypatch):
-    monkeypatch.setattr("imgpool.compare.comparison.SHARE_OF_DISK", 0.0)
-    comparison = Comparison(plan_of(home), str(tmp_path), sample=2)
-    steps = comparison.measure_all()
+def test_large_outputs_are_deleted_between_runs(home, tmp_path, monkeypatch):
+    monkeypatch.setattr("imgpool.compare.comparison.MAX_DISK_SHARE", 0.0)
+    steps = ComparisonRunner(plan_of(home), str(tmp_path), sample=2).measure_all()
     for _ in range(3):
         next(steps)
     steps.close()
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_pool_that_comes_to_no_end_is_ended(home, tmp_path):
+def test_bare_pool_that_does_not_finish_is_killed(home, tmp_path):
     plan = plan_of(home)
     before = {process.pid for process in psutil.Process().children(recursive=True)}
-    assert Measurer(Runner(plan), str(tmp_path)).time(PoolMethod("imap"), plan.tasks, 2, patience=0.01) is None
+    assert Measurer(Runner(plan), str(tmp_path)).time_method(PoolMethod("imap"), plan.tasks, 2, timeout=0.01) is None
     left = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
     assert all("forkserver" in " ".join(p.cmdline()) or "resource_tracker" in " ".join(p.cmdline()) for p in left)
 
 
-def test_a_bare_pool_is_left_out_where_it_would_need_too_much_memory(home, tmp_path):
-    comparison = Comparison(plan_of(home, max_memory=64 << 20), str(tmp_path), sample=1)
-    steps = comparison.measure_all()
-    next(steps)
-    assert comparison._methods() == []
-    steps.close()
+def test_bare_pools_that_need_too_much_memory_are_not_measured(home, tmp_path):
+    runner = ComparisonRunner(plan_of(home, max_memory=64 << 20), str(tmp_path), sample=1)
+    comparison = list(runner.measure_all())[-1].comparison
+    assert comparison.methods == {}
 
 
-def test_images_that_cannot_be_reached_are_refused(home, tmp_path):
+def test_run_without_readable_images_is_refused(home, tmp_path):
     plan = replace(plan_of(home), images=())
-    with pytest.raises(UsageError, match="no image can be reached"):
-        next(Comparison(plan, str(tmp_path)).measure_all())
+    with pytest.raises(UsageError, match="no image can be read"):
+        next(ComparisonRunner(plan, str(tmp_path)).measure_all())
 
 
-def test_the_folder_is_beside_the_first_input(tmp_path):
+def test_new_folder_is_beside_the_first_input(tmp_path):
     (tmp_path / "photos").mkdir()
     one, other = new_folder_beside(str(tmp_path / "photos")), new_folder_beside(str(tmp_path / "photos" / ""))
     assert one != other
