@@ -1,4 +1,4 @@
-"""A run in a few lines, or in one JSON object: what it will do, and what it did."""
+"""A run as lines of text and as one JSON object: its plan before it starts, its summary after it ended."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -7,60 +7,72 @@ from typing import Any
 from imgpool.batch.plan import RunPlan
 from imgpool.batch.run import Runner
 from imgpool.core.task import Task
+from imgpool.output.journal import FAILED_BEFORE
 from imgpool.report.step_loads import loads_json
 from imgpool.report.tally import Tally
 from imgpool.report.text import plural, printable, short, size
 from imgpool.work.files import megapixels
 
+RETRY_ADVICE = "Run the same command again to retry the images that failed. Images that are done are skipped."
+CONTINUE_ADVICE = "Run the same command again to continue. Images that are done are skipped."
+
 
 def display_root(inputs: Sequence[str]) -> str:
-    """The folder that the paths of these inputs are shown below: the one that there is, else the current folder."""
+    """Return the folder that paths are shown relative to: the only input if it is a folder, else the current one."""
     first = os.path.abspath(inputs[0]) if inputs else ""
     return first if len(inputs) == 1 and os.path.isdir(first) else os.getcwd()
 
 
 def header_lines(plan: RunPlan) -> Iterator[str]:
-    """What is about to happen, and what was left out of it."""
+    """Return what a run will do, what it ignores, and which images it processes again and why."""
     total = size(sum(planned.task.size for planned in plan.images))
     images = plural(len(plan.images), "image")
     workers = "serial" if plan.settings.engine == "serial" else plural(plan.engine_options.workers, "worker")
     target = short(plan.output, os.getcwd())
     yield f"{printable(plan.settings.recipe.name)} · {images} · {total} · {workers} → {target}"
-    if plan.scan.other_files:
-        yield f"  {plural(plan.scan.other_files, 'other file')} left out: no image by its extension"
-    if plan.scan.unsupported:
-        kinds = ", ".join(sorted(plan.scan.unsupported))
-        yield f"  {plural(sum(plan.scan.unsupported.values()), 'image')} among them that imgpool does not read: {kinds}"
-    for path, kind in plan.scan.excluded:
-        yield f"  {short(path, display_root(plan.settings.inputs))} left out: {kind}"
+    yield from (f"  {line}" for line in (*_ignored(plan), *_done_and_repeated(plan)))
+
+
+def _ignored(plan: RunPlan) -> Iterator[str]:
+    unsupported = sum(plan.scan.unsupported.values())
+    if not_images := plan.scan.other_files - unsupported:
+        yield f"{plural(not_images, 'file')} ignored: not images"
+    if unsupported:
+        yield f"{plural(unsupported, 'image')} ignored: imgpool cannot read {', '.join(sorted(plan.scan.unsupported))}"
+    for path, reason in plan.scan.excluded:
+        yield f"{short(path, display_root(plan.settings.inputs))} ignored: {reason}"
+
+
+def _done_and_repeated(plan: RunPlan) -> Iterator[str]:
     if plan.done:
-        yield f"  {plural(len(plan.done), 'image')} done before and unchanged (--fresh runs all)"
+        yield f"{plural(len(plan.done), 'image')} already done and unchanged (--fresh processes them again)"
     for reason, count in sorted(plan.reasons.items()):
-        if reason != "new":
-            yield f"  {plural(count, 'image')} again: {reason}"
+        if reason == FAILED_BEFORE:
+            yield f"retrying {count:,} that failed"
+        elif reason != "new":
+            yield f"processing {plural(count, 'image')} again: {reason}"
 
 
 def retry_advice(tally: Tally) -> list[str]:
-    """What to do about images that failed."""
-    again = "Run the same command again to retry what failed; what is done stays done."
-    return [again] if tally.failed else []
+    """Return what to do about images that failed."""
+    return [RETRY_ADVICE] if tally.failed else []
 
 
 def plan_lines(plan: RunPlan) -> Iterator[str]:
-    """Each source and its target, why it runs or is skipped, and the work that it all is."""
-    below = display_root(plan.settings.inputs)
+    """Return for each image its source, its target and why it is processed or skipped; last, the amount of work."""
+    root = display_root(plan.settings.inputs)
     for planned in plan.images:
-        names = f"{short(planned.task.source, below)} → {short(planned.task.target, os.getcwd())}"
-        yield f"{names} · {planned.reason}" if planned.reason else f"{names} · skipped: done before and unchanged"
+        names = f"{short(planned.task.source, root)} → {short(planned.task.target, os.getcwd())}"
+        yield f"{names} · {planned.reason or 'skipped: already done and unchanged'}"
     work = workload(plan.tasks)
     yield (
-        f"{work['images']:,} to do ({size(work['bytes'])}, {work['megapixels']:,.1f} megapixels), "
-        f"{plural(len(plan.done), 'image')} skipped"
+        f"{plural(len(plan.tasks), 'image')} to process "
+        f"({size(work['bytes'])}, {work['megapixels']:,.1f} megapixels), {len(plan.done):,} already done"
     )
 
 
 def plan_json(plan: RunPlan) -> dict[str, Any]:
-    """The plan as plain JSON values."""
+    """Return a plan as plain JSON values."""
     tasks = [
         {"source": planned.task.source, "target": planned.task.target, "reason": planned.reason}
         for planned in plan.images
@@ -74,7 +86,7 @@ def plan_json(plan: RunPlan) -> dict[str, Any]:
 
 
 def run_json(plan: RunPlan, workers: int) -> dict[str, Any]:
-    """How a run is set up, as plain JSON values."""
+    """Return the settings of a run as plain JSON values."""
     return {
         "engine": plan.settings.engine,
         "workers": workers,
@@ -87,7 +99,7 @@ def run_json(plan: RunPlan, workers: int) -> dict[str, Any]:
 
 
 def summary_json(runner: Runner, tally: Tally, *, interrupted: bool = False) -> dict[str, Any]:
-    """What a run did, as plain JSON values; and whether a signal ended it."""
+    """Return what a run did as plain JSON values, and whether a signal ended it."""
     counts = tally.as_dict()
     failures = counts.pop("failures")
     workers = runner.metrics.workers if runner.metrics.tasks else runner.options.workers
@@ -96,7 +108,7 @@ def summary_json(runner: Runner, tally: Tally, *, interrupted: bool = False) -> 
 
 
 def workload(tasks: Sequence[Task]) -> dict[str, float]:
-    """Images, bytes and megapixels to be processed; of a file whose header cannot be read, the bytes alone."""
+    """Return the number of images, bytes and megapixels to process. Files with an unreadable header have no pixels."""
     return {
         "images": len(tasks),
         "bytes": sum(task.size for task in tasks),

@@ -11,7 +11,7 @@ from imgpool.output.run_file import RunInfo, describe_run, readable_time
 from imgpool.output.status import Status
 from imgpool.report.console import failure_lines, summary_lines
 from imgpool.report.hints import with_options
-from imgpool.report.overview import display_root
+from imgpool.report.overview import CONTINUE_ADVICE, RETRY_ADVICE, display_root
 from imgpool.report.progress import choose_progress, progress_text, stderr_console
 from imgpool.report.step_loads import provenance_lines
 from imgpool.report.tally import failure_json
@@ -77,9 +77,9 @@ def _advice(status: Status) -> Iterator[str]:
         output = shlex.quote(short(status.output, os.getcwd()))
         yield f"The run is still going on: `imgpool status {output} --watch` shows its progress."
     elif status.left:
-        yield "Run the same command again to continue. Images that are done are skipped."
+        yield CONTINUE_ADVICE
     elif status.failed:
-        yield "Run the same command again to retry the images that failed. Images that are done are skipped."
+        yield RETRY_ADVICE
 
 
 def status_json(status: Status) -> dict[str, Any]:

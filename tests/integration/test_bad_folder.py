@@ -68,7 +68,7 @@ def test_every_good_image_is_done_and_every_bad_one_named(imgpool, folder, tmp_p
     lines = done.stderr.splitlines()
     named = {name for name in bad if any(line.startswith(f"✗ {name} · read · ") for line in lines)}
     assert named == bad, done.stderr
-    assert "pipe.png left out: a named pipe" in done.stderr
+    assert "pipe.png ignored: a named pipe" in done.stderr
     assert {path.name for path in out.iterdir()} == {f"good{n}.png" for n in range(GOOD)} | {".imgpool"}
     assert not list((out / ".imgpool").glob("tmp/*"))
 

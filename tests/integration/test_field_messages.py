@@ -88,8 +88,8 @@ def test_pictures_that_no_format_reads_are_named(imgpool, photos, tmp_path):
     for name in ("IMG_1.HEIC", "IMG_2.heic", "plate.czi", "notes.txt"):
         (photos / name).touch()
     stderr = imgpool("process", photos, "-o", tmp_path / "out", "--serial").stderr
-    assert "4 other files left out" in stderr
-    assert "3 images among them that imgpool does not read: .czi, .heic" in stderr
+    assert "1 file ignored: not images" in stderr
+    assert "3 images ignored: imgpool cannot read .czi, .heic" in stderr
 
 
 def test_all_collisions_are_counted(imgpool, photos, tmp_path):

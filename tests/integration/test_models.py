@@ -194,12 +194,12 @@ def test_a_model_is_known_by_what_is_in_its_package_not_by_where_it_lies(imgpool
     shutil.rmtree(second)
     other_weights = process(write_package(second, "double", scale=4.0))
     assert other_weights.json["done"] == 12
-    assert "12 images again: the recipe changed" in other_weights.stderr
+    assert "processing 12 images again: the recipe changed" in other_weights.stderr
 
     shutil.rmtree(second)
     halved = [{"id": "scale_linear", "kwargs": {"gain": 0.5}}]
     other_processing = process(write_package(second, "double", scale=4.0, preprocessing=halved))
-    assert "12 images again: the recipe changed" in other_processing.stderr
+    assert "processing 12 images again: the recipe changed" in other_processing.stderr
 
 
 def test_the_models_in_the_box_are_listed_and_one_is_explained(imgpool):

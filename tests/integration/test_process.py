@@ -99,7 +99,7 @@ def test_dry_run_writes_nothing_and_tells_all(imgpool, photos, tmp_path):
     plan = imgpool("process", photos, "-o", tmp_path / "out", "--dry-run")
     assert plan.code == 0
     assert "trip/c.png" in plan.stdout
-    assert "3 to do" in plan.stdout
+    assert "3 images to process" in plan.stdout
     assert not (tmp_path / "out").exists()
     as_json = imgpool("process", photos, "-o", tmp_path / "out", "-n", "--json").json
     assert [task["reason"] for task in as_json["tasks"]] == ["new"] * 3
@@ -278,5 +278,5 @@ def test_a_failure_says_that_the_output_is_still_an_older_one(imgpool, photos, t
     (photos / "a.png").write_bytes(b"")
     done = imgpool(*command)
     assert done.code == 1
-    assert "its output is still that of an earlier run" in done.stderr
+    assert "its output is still the one of an earlier run" in done.stderr
     assert read(tmp_path / "out" / "a.png").pixels.any()

@@ -59,15 +59,15 @@ def test_the_header_tells_what_happens_and_what_is_left_out(photos):
     lines = list(overview.header_lines(plan(photos)))
     assert lines[0].startswith("gaussian · 2 images · ")
     assert lines[0].endswith(" · serial → photos-processed")
-    assert lines[1:] == ["  1 other file left out: no image by its extension", "  pipe.png left out: a named pipe"]
+    assert lines[1:] == ["  1 file ignored: not images", "  pipe.png ignored: a named pipe"]
     assert "2 workers → " in next(overview.header_lines(plan(photos, engine="pool", workers=2)))
 
 
 def test_the_header_tells_what_is_done_and_what_runs_again_and_why(photos):
     finish(plan(photos))
-    assert any(line.startswith("  2 images done before and unchanged") for line in overview.header_lines(plan(photos)))
+    assert any(line.startswith("  2 images already done and unchanged") for line in overview.header_lines(plan(photos)))
     again = list(overview.header_lines(plan(photos, spec="gaussian:sigma=2")))
-    assert "  2 images again: the recipe changed" in again
+    assert "  processing 2 images again: the recipe changed" in again
 
 
 def test_advice_is_given_where_something_failed(photos):
@@ -81,12 +81,12 @@ def test_the_plan_shows_every_image_its_target_and_reason(photos):
     lines = list(overview.plan_lines(plan(photos)))
     assert lines[0] == "a.png → photos-processed/a.png · new"
     assert lines[1] == r"trip/b\n.png → photos-processed/trip/b\n.png · new"
-    assert lines[2].startswith("2 to do (")
+    assert lines[2].startswith("2 images to process (")
     assert "0.0 megapixels" in lines[2]
     finish(plan(photos))
     done = list(overview.plan_lines(plan(photos)))
-    assert done[0].endswith("skipped: done before and unchanged")
-    assert done[-1] == "0 to do (0 bytes, 0.0 megapixels), 2 images skipped"
+    assert done[0].endswith("skipped: already done and unchanged")
+    assert done[-1] == "0 images to process (0 bytes, 0.0 megapixels), 2 already done"
 
 
 def test_the_plan_as_json(photos):

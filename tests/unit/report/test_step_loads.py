@@ -29,9 +29,9 @@ def test_nothing_is_told_of_a_recipe_that_was_not_tried(run):
 
 def test_what_loading_takes_is_told_on_demand_and_fewer_workers_always(run):
     run.preflight = Preflight((StepLoad(1, 9, 0.25, 50_000_000),), memory=100_000_000, peak=100_000_000)
-    fewer = "  1 worker instead of 2: with the recipe loaded, each takes 100.0 MB, and all together may take 250.0 MB"
+    fewer = "  1 worker instead of 2: each needs 100.0 MB for the recipe, and all together may use 250.0 MB"
     assert list(preflight_lines(run, 0)) == [fewer]
-    assert list(preflight_lines(run, 1)) == ["  heavy: tried, it loads in 250 ms and takes 50.0 MB", fewer]
+    assert list(preflight_lines(run, 1)) == ["  heavy: loads in 250 ms and takes 50.0 MB", fewer]
     run.preflight = Preflight(run.preflight.loads, memory=10_000_000, peak=10_000_000)
     assert list(preflight_lines(run, 0)) == []
 
