@@ -1,4 +1,4 @@
-"""From the file's dtype to floating point and back, without wrapping and without losing grey levels."""
+"""Conversion between a file's dtype and floating point, without wrap-around or loss of grey levels."""
 
 from typing import Any
 
@@ -6,56 +6,70 @@ import numpy as np
 
 from imgpool.core.axes import Pixels
 from imgpool.core.errors import FilterError
+from imgpool.core.hint import Hint
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
 
-OPENCV_DTYPES = frozenset(map(np.dtype, ("uint8", "uint16", "int16", "float32", "float64")))  # that it filters
-LARGEST_EXACT = 2**53  # float64 holds every integer up to here
+OPENCV_DTYPES = frozenset(map(np.dtype, ("uint8", "uint16", "int16", "float32", "float64")))
+"""Dtypes that OpenCV filters."""
+
+MAX_EXACT_INTEGER = 2**53
+"""float64 represents every integer up to here."""
 
 
 def check_real(pixels: Pixels, name: str) -> None:
     """Raise `FilterError` unless the pixels are integers or floats."""
     if pixels.dtype.kind not in "uif":
-        hint = "add -f to_uint8 before it" if pixels.dtype.kind == "b" else "save its magnitude as floats first"
-        raise FilterError(f"{name} works on grey levels, not on {pixels.dtype} pixels", hint)
+        raise FilterError(f"{name} needs integers or floats, and the image has {pixels.dtype} pixels",
+                          _conversion_hint(pixels.dtype))  # fmt: skip
 
 
 def check_numeric(pixels: Pixels, name: str) -> None:
-    """Raise unless the filter called `name` can compute with these pixels without losing grey levels.
+    """Check that a filter can compute with these pixels without loss of grey levels.
+
+    Parameters
+    ----------
+    pixels
+        Any array.
+    name
+        The filter's name, for messages.
 
     Raises
     ------
     FilterError
-        If they are boolean, complex or not numbers at all, or 64-bit integers beyond ±2**53.
+        If they are not integers or floats, or are 64-bit integers beyond ±2**53.
     """
-    if pixels.dtype.kind not in "uif":
-        raise FilterError(
-            f"{name} works on grey levels, not on {pixels.dtype} pixels", "convert first: add -f to_uint8"
-        )
-    if pixels.dtype.kind in "ui" and pixels.dtype.itemsize == 8 and _beyond_exact(pixels):  # noqa: PLR2004 - bytes
+    check_real(pixels, name)
+    if pixels.dtype.kind in "ui" and pixels.dtype.itemsize == 8 and _exceeds_exact_range(pixels):  # noqa: PLR2004 - bytes
         raise FilterError(
             f"{name} cannot compute exactly with {pixels.dtype} values beyond ±2**53",
-            "add -f rescale_intensity:out=uint16 before it",
+            f"add {Hint('filters', 'rescale_intensity:out=uint16')} before it",
         )
 
 
 def working_dtype(dtype: np.dtype[Any]) -> np.dtype[np.floating[Any]]:
-    """The floating-point type that holds every value of `dtype`: float32 up to 16 bits, else float64."""
+    """Return the float dtype to compute with: float32 for up to 16 bits and for float32, else float64."""
     small = dtype.itemsize <= 2 or dtype == np.float32  # noqa: PLR2004 - bytes
     return np.dtype(np.float32 if small else np.float64)
 
 
 def to_float(pixels: Pixels) -> Floats:
-    """The same values in their working dtype; the array itself, not a copy, where it has that dtype already."""
+    """Convert to the working dtype; returns the array itself if it has that dtype already."""
     floats: Floats = pixels.astype(working_dtype(pixels.dtype), copy=False)
     return floats
 
 
 def restore(values: Pixels, dtype: np.dtype[Any], *, reuse: bool = False) -> Pixels:
-    """Bring computed values back to `dtype`: rounded (halves to even) and clipped for integers, never wrapped.
+    """Convert computed values back to `dtype`; integers are rounded (halves to even) and clipped.
 
-    NaN has no place among integers: callers keep it out (see `imgpool.filters._pixels.planes`). A float16 that
-    overflows becomes infinite. With `reuse`, the values may be overwritten, which takes less memory and time.
+    Parameters
+    ----------
+    values
+        Integers or floats; without NaN if `dtype` is an integer type.
+    dtype
+        Dtype of the result. Values that overflow a float type become infinite.
+    reuse
+        Whether `values` may be overwritten, which takes less memory and time.
     """
     if values.dtype == dtype:
         return values
@@ -66,20 +80,26 @@ def restore(values: Pixels, dtype: np.dtype[Any], *, reuse: bool = False) -> Pix
     if values.dtype.kind != "f":
         return np.clip(values, limits.min, limits.max).astype(dtype, copy=False)
     rounded = np.rint(values, out=values if reuse else None)
-    return np.clip(rounded, limits.min, _highest(limits.max, values.dtype), out=rounded).astype(dtype)
+    return np.clip(rounded, limits.min, _highest_float(limits.max, values.dtype), out=rounded).astype(dtype)
 
 
 def full_scale(dtype: np.dtype[Any]) -> float:
-    """The value that stands for 1.0 in `dtype`, as white or as opaque: its largest integer, or 1.0 for floats."""
+    """Return the value of white, or of opaque: the largest integer of `dtype`, or 1.0 for floats."""
     return float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
 
 
-def _beyond_exact(pixels: Pixels) -> bool:
-    return int(pixels.max()) > LARGEST_EXACT or int(pixels.min()) < -LARGEST_EXACT
+def _conversion_hint(dtype: np.dtype[Any]) -> str:
+    if dtype.kind == "b":
+        return f"add {Hint('filters', 'to_uint8')} before it"
+    return "save its magnitude as floats first"
 
 
-def _highest(limit: int, floats: np.dtype[Any]) -> np.floating[Any]:
-    """The largest float not above `limit`: 2**32 - 1 is no float32, and 2**63 - 1 no float64."""
+def _exceeds_exact_range(pixels: Pixels) -> bool:
+    return int(pixels.max()) > MAX_EXACT_INTEGER or int(pixels.min()) < -MAX_EXACT_INTEGER
+
+
+def _highest_float(limit: int, floats: np.dtype[Any]) -> np.floating[Any]:
+    """Return the largest float up to `limit`: neither 2**32 - 1 is a float32, nor 2**63 - 1 a float64."""
     nearest = floats.type(limit)
     largest: np.floating[Any] = np.nextafter(nearest, floats.type(0)) if int(nearest) > limit else nearest
     return largest

@@ -1,7 +1,7 @@
-"""scikit-image's own functions as filters, by their full names: ``skimage.filters.sobel_h``.
+"""Functions of scikit-image as filters, by their full names, such as ``skimage.filters.sobel_h``.
 
-For what the catalogue does not have. Any public function whose first parameter is the image and that returns an
-image of the same height and width will do.
+They complement the catalogue. A function qualifies if its first parameter is the image and it returns an image of the
+same height and width.
 """
 
 import functools
@@ -19,6 +19,7 @@ from imgpool.core.axes import Pixels, map_planes
 from imgpool.core.dtypes import Floats, check_numeric, full_scale, restore
 from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.filter import Filter, image_filter
+from imgpool.core.hint import Hint
 from imgpool.core.image import Image
 from imgpool.core.parameters import suggest_name
 
@@ -31,24 +32,24 @@ MODULES = (
     "skimage.transform",
     "skimage.util",
 )
-PLAIN = (bool, int, float, str, tuple, list, types.NoneType)
+PLAIN_TYPES = (bool, int, float, str, tuple, list, types.NoneType)
 
 
 @functools.cache
 def find(name: str) -> Filter:
-    """The filter that a full name stands for: ``skimage.filters.sobel_h``.
+    """Return the filter with a full name, such as ``skimage.filters.sobel_h``.
 
     Raises
     ------
     RecipeError
-        If scikit-image has no such function, or it takes no image.
+        If scikit-image has no such function, or its first parameter is not an image.
     """
     module_name, _, function_name = name.rpartition(".")
     if module_name not in MODULES:
-        raise RecipeError(f"no filter is called {name!r}", f"functions are taken from {', '.join(MODULES)}")
+        raise RecipeError(f"no filter is called {name!r}", f"modules with functions: {', '.join(MODULES)}")
     functions = _functions(importlib.import_module(module_name))
     if function_name not in functions:
-        raise RecipeError(f"{module_name} has no function {function_name!r} of an image",
+        raise RecipeError(f"{module_name} has no function {function_name!r} that takes an image",
                           suggest_name(function_name, functions))  # fmt: skip
     declare = image_filter(tiles="no", libraries=(module_name,))
     return declare(_filter_function(name, functions[function_name]))
@@ -64,7 +65,7 @@ def _takes_image(function: Callable[..., Any]) -> bool:
 
 
 def _filter_function(name: str, function: Callable[..., Any]) -> Callable[..., Image]:
-    """A function of an `Image`, with scikit-image's parameters as its keywords."""
+    """Wrap a function of scikit-image as a function of an `Image`, with its parameters as keywords."""
     parameters = _parameters(function)
 
     def run(image: Image, **values: object) -> Image:
@@ -83,29 +84,31 @@ def _filter_function(name: str, function: Callable[..., Any]) -> Callable[..., I
 
 
 def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """What a recipe may give: parameters whose default, if any, is plain data; without channel_axis, which is known."""
+    """Return the parameters that a recipe may set: those without a default, or with plain data as the default."""
     rest = list(inspect.signature(function).parameters.values())[1:]
     return {
-        each.name: each.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[Any, BeforeValidator(_plain)])
+        each.name: each.replace(
+            kind=inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[Any, BeforeValidator(_parse_plain)]
+        )
         for each in rest
         if each.kind in {each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY}
-        and (each.default is each.empty or isinstance(each.default, PLAIN))
+        and (each.default is each.empty or isinstance(each.default, PLAIN_TYPES))
         and each.name not in {"channel_axis", "rng", "out"}
     }
 
 
-def _plain(value: object) -> object:
-    """A text from the command line as the number, truth value or list that it writes."""
+def _parse_plain(value: object) -> object:
+    """Parse a text from the command line as a number, boolean, text or list."""
     if not isinstance(value, str):
         return value
     try:
         return yaml.safe_load(value)
     except yaml.YAMLError:
-        raise ValueError("it is no number, truth value, text or list") from None
+        raise ValueError("must be a number, boolean, text or list") from None
 
 
 def _apply(name: str, function: Callable[..., Any], plane: Pixels, given: Mapping[str, Any]) -> Pixels:
-    """Filter (Y, X), or (Y, X, S) sample by sample where the function knows no channels; alpha stays."""
+    """Filter (Y, X) or (Y, X, S), sample by sample if the function has no channel_axis; alpha stays."""
     samples = plane.shape[2:]
     if samples in {(2,), (4,)}:
         colour = _apply(name, function, plane[..., 0] if samples == (2,) else plane[..., :3], given)
@@ -119,21 +122,23 @@ def _apply(name: str, function: Callable[..., Any], plane: Pixels, given: Mappin
 
 def _with_alpha(name: str, colour: Pixels, alpha: Pixels) -> Pixels:
     if colour.dtype != alpha.dtype:
-        raise FilterError(f"{name} makes a mask or labels, which have no alpha", "add -f rgb2gray before it")
+        raise FilterError(
+            f"{name} returns a mask or labels, which cannot have alpha", f"add {Hint('filters', 'rgb2gray')} before it"
+        )
     return np.concatenate([np.atleast_3d(colour), alpha], axis=-1)
 
 
 def _call(name: str, function: Callable[..., Any], values: Pixels, given: Mapping[str, Any]) -> Pixels:
-    """Call scikit-image on floats, integers being scaled to 0..1, and bring the result back to the dtype."""
+    """Call scikit-image on floats, with integers scaled to 0..1, and convert the result back to the dtype."""
     scale = full_scale(values.dtype)
     unit: Floats = np.divide(values, scale, dtype=None if values.dtype.kind == "f" else np.float64)
     try:
         result = np.asarray(function(unit, **given))
     except (TypeError, ValueError, AttributeError, ImportError, RuntimeError) as error:
-        raise FilterError(f"{name}: {error}", f"`imgpool filters {name}` shows what it takes") from error
+        raise FilterError(f"{name}: {error}", f"`imgpool filters {name}` explains its parameters") from error
     if result.shape[:2] != values.shape[:2] or result.ndim != values.ndim:
-        raise FilterError(f"{name} gives a result of shape {result.shape} for one of {values.shape}, which is no image",
-                          "use a function that keeps height and width")  # fmt: skip
+        raise FilterError(f"{name} returns an array of shape {result.shape} for a plane of shape {values.shape}",
+                          "use a function that preserves height and width")  # fmt: skip
     if result.dtype == bool:
         return np.where(result, np.uint8(255), np.uint8(0))
     if result.dtype.kind in "ui":

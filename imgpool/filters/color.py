@@ -1,4 +1,4 @@
-"""From colour to grey: rgb2gray."""
+"""Conversion of colour to grey levels: rgb2gray."""
 
 from dataclasses import replace
 
@@ -11,8 +11,8 @@ from imgpool.core.image import Image, Properties
 
 __all__ = ["rgb2gray"]
 
-WEIGHTS = (0.2125, 0.7154, 0.0721)
-"""Rec. 709 luma of red, green and blue, as scikit-image rounds it; together 1."""
+LUMA_WEIGHTS = (0.2125, 0.7154, 0.0721)
+"""Rec. 709 luma of red, green and blue, as rounded by scikit-image; the sum is 1."""
 
 RGB, RGBA = 3, 4
 
@@ -21,7 +21,7 @@ def _is_colour(axes: str, shape: tuple[int, ...]) -> bool:
     return has_samples(axes) and shape[-1] in {RGB, RGBA}
 
 
-def _grey(properties: Properties, _parameters: Parameters) -> Properties:
+def _infer_grey(properties: Properties, _parameters: Parameters) -> Properties:
     if not _is_colour(properties.axes, properties.shape):
         return properties
     if properties.shape[-1] == RGBA:
@@ -29,17 +29,17 @@ def _grey(properties: Properties, _parameters: Parameters) -> Properties:
     return replace(properties, shape=properties.shape[:-1], axes=properties.axes.removesuffix("S"))
 
 
-@image_filter(tiles="exact", infer_output=_grey, libraries=("cv2",))
+@image_filter(tiles="exact", infer_output=_infer_grey, libraries=("cv2",))
 def rgb2gray(image: Image) -> Image:
-    """Turn colour into grey levels by their luminance.
+    """Convert colour to grey levels by luminance.
 
-    ``0.2125 red + 0.7154 green + 0.0721 blue``. An image with alpha keeps it (grey + alpha); a grey image
-    stays as it is. The colour profile, which describes RGB, is dropped.
+    Computes ``0.2125 red + 0.7154 green + 0.0721 blue``. Alpha is kept as grey and alpha; a grey image stays unchanged.
+    The colour profile is dropped, because it describes RGB.
 
     Notes
     -----
-    Dtype: kept; integers are rounded. NaN in any sample gives NaN. Agrees with ``skimage.color.rgb2gray`` on
-    the values as floats in data units.
+    Dtype: any integer or float → the same; integers are rounded. NaN in any sample gives NaN. Agrees with
+    ``skimage.color.rgb2gray`` of the values as floats, without scaling to 0..1.
 
     Examples
     --------
@@ -61,5 +61,5 @@ def _luminance(colour: Pixels) -> Pixels:
 
     rows = np.ascontiguousarray(colour).reshape(-1, colour.shape[-2], RGB)
     values = rows if colour.dtype in (np.uint8, np.uint16) else to_float(rows)
-    grey = cv2.transform(values, np.array([WEIGHTS]))
+    grey = cv2.transform(values, np.array([LUMA_WEIGHTS]))
     return restore(np.asarray(grey), colour.dtype).reshape(colour.shape[:-1])

@@ -27,25 +27,31 @@ def equalize_adapthist(
     clip_limit: Annotated[float, Field(ge=0, le=1)] = 0.01,
     nbins: Annotated[int, Field(ge=2, le=2**14)] = 256,
 ) -> Image:
-    """Even out contrast across the image (CLAHE as in scikit-image).
+    """Enhance local contrast (CLAHE, as in scikit-image).
 
-    Each region's histogram is flattened, but not further than `clip_limit` allows; between regions the result
-    is interpolated. Each plane is first stretched from its least to its greatest value. Of RGB, the value of
-    HSV is equalised, so that hues stay. NaN and wholly transparent pixels count as their nearest neighbour
-    does; infinite values are refused. A constant plane is returned as it is.
-
-    Any number type in, the same out: uint8 and uint16 over their full scale, floats from 0 to 1 over 0 to 1,
-    all of which agree with ``skimage.exposure.equalize_adapthist``; any other image over its own range, plane
-    by plane (RGB from 0), where scikit-image would lose what is negative, small or above 1.
+    Contrast-limited adaptive histogram equalisation: flattens the histogram of each region, limited by `clip_limit`,
+    and interpolates between regions. For RGB the value of HSV is equalised, so that hues stay. NaN and fully
+    transparent pixels are filled with their nearest neighbour for the computation; infinite values are refused. A
+    constant plane stays unchanged.
 
     Parameters
     ----------
     kernel_size
-        Side of a region, in pixels or with a unit, above 0; without it, an eighth of the height and width.
+        Side of a region, in pixels or with a unit, above 0; by default an eighth of the height and width.
     clip_limit
-        From 0 to 1: more gives more contrast; 0 does not limit it.
+        From 0 to 1: the larger, the more contrast; 0 means no limit.
     nbins
-        Bins of each histogram, from 2 to 16384.
+        Number of bins of each histogram, from 2 to 16384.
+
+    Notes
+    -----
+    Dtype: any integer or float → the same. uint8 and uint16 are equalised over their full range, floats within 0..1
+    over 0..1; these agree with ``skimage.exposure.equalize_adapthist``. All other images are equalised over the range
+    of each plane (for RGB starting at 0), where scikit-image would lose negative values, small ones or those above 1.
+
+    References
+    ----------
+    .. [1] K. Zuiderveld, "Contrast limited adaptive histogram equalization", Graphics Gems IV, pp. 474-485, 1994.
 
     Examples
     --------
@@ -69,22 +75,29 @@ def clahe(
     clip_limit: Annotated[float, Field(gt=0)] = 2.0,
     tile_grid: Annotated[int, Field(ge=1, le=256)] = 8,
 ) -> Image:
-    """Even out contrast across the image, fast (CLAHE as in OpenCV).
+    """Enhance local contrast, fast (CLAHE, as in OpenCV).
 
-    The histogram of each field of a grid is clipped and flattened; between fields the result is interpolated.
-    Of 8-bit RGB, the lightness of CIE Lab is equalised; of other RGB, the luminance, and the three samples are
-    scaled alike. NaN and wholly transparent pixels count as their nearest neighbour does; infinite values are
-    refused. A constant plane is returned as it is.
-
-    Any number type in, the same out: uint8 and uint16 as they are, any other by way of 16 bits over each
-    plane's own range (RGB from 0), and back. Agrees with ``cv2.createCLAHE(clip_limit, (tile_grid, tile_grid)).apply``.
+    Contrast-limited adaptive histogram equalisation: clips and flattens the histogram of each tile of a grid, and
+    interpolates between tiles. For 8-bit RGB the lightness of CIE Lab is equalised; for other RGB the luminance, with
+    the three samples scaled by the same factor. NaN and fully transparent pixels are filled with their nearest
+    neighbour for the computation; infinite values are refused. A constant plane stays unchanged.
 
     Parameters
     ----------
     clip_limit
-        How far a bin may rise above the mean of its histogram, above 0: more gives more contrast.
+        Largest count of a bin, relative to the mean of its histogram, above 0: the larger, the more contrast.
     tile_grid
-        Fields along each side of the image, from 1 to 256.
+        Number of tiles along each side of the image, from 1 to 256.
+
+    Notes
+    -----
+    Dtype: any integer or float → the same. uint8 and uint16 are processed directly, all others by way of 16 bits over
+    the range of each plane (for RGB starting at 0). Agrees with ``cv2.createCLAHE(clip_limit, (tile_grid,
+    tile_grid)).apply``.
+
+    References
+    ----------
+    .. [1] K. Zuiderveld, "Contrast limited adaptive histogram equalization", Graphics Gems IV, pp. 474-485, 1994.
 
     Examples
     --------

@@ -19,14 +19,16 @@ SMOOTHING = np.array([0.25, 0.5, 0.25])
 
 @image_filter(tiles="exact", halo=lambda _parameters, _pixel_size: 1, libraries=("cv2",))
 def sobel(image: Image) -> Image:
-    """Show edges: the magnitude of the Sobel gradient.
+    """Detect edges: the magnitude of the Sobel gradient.
 
-    The square root of the mean of the squared gradients along Y and X, in grey levels: a step from 0 to 200
-    gives about 141. Beyond the border the image is mirrored. A missing neighbour (NaN, transparent) counts as equal to
-    the pixel itself, so that a hole makes no edge; infinite values give NaN or infinity around them.
+    The square root of the mean of the squared gradients along Y and X, in grey levels: a step from 0 to 200 gives about
+    141. The image is mirrored beyond the border. A missing neighbour (NaN or transparent) counts as equal to the pixel
+    itself, so that holes have no edges. Infinite values give NaN or infinity around them.
 
-    Any number type in, the same out, rounded; where a signed type cannot hold the magnitude it is clipped.
-    Agrees with ``skimage.filters.sobel`` of the values as floats in grey levels.
+    Notes
+    -----
+    Dtype: any integer or float → the same, rounded; for signed types large magnitudes are clipped. Agrees with
+    ``skimage.filters.sobel`` of the values as floats, without scaling to 0..1.
 
     Examples
     --------

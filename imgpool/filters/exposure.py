@@ -1,4 +1,4 @@
-"""Grey levels, one pixel at a time: rescale_intensity, adjust_gamma, invert, to_uint8."""
+"""Point operations on grey levels: rescale_intensity, adjust_gamma, invert, to_uint8."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -10,6 +10,7 @@ from imgpool.core.axes import Pixels
 from imgpool.core.dtypes import Floats, check_numeric, check_real, full_scale
 from imgpool.core.errors import FilterError
 from imgpool.core.filter import Parameters, image_filter
+from imgpool.core.hint import Hint
 from imgpool.core.image import Image, Properties
 from imgpool.filters._pixels.levels import InRange, OutRange, input_range, output_dtype, output_range, rescale_levels
 from imgpool.filters._pixels.point_operations import map_values
@@ -20,13 +21,13 @@ __all__ = ["adjust_gamma", "invert", "rescale_intensity", "to_uint8"]
 UINT8 = np.dtype(np.uint8)
 
 
-def _rescaled(properties: Properties, parameters: Parameters) -> Properties:
+def _infer_rescaled(properties: Properties, parameters: Parameters) -> Properties:
     return replace(properties, dtype=output_dtype(properties.dtype, parameters["out_range"]))
 
 
 @image_filter(
     tiles="no",
-    infer_output=_rescaled,
+    infer_output=_infer_rescaled,
     libraries=("cv2",),
     examples=({}, {"in": "1%..99%", "out": "uint8", "nan": 0}, {"per": "plane", "out": "float32"}),
 )
@@ -38,34 +39,34 @@ def rescale_intensity(
     per: Per = "channel",
     nan: float | None = None,
 ) -> Image:
-    """Stretch or shrink the grey levels from one range to another.
+    """Rescale grey levels linearly from one range to another.
 
-    What lies outside the input range is clipped. A constant image, and one whose input range is a single
-    level, is only clipped to the output range. Alpha keeps its share of opaque. NaN and wholly transparent
-    pixels do not count for the range, infinities are clipped to its ends.
+    Values outside the input range are clipped. An image whose input range is a single level, such as a constant
+    image, is only clipped to the output range. NaN, infinities and fully transparent pixels do not affect the range;
+    infinities are clipped to its ends. Alpha is scaled so that opaque stays opaque.
 
     Parameters
     ----------
     in_range
-        Grey levels that become the ends of the output range: "image" (lowest and highest in the image),
-        "dtype" (all its type can hold; -1..1 for floats), a type ("uint12"), two levels ("100..4000") or
-        two percentiles ("0.35%..99.65%"). Also called `in`.
+        Grey levels that become the ends of the output range: "image" (minimum and maximum of the image), "dtype" (the
+        range of its data type; -1..1 for floats), a data type ("uint12"), two levels ("100..4000") or two percentiles
+        ("0.35%..99.65%"). Also called `in`.
     out_range
-        Grey levels of the result: "dtype" (from 0 where the input range has nothing below 0), "image", a
-        type, which the result then has ("uint8"; uint10, uint12 and uint14 are kept in uint16; "float" is
-        float64), or two levels ("0..1"), which leave the type as it is. Also called `out`.
+        Grey levels of the result: "dtype" (from 0 if the input range has no negative values), "image", two levels
+        ("0..1"), or a data type, to which the result is converted ("uint8"; uint10, uint12 and uint14 are stored as
+        uint16; "float" is float64). Also called `out`.
     per
-        What shares one range: each "channel" over its whole stack, each "plane", or the whole "image".
-        Red, green and blue always share theirs.
+        Pixels that share one range: each "channel" of a stack, each "plane", or the whole "image". Red, green and
+        blue always share a range.
     nan
-        Grey level to put in place of NaN. Without it NaN stays NaN, and an image that holds NaN is refused
-        where the result is of integers.
+        Grey level that replaces NaN. By default NaN stays NaN, and an image with NaN is refused if the result has an
+        integer type.
 
     Notes
     -----
-    Dtype: the same, or the one `out_range` names; rounded and clipped. Any integer or float comes in.
-    Agrees with ``skimage.exposure.rescale_intensity`` on each group of `per`, except that two levels for
-    `out_range` do not turn integers into floats.
+    Dtype: any integer or float → the same, or the type named by `out_range`; rounded and clipped. Agrees with
+    ``skimage.exposure.rescale_intensity`` on each group of `per`, except that two levels for `out_range` do not
+    convert integers to floats.
 
     Examples
     --------
@@ -77,10 +78,10 @@ def rescale_intensity(
     check_real(image.pixels, "rescale_intensity")
     dtype = output_dtype(image.pixels.dtype, out_range)
 
-    def rescale(colour: Pixels, counted: Pixels) -> Pixels:
-        low, high = input_range(counted, in_range)
-        ends = output_range(counted, out_range, clip_negative=low >= 0)
-        return rescale_levels(colour, (low, high), ends, dtype, nan)
+    def rescale(colour: Pixels, valid: Pixels) -> Pixels:
+        low, high = input_range(valid, in_range)
+        new_levels = output_range(valid, out_range, clip_negative=low >= 0)
+        return rescale_levels(colour, (low, high), new_levels, dtype, nan)
 
     return map_groups(image, per, dtype, rescale)
 
@@ -89,10 +90,10 @@ def rescale_intensity(
 def adjust_gamma(
     image: Image, *, gamma: Annotated[float, Field(gt=0)] = 1, gain: Annotated[float, Field(gt=0)] = 1
 ) -> Image:
-    """Brighten (gamma below 1) or darken (gamma above 1) the middle tones by a power law.
+    """Brighten (gamma below 1) or darken (gamma above 1) the midtones by a power law.
 
-    The result is ``gain * value ** gamma``, with values on a scale where 1 is the largest of the dtype (for
-    floats: 1). Alpha and NaN are left as they are.
+    Computes ``gain * value ** gamma`` on a scale on which 1 is the largest integer of the data type, or 1.0 for floats.
+    Alpha and NaN stay unchanged.
 
     Parameters
     ----------
@@ -108,8 +109,8 @@ def adjust_gamma(
 
     Notes
     -----
-    Dtype: kept; integers are rounded and clipped, floats may exceed 1. Agrees with
-    ``skimage.exposure.adjust_gamma``, which wraps where this clips.
+    Dtype: any integer or float → the same; integers are rounded and clipped, floats may exceed 1. Agrees with
+    ``skimage.exposure.adjust_gamma``, which wraps values around where this filter clips them.
 
     Examples
     --------
@@ -125,10 +126,10 @@ def adjust_gamma(
             curved: Floats = gain * scale * (np.maximum(values, 0) / scale) ** gamma
         return curved
 
-    def adjust(colour: Pixels, _counted: Pixels) -> Pixels:
+    def adjust(colour: Pixels, _valid: Pixels) -> Pixels:
         if colour.dtype.kind != "u" and np.any(np.less(colour, 0)):
-            hint = f"add -f rescale_intensity:out_range=0..{scale:.0f} before it"
-            raise FilterError("adjust_gamma cannot raise negative grey levels to a power", hint)
+            step = Hint("filters", f"rescale_intensity:out_range=0..{scale:.0f}")
+            raise FilterError("adjust_gamma needs grey levels of 0 or more", f"add {step} before it")
         return map_values(power, colour, dtype)
 
     return map_groups(image, "image", dtype, adjust)
@@ -136,19 +137,19 @@ def adjust_gamma(
 
 @image_filter(tiles="exact")
 def invert(image: Image, *, signed_float: bool = False) -> Image:
-    """Turn light into dark: the negative of an image.
+    """Invert the grey levels, as in a photographic negative.
 
-    Unsigned integers become ``max - value``, signed ones ``-1 - value``, floats ``1 - value``, booleans
-    their opposite. Alpha and NaN are left as they are.
+    Unsigned integers become ``max - value``, signed integers ``-1 - value``, floats ``1 - value``; booleans are
+    negated. Alpha and NaN stay unchanged.
 
     Parameters
     ----------
     signed_float
-        Whether floats run from -1 to 1, and so become ``-value``.
+        Whether floats range from -1 to 1, so that they become ``-value``.
 
     Notes
     -----
-    Dtype: kept, exact for every integer. Agrees with ``skimage.util.invert``.
+    Dtype: any → the same, exactly for every integer. Agrees with ``skimage.util.invert``.
 
     Examples
     --------
@@ -158,7 +159,7 @@ def invert(image: Image, *, signed_float: bool = False) -> Image:
     if image.pixels.dtype.kind != "b":
         check_real(image.pixels, "invert")
 
-    def negate(colour: Pixels, _counted: Pixels) -> Pixels:
+    def negate(colour: Pixels, _valid: Pixels) -> Pixels:
         if colour.dtype.kind != "f":
             return np.invert(colour)
         return np.negative(colour) if signed_float else np.subtract(colour.dtype.type(1), colour)
@@ -166,11 +167,11 @@ def invert(image: Image, *, signed_float: bool = False) -> Image:
     return map_groups(image, "image", image.pixels.dtype, negate)
 
 
-def _as_uint8(properties: Properties, _parameters: Parameters) -> Properties:
+def _infer_uint8(properties: Properties, _parameters: Parameters) -> Properties:
     return replace(properties, dtype=UINT8)
 
 
-@image_filter(tiles="no", infer_output=_as_uint8, libraries=("cv2",), examples=({}, {"in": "dtype", "nan": 0}))
+@image_filter(tiles="no", infer_output=_infer_uint8, libraries=("cv2",), examples=({}, {"in": "dtype", "nan": 0}))
 def to_uint8(
     image: Image,
     *,
@@ -178,29 +179,28 @@ def to_uint8(
     per: Per = "channel",
     nan: float | None = None,
 ) -> Image:
-    """Convert to 8 bits, by default stretching what the image holds to 0..255.
+    """Convert to 8 bits, by default stretching the contrast of the image to 0..255.
 
-    The default shows every image well, whatever its bit depth, but makes grey levels of different images
-    incomparable: give a fixed `in_range` ("uint12", "0..4095") where they are to be compared. Labels and
-    other values that must not change keep theirs with ``in_range=0..255`` (above that they are clipped).
-    8-bit images stay as they are; booleans become 0 and 255.
+    The default makes every image visible whatever its bit depth, but grey levels of different images are no longer
+    comparable. To compare images, give a fixed `in_range` ("uint12", "0..4095"). To keep the values, as of labels, give
+    ``in_range=0..255``; values above 255 are clipped. 8-bit images stay unchanged; booleans become 0 and 255.
 
     Parameters
     ----------
     in_range
-        Grey levels that become 0 and 255: "image" (lowest and highest), "dtype" (0 to the largest its type
-        can hold; 0..1 for floats), a type ("uint12"), two levels ("100..4000") or two percentiles
+        Grey levels that become 0 and 255: "image" (minimum and maximum of the image), "dtype" (0 to the largest value
+        of its data type; 0..1 for floats), a data type ("uint12"), two levels ("100..4000") or two percentiles
         ("0.35%..99.65%"). Also called `in`.
     per
-        What shares one range: each "channel" over its whole stack, each "plane", or the whole "image".
+        Pixels that share one range: each "channel" of a stack, each "plane", or the whole "image".
     nan
-        Grey level, 0 to 255, to put in place of NaN. Without it an image that holds NaN is refused.
+        Grey level from 0 to 255 that replaces NaN. By default an image with NaN is refused.
 
     Notes
     -----
-    Dtype: any → uint8, rounded and clipped, never wrapped. A constant image is only clipped to 0..255.
-    Agrees with ``skimage.exposure.rescale_intensity(out_range="uint8")``; with ``in_range="dtype"`` and
-    floats or unsigned integers with ``skimage.util.img_as_ubyte``.
+    Dtype: any → uint8, rounded and clipped. A constant image is only clipped to 0..255. Agrees with
+    ``skimage.exposure.rescale_intensity(out_range="uint8")`` and, for ``in_range="dtype"`` with floats or unsigned
+    integers, with ``skimage.util.img_as_ubyte``.
 
     Examples
     --------
@@ -214,8 +214,8 @@ def to_uint8(
         return image.with_pixels(np.where(image.pixels, UINT8.type(255), UINT8.type(0)))
     check_real(image.pixels, "to_uint8")
 
-    def convert(colour: Pixels, counted: Pixels) -> Pixels:
-        levels = (0.0, full_scale(dtype)) if in_range == "dtype" else input_range(counted, in_range)
+    def convert(colour: Pixels, valid: Pixels) -> Pixels:
+        levels = (0.0, full_scale(dtype)) if in_range == "dtype" else input_range(valid, in_range)
         return rescale_levels(colour, levels, (0.0, 255.0), UINT8, nan)
 
     return map_groups(image, per, UINT8, convert)

@@ -1,4 +1,4 @@
-"""Which part of the pixels, and which way up: crop, auto_orient."""
+"""Cropping and orientation: crop, auto_orient."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -16,12 +16,11 @@ from imgpool.filters._pixels.plane_geometry import plane_size, transpose_metadat
 
 __all__ = ["auto_orient", "crop"]
 
-EDGE = Length(0.0)
+NO_OFFSET = Length(0.0)
 Offset = Annotated[Length, Field(ge=0)]
 Extent = Annotated[Length, Field(gt=0)]
 
-# EXIF orientation: whether rows and columns change places, then which of the axes are flipped
-TURNS = {
+TRANSFORMS = {
     1: (False, ()),
     2: (False, (1,)),
     3: (False, (0, 1)),
@@ -31,6 +30,7 @@ TURNS = {
     7: (True, (0, 1)),
     8: (True, (0,)),
 }
+"""For each EXIF orientation, whether to transpose the image, and then which axes to flip (0: Y, 1: X)."""
 
 
 def _check_window(parameters: Parameters) -> None:
@@ -38,18 +38,18 @@ def _check_window(parameters: Parameters) -> None:
         parameters[name] > 0 for name in ("top", "left")
     )
     if parameters["margin"] is not None and window:
-        raise RecipeError("crop takes a margin or a window, not both", "leave out margin, or the other parameters")
+        raise RecipeError("crop takes a margin or a window, not both", "omit margin, or all other parameters")
     if parameters["margin"] is None and not window:
-        raise RecipeError("crop is not told what to cut", "give margin, or some of top, left, height and width")
+        raise RecipeError("crop needs a margin or a window", "give margin, or any of top, left, height and width")
 
 
-def _windows(properties: Properties, parameters: Parameters) -> tuple[slice, slice]:
-    """Which rows and columns stay.
+def _window(properties: Properties, parameters: Parameters) -> tuple[slice, slice]:
+    """Return the rows and columns to keep.
 
     Raises
     ------
     FilterError
-        If they reach beyond the image.
+        If they extend beyond the image.
     """
     pixel_size, (rows, columns) = properties.pixel_size, plane_size(properties)
     if parameters["margin"] is not None:
@@ -63,70 +63,72 @@ def _windows(properties: Properties, parameters: Parameters) -> tuple[slice, sli
         window = slice(top, bottom), slice(left, right)
     for extent, length in zip(window, (rows, columns), strict=True):
         if not 0 <= extent.start < extent.stop <= length:
-            raise FilterError(_beyond(window, (rows, columns)), "give a window that lies inside")
+            raise FilterError(_window_error(window, (rows, columns)), "choose a window inside the image")
     return window
 
 
 def _pixels(length: Length, pixel_size: PixelSize | None) -> tuple[int, int]:
-    """The nearest whole number of pixels along Y and X."""
+    """Round a length to whole pixels along Y and X."""
     y, x = length.in_pixels(pixel_size)
     return round(y), round(x)
 
 
-def _beyond(window: tuple[slice, slice], size: tuple[int, int]) -> str:
+def _window_error(window: tuple[slice, slice], size: tuple[int, int]) -> str:
     rows, columns = (f"{extent.start} to {extent.stop}" for extent in window)
-    return f"rows {rows} and columns {columns} cannot be cut from an image {size[0]} px high and {size[1]} px wide"
+    return (
+        f"rows {rows} and columns {columns} extend beyond the image, which is {size[0]} px high and {size[1]} px wide"
+    )
 
 
-def _cropped(properties: Properties, parameters: Parameters) -> Properties:
-    rows, columns = _windows(properties, parameters)
+def _infer_cropped(properties: Properties, parameters: Parameters) -> Properties:
+    rows, columns = _window(properties, parameters)
     size = rows.stop - rows.start, columns.stop - columns.start
     return with_plane_size(properties, size, rescale=False)
 
 
-def _cut(properties: Properties, parameters: Parameters) -> Part:
-    rows, columns = _windows(properties, parameters)
+def _crop_region(properties: Properties, parameters: Parameters) -> Part:
+    rows, columns = _window(properties, parameters)
     return Part(Span(rows.start, rows.stop), Span(columns.start, columns.stop))
 
 
 @image_filter(
     tiles="no",
-    infer_output=_cropped,
+    infer_output=_infer_cropped,
     check=_check_window,
-    crop_region=_cut,
+    crop_region=_crop_region,
     examples=({"top": 1, "left": 2, "height": 9, "width": 8}, {"margin": 0}, {"height": 1, "width": 1}, {"top": "1um"}),
 )
 def crop(
     image: Image,
     *,
-    top: Offset = EDGE,
-    left: Offset = EDGE,
+    top: Offset = NO_OFFSET,
+    left: Offset = NO_OFFSET,
     height: Extent | None = None,
     width: Extent | None = None,
     margin: Offset | None = None,
 ) -> Image:
-    """Cut a window out of every plane, or a margin off it.
+    """Crop a window out of every plane, or a margin off all sides.
 
-    Rows and columns are those of the pixels as they are stored: put auto_orient first for photos taken
-    sideways. Lengths are rounded to whole pixels.
+    Rows and columns are those of the stored pixels: put auto_orient first for photos taken sideways. Lengths are
+    rounded to whole pixels.
 
     Parameters
     ----------
     top, left
-        Where the window begins, from the upper left corner: pixels, or a length with a unit; from 0.
+        Upper left corner of the window, in pixels or with a unit (20um), from 0.
     height, width
-        How large the window is: pixels, or a length with a unit; without it, to the far edge.
+        Size of the window, in pixels or with a unit, above 0; by default up to the lower and right border.
     margin
-        How much to cut off all four sides instead: pixels, or a length with a unit; from 0.
+        What to remove from all four sides instead, in pixels or with a unit, from 0.
 
     Raises
     ------
     FilterError
-        If the window reaches beyond the image.
+        If the window extends beyond the image.
 
     Notes
     -----
-    Dtype: any, kept; the pixels that stay are unchanged. With `margin`, as ``skimage.util.crop``.
+    Dtype: any → the same; pixels stay unchanged. With `margin` it agrees with ``skimage.util.crop``.
 
     Examples
     --------
@@ -136,30 +138,30 @@ def crop(
     """
     parameters = {"top": top, "left": left, "height": height, "width": width, "margin": margin}
     y = image.axes.index("Y")
-    window = _windows(image.properties, parameters)
+    window = _window(image.properties, parameters)
     return image.with_pixels(image.pixels[(slice(None),) * y + window].copy())
 
 
 @image_filter(tiles="no", reorients=True)
 def auto_orient(image: Image) -> Image:
-    """Turn and mirror a photo as its EXIF orientation says, so that it is upright without it.
+    """Rotate and flip a photo upright, according to its EXIF orientation.
 
-    The orientation in the EXIF block is set to upright (1), nothing else in it is changed. An image without
-    one stays as it is.
+    The orientation in the EXIF block is set to upright (1); the rest of the block stays unchanged. An image without an
+    orientation stays unchanged.
 
     Notes
     -----
-    Dtype: any, kept; no pixel changes its value. For the four orientations of a photo taken sideways, height
-    and width change places, and so do the sizes of a pixel; a header read beforehand does not tell. Agrees
-    with ``PIL.ImageOps.exif_transpose``.
+    Dtype: any → the same; no pixel changes its value. For the four sideways orientations height and width are
+    swapped, and so are the sizes of a pixel. The output's shape cannot be inferred from the header. Agrees with
+    ``PIL.ImageOps.exif_transpose``.
     """
     found = orientation(image.metadata.exif)
     if found == UPRIGHT or image.metadata.exif is None:
         return image
-    sideways, flips = TURNS[found]
+    transpose, flips = TRANSFORMS[found]
     y = image.axes.index("Y")
-    pixels = image.pixels.swapaxes(y, y + 1) if sideways else image.pixels
+    pixels = image.pixels.swapaxes(y, y + 1) if transpose else image.pixels
     pixels = np.ascontiguousarray(np.flip(pixels, tuple(y + axis for axis in flips)))
-    upright = transpose_metadata(image) if sideways else image
+    upright = transpose_metadata(image) if transpose else image
     metadata = replace(upright.metadata, exif=with_orientation(image.metadata.exif, UPRIGHT))
     return replace(upright, pixels=pixels, metadata=metadata)

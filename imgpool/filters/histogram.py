@@ -1,4 +1,4 @@
-"""The grey levels of another image: match_histograms."""
+"""Histogram matching: match_histograms."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,19 +19,19 @@ __all__ = ["match_histograms"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Quantiles:
-    """The grey levels of one channel of the reference, ascending, and the share of its pixels up to each."""
+class _CumulativeHistogram:
+    """Grey levels of one channel, ascending, and the share of pixels up to each level."""
 
     levels: Floats
     shares: Floats
 
     @classmethod
-    def of(cls, values: Pixels) -> "_Quantiles":
+    def from_values(cls, values: Pixels) -> "_CumulativeHistogram":
         levels, counts = np.unique(values, return_counts=True)
-        return cls(levels.astype(np.float64), _shares(counts))
+        return cls(levels.astype(np.float64), _cumulative_shares(counts))
 
-    def at(self, shares: Floats) -> Floats:
-        """The grey levels up to which these shares of the pixels reach."""
+    def levels_at(self, shares: Floats) -> Floats:
+        """Return the grey levels at these cumulative shares, interpolated."""
         levels: Floats = np.interp(shares, self.shares, self.levels)
         return levels
 
@@ -42,7 +42,7 @@ def _check(parameters: Parameters) -> None:
     if channels > 1 and colours > 1:
         raise RecipeError(
             f"match_histograms: reference={parameters['reference']} has {channels} channels of {colours} samples",
-            "give a reference with channels or with samples, not both",
+            "use a reference with channels or with samples, not both",
         )
 
 
@@ -54,85 +54,88 @@ def _examples(folder: Path, _size: tuple[int, int]) -> list[Parameters]:
 
 @image_filter(tiles="no", check=_check, libraries=("cv2",), examples=_examples)
 class match_histograms:  # noqa: N801 - a filter's name
-    """Give an image the histogram of a reference image.
+    """Match the histogram of each image to that of a reference image.
 
-    Each grey level becomes the one of the reference up to which the same share of the pixels reaches. Every
-    channel (C) through its whole stack is matched with its own of the reference, and so is every sample of RGB;
-    a grey reference serves every channel of an image without colour. NaN, infinite and wholly transparent pixels
-    do not count on either side; NaN stays NaN, alpha is left as it is.
-
-    Any number type in, the same out: rounded and clipped. The reference's grey levels are taken as they stand, so
-    that it ought to be of the same type. Agrees with ``skimage.exposure.match_histograms``.
+    Each grey level is replaced by the level of the reference with the same cumulative share of pixels. Each channel
+    (C) of a stack is matched to the same channel of the reference, and each RGB sample to the same sample. A grey
+    reference applies to every channel of an image without colour. NaN, infinite and fully transparent pixels are
+    ignored on both sides. NaN and alpha stay unchanged.
 
     Parameters
     ----------
     reference
-        Image file with the histogram to have: grey, or with as many channels or samples as the images.
+        Image file with the desired histogram: grey, or with as many channels or samples as the images. Its grey levels
+        are used as they are, so it should have the same data type as the images.
 
     Notes
     -----
-    Source: R. C. Gonzalez, R. E. Woods, "Digital Image Processing", histogram matching (specification).
+    Dtype: any integer or float → the same, rounded and clipped. Agrees with ``skimage.exposure.match_histograms``.
+
+    References
+    ----------
+    .. [1] R. C. Gonzalez, R. E. Woods, "Digital Image Processing", section "Histogram matching (specification)".
 
     Examples
     --------
-    ``imgpool process plate -f "match_histograms:reference=plate/well A1.tif"``
+    In a recipe: ``- match_histograms: {reference: plate/well A1.tif}``
     """
 
     def __init__(self, *, reference: Reference) -> None:
         image = read_reference(reference, "match_histograms: reference")
         if image.pixels.dtype.kind not in "uif":
             raise WorkerError(
-                f"match_histograms: reference={reference} has {image.pixels.dtype} pixels", "save it as grey levels"
+                f"match_histograms: reference={reference} has {image.pixels.dtype} pixels",
+                "save it as integers or floats",
             )
         self._expected = _channels(image.properties)
-        self._quantiles = [_Quantiles.of(finite(values)) for values in _split(image)]
-        if not all(each.levels.size for each in self._quantiles):
+        self._histograms = [_CumulativeHistogram.from_values(finite(values)) for values in _split(image)]
+        if not all(each.levels.size for each in self._histograms):
             raise WorkerError(
                 f"match_histograms: reference={reference} has a channel without a visible, finite pixel",
                 "choose another reference",
             )
 
     def __call__(self, image: Image) -> Image:
-        """Match one image; raise `FilterError` where its channels do not fit."""
+        """Match one image; raise `FilterError` if its channels do not match those of the reference."""
         check_numeric(image.pixels, "match_histograms")
         channels, colours = _channels(image.properties)
         if self._expected == (1, 1) and colours == 1:
-            matched = [self._match(each, self._quantiles) for each in _by_channel(image)]
+            matched = [self._match(each, self._histograms) for each in _by_channel(image)]
         elif self._expected == (channels, colours):
-            count = colours
-            parts = [self._quantiles[first : first + count] for first in range(0, len(self._quantiles), count)]
+            parts = [self._histograms[first : first + colours] for first in range(0, len(self._histograms), colours)]
             matched = [self._match(each, part) for each, part in zip(_by_channel(image), parts, strict=True)]
         else:
             raise FilterError(
-                f"the reference has {_text(*self._expected)}, the image {_text(channels, colours)}",
-                "give a grey reference for grey images, or one with as many channels or samples",
+                f"the reference has {_format_channels(*self._expected)}, "
+                f"the image {_format_channels(channels, colours)}",
+                "use a grey reference for grey images, or one with as many channels or samples as the image",
             )
         return image.with_pixels(np.stack(matched, image.axes.index("C")) if "C" in image.axes else matched[0])
 
     @staticmethod
-    def _match(channel: Image, quantiles: list[_Quantiles]) -> Pixels:
-        """Match one channel, or of colour every sample."""
+    def _match(channel: Image, histograms: list[_CumulativeHistogram]) -> Pixels:
+        """Match one channel, or each sample of a colour image."""
 
-        def match(colour: Pixels, counted: Pixels) -> Pixels:
-            if len(quantiles) == 1:
-                return _matched(colour, counted, quantiles[0])
-            samples = [_matched(colour[..., s], counted[..., s], each) for s, each in enumerate(quantiles)]
+        def match(colour: Pixels, valid: Pixels) -> Pixels:
+            if len(histograms) == 1:
+                return _match_values(colour, valid, histograms[0])
+            samples = [_match_values(colour[..., s], valid[..., s], each) for s, each in enumerate(histograms)]
             return np.stack(samples, axis=-1)
 
         return map_groups(channel, "image", channel.pixels.dtype, match).pixels
 
 
-def _matched(values: Pixels, counted: Pixels, reference: _Quantiles) -> Pixels:
-    """The values, each in place of that of the reference with the same share of pixels up to it."""
-    counted = finite(counted)
-    if counted.size == 0:
+def _match_values(values: Pixels, valid: Pixels, reference: _CumulativeHistogram) -> Pixels:
+    """Replace values by those of the reference with the same cumulative share of pixels."""
+    valid = finite(valid)
+    if valid.size == 0:
         return values.copy()
     if values.dtype.kind in "ui" and values.dtype.itemsize <= MAX_TABLE_ITEM_BYTES:
-        counts, levels = histogram(counted)
-        new = reference.at(_shares(counts))
+        counts, levels = histogram(valid)
+        new = reference.levels_at(_cumulative_shares(counts))
         return map_values(lambda each: np.interp(each, levels.astype(np.float64), new), values, values.dtype)
-    levels, counts = np.unique(counted, return_counts=True)
-    exact = restore(reference.at(_shares(counts)), values.dtype)
+    levels, counts = np.unique(valid, return_counts=True)
+    exact = restore(reference.levels_at(_cumulative_shares(counts)), values.dtype)
     places = np.searchsorted(levels, values, side="right") - 1
     result: Pixels = exact[np.maximum(places, 0)]
     if values.dtype.kind == "f":
@@ -140,14 +143,13 @@ def _matched(values: Pixels, counted: Pixels, reference: _Quantiles) -> Pixels:
     return result
 
 
-def _shares(counts: Pixels) -> Floats:
-    """The share of all that is counted up to each entry."""
+def _cumulative_shares(counts: Pixels) -> Floats:
     sums: Floats = np.cumsum(counts, dtype=np.float64)
     return sums / sums[-1:]
 
 
 def _split(image: Image) -> list[Pixels]:
-    """The values of every channel and colour sample that are seen."""
+    """Return the visible values of every channel and colour sample."""
     if not image.has_samples:
         return [each.pixels for each in _by_channel(image)]
     colour, visible = image.pixels, np.full(image.pixels.shape[:-1], fill_value=True)
@@ -157,7 +159,7 @@ def _split(image: Image) -> list[Pixels]:
 
 
 def _by_channel(image: Image) -> list[Image]:
-    """Every channel as an image of its own."""
+    """Return every channel as a separate image."""
     if "C" not in image.axes:
         return [image]
     axis, axes = image.axes.index("C"), image.axes.replace("C", "")
@@ -165,12 +167,12 @@ def _by_channel(image: Image) -> list[Image]:
 
 
 def _channels(properties: Properties) -> tuple[int, int]:
-    """How many channels there are, and colour samples of each pixel."""
+    """Return the number of channels, and of colour samples per pixel."""
     axes, shape = properties.axes, properties.shape
     samples = {2: 1, 3: 3, 4: 3}[shape[-1]] if axes.endswith("S") else 1
     return shape[axes.index("C")] if "C" in axes else 1, samples
 
 
-def _text(channels: int, colours: int) -> str:
+def _format_channels(channels: int, colours: int) -> str:
     count = f"{channels} channels" if channels > 1 else "one channel"
     return f"{count} of {colours} samples" if colours > 1 else count

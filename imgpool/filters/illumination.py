@@ -1,4 +1,4 @@
-"""Uneven light: flat_field."""
+"""Correction of uneven illumination: flat_field."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,10 +18,12 @@ from imgpool.filters._pixels.statistics import map_groups
 __all__ = ["flat_field"]
 
 FRAMES = {"YX", "CYX", "YXS"}
-"""Axes that a flat or a dark frame may have."""
+"""Axes that a flat or dark frame may have."""
 
-COLOUR = 3
-SATURATED = {np.dtype(np.uint8): "CV_8U", np.dtype(np.uint16): "CV_16U"}  # types that OpenCV clips to as it rounds
+COLOURS = 3
+
+OPENCV_DEPTHS = {np.dtype(np.uint8): "CV_8U", np.dtype(np.uint16): "CV_16U"}
+"""Dtypes to which OpenCV rounds and clips in one pass."""
 
 
 def _check(parameters: Parameters) -> None:
@@ -29,29 +31,29 @@ def _check(parameters: Parameters) -> None:
     if parameters["dark"] is None:
         return
     if parameters["offset"] != 0:
-        raise RecipeError("flat_field: both dark and offset were given", "give one of them")
+        raise RecipeError("flat_field takes dark or offset, not both", "omit one of them")
     dark = _frame_properties(parameters["dark"], "flat_field: dark")
     if format_size(dark) != format_size(flat):
         raise RecipeError(
             f"flat_field: dark={parameters['dark']} is {format_size(dark)}, flat={parameters['flat']} is "
             f"{format_size(flat)}",
-            "take both with the camera settings of the images",
+            "record both with the camera settings of the images",
         )
     if dark.axes not in {"YX", flat.axes} or (dark.axes != "YX" and dark.shape != flat.shape):
         raise RecipeError(
-            f"flat_field: dark has {_channels_text(dark)}, flat {_channels_text(flat)}",
-            "give a dark frame with as many, or with one for all",
+            f"flat_field: dark has {_format_channels(dark)}, flat {_format_channels(flat)}",
+            "use a dark frame with a single plane, or with as many channels as flat",
         )
 
 
 def _frame_properties(reference: Reference, owner: str) -> Properties:
-    """What a frame's header tells, if it can be used."""
+    """Return the properties of a frame, checked."""
     properties = reference_properties(reference, owner)
-    if properties.axes not in FRAMES or (has_samples(properties.axes) and properties.shape[-1] != COLOUR):
+    if properties.axes not in FRAMES or (has_samples(properties.axes) and properties.shape[-1] != COLOURS):
         raise RecipeError(
-            f"{owner}={reference} has axes {properties.axes} of shape {properties.shape}: neither one plane, nor one "
-            "for each channel, nor RGB",
-            "reduce it to one plane for each channel, or see `imgpool estimate flat-field --help`",
+            f"{owner}={reference} has axes {properties.axes} and shape {properties.shape}; it must have one plane, one "
+            "plane per channel, or RGB",
+            "average it to one plane per channel, or estimate it with `imgpool estimate flat-field`",
         )
     return properties
 
@@ -65,37 +67,39 @@ def _examples(folder: Path, size: tuple[int, int]) -> list[Parameters]:
 
 @image_filter(tiles="no", check=_check, libraries=("cv2",), examples=_examples)
 class flat_field:  # noqa: N801 - a filter's name
-    """Even out the light by a flat and a dark frame.
+    """Correct uneven illumination with a flat-field and a dark-field image.
 
-    ``(image - dark) / (flat - dark) × mean(flat - dark)``, the mean of each channel of the flat. A frame of one
-    plane serves every plane and colour sample; one with channels (C) or RGB needs images with as many. Nothing is
-    cropped or binned to fit. Where ``flat - dark`` is not above 0, as of dead pixels, nothing can be made up for:
-    there the result is ``image - dark``. Alpha and NaN are left as they are.
-
-    Any number type in, the same out: rounded to the nearest grey level and clipped; what was darker than the dark
-    frame becomes 0 in unsigned integers.
+    Computes ``(image - dark) / (flat - dark) * mean(flat - dark)``, with the mean of each channel of the flat field.
+    A frame with one plane applies to all planes and colour samples; one with channels (C) or RGB needs images with as
+    many. Frames are not cropped or binned to fit. Where ``flat - dark`` is not above 0, as in dead pixels, the result
+    is ``image - dark``. Alpha and NaN stay unchanged.
 
     Parameters
     ----------
     flat
-        Image of an evenly bright nothing, or the field that ``imgpool estimate flat-field`` has found in the
-        images themselves; one plane, one for each channel, or RGB.
+        Image file of an evenly lit empty field, or one that ``imgpool estimate flat-field`` has estimated from the
+        images themselves: one plane, one plane per channel, or RGB.
     dark
-        Image taken without light with the same exposure, of the same size.
+        Image file taken without light at the same exposure, of the same size.
     offset
-        Instead of a dark frame: the camera's grey level without light.
+        Grey level of the camera without light, instead of a dark frame.
     normalized
-        Whether `flat` is already free of the dark level, as an estimate that was made with ``--dark``: then only
-        the image has it subtracted.
+        Whether the dark level is already subtracted from `flat`, as in an estimate that was made with a dark frame.
+        Then it is subtracted from the image only.
 
     Notes
     -----
-    Source: J. A. Seibert, J. M. Boone, K. K. Lindfors, "Flat-field correction technique for digital detectors",
-    Proc. SPIE 3336, 1998, doi:10.1117/12.317034.
+    Dtype: any integer or float → the same, rounded and clipped. In unsigned types, pixels darker than the dark frame
+    become 0.
+
+    References
+    ----------
+    .. [1] J. A. Seibert, J. M. Boone, K. K. Lindfors, "Flat-field correction technique for digital detectors", Proc.
+       SPIE 3336, 1998, doi:10.1117/12.317034.
 
     Examples
     --------
-    ``imgpool process plate -f flat_field:flat=flat.tif,dark=dark.tif``
+    In a recipe: ``- flat_field: {flat: flat.tif, dark: dark.tif}``
     """
 
     def __init__(
@@ -114,56 +118,56 @@ class flat_field:  # noqa: N801 - a filter's name
         if not (exposed > 0).any():
             raise WorkerError(
                 f"flat_field: flat={flat} is nowhere brighter than the dark level",
-                "where the flat is free of it already, add normalized=true",
+                "if the dark level is subtracted from it already, add normalized=true",
             )
         self._gains = _Frames(np.stack([_gain(channel) for channel in exposed]))
         self._has_dark = bool(self._darks.exact.any())
 
     def __call__(self, image: Image) -> Image:
-        """Correct one image; raise `FilterError` where the frames do not fit it."""
+        """Correct one image; raise `FilterError` if the frames do not fit it."""
         check_numeric(image.pixels, "flat_field")
         self._check_fits(image)
         return map_groups(image, "image", image.pixels.dtype, lambda colour, _: self._correct(colour, image.axes))
 
     def _check_fits(self, image: Image) -> None:
-        frame, what = self._frame, image.properties
-        if format_size(frame) != format_size(what):
+        frame, properties = self._frame, image.properties
+        if format_size(frame) != format_size(properties):
             raise FilterError(
-                f"the flat frame is {format_size(frame)}, the image {format_size(what)}",
-                "take the flat with the same binning and region of the camera",
+                f"the flat frame is {format_size(frame)}, the image {format_size(properties)}",
+                "record the flat frame with the same binning and region of the camera",
             )
-        colours = what.shape[-1] - image.has_alpha if image.has_samples else 1
-        channels = what.shape[what.axes.index("C")] if "C" in what.axes else 1
-        expected = {"YX": (colours, channels), "YXS": (COLOUR, channels), "CYX": (colours, len(self._gains.exact))}
+        colours = properties.shape[-1] - image.has_alpha if image.has_samples else 1
+        channels = properties.shape[properties.axes.index("C")] if "C" in properties.axes else 1
+        expected = {"YX": (colours, channels), "YXS": (COLOURS, channels), "CYX": (colours, len(self._gains.exact))}
         if (colours, channels) != expected[frame.axes]:
             raise FilterError(
-                f"the flat frame has {_channels_text(frame)}, the image {_channels_text(what)}",
-                "give a flat frame with one plane for all, or with as many as the image",
+                f"the flat frame has {_format_channels(frame)}, the image {_format_channels(properties)}",
+                "use a flat frame with a single plane, or with as many channels as the image",
             )
 
     def _correct(self, colour: Pixels, axes: str) -> Pixels:
-        """Correct all planes, (…, Y, X) or (…, Y, X, S)."""
+        """Correct all planes of (…, Y, X) or (…, Y, X, S)."""
         floats = working_dtype(colour.dtype)
         darks, gains = self._darks.as_type(floats), self._gains.as_type(floats)
         result = np.empty(colour.shape, colour.dtype)
         for index in np.ndindex(page_shape(axes, colour.shape)):
             channel = index[axes.index("C")] if self._frame.axes == "CYX" else 0
             dark = darks[channel] if self._has_dark else None
-            result[index] = _corrected(colour[index], dark, gains[channel])
+            result[index] = _correct_plane(colour[index], dark, gains[channel])
         return result
 
 
 class _Frames:
-    """One plane for each channel, (C, Y, X) or (1, Y, X, S), in the floating-point types that were asked for."""
+    """Planes of each channel, (C, Y, X) or (1, Y, X, S), converted to each float dtype once."""
 
     def __init__(self, exact: Floats) -> None:
         self.exact = exact
-        self._others: dict[np.dtype[Any], Floats] = {exact.dtype: exact}
+        self._by_dtype: dict[np.dtype[Any], Floats] = {exact.dtype: exact}
 
     def as_type(self, dtype: np.dtype[np.floating[Any]]) -> Floats:
-        if dtype not in self._others:
-            self._others[dtype] = self.exact.astype(dtype)
-        return self._others[dtype]
+        if dtype not in self._by_dtype:
+            self._by_dtype[dtype] = self.exact.astype(dtype)
+        return self._by_dtype[dtype]
 
 
 def _by_channel(frame: Image) -> Floats:
@@ -172,7 +176,7 @@ def _by_channel(frame: Image) -> Floats:
 
 
 def _dark_level(dark: Reference | None, offset: float, shape: tuple[int, ...]) -> Floats:
-    """What to subtract, in the shape of the flat frame."""
+    """Return the dark level to subtract, in the shape of the flat frame."""
     if dark is None:
         return np.full(shape, offset)
     frame = read_reference(dark, "flat_field: dark")
@@ -183,32 +187,31 @@ def _dark_level(dark: Reference | None, offset: float, shape: tuple[int, ...]) -
 
 
 def _gain(exposed: Floats) -> Floats:
-    """What to multiply by: of each colour sample, its mean over its value; 1 where there is none above 0."""
-    alive = np.isfinite(exposed) & (exposed > 0)
-    counts = alive.sum(axis=(0, 1))
-    mean = np.where(alive, exposed, 0).sum(axis=(0, 1)) / np.maximum(counts, 1)
-    gain: Floats = np.divide(mean, exposed, out=np.ones_like(exposed), where=alive)
+    """Return the factor for each pixel: the mean of its sample divided by its value, or 1 if that is not above 0."""
+    is_lit = np.isfinite(exposed) & (exposed > 0)
+    counts = is_lit.sum(axis=(0, 1))
+    mean = np.where(is_lit, exposed, 0).sum(axis=(0, 1)) / np.maximum(counts, 1)
+    gain: Floats = np.divide(mean, exposed, out=np.ones_like(exposed), where=is_lit)
     return gain
 
 
-def _corrected(plane: Pixels, dark: Floats | None, gain: Floats) -> Pixels:
-    """``(plane - dark) × gain`` in the dtype of the plane."""
-    if plane.dtype in SATURATED and plane.shape == gain.shape:
+def _correct_plane(plane: Pixels, dark: Floats | None, gain: Floats) -> Pixels:
+    """Compute ``(plane - dark) * gain`` in the dtype of the plane."""
+    if plane.dtype in OPENCV_DEPTHS and plane.shape == gain.shape:
         import cv2
 
         light = plane if dark is None else cv2.subtract(plane, dark, dtype=cv2.CV_32F)
-        even = cv2.multiply(light, gain, dtype=getattr(cv2, SATURATED[plane.dtype]))
+        even = cv2.multiply(light, gain, dtype=getattr(cv2, OPENCV_DEPTHS[plane.dtype]))
         return np.asarray(even).reshape(plane.shape)
-    if plane.ndim > gain.ndim:  # colour under a frame that is the same for every sample
+    if plane.ndim > gain.ndim:  # a colour image and a frame with a single plane
         gain = gain[..., np.newaxis]
         dark = None if dark is None else dark[..., np.newaxis]
     values = to_float(plane) * gain if dark is None else (to_float(plane) - dark) * gain
     return restore(values, plane.dtype, reuse=True)
 
 
-def _channels_text(properties: Properties) -> str:
-    """How many channels and samples there are, as people say it."""
+def _format_channels(properties: Properties) -> str:
     channels = properties.shape[properties.axes.index("C")] if "C" in properties.axes else 1
     if has_samples(properties.axes):
-        return f"{properties.shape[-1]} samples a pixel" + (f" in {channels} channels" if channels > 1 else "")
+        return f"{properties.shape[-1]} samples per pixel" + (f" in {channels} channels" if channels > 1 else "")
     return f"{channels} channels" if channels > 1 else "one channel"

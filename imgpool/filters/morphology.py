@@ -13,7 +13,8 @@ from imgpool.filters._pixels.planes import map_colour
 
 __all__ = ["white_tophat"]
 
-WIDER = {"int8": "int16", "float16": "float32"}  # and float64 for the rest, which holds 32-bit integers exactly
+EXACT_DTYPES = {"int8": "int16", "float16": "float32"}
+"""Dtypes that OpenCV filters and that hold every value of another dtype; for all others it is float64."""
 
 
 def _neighbourhood(parameters: Parameters) -> Neighbourhood:
@@ -34,22 +35,23 @@ def _check(parameters: Parameters) -> None:
     tiles="exact", halo=_halo, check=_check, libraries=("cv2",), examples=({}, {"radius": "1.5um"}, {"size": 5})
 )
 def white_tophat(image: Image, *, radius: Radius | None = None, size: Size | None = None) -> Image:
-    """Keep bright spots smaller than the neighbourhood; take away the background.
+    """Keep bright spots smaller than the neighbourhood and remove the background.
 
-    The image minus its opening: what is darker than a disk (or square) that fits under the grey levels
-    becomes 0. Choose it somewhat larger than the largest spot. Beyond the border the image is mirrored. NaN and
-    wholly transparent pixels are left out; other transparency does not count. A plateau of infinite values
-    has height 0.
-
-    Any number type in, the same out; where a signed type cannot hold the height it is clipped. Agrees with
-    ``skimage.morphology.white_tophat(image, footprint)``, also in its default, a disk of radius 1.
+    The white top-hat: the image minus its opening. Choose a neighbourhood somewhat larger than the largest spot. The
+    image is mirrored beyond the border. NaN and fully transparent pixels are ignored; other transparency has no
+    effect. A plateau of infinite values becomes 0.
 
     Parameters
     ----------
     radius
-        Of a disk, in pixels or with a unit (5um).
+        Radius of a disk, in pixels or with a unit (5um).
     size
-        Side of a square in pixels, odd, instead of a radius.
+        Side of a square instead of a disk, in pixels, odd.
+
+    Notes
+    -----
+    Dtype: any integer or float → the same; for signed types large heights are clipped. Agrees with
+    ``skimage.morphology.white_tophat(image, footprint)``. The default is a disk with a radius of 1 pixel.
 
     Examples
     --------
@@ -63,19 +65,19 @@ def white_tophat(image: Image, *, radius: Radius | None = None, size: Size | Non
 
 
 def _height(colour: Pixels, weight: Floats | None, footprint: Footprint) -> Pixels:
-    """How far each pixel rises above the opening of its surroundings."""
+    """Subtract the opening."""
     import cv2
 
-    values = colour if colour.dtype in OPENCV_DTYPES else colour.astype(WIDER.get(colour.dtype.name, "float64"))
+    values = colour if colour.dtype in OPENCV_DTYPES else colour.astype(EXACT_DTYPES.get(colour.dtype.name, "float64"))
     opened = _open(values, None if weight is None else weight == 0, footprint)
     height: Pixels = cv2.subtract(values, opened)
     if height.dtype.kind == "f":
-        height[values == opened] = 0  # and not infinity - infinity
+        height[values == opened] = 0  # instead of infinity - infinity
     return restore(height, colour.dtype)
 
 
 def _open(values: Pixels, missing: Pixels | None, footprint: Footprint) -> Pixels:
-    """The greatest over a neighbourhood of the least over theirs; what is missing constrains neither."""
+    """Compute the grey-level opening: erosion, then dilation. Missing pixels affect neither."""
     if missing is not None:
         highest = np.inf if values.dtype.kind == "f" else full_scale(values.dtype)
         values = np.where(missing, values.dtype.type(highest), values)

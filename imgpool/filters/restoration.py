@@ -1,4 +1,4 @@
-"""Sharpness that the operator took away: richardson_lucy."""
+"""Deconvolution: richardson_lucy."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +11,7 @@ from imgpool.core.axes import Pixels
 from imgpool.core.dtypes import Floats, check_numeric, restore, to_float
 from imgpool.core.errors import FilterError, RecipeError, WorkerError
 from imgpool.core.filter import Parameters, image_filter
+from imgpool.core.hint import Hint
 from imgpool.core.image import Image, PixelSize, Properties
 from imgpool.core.quantity import Length
 from imgpool.core.reference import Reference
@@ -35,25 +36,25 @@ def _halo(parameters: Parameters, pixel_size: PixelSize | None) -> int:
 def _check(parameters: Parameters) -> None:
     if (parameters["psf"] is None) == (parameters["sigma"] is None):
         raise RecipeError(
-            "richardson_lucy needs the point spread function: a file or the width of a Gaussian, and not both",
-            "richardson_lucy:psf=psf.tif, or richardson_lucy:sigma=0.25um",
+            "richardson_lucy takes either psf, a file, or sigma, the width of a Gaussian",
+            "give one of them, for example psf=psf.tif or sigma=0.12um",
         )
     if parameters["psf"] is not None:
         _psf_properties(parameters["psf"])
 
 
 def _psf_properties(reference: Reference) -> Properties:
-    """What the header of a PSF tells, if it can be used."""
+    """Return the properties of a PSF, checked."""
     properties = reference_properties(reference, OWNER)
     if properties.axes not in {"YX", "ZYX", "IYX"}:
         raise RecipeError(
-            f"{OWNER}={reference} has axes {properties.axes}: a PSF is one grey plane, or a volume of them",
-            "take one channel and time of it",
+            f"{OWNER}={reference} has axes {properties.axes}; a PSF is a single grey plane or a volume",
+            "extract one channel and one time point of it",
         )
     if not all(side % 2 for side in properties.shape):
         sides = "×".join(map(str, properties.shape))
         raise RecipeError(
-            f"{OWNER}={reference} is {sides}: without odd sides it has no pixel in its middle",
+            f"{OWNER}={reference} has sides {sides}, which must all be odd so that there is a centre pixel",
             "crop it to odd sides around its peak",
         )
     return properties
@@ -68,32 +69,36 @@ def _examples(folder: Path, _size: tuple[int, int]) -> list[Parameters]:
 
 @image_filter(tiles="near", halo=_halo, check=_check, libraries=("cv2", "scipy.fft"), examples=_examples)
 class richardson_lucy:  # noqa: N801 - a filter's name
-    """Deconvolve: make sharp again what the operator have blurred.
+    """Deconvolve with the Richardson-Lucy algorithm: undo the blur of the optics.
 
-    Iterates towards the image that, blurred by the point spread function (PSF), most likely gave this one. Each
-    iteration makes it sharper, and the noise stronger. The image is mirrored beyond its borders. A PSF of one
-    plane works plane by plane; one with slices on every volume (Z, Y, X). RGB: each sample. A pixel counts by its
-    opacity; NaN stays in place and does not count. Negative and infinite values are refused.
-
-    Any number type in, the same out: rounded and clipped; floats may exceed the range of the input. Agrees with
-    ``skimage.restoration.richardson_lucy(image, psf, iterations, clip=False)`` on the image over its greatest
-    value, away from the border, where scikit-image takes the world to be black.
+    Estimates the image that, blurred by the point spread function (PSF), most likely gave the input. Each iteration
+    makes the result sharper and noisier. The image is mirrored beyond the border. A PSF with a single plane is
+    applied plane by plane, one with slices to every volume (Z, Y, X), and either to each RGB sample. Pixels count by
+    their opacity. NaN stays in place and does not affect other pixels. Negative and infinite values are refused.
 
     Parameters
     ----------
     psf
-        Image file of the point spread function, with odd sides and its peak in the middle, its pixels as large as
-        those of the images, no values below 0; it is divided by its sum.
+        Image file of the point spread function: odd sides, peak in the centre, the pixel size of the images, no
+        negative values. It is divided by its sum.
     sigma
-        Instead of a PSF: standard deviation of a Gaussian, in pixels or with a unit (0.12um), above 0. For a
-        fluorescence microscope about 0.21 × wavelength / NA.
+        Standard deviation of a Gaussian PSF instead of a file, in pixels or with a unit (0.12um), above 0. For a
+        fluorescence microscope about 0.21 * wavelength / NA [3]_.
     iterations
-        From 1 to 1000: more is sharper and noisier.
+        From 1 to 1000: more iterations give a sharper and noisier result.
 
     Notes
     -----
-    Sources: W. H. Richardson, J. Opt. Soc. Am. 62(1), 1972; L. B. Lucy, Astron. J. 79, 1974; for the Gaussian,
-    B. Zhang, J. Zerubia, J.-C. Olivo-Marin, Appl. Opt. 46(10), 2007.
+    Dtype: any integer or float → the same, rounded and clipped; floats may exceed the range of the input. Agrees with
+    ``skimage.restoration.richardson_lucy(image, psf, iterations, clip=False)`` of the image divided by its maximum,
+    except near the border, where scikit-image assumes black.
+
+    References
+    ----------
+    .. [1] W. H. Richardson, "Bayesian-based iterative method of image restoration", J. Opt. Soc. Am. 62(1), 1972.
+    .. [2] L. B. Lucy, "An iterative technique for the rectification of observed distributions", Astron. J. 79, 1974.
+    .. [3] B. Zhang, J. Zerubia, J.-C. Olivo-Marin, "Gaussian approximations of fluorescence microscope point-spread
+       function models", Appl. Opt. 46(10), 2007.
 
     Examples
     --------
@@ -119,7 +124,7 @@ class richardson_lucy:  # noqa: N801 - a filter's name
             self._operator = psf_operator(function)
 
     def __call__(self, image: Image) -> Image:
-        """Deconvolve one image; raise `FilterError` where it cannot be."""
+        """Deconvolve one image; raise `FilterError` if that is not possible."""
         check_numeric(image.pixels, "richardson_lucy")
         operator = self._operator
         if operator is None:
@@ -130,7 +135,7 @@ class richardson_lucy:  # noqa: N801 - a filter's name
         return map_colour(image, "richardson_lucy", lambda colour, weight: self._restore(colour, weight, operator))
 
     def _restore(self, colour: Pixels, weight: Floats | None, operator: BlurOperator) -> Pixels:
-        _refuse_unphysical(colour)
+        _check_amounts_of_light(colour)
         if colour.ndim == 2 or self._volumes:  # noqa: PLR2004 - Y and X
             return restore(deconvolve(to_float(colour), weight, operator, self._iterations), colour.dtype, reuse=True)
         if weight is None:
@@ -154,18 +159,18 @@ def _read_psf(reference: Reference) -> Floats:
     psf = read_reference(reference, OWNER).pixels.astype(np.float64)
     if not np.isfinite(psf).all() or psf.min() < 0 or psf.sum() == 0:
         raise WorkerError(
-            f"{OWNER}={reference} holds values below 0, nothing but 0, or none that can be computed with",
+            f"{OWNER}={reference} must have finite values of 0 or more that are not all 0",
             "subtract its background and clip it at 0",
         )
     normalized: Floats = psf / psf.sum()
     return normalized
 
 
-def _refuse_unphysical(colour: Pixels) -> None:
+def _check_amounts_of_light(colour: Pixels) -> None:
     if colour.dtype.kind != "u" and not (float(np.min(colour)) >= 0 and np.isfinite(float(np.max(colour)))):
         raise FilterError(
-            "richardson_lucy works on amounts of light: neither below 0 nor infinite",
-            "add -f rescale_intensity:out_range=0..1 before it",
+            "richardson_lucy needs finite values of 0 or more",
+            f"add {Hint('filters', 'rescale_intensity:out_range=0..1')} before it",
         )
 
 
@@ -173,8 +178,8 @@ def _map_volumes(image: Image, function: Callable[[Pixels], Pixels]) -> Image:
     """Apply a function of (Z, Y, X) to every volume."""
     if "Z" not in image.axes or image.has_samples:
         raise FilterError(
-            f"the point spread function is a volume, the image {image.axes} of shape {image.pixels.shape} is none",
-            "give a PSF of one plane for images without depth or with colour",
+            f"the PSF is a volume, and the image, with axes {image.axes} and shape {image.pixels.shape}, is not",
+            "use a PSF with a single plane for images without depth or with colour",
         )
     z, before_y = image.axes.index("Z"), image.axes.index("Y") - 1
     volumes = np.moveaxis(image.pixels, z, before_y)

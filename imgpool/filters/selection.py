@@ -1,4 +1,4 @@
-"""Which pages of a stack: select."""
+"""Selection of pages from a stack: select."""
 
 import re
 from dataclasses import dataclass, replace
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.filter import Parameters, image_filter
+from imgpool.core.hint import Hint
 from imgpool.core.image import Image, Properties
 from imgpool.core.part import Part
 
@@ -15,29 +16,29 @@ if TYPE_CHECKING:
 
 __all__ = ["select"]
 
-NAMES = {"t": "frames", "c": "channels", "z": "slices", "page": "pages"}
-MOST = 1_000_000  # pages in a list
+PLURALS = {"t": "frames", "c": "channels", "z": "slices", "page": "pages"}
+MAX_PAGES = 1_000_000
 
-_SPAN = re.compile(r"\s*(\d{1,7})\s*(?:\.\.\s*(\d{1,7})\s*)?")
+_RANGE = re.compile(r"\s*(\d{1,7})\s*(?:\.\.\s*(\d{1,7})\s*)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Indices:
-    """Numbers of pages, counted from 0: "1", "0..4" (both ends included), "0+2", or both: "0..4+8"."""
+    """Page numbers from 0, as "1", a range "0..4" (inclusive), a list "0+2", or a combination "0..4+8"."""
 
     numbers: tuple[int, ...]
     text: str
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Read an integer, a list of integers, or a text; raise ``ValueError`` where it is none."""
+        """Parse an integer, a list of integers or a text; raise ``ValueError`` for anything else."""
         if isinstance(value, cls):
             return value
         items = value if isinstance(value, list | tuple) else [value]
         text = "+".join(map(str, items))
-        numbers = tuple(number for part in text.split("+") for number in _read_span(part))
+        numbers = tuple(number for part in text.split("+") for number in _parse_range(part))
         if len(set(numbers)) != len(numbers):
-            raise ValueError(f"{text!r} names a page twice")
+            raise ValueError("must not contain a number twice")
         return cls(numbers, text)
 
     @classmethod
@@ -50,54 +51,61 @@ class Indices:
         return self.text
 
 
-def _read_span(text: str) -> range:
-    match = _SPAN.fullmatch(text)
+def _parse_range(text: str) -> range:
+    match = _RANGE.fullmatch(text)
     if not match:
-        raise ValueError(f"{text!r} is no number of a page: write 1, 0..4 or 0+2, counted from 0")
+        raise ValueError("must be a number, a range (0..4) or a list (0+2)")
     first = int(match[1])
     last = int(match[2] or first)
-    if not first <= last < MOST:
-        raise ValueError(f"{text!r} does not run from a lower to a higher number below {MOST:,}")
+    if not first <= last < MAX_PAGES:
+        raise ValueError(f"must go from a lower to a higher number below {MAX_PAGES:,}")
     return range(first, last + 1)
 
 
 def _check(parameters: Parameters) -> None:
-    if not any(parameters[name] for name in NAMES):
-        raise RecipeError("select is not told what to keep", "give c, z, t or page, for example select:c=1")
+    if not any(parameters[name] for name in PLURALS):
+        raise RecipeError("select needs c, z, t or page", "give at least one of them, for example select:c=1")
 
 
 def _part(properties: Properties, parameters: Parameters) -> Part:
-    """The part of an image that is kept; raises `FilterError` where it has no such pages."""
+    """Return the part of an image to keep; raise `FilterError` if the image has no such pages."""
     lengths = dict(zip(properties.axes, properties.shape, strict=True))
     pages = []
-    for name, plural in NAMES.items():
-        letter, wanted = "I" if name == "page" else name.upper(), parameters[name]
-        if wanted is None:
+    for name, plural in PLURALS.items():
+        letter, indices = "I" if name == "page" else name.upper(), parameters[name]
+        if indices is None:
             continue
-        _check_pages(
-            wanted, lengths.get(letter, 1), plural, coloured=letter == "C" and "C" not in lengths and "S" in lengths
-        )
+        if letter == "C" and "C" not in lengths and "S" in lengths:
+            raise FilterError(
+                "the image has no channels: its colours are samples of each pixel",
+                f"add {Hint('filters', 'rgb2gray')} instead",
+            )
+        _check_pages(indices, lengths.get(letter, 1), plural)
         if letter in lengths:
-            pages.append((letter, wanted.numbers))
+            pages.append((letter, indices.numbers))
     return Part(pages=tuple(pages))
 
 
-def _check_pages(wanted: Indices, length: int, plural: str, *, coloured: bool) -> None:
-    if coloured:
-        raise FilterError("the image has no channels: its colours are samples of each pixel", "add -f rgb2gray instead")
-    missing = next((number for number in wanted.numbers if number >= length), None)
+def _check_pages(indices: Indices, length: int, plural: str) -> None:
+    missing = next((number for number in indices.numbers if number >= length), None)
     if missing is not None:
-        kind = plural.rstrip("s")
-        there = f"has {length:,} {plural}, 0 to {length - 1:,}" if length > 1 else f"is a single {kind}, 0"
-        raise FilterError(f"there is no {kind} {missing}: the image {there}", f"give a {kind} that every image has")
+        singular = plural.rstrip("s")
+        existing = f"has {length:,} {plural}, 0 to {length - 1:,}" if length > 1 else f"has only {singular} 0"
+        raise FilterError(
+            f"there is no {singular} {missing}: the image {existing}", f"choose a {singular} that every image has"
+        )
 
 
-def _selected(properties: Properties, parameters: Parameters) -> Properties:
+def _infer_selected(properties: Properties, parameters: Parameters) -> Properties:
     return _part(properties, parameters).infer_output(properties)
 
 
 @image_filter(
-    tiles="no", infer_output=_selected, check=_check, crop_region=_part, examples=({"z": 0}, {"c": 0, "t": "0..0"})
+    tiles="no",
+    infer_output=_infer_selected,
+    check=_check,
+    crop_region=_part,
+    examples=({"z": 0}, {"c": 0, "t": "0..0"}),
 )
 def select(
     image: Image,
@@ -109,21 +117,21 @@ def select(
 ) -> Image:
     """Keep some of the channels, slices, frames or pages of an image.
 
-    Numbers count from 0, as in OME: ``1`` is one page, ``0..4`` are five, ``0+2`` two; they come out in the
-    order given. An axis of which one page is kept goes. Names of channels, the description of each channel in
-    OME's XML, the distance between slices and the time between frames follow. As the first step of a recipe it
-    saves reading what is not kept.
+    Numbers start from 0, as in OME: ``1`` selects one page, ``0..4`` five, ``0+2`` two. The result has them in the
+    given order. An axis along which a single page is selected is removed. Channel names, the channels' descriptions
+    in OME-XML, the distance between slices and the time between frames are adapted. As the first step of a recipe,
+    the pages that are not selected are not even read.
 
     Parameters
     ----------
     c
         Channels to keep. Red, green and blue are samples of a pixel, not channels.
     z
-        Slices to keep, from the first to the last of the depth.
+        Slices to keep.
     t
-        Frames to keep, from the first to the last in time.
+        Frames to keep.
     page
-        Pages to keep of a file that does not tell what its pages are.
+        Pages to keep, in a file that does not say what its pages are.
 
     Raises
     ------
@@ -132,8 +140,8 @@ def select(
 
     Notes
     -----
-    Any type in, the same out; pixels are unchanged. An image without an axis has one page along it, number 0.
-    Agrees with indexing the array, as ``image[:, [0, 2]]`` does.
+    Dtype: any type → the same; pixels stay unchanged. An image without an axis has a single page along it, number 0.
+    Agrees with indexing an array, as in ``image[:, [0, 2]]``.
 
     Examples
     --------

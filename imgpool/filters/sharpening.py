@@ -16,9 +16,14 @@ from imgpool.filters._pixels.planes import map_colour, weighted_mean
 __all__ = ["unsharp_mask"]
 
 ONE_PIXEL = Length(1)
-TRUNCATE = 4.0  # standard deviations, as in scikit-image
-SATURATED = {np.dtype(np.uint8), np.dtype(np.uint16)}  # types that OpenCV clips to as it rounds
-MODERATE = 10  # an amount with which rounding to float32 does not show
+TRUNCATE = 4.0
+"""Standard deviations at which the Gaussian ends, as in scikit-image."""
+
+OPENCV_DEPTHS = {np.dtype(np.uint8): "CV_8U", np.dtype(np.uint16): "CV_16U"}
+"""Dtypes to which OpenCV rounds and clips in one pass."""
+
+MAX_FLOAT32_AMOUNT = 10
+"""Up to this amount, computing in float32 does not change the rounded result."""
 
 
 def _halo(parameters: Parameters, pixel_size: PixelSize | None) -> int:
@@ -32,24 +37,26 @@ def unsharp_mask(
     radius: Annotated[Length, Field(gt=0)] = ONE_PIXEL,
     amount: Annotated[float, Field(allow_inf_nan=False)] = 1.0,
 ) -> Image:
-    """Sharpen by adding what a Gaussian blur takes away.
+    """Sharpen with an unsharp mask.
 
-    ``image + amount × (image - blurred)``, clipped. Beyond the border the image is mirrored. Under alpha, a
-    pixel counts by its opacity. NaN stays in place and out of the blur; around an infinite value the result
-    is infinite or NaN.
-
-    Any number type in, the same out. Results are clipped as in scikit-image: to 0 and the largest integer of
-    the type, or to 0 and 1 for floats; to the same below 0 too where the image holds negative values. A float
-    image with values beyond -1 and 1 is in units of its own and is not clipped. Whether there are such values
-    is asked of the whole image, so a tile computed alone can be clipped otherwise. Agrees with
-    ``skimage.filters.unsharp_mask(image, radius, amount)``, times the largest integer for integers.
+    Computes ``image + amount * (image - blurred)`` with a Gaussian blur. The image is mirrored beyond the border.
+    Pixels count by their opacity. NaN stays in place and does not affect other pixels; around an infinite value the
+    result is infinite or NaN.
 
     Parameters
     ----------
     radius
-        Standard deviation of the blur, in pixels or with a unit (0.5um), above 0.
+        Standard deviation of the Gaussian, in pixels or with a unit (0.5um), above 0.
     amount
-        How much of the detail is added: 0 changes nothing, 1 doubles it, a negative one blurs.
+        Share of the detail that is added: 0 changes nothing, 1 doubles the detail, a negative amount blurs.
+
+    Notes
+    -----
+    Dtype: any integer or float → the same. The result is clipped as in scikit-image: to 0 and the largest integer of
+    the type, or 0 and 1 for floats. If the image has negative values, the lower limit is minus the upper one. A float
+    image with values outside -1..1 is not clipped. These limits depend on the whole image, so that a tile on its own
+    may be clipped differently. Agrees with ``skimage.filters.unsharp_mask(image, radius, amount)``, multiplied by the
+    largest integer for integers.
 
     Examples
     --------
@@ -63,7 +70,7 @@ def unsharp_mask(
 
     def sharpen(colour: Pixels, weight: Floats | None) -> Pixels:
         blurred = weighted_mean(lambda values: gaussian_blur(values, sigma, TRUNCATE, "reflect"), colour, weight)
-        if colour.dtype in SATURATED and abs(amount) <= MODERATE:
+        if colour.dtype in OPENCV_DEPTHS and abs(amount) <= MAX_FLOAT32_AMOUNT:
             return _mix(colour, blurred, amount)
         values = to_float(colour)
         with np.errstate(invalid="ignore"):  # infinity - infinity
@@ -76,16 +83,16 @@ def unsharp_mask(
 
 
 def _mix(colour: Pixels, blurred: Floats, amount: float) -> Pixels:
-    """``colour + amount × (colour - blurred)``, rounded and clipped to the type of `colour`, in one pass."""
+    """Compute ``colour + amount * (colour - blurred)``, rounded and clipped to the dtype of `colour`, in one pass."""
     import cv2
 
-    depth = {"uint8": cv2.CV_8U, "uint16": cv2.CV_16U}[colour.dtype.name]
+    depth = getattr(cv2, OPENCV_DEPTHS[colour.dtype])
     sharp = cv2.addWeighted(colour, 1 + amount, blurred, -amount, 0, dtype=depth)
     return np.asarray(sharp, colour.dtype).reshape(colour.shape)
 
 
 def _limits(image: Image) -> tuple[float, float] | None:
-    """From where to where the result may go, or None where there is no telling."""
+    """Return the limits of the result, or None for a float image with values outside -1..1."""
     if image.pixels.dtype.kind == "u":
         return 0.0, full_scale(image.pixels.dtype)
     colour = image.pixels[np.greater(image.pixels[..., -1], 0)][:, :-1] if image.has_alpha else image.pixels

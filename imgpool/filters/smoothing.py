@@ -35,22 +35,23 @@ def gaussian(
     sigma: Annotated[Length, Field(gt=0)] = ONE_PIXEL,
     truncate: Annotated[float, Field(gt=0)] = 4.0,
 ) -> Image:
-    """Blur by a Gaussian.
+    """Blur with a Gaussian filter.
 
-    Each pixel becomes the mean of its surroundings, near ones counting more. Beyond the border the outermost
-    pixels are repeated. Under alpha, a pixel counts by its opacity. NaN stays in place and out of the means;
-    an infinite value spreads as far as the kernel reaches.
-
-    Any number type in, the same out, rounded to the nearest grey level. Agrees with
-    ``skimage.filters.gaussian(image, sigma, mode="nearest", preserve_range=True)``.
+    The outermost pixels are repeated beyond the border. Pixels count by their opacity. NaN stays in place and does not
+    affect other pixels; an infinite value spreads as far as the kernel reaches.
 
     Parameters
     ----------
     sigma
-        Standard deviation, in pixels or with a unit (0.65um), above 0. A physical one may differ in pixels
-        along Y and X.
+        Standard deviation, in pixels or with a unit (0.65um), above 0. A length with a unit is converted separately for
+        Y and X.
     truncate
-        Where the kernel ends, in standard deviations, above 0.
+        Number of standard deviations at which the kernel ends, above 0.
+
+    Notes
+    -----
+    Dtype: any integer or float → the same, rounded. Agrees with ``skimage.filters.gaussian(image, sigma,
+    mode="nearest", preserve_range=True)``.
 
     Examples
     --------
@@ -94,20 +95,22 @@ def _check_median(parameters: Parameters) -> None:
 def median(image: Image, *, size: Size | None = None, radius: Radius | None = None) -> Image:
     """Replace each pixel by the median of its neighbourhood.
 
-    Takes away specks and dead pixels and keeps edges. Beyond the border the outermost pixels are repeated.
-    NaN and wholly transparent pixels are left out, and of an even number of values that remain the upper
-    middle one is taken; other transparency does not count. Infinite values are values like any other.
-
-    Any number type in, the same out; every result is a value of the image. Agrees with
-    ``skimage.filters.median(image, footprint, mode="nearest")``, also in its default, a square of 3.
+    Removes specks and dead pixels and preserves edges. The outermost pixels are repeated beyond the border. NaN and
+    fully transparent pixels are ignored; other transparency has no effect. For an even number of values the median is
+    the upper of the two middle ones.
 
     Parameters
     ----------
     size
-        Side of a square in pixels, odd. OpenCV is very fast on 8-bit images, and on 16-bit ones up to 5; larger
-        ones take longer the more grey levels there are in one part of an image.
+        Side of a square neighbourhood in pixels, odd. Very fast for 8-bit images and, up to 5, for 16-bit images;
+        larger squares take longer the more grey levels occur close to each other.
     radius
-        Of a disk, in pixels or with a unit (1.3um), instead of a size; below one pixel nothing changes.
+        Radius of a disk instead of a square, in pixels or with a unit (1.3um); below 1 pixel nothing changes.
+
+    Notes
+    -----
+    Dtype: any integer or float → the same; every result is a value of the image. Agrees with
+    ``skimage.filters.median(image, footprint, mode="nearest")``. The default is a square of 3.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Stained tissue: separate_stains, combine_stains."""
+"""Colour deconvolution of stained tissue: separate_stains, combine_stains."""
 
 import json
 import math
@@ -30,16 +30,16 @@ ToRgb = Literal[
     "rgb_from_hax", "rgb_from_bro", "rgb_from_bpx", "rgb_from_ahx", "rgb_from_hpx",
 ]  # fmt: skip
 
-FIRST_NAMES = Field(union_mode="left_to_right")
-"""A name is a name, also where there is a file of it."""
+NAMES_BEFORE_FILES = Field(union_mode="left_to_right")
+"""The name of a matrix takes precedence over a file of that name."""
 
 FLOAT32 = np.dtype(np.float32)
 COLOURS = 3
-DARKEST = 1e-6
-"""The share of light below which none is told from none, as in scikit-image."""
+MIN_TRANSMITTANCE = 1e-6
+"""Share of light below which values are clipped, as in scikit-image."""
 
-DECADES = -math.log(DARKEST)
-"""Its optical density, which scikit-image takes for the unit."""
+UNIT_DENSITY = -math.log(MIN_TRANSMITTANCE)
+"""Natural optical density of `MIN_TRANSMITTANCE`, the unit of stain amounts in scikit-image."""
 
 
 def _check(parameters: Parameters) -> None:
@@ -47,22 +47,22 @@ def _check(parameters: Parameters) -> None:
         try:
             StainMatrix.load(parameters["matrix"])
         except (ValueError, OSError) as error:
-            raise RecipeError(*_complaint(parameters["matrix"], error)) from error
+            raise RecipeError(*_error_text(parameters["matrix"], error)) from error
 
 
 def _load(matrix: str | Reference) -> StainMatrix:
     try:
         return StainMatrix.load(matrix)
     except (ValueError, OSError) as error:
-        raise WorkerError(*_complaint(matrix, error)) from error
+        raise WorkerError(*_error_text(matrix, error)) from error
 
 
-def _complaint(matrix: str | Reference, error: Exception) -> tuple[str, str]:
+def _error_text(matrix: str | Reference, error: Exception) -> tuple[str, str]:
     hint = 'write {"stains": ["hematoxylin", "eosin", "dab"], "matrix": [[0.65, 0.70, 0.29], …]}'
     return f"the stain matrix {matrix} {getattr(error, 'strerror', None) or error}", hint
 
 
-def _separated(properties: Properties, _parameters: Parameters) -> Properties:
+def _infer_separated(properties: Properties, _parameters: Parameters) -> Properties:
     _check_colour(properties)
     axes, shape = properties.axes.removesuffix("YXS"), properties.shape
     return replace(
@@ -73,8 +73,8 @@ def _separated(properties: Properties, _parameters: Parameters) -> Properties:
 def _check_colour(properties: Properties) -> None:
     if not has_samples(properties.axes) or properties.shape[-1] < COLOURS or "C" in properties.axes:
         raise FilterError(
-            f"separate_stains works on RGB, not on {properties.axes} of shape {properties.shape}",
-            "take grey images out of the input folder",
+            f"separate_stains needs RGB, and the image has axes {properties.axes} and shape {properties.shape}",
+            "remove grey images from the input folder",
         )
 
 
@@ -86,30 +86,33 @@ def _examples(folder: Path, _size: tuple[int, int]) -> list[Parameters]:
 
 
 @image_filter(
-    tiles="exact", check=_check, infer_output=_separated, libraries=("cv2", "skimage.color"), examples=_examples
+    tiles="exact", check=_check, infer_output=_infer_separated, libraries=("cv2", "skimage.color"), examples=_examples
 )
 class separate_stains:  # noqa: N801 - a filter's name
-    """Separate RGB images of stained tissue into one channel for each stain.
+    """Separate an RGB image of stained tissue into one channel per stain.
 
-    Colour deconvolution: the optical density of red, green and blue is the sum of what each stain absorbs. Result
-    is a grey image with an axis C in the place of the samples, and the stains for channel names; a stain that
-    takes away all but a millionth of the light counts 1. Alpha is dropped, and what was wholly transparent has no
-    stain; so is the colour profile, which describes RGB. NaN in any sample gives NaN in every stain.
-
-    Any number type in, float32 out; integers are taken as shares of the largest of their type, floats as they are
-    (1 is white). Agrees with ``skimage.color.separate_stains(image, matrix)``.
+    Colour deconvolution: the optical density in red, green and blue is the sum of what each stain absorbs. The result
+    is a grey image in which the axis C replaces the samples, with the names of the stains as channel names. An amount
+    of 1 is that of a stain which absorbs all but a millionth of the light. Alpha is dropped, and fully transparent
+    pixels have no stain. The colour profile is dropped, because it describes RGB. NaN in any sample gives NaN in
+    every stain.
 
     Parameters
     ----------
     matrix
-        One of scikit-image's by its name, such as hed_from_rgb (hematoxylin, eosin, DAB), or a JSON file:
-        ``{"name": "our lab", "stains": ["hematoxylin", "eosin", "dab"], "matrix": [[…], […], […]]}`` with one row
-        for each stain, its optical density in red, green and blue.
+        Name of a matrix of scikit-image, such as hed_from_rgb (hematoxylin, eosin, DAB), or a JSON file:
+        ``{"name": "our lab", "stains": ["hematoxylin", "eosin", "dab"], "matrix": [[…], […], […]]}`` with one row per
+        stain, its optical density in red, green and blue.
 
     Notes
     -----
-    Source: A. C. Ruifrok, D. A. Johnston, "Quantification of histochemical staining by color deconvolution", Anal.
-    Quant. Cytol. Histol. 23(4), 2001.
+    Dtype: any integer or float type → float32. Integers are divided by the largest value of their type; for floats 1
+    is white. Agrees with ``skimage.color.separate_stains(image, matrix)``.
+
+    References
+    ----------
+    .. [1] A. C. Ruifrok, D. A. Johnston, "Quantification of histochemical staining by color deconvolution", Anal.
+       Quant. Cytol. Histol. 23(4), pp. 291-299, 2001.
 
     Examples
     --------
@@ -118,13 +121,13 @@ class separate_stains:  # noqa: N801 - a filter's name
     array([0.072, 0.045, 0.016], dtype=float32)
     """
 
-    def __init__(self, *, matrix: Annotated[FromRgb | Reference, FIRST_NAMES] = "hed_from_rgb") -> None:
+    def __init__(self, *, matrix: Annotated[FromRgb | Reference, NAMES_BEFORE_FILES] = "hed_from_rgb") -> None:
         loaded = _load(matrix)
         self._stains = loaded.stains
         self._from_density = np.linalg.inv(loaded.densities).T
 
     def __call__(self, image: Image) -> Image:
-        """Separate the stains of one image; raise `FilterError` where it is not RGB."""
+        """Separate the stains of one image; raise `FilterError` if it is not RGB."""
         check_real(image.pixels, "separate_stains")
         _check_colour(image.properties)
         premultiplied = image.metadata.premultiplied
@@ -133,19 +136,19 @@ class separate_stains:  # noqa: N801 - a filter's name
         return replace(image, pixels=pixels, axes=image.axes.replace("YXS", "CYX"), metadata=metadata)
 
     def _separate(self, plane: Pixels, *, premultiplied: bool) -> Pixels:
-        """The stains (3, Y, X) of a plane (Y, X, S)."""
+        """Compute the stains (3, Y, X) of a plane (Y, X, S)."""
         colour = plane[..., :COLOURS]
         opacity = opacity_of(plane[..., COLOURS:]) if plane.shape[-1] > COLOURS else None
         if opacity is not None and premultiplied:
             colour = straight_colour(colour, opacity)
-        stains = _mixed(_density(colour), self._from_density)
+        stains = _transform_samples(_density(colour), self._from_density)
         np.maximum(stains, 0, out=stains)
         if opacity is not None:
             stains[opacity[..., 0] == 0] = 0
         return np.ascontiguousarray(np.moveaxis(stains, -1, 0))
 
 
-def _combined(properties: Properties, _parameters: Parameters) -> Properties:
+def _infer_combined(properties: Properties, _parameters: Parameters) -> Properties:
     _check_stains(properties)
     c = properties.axes.index("C")
     shape = (*properties.shape[:c], *properties.shape[c + 1 :], COLOURS)
@@ -156,32 +159,35 @@ def _check_stains(properties: Properties) -> None:
     axes = properties.axes
     if has_samples(axes) or "C" not in axes or properties.shape[axes.index("C")] != COLOURS:
         raise FilterError(
-            f"combine_stains works on three channels, not on {axes} of shape {properties.shape}",
-            "give it what separate_stains makes, or take these images out of the input folder",
+            f"combine_stains needs three channels, and the image has axes {axes} and shape {properties.shape}",
+            "apply separate_stains before it, or remove these images from the input folder",
         )
 
 
 @image_filter(
-    tiles="exact", check=_check, infer_output=_combined, libraries=("cv2", "skimage.color"), examples=_examples
+    tiles="exact", check=_check, infer_output=_infer_combined, libraries=("cv2", "skimage.color"), examples=_examples
 )
 class combine_stains:  # noqa: N801 - a filter's name
-    """Make an RGB image of three channels that hold the amounts of stains.
+    """Combine three stain channels into an RGB image.
 
-    The inverse of `separate_stains`. Result has the samples red, green and blue in the place of the axis C. NaN in
-    any stain gives NaN in every sample.
-
-    Any number type in, float32 from 0 to 1 out (``to_uint8:in=dtype`` makes 8 bits of it); integers are taken as
-    shares of the largest of their type. Agrees with ``skimage.color.combine_stains(image, matrix)``.
+    The inverse of `separate_stains`: samples red, green and blue replace the axis C. NaN in any stain gives NaN in
+    every sample.
 
     Parameters
     ----------
     matrix
-        One of scikit-image's by its name, such as rgb_from_hed (hematoxylin, eosin, DAB), or a JSON file as of
+        Name of a matrix of scikit-image, such as rgb_from_hed (hematoxylin, eosin, DAB), or a JSON file as for
         `separate_stains`.
 
     Notes
     -----
-    Source: as of `separate_stains`.
+    Dtype: any integer or float type → float32 from 0 to 1; convert it to 8 bits with ``to_uint8:in=dtype``. Integers
+    are divided by the largest value of their type. Agrees with ``skimage.color.combine_stains(image, matrix)``.
+
+    References
+    ----------
+    .. [1] A. C. Ruifrok, D. A. Johnston, "Quantification of histochemical staining by color deconvolution", Anal.
+       Quant. Cytol. Histol. 23(4), pp. 291-299, 2001.
 
     Examples
     --------
@@ -190,11 +196,11 @@ class combine_stains:  # noqa: N801 - a filter's name
     array([0.407, 0.38 , 0.67 ], dtype=float32)
     """
 
-    def __init__(self, *, matrix: Annotated[ToRgb | Reference, FIRST_NAMES] = "rgb_from_hed") -> None:
+    def __init__(self, *, matrix: Annotated[ToRgb | Reference, NAMES_BEFORE_FILES] = "rgb_from_hed") -> None:
         self._to_density = _load(matrix).densities.T
 
     def __call__(self, image: Image) -> Image:
-        """Combine the stains of one image; raise `FilterError` where it has not three channels."""
+        """Combine the stains of one image; raise `FilterError` unless it has three channels."""
         check_real(image.pixels, "combine_stains")
         _check_stains(image.properties)
         stains = np.moveaxis(image.pixels, image.axes.index("C"), -1)
@@ -203,30 +209,30 @@ class combine_stains:  # noqa: N801 - a filter's name
         return replace(image, pixels=map_planes(self._combine, stains, axes), axes=axes, metadata=metadata)
 
     def _combine(self, plane: Pixels) -> Pixels:
-        """The colours (Y, X, 3) of stains (Y, X, 3)."""
+        """Compute the colours (Y, X, 3) of stains (Y, X, 3)."""
         shares = plane.astype(FLOAT32) / FLOAT32.type(full_scale(plane.dtype))
-        density = _mixed(shares, self._to_density)
-        density *= -DECADES
+        density = _transform_samples(shares, self._to_density)
+        density *= -UNIT_DENSITY
         with np.errstate(over="ignore"):
             light: Floats = np.exp(density, out=density)
         return np.clip(light, 0, 1, out=light)
 
 
 def _density(colour: Pixels) -> Floats:
-    """The optical density of every sample, in units of `DECADES`."""
+    """Compute the optical density of every sample, in units of `UNIT_DENSITY`."""
     white = full_scale(colour.dtype)
 
     def density(values: Floats) -> Floats:
         with np.errstate(invalid="ignore"):
-            return np.asarray(np.log(np.maximum(values / white, DARKEST)) / -DECADES)
+            return np.asarray(np.log(np.maximum(values / white, MIN_TRANSMITTANCE)) / -UNIT_DENSITY)
 
     densities: Floats = np.asarray(map_values(density, colour, FLOAT32), FLOAT32)
     return densities
 
 
-def _mixed(values: Floats, matrix: Floats) -> Floats:
-    """Every pixel of (Y, X, 3) multiplied by a matrix of (3, 3) from its left; NaN in one makes all NaN."""
+def _transform_samples(values: Floats, matrix: Floats) -> Floats:
+    """Multiply every pixel of (Y, X, 3) by a (3, 3) matrix from the left; NaN in one sample gives NaN in all."""
     import cv2
 
-    mixed: Floats = np.asarray(cv2.transform(np.ascontiguousarray(values), matrix)).reshape(values.shape)
-    return mixed
+    transformed: Floats = np.asarray(cv2.transform(np.ascontiguousarray(values), matrix)).reshape(values.shape)
+    return transformed

@@ -1,4 +1,4 @@
-"""Another size or direction: resize, rotate."""
+"""Geometric transforms: resize, rotate."""
 
 import math
 from dataclasses import replace
@@ -31,7 +31,8 @@ from imgpool.filters._pixels.resample import resample
 
 __all__ = ["resize", "rotate"]
 
-SHARP_EDGES = 2  # an area ends abruptly: pixels that were merged before must be that much smaller to make it up
+AREA_READ_MARGIN = 2
+"""Reserve by which a reader must reduce an image less for "area": binned pixels blur the sharp edges of areas."""
 
 Pixel = Annotated[int, Field(ge=1)]
 Interpolation = Literal["linear", "area", "nearest"]
@@ -47,12 +48,12 @@ def _check_size(parameters: Parameters) -> None:
     if sum(ways) != 1:
         given = "more than one" if any(ways) else "none"
         raise RecipeError(
-            f"resize takes one size, and {given} is given", "give height and/or width, or scale, or longest"
+            f"resize takes exactly one size, and {given} is given", "give height and/or width, or scale, or longest"
         )
 
 
 def _new_size(size: tuple[int, int], parameters: Parameters) -> tuple[int, int]:
-    """Height and width of the result."""
+    """Return the height and width of the result."""
     height, width = parameters["height"], parameters["width"]
     if height and width:
         return height, width
@@ -64,12 +65,12 @@ def _new_size(size: tuple[int, int], parameters: Parameters) -> tuple[int, int]:
     return height or rows, width or columns
 
 
-def _resized(properties: Properties, parameters: Parameters) -> Properties:
+def _infer_resized(properties: Properties, parameters: Parameters) -> Properties:
     return with_plane_size(properties, _new_size(plane_size(properties), parameters))
 
 
-def _shrink(properties: Properties, parameters: Parameters) -> float:
-    """How many times smaller an image may be read, whichever way it is rotate_properties_90 yet."""
+def _shrink_factor(properties: Properties, parameters: Parameters) -> float:
+    """Return the factor by which a reader may reduce an image, whether or not it is still to be transposed."""
     if parameters["interpolation"] == "nearest":
         return 1.0
     height, width = plane_size(properties)
@@ -78,15 +79,15 @@ def _shrink(properties: Properties, parameters: Parameters) -> float:
         for size in ((height, width), (width, height))
         for old, new in zip(size, _new_size(size, parameters), strict=True)
     ]
-    return max(1.0, min(factors) / (SHARP_EDGES if parameters["interpolation"] == "area" else 1))
+    return max(1.0, min(factors) / (AREA_READ_MARGIN if parameters["interpolation"] == "area" else 1))
 
 
 @image_filter(
     tiles="no",
-    infer_output=_resized,
+    infer_output=_infer_resized,
     check=_check_size,
     libraries=("cv2",),
-    shrink=_shrink,
+    shrink=_shrink_factor,
     examples=(
         {"longest": 5},
         {"scale": 2.5},
@@ -103,33 +104,34 @@ def resize(
     longest: Pixel | None = None,
     interpolation: Interpolation = "linear",
 ) -> Image:
-    """Change the size of an image, without aliasing where it shrinks.
+    """Resize an image, with anti-aliasing when it gets smaller.
 
-    The size is given in one way: `height` and/or `width`, or `scale`, or `longest`. The pixel size follows;
-    the resolution for print (dpi) stays. Height and width are those of the pixels as they are stored: put
-    auto_orient first for photos taken sideways.
+    Give the size in one way: `height` and/or `width`, or `scale`, or `longest`. The pixel size is adapted; the print
+    resolution (dpi) stays. Height and width are those of the stored pixels: put auto_orient first for photos taken
+    sideways.
 
     Parameters
     ----------
     height, width
-        In pixels, from 1; one alone keeps the aspect ratio.
+        Size in pixels, from 1; one alone preserves the aspect ratio.
     scale
-        Factor on both, above 0: 0.5 halves the size.
+        Factor for height and width, above 0: 0.5 halves them.
     longest
-        The longer side at most, in pixels, from 1; smaller images are not enlarged.
+        Maximum of height and width in pixels, from 1; smaller images are not enlarged.
     interpolation
-        "linear", after a gaussian that prevents aliasing; "area", the mean of the area that a pixel covers
-        (binning); or "nearest", which invents no values: for labels.
+        "linear": linear interpolation, after a Gaussian blur that prevents aliasing; "area": the mean over the area of
+        each new pixel (binning); "nearest": the nearest pixel, which creates no new values, for labels.
 
     Notes
     -----
-    Dtype: kept; integers are rounded. Colour counts by its alpha. A new pixel is NaN where more than half of
-    what it is made of is NaN. "linear" agrees with ``skimage.transform.resize(order=1, anti_aliasing=True)``,
-    "area" with ``skimage.transform.resize_local_mean``, "nearest" with ``resize(order=0)``.
+    Dtype: any integer or float → the same; integers are rounded. Colours are weighted by alpha. A new pixel is NaN if
+    more than half of its weight falls on NaN. "linear" agrees with ``skimage.transform.resize(order=1,
+    anti_aliasing=True)``, "area" with ``skimage.transform.resize_local_mean``, "nearest" with
+    ``skimage.transform.resize(order=0)``.
 
-    A JPEG that shrinks to less than two sevenths in a recipe's first step is decoded at a half or a quarter of
-    its size, and smoothed by as much less. Of a photo, a grey level then differs by less than 1 at the mean;
-    "area" does it from a seventh on, "nearest" never.
+    If the first step of a recipe reduces a JPEG to less than 2/7 of its size, the decoder already reduces it to a
+    half or a quarter, and the blur is adapted. Grey levels of photos then differ by less than 1 on average. "area"
+    does so below 1/7, "nearest" never.
 
     Examples
     --------
@@ -137,22 +139,22 @@ def resize(
     (15, 20)
     """
     sizes = {"height": height, "width": width, "scale": scale, "longest": longest}
-    whole = full_size_properties(image)
-    properties = _resized(whole, sizes)
+    full = full_size_properties(image)
+    properties = _infer_resized(full, sizes)
     size = plane_size(properties)
-    if size == plane_size(whole) == plane_size(image.properties):
+    if size == plane_size(full) == plane_size(image.properties):
         return image
     if interpolation == "nearest":
         pixels = map_planes(lambda plane: nearest_pixel(plane, size), image.pixels, image.axes)
     else:
         weighting = smooth_and_interpolate if interpolation == "linear" else mean_of_area
-        rows, columns = map(AxisScale, plane_size(image.properties), size, plane_size(whole))
-        pixels = resample(image, "resize", lambda plane, _outside: resize_plane(plane, rows, columns, weighting))
+        rows, columns = map(AxisScale, plane_size(image.properties), size, plane_size(full))
+        pixels = resample(image, "resize", lambda plane, _: resize_plane(plane, rows, columns, weighting))
     metadata = replace(image.metadata, full_size=None)
     return replace(image, pixels=pixels, pixel_size=properties.pixel_size, metadata=metadata)
 
 
-def _rotated(properties: Properties, parameters: Parameters) -> Properties:
+def _infer_rotated(properties: Properties, parameters: Parameters) -> Properties:
     if parameters["angle"] % 90 == 0:
         return rotate_properties_90(properties) if parameters["angle"] % 180 else properties
     _check_square(properties)
@@ -160,19 +162,19 @@ def _rotated(properties: Properties, parameters: Parameters) -> Properties:
 
 
 def _check_square(properties: Properties) -> None:
-    """Raise ``FilterError`` where turning would shear what the image shows."""
+    """Raise `FilterError` if the pixels are not square, so that a rotation would shear the image."""
     if properties.pixel_size is None:
         return
     try:
         Length(1.0, "um").in_square_pixels(properties.pixel_size)
     except FilterError as error:
         y, x = properties.pixel_size[:2]
-        raise FilterError(f"its pixels are {y:g} µm high and {x:g} µm wide, not square",
-                          "turn by a multiple of 90, or resize to square pixels first") from error  # fmt: skip
+        raise FilterError(f"rotate needs square pixels, and these are {y:g} µm high and {x:g} µm wide",
+                          "rotate by a multiple of 90, or resize to square pixels first") from error  # fmt: skip
 
 
 def _enclosing(size: tuple[int, int], parameters: Parameters) -> tuple[int, int]:
-    """Height and width that hold the whole of a rotate_properties_90 image, or its own."""
+    """Return the height and width of the rotated image, enlarged to contain all of it if `resize` is set."""
     if not parameters["resize"]:
         return size
     cosine, sine = (abs(part(math.radians(parameters["angle"]))) for part in (math.cos, math.sin))
@@ -182,7 +184,7 @@ def _enclosing(size: tuple[int, int], parameters: Parameters) -> tuple[int, int]
 
 @image_filter(
     tiles="no",
-    infer_output=_rotated,
+    infer_output=_infer_rotated,
     libraries=("cv2", "scipy.ndimage", "skimage.transform"),
     examples=({"angle": 30}, {"angle": 90}, {"angle": -33.3, "resize": True, "mode": "edge"}),
 )
@@ -195,29 +197,29 @@ def rotate(
     mode: Mode = "constant",
     cval: float = 0,
 ) -> Image:
-    """Turn an image about its centre.
+    """Rotate an image about its centre.
 
-    Multiples of 90° are exact and keep every pixel: height and width change places, and so do the sizes of
-    a pixel. Other angles need square pixels.
+    Multiples of 90° are exact and keep every pixel: height and width are swapped, and so are the sizes of a pixel.
+    Other angles need square pixels.
 
     Parameters
     ----------
     angle
-        Degrees, counter-clockwise.
+        Angle in degrees, counter-clockwise.
     resize
-        Whether the result grows to hold the whole image, rather than cutting its corners off.
+        Whether the result is enlarged to contain the whole rotated image, instead of cutting off its corners.
     order
-        Of the spline that interpolates: 0 takes the nearest pixel (for labels), 1 is linear, up to 5.
+        Order of the spline interpolation: 0 is the nearest pixel (for labels), 1 is linear, up to 5.
     mode
-        What lies outside the image: "constant" (`cval`), "edge", "symmetric", "reflect" or "wrap".
+        Values beyond the border of the image: "constant" (`cval`), "edge", "symmetric", "reflect" or "wrap".
     cval
-        Grey level outside the image; images with alpha are transparent there.
+        Grey level beyond the border; images with alpha are transparent there.
 
     Notes
     -----
-    Dtype: kept; integers are rounded and clipped. Colour counts by its alpha. A new pixel is NaN where more
-    than half of what it is made of is NaN. Agrees with ``skimage.transform.rotate``, except that multiples
-    of 90° never cut.
+    Dtype: any integer or float → the same; integers are rounded and clipped. Colours are weighted by alpha. A new
+    pixel is NaN if more than half of its weight falls on NaN. Agrees with ``skimage.transform.rotate``, except that
+    multiples of 90° never cut off pixels.
 
     Examples
     --------
@@ -230,13 +232,13 @@ def rotate(
         return rotate_90(image, round(angle / 90))
     _check_square(image.properties)
 
-    def turn(plane: Pixels, outside: float | None) -> Floats:
+    def rotate_plane(plane: Pixels, outside: float | None) -> Floats:
         from skimage import transform
 
         fill = cval if outside is None else outside
-        turned_plane: Floats = transform.rotate(
+        rotated: Floats = transform.rotate(
             plane.astype(np.float64), angle, resize=resize, order=order, mode=mode, cval=fill, preserve_range=True
         )
-        return turned_plane
+        return rotated
 
-    return image.with_pixels(resample(image, "rotate", turn, reads_outside=True))
+    return image.with_pixels(resample(image, "rotate", rotate_plane, reads_outside=True))

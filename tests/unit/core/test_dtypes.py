@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from imgpool.core.dtypes import LARGEST_EXACT, check_numeric, full_scale, restore, to_float, working_dtype
+from imgpool.core.dtypes import MAX_EXACT_INTEGER, check_numeric, full_scale, restore, to_float, working_dtype
 from imgpool.core.errors import FilterError
 
 
@@ -48,14 +48,14 @@ def test_white_is_the_largest_integer_or_one():
     assert [full_scale(np.dtype(name)) for name in ("uint8", "int16", "float32")] == [255, 32767, 1]
 
 
-@pytest.mark.parametrize("dtype", ["bool", "complex64"])
-def test_what_is_no_grey_level_is_refused_with_a_remedy(dtype):
-    with pytest.raises(FilterError, match=f"blur works on grey levels, not on {dtype}") as caught:
+@pytest.mark.parametrize(("dtype", "remedy"), [("bool", "to_uint8"), ("complex64", "magnitude")])
+def test_other_dtypes_are_refused_with_a_remedy(dtype, remedy):
+    with pytest.raises(FilterError, match=f"blur needs integers or floats, and the image has {dtype}") as caught:
         check_numeric(np.zeros((2, 2), dtype), "blur")
-    assert "to_uint8" in caught.value.hint
+    assert remedy in caught.value.hint
 
 
-@pytest.mark.parametrize(("dtype", "value"), [("uint64", LARGEST_EXACT + 1), ("int64", -LARGEST_EXACT - 1)])
+@pytest.mark.parametrize(("dtype", "value"), [("uint64", MAX_EXACT_INTEGER + 1), ("int64", -MAX_EXACT_INTEGER - 1)])
 def test_integers_that_no_float_holds_are_refused_with_a_remedy(dtype, value):
     with pytest.raises(FilterError, match="2\\*\\*53") as caught:
         check_numeric(np.array([[value]], dtype), "blur")

@@ -125,11 +125,10 @@ def test_gamma_never_wraps_and_keeps_the_ends():
 
 def test_gamma_refuses_negative_grey_levels():
     for pixels, remedy in ((image([[-1, 5]], "int16"), "0..32767"), (image([[-0.5, 1]], "float32"), "0..1")):
-        with pytest.raises(FilterError, match="negative") as refusal:
+        with pytest.raises(FilterError, match="0 or more") as refusal:
             adjust_gamma(pixels)
         assert remedy in refusal.value.hint
-        _, _, spec = refusal.value.hint.partition("out_range=")
-        assert adjust_gamma(rescale_intensity(pixels, out_range=spec.split()[0])) is not None
+        assert adjust_gamma(rescale_intensity(pixels, out_range=remedy)) is not None
 
 
 @pytest.mark.parametrize("gamma", [0, -1])

@@ -113,8 +113,8 @@ def test_other_channels_are_refused(frame, flat_axes, shape, axes):
         ({"flat": "folder.tif"}, "not a regular file"),
         ({"flat": "stack.tif"}, "has axes TYX"),
         ({"flat": "flat.tif", "dark": "small.tif"}, "small.tif is 1×1 px, .*flat.tif is 3×2 px"),
-        ({"flat": "flat.tif", "dark": "flat.tif", "offset": 3}, "both dark and offset"),
-        ({"flat": "flat.tif", "dark": "colour.tif"}, "dark has 3 samples a pixel, flat one channel"),
+        ({"flat": "flat.tif", "dark": "flat.tif", "offset": 3}, "dark or offset, not both"),
+        ({"flat": "flat.tif", "dark": "colour.tif"}, "dark has 3 samples per pixel, flat one channel"),
         ({}, "needs the parameter 'flat'"),
     ],
 )

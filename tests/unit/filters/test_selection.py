@@ -66,7 +66,7 @@ def test_pages_without_a_name():
         ({"c": 3}, "no channel 3: the image has 3 channels, 0 to 2"),
         ({"z": "2..4"}, "no slice 4: the image has 4 slices"),
         ({"t": "7+0"}, "no frame 7"),
-        ({"page": 1}, "no page 1: the image is a single page, 0"),
+        ({"page": 1}, "no page 1: the image has only page 0"),
     ],
 )
 def test_what_is_not_there_is_refused(wanted, complaint):
@@ -80,14 +80,21 @@ def test_colours_are_no_channels():
         select(Image(np.zeros((4, 5, 3), np.uint8), "YXS"), c=0)
 
 
-@pytest.mark.parametrize("wrong", ["x", "1..", "-1", "4..2", "1.5", "0+0", "0..2+1", "", "0..9999999", "1 2", True])
-def test_what_is_no_number_of_a_page_is_refused_before_anything_starts(wrong):
-    with pytest.raises(RecipeError, match="select: z="):
-        select.validate({"z": wrong})
+@pytest.mark.parametrize(
+    ("invalid", "complaint"),
+    [
+        *((text, "must be a number, a range") for text in ("x", "1..", "-1", "1.5", "", "1 2", True)),
+        *((text, "must go from a lower to a higher number") for text in ("4..2", "0..9999999")),
+        *((text, "must not contain a number twice") for text in ("0+0", "0..2+1")),
+    ],
+)
+def test_invalid_page_numbers_are_refused_with_the_recipe(invalid, complaint):
+    with pytest.raises(RecipeError, match=f"select: z {complaint}"):
+        select.validate({"z": invalid})
 
 
-def test_it_must_be_told_something():
-    with pytest.raises(RecipeError, match="not told what to keep"):
+def test_select_needs_a_parameter():
+    with pytest.raises(RecipeError, match="select needs c, z, t or page"):
         Recipe.from_specs(["select"])
 
 
