@@ -1,1 +1,1 @@
-"""Scripts that create the built-in models; not part of the wheel."""
+"""Scripts that create the built-in models; never part of the installed package. See ``training/README.md``."""

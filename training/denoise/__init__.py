@@ -1,1 +1,1 @@
-"""The denoiser: its network, its training data, its package and its figures."""
+"""The built-in model ``denoise``: synthetic images, network, training, package, evaluation and model card."""

@@ -1,4 +1,4 @@
-"""The denoiser as a package in the bioimage.io format, version 0.5; needs torch and onnx."""
+"""Export the denoiser as a bioimage.io package, format 0.5; needs PyTorch and onnx."""
 
 import datetime as dt
 import hashlib
@@ -9,35 +9,34 @@ import numpy as np
 import torch
 import yaml
 
+from training.denoise.constants import HALO, MIN_SIDE, PACKAGE_FOLDER, STEP, WEIGHTS
 from training.denoise.network import Denoiser
-from training.denoise.pictures import HELD_OUT, clean_picture, noisy_picture
-from training.denoise.sizes import HALO, LEAST, STEP
+from training.denoise.synthetic import VALIDATION_SEED, add_noise, draw_image
 
-FOLDER = Path(__file__).parent
 OPSET = 17
 TOLERANCE = 1e-4
 
 
 def write_package(network: Denoiser) -> None:
-    """Write weights, test arrays and description into this folder.
+    """Write the weights, the test arrays and the description into the folder of the package.
 
     Raises
     ------
     AssertionError
-        If the exported graph gives other results than the network, at any of several sizes.
+        If the exported graph and the network give different results at any of several sizes.
     """
-    _export(network, FOLDER / "weights.onnx")
+    _export(network, WEIGHTS)
     for height, width in ((144, 144), (160, 272), (512, 192)):
-        _check(network, FOLDER / "weights.onnx", height, width)
-    noisy = noisy_picture(clean_picture(HELD_OUT, LEAST), noise=0.1, shot=0.5, seed=HELD_OUT)[None, None]
-    np.save(FOLDER / "test_input.npy", noisy)
-    np.save(FOLDER / "test_output.npy", _apply(network, noisy))
+        _check(network, WEIGHTS, height, width)
+    noisy = add_noise(draw_image(VALIDATION_SEED, MIN_SIDE), noise=0.1, shot=0.5, seed=VALIDATION_SEED)[None, None]
+    np.save(PACKAGE_FOLDER / "test_input.npy", noisy)
+    np.save(PACKAGE_FOLDER / "test_output.npy", _apply(network, noisy))
     text = yaml.safe_dump(_description(), sort_keys=False, allow_unicode=True, width=110)
-    (FOLDER / "bioimageio.yaml").write_text(text, "utf-8")
+    (PACKAGE_FOLDER / "bioimageio.yaml").write_text(text, "utf-8")
 
 
 def _export(network: Denoiser, path: Path) -> None:
-    """Write the graph; batch, height and width are free."""
+    """Write the ONNX graph, with free batch size, height and width."""
     torch.onnx.export(
         network,
         (torch.zeros(1, 1, 10 * STEP, 12 * STEP),),
@@ -70,7 +69,7 @@ def _description() -> dict[str, Any]:
         "type": "model",
         "name": "imgpool denoise",
         "version": "1.0.0",
-        "description": "Takes Poisson–Gaussian camera noise of any strength out of grey-level images of any unit.",
+        "description": "Removes Poisson–Gaussian camera noise of any strength from grey-level images in any unit.",
         "authors": [{"name": "the imgpool developers"}],
         "cite": [
             {
@@ -83,7 +82,7 @@ def _description() -> dict[str, Any]:
         "documentation": "README.md",
         "tags": ["denoising", "2d", "fluorescence-light-microscopy", "image-restoration", "onnx"],
         "timestamp": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "inputs": [_tensor("noisy", "Of any unit and offset.", {"min": LEAST, "step": STEP})],
+        "inputs": [_tensor("noisy", "In any unit, with any offset.", {"min": MIN_SIDE, "step": STEP})],
         "outputs": [_tensor("denoised", "In the unit of the input.", halo=HALO)],
         "weights": {"onnx": {**_file("weights.onnx"), "opset_version": OPSET}},
         "config": {
@@ -93,7 +92,7 @@ def _description() -> dict[str, Any]:
 
 
 def _tensor(name: str, description: str, size: dict[str, int] | None = None, halo: int = 0) -> dict[str, Any]:
-    """One input, or the output: of the input's size, less its halo."""
+    """Describe the input, or the output, which has the size of the input and a halo."""
     space = [
         {
             "type": "space",
@@ -113,4 +112,4 @@ def _tensor(name: str, description: str, size: dict[str, int] | None = None, hal
 
 
 def _file(name: str) -> dict[str, str]:
-    return {"source": name, "sha256": hashlib.sha256((FOLDER / name).read_bytes()).hexdigest()}
+    return {"source": name, "sha256": hashlib.sha256((PACKAGE_FOLDER / name).read_bytes()).hexdigest()}

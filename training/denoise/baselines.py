@@ -1,4 +1,4 @@
-"""What the denoiser is compared with: four classical filters at their best, and itself by ONNX Runtime."""
+"""Classical filters to compare the denoiser with, the denoiser itself, and measures of image quality."""
 
 import itertools
 import os
@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from training.denoise.pictures import Array
-from training.denoise.sizes import LEAST, STEP
-
-WEIGHTS = Path(__file__).parent / "weights.onnx"
+from training.denoise.constants import MIN_SIDE, STEP, WEIGHTS
+from training.denoise.synthetic import Array
 
 
-def ours(weights: Path = WEIGHTS) -> Callable[[Array], Array]:
-    """The denoiser, by ONNX Runtime in one thread; what is missing to a size that it takes is mirrored."""
+def load_denoiser(weights: Path = WEIGHTS) -> Callable[[Array], Array]:
+    """Load the denoiser with ONNX Runtime, in one thread; it extends images to a valid size by mirroring."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
@@ -25,19 +23,32 @@ def ours(weights: Path = WEIGHTS) -> Callable[[Array], Array]:
 
     def denoise(noisy: Array) -> Array:
         height, width = noisy.shape
-        pad = [(0, max(LEAST, length + -length % STEP) - length) for length in noisy.shape]
+        pad = [(0, max(MIN_SIDE, length + -length % STEP) - length) for length in noisy.shape]
         (result,) = session.run(None, {"noisy": np.pad(noisy, pad, mode="symmetric")[None, None]})
         return np.asarray(result[0, 0, :height, :width])
 
     return denoise
 
 
-def at_its_best(method: str, noisy: Array, clean: Array) -> Array:
-    """The result of a classical filter with the parameters, of many, that bring it nearest to the truth.
+def best_result(method: str, noisy: Array, clean: Array) -> Array:
+    """The result of a classical filter with the parameters that bring it closest to the clean image.
 
-    Whoever has only the noisy picture cannot choose them so well.
+    Without the clean image, nobody could choose the parameters so well.
     """
-    return min(RIVALS[method](noisy), key=lambda result: float(np.square(result - clean).mean()))
+    return min(BASELINES[method](noisy), key=lambda result: float(np.square(result - clean).mean()))
+
+
+def psnr(result: Array, clean: Array) -> float:
+    """Peak signal-to-noise ratio in dB; the peak is the range of `clean`."""
+    return float(10 * np.log10(np.ptp(clean) ** 2 / np.square(result - clean).mean()))
+
+
+def ssim(result: Array, clean: Array) -> float:
+    """Structural similarity, up to 1; the data range is that of `clean`."""
+    from skimage.metrics import structural_similarity
+
+    similarity: Any = structural_similarity(clean, result, data_range=float(np.ptp(clean)))
+    return float(similarity)
 
 
 def _gaussian(noisy: Array) -> Iterator[Array]:
@@ -75,22 +86,10 @@ def _wavelet(noisy: Array) -> Iterator[Array]:
             yield denoise_wavelet(noisy, sigma=strength * sigma, wavelet=wavelet, method=method, mode="soft")
 
 
-RIVALS: Mapping[str, Callable[[Array], Iterator[Array]]] = {
+BASELINES: Mapping[str, Callable[[Array], Iterator[Array]]] = {
     "gaussian": _gaussian,
     "median": _median,
     "denoise_nl_means": _nl_means,
     "denoise_wavelet": _wavelet,
 }
-
-
-def psnr(result: Array, clean: Array) -> float:
-    """Peak signal-to-noise ratio in dB; the peak is the range of `clean`."""
-    return float(10 * np.log10(np.ptp(clean) ** 2 / np.square(result - clean).mean()))
-
-
-def ssim(result: Array, clean: Array) -> float:
-    """Structural similarity, up to 1; the range is that of `clean`."""
-    from skimage.metrics import structural_similarity
-
-    similarity: Any = structural_similarity(clean, result, data_range=float(np.ptp(clean)))
-    return float(similarity)
+"""Results of each filter with a series of parameters."""
