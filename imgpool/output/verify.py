@@ -163,7 +163,7 @@ class Verification:
         except (FileNotFoundError, NotADirectoryError):
             if recorded.failed:
                 return CheckedFile("absent", target)
-            return CheckedFile("missing", target, "it does not exist any more", rerun_restores=True)
+            return CheckedFile("missing", target, "it no longer exists", rerun_restores=True)
         except OSError as error:
             return CheckedFile("unreadable", target, explain(error, "read").message)
         if difference:
@@ -188,7 +188,7 @@ class Verification:
                 if entry.is_dir(follow_symlinks=False):
                     pending += [] if _is_system_folder(entry.name) else [path]
                 elif entry.name not in SYSTEM_FILES and not self._is_recorded(path):
-                    yield CheckedFile("extra", path, "it is not in the journal")
+                    yield CheckedFile("extra", path, "not in the journal")
 
     def _is_recorded(self, path: str) -> bool:
         """Check whether the journal lists a file, or files inside a link to a folder."""

@@ -67,7 +67,7 @@ def estimate_lines(estimation: Estimation) -> Iterator[StyledLine]:
     )
     for number, (darkest, brightest) in enumerate(_ranges(estimation), start=1):
         channel = f"channel {number}: " if estimation.layout.channels > 1 else ""
-        yield StyledLine(f"  {channel}illumination between {darkest:.2f} and {brightest:.2f} of its mean")
+        yield StyledLine(f"  {channel}illumination from {darkest:.2f} to {brightest:.2f} times its mean")
     if estimation.used < MIN_RECOMMENDED_IMAGES:
         yield StyledLine(
             f"  fewer than {MIN_RECOMMENDED_IMAGES} images: inspect the flat field, cells may show in it",

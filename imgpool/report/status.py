@@ -3,10 +3,12 @@
 import os
 import shlex
 import time
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from imgpool.core.task import Stage
 from imgpool.output.run_file import RunInfo, describe_run, readable_time
 from imgpool.output.status import Status
 from imgpool.report.console import failure_lines, summary_lines
@@ -24,6 +26,14 @@ JSON_RUN_FIELDS = (
     "host", "pid", "since", "ended", "how", "inputs", "engine", "workers", "recipe", "fingerprint", "provenance",
 )  # fmt: skip
 """Fields of the run file that the JSON object contains."""
+
+
+STAGE_TEXTS: dict[Stage, str] = {
+    "read": "while reading",
+    "filter": "while filtering",
+    "write": "while writing",
+    "worker": "because the process died or took too long",
+}
 
 
 def status_lines(status: Status, verbosity: int = 0) -> Iterator[StyledLine]:
@@ -58,8 +68,9 @@ def _overview(status: Status) -> Iterator[StyledLine]:
     yield from summary_lines(status, running=status.state == "running")
     if status.unlisted_folders:
         yield StyledLine(f"  {plural(status.unlisted_folders, 'input folder')} could not be listed")
-    for stage, error, count in status.causes:
-        yield StyledLine(f"  {count:,} × {stage} · {printable(error)}")
+    by_stage = Counter(result.failure.stage for result in status.failures if result.failure)
+    for stage, count in by_stage.most_common():
+        yield StyledLine(f"  {count:,} failed {STAGE_TEXTS[stage]}")
 
 
 def _state(status: Status, run: RunInfo) -> str:

@@ -56,10 +56,10 @@ def test_every_kind_is_named_and_what_it_says_of_the_next_run_is_true(imgpool, d
     verified = imgpool("verify", output)
     assert verified.code == 1
     assert {line for line in verified.stdout.splitlines() if line.startswith("✗")} >= {
-        r"✗ new\nline-\udcff.png · missing · it does not exist any more",
+        r"✗ new\nline-\udcff.png · missing · it no longer exists",
         "✗ pollen.jpg · changed · same size, different content",
-        "✗ plate/notes.txt · extra · it is not in the journal",
-        "✗ usr · extra · it is not in the journal",
+        "✗ plate/notes.txt · extra · not in the journal",
+        "✗ usr · extra · not in the journal",
     }
     as_json = imgpool("verify", output, "--json")
     assert as_json.code == 1

@@ -53,7 +53,7 @@ def test_what_a_run_wrote_is_intact(output):
 
 def test_a_missing_output_is_made_again(output):
     (output / "b.png").unlink()
-    assert only(output) == CheckedFile("missing", "b.png", "it does not exist any more", rerun_restores=True)
+    assert only(output) == CheckedFile("missing", "b.png", "it no longer exists", rerun_restores=True)
 
 
 def test_a_missing_folder_is_as_many_missing_outputs(output):

@@ -45,8 +45,7 @@ def test_a_run_with_failures_tells_their_causes_and_names_them(output):
     assert told(output)[0] == "keep · 3 images · 4 workers → out"
     assert told(output)[2:] == [
         "✗ 0 done · 3 failed · 0 skipped · 10.0 s · 0.3 images/s",
-        "  2 × read · ReadError",
-        "  1 × read · OSError",
+        "  3 failed while reading",
         "✗ /photos/a.png · read · cut off · copy it again",
         r"✗ /photos/b\n.png · read · cut off · copy it again",
         "✗ /photos/c.png · read · cut off · copy it again",

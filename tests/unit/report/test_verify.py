@@ -67,11 +67,11 @@ def test_every_kind_is_named_with_its_reason(output):
     (output / "new\n.png").touch()
     lines = told(output)
     assert lines == [
-        "✗ gone.png · missing · it does not exist any more",
+        "✗ gone.png · missing · it no longer exists",
         "✗ longer.png · changed · 4 bytes instead of 3",
         "✗ other.png · changed · same size, different content",
         "✗ old.png · outdated · made by an earlier run; the last run failed",
-        r"✗ new\n.png · extra · it is not in the journal",
+        r"✗ new\n.png · extra · not in the journal",
         "✗ 5 outputs checked · 1 intact · 1 missing · 2 changed · 1 outdated · 1 extra · 0.5 s",
         "  1 image failed and left no output: see `imgpool status out`",
         *indented(RUN_AGAIN, DELETE_FIRST, STILL_OUTDATED, CHECK_EXTRA),
@@ -134,10 +134,10 @@ def test_json(output):
     assert found == {
         "checked": 2,
         "intact": 1,
-        "missing": [{"path": "b.png", "reason": "it does not exist any more"}],
+        "missing": [{"path": "b.png", "reason": "it no longer exists"}],
         "changed": [],
         "outdated": [],
-        "extra": [{"path": "new\n.png", "reason": "it is not in the journal"}],
+        "extra": [{"path": "new\n.png", "reason": "not in the journal"}],
         "unreadable": [],
         "output": str(output),
     }
