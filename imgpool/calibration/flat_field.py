@@ -1,9 +1,8 @@
-"""A flat frame estimated from images that share their light: what ``imgpool estimate flat-field`` does."""
+"""Estimation of a flat field from images with the same illumination, for ``imgpool estimate flat-field``."""
 
 import os
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -14,11 +13,14 @@ import numpy as np
 from imgpool.batch.preload import modules_of_formats
 from imgpool.batch.sampling import spread_evenly
 from imgpool.batch.scan import scan
-from imgpool.calibration.illumination import Floats, enlarge, estimate_light, reduced_channels
+from imgpool.calibration.illumination import Floats, enlarge, estimate_illumination, reduce_channels
+from imgpool.calibration.reduction import no_state, reduce_image
+from imgpool.calibration.series import ImageLayout, find_common_layout
 from imgpool.core.catalogue import ENGINES
-from imgpool.core.engine import EngineOptions, MemoryNeeded
-from imgpool.core.errors import ImageError, ReadError, RunError, UsageError, WriteError
-from imgpool.core.failures import explain, lacks_memory
+from imgpool.core.engine import EngineOptions
+from imgpool.core.errors import ImageError, RunError, UsageError, WriteError
+from imgpool.core.failures import explain
+from imgpool.core.hint import Hint
 from imgpool.core.image import Image, Metadata, Properties
 from imgpool.core.refusal import refuse
 from imgpool.core.task import Result, Task
@@ -26,18 +28,16 @@ from imgpool.output.session import storage_errors
 from imgpool.system.resources import available_cpus, available_memory
 from imgpool.work.files import format_of, read, write
 
-LIMIT = 400
-"""Images that are taken, unless it is said otherwise: more change nothing that could be seen."""
+MAX_IMAGES = 400
+"""Default number of images to use; more do not improve the result visibly."""
 
-TIMEOUT = 900.0
-"""Seconds that one image may take: far more than it should, so that an estimate ends."""
-
-FLOAT32 = np.dtype(np.float32)
+IMAGE_TIMEOUT_S = 900.0
+"""Time limit per image: far more than needed, so that an estimation always ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlatFieldSettings:
-    """What to estimate from, and how.
+    """The images to estimate from, and the options.
 
     Attributes
     ----------
@@ -46,91 +46,71 @@ class FlatFieldSettings:
     output
         The file to write.
     dark
-        An image taken without light; None where the images are free of the camera's dark level.
+        Path of an image taken without light; None if the images contain no dark level.
     limit
-        Images to take, evenly out of all.
+        Largest number of images to use, spread evenly over all of them.
     workers
-        None takes as many as there are processors.
+        Number of worker processes; None uses every available processor.
     force
-        Replace an output that is there already.
+        Whether to replace an existing output.
     engine
-        The name of an engine.
+        Name of an engine.
     """
 
     inputs: tuple[str, ...]
     output: str
     dark: str | None = None
-    limit: int = LIMIT
+    limit: int = MAX_IMAGES
     workers: int | None = None
     force: bool = False
     engine: str = "pool"
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """What images that share their light have in common."""
+class FlatField:
+    """A flat field that was estimated and written.
 
-    height: int
-    width: int
-    channels: int
-    samples: int
+    Attributes
+    ----------
+    image
+        The flat field: float32, with a mean of 1 in every channel and colour sample.
+    used
+        Number of images that it was estimated from.
+    failed
+        Failures of images, and of folders that could not be listed.
+    seconds
+        Duration of the estimation.
+    """
 
-    @classmethod
-    def of(cls, properties: Properties) -> "Layout":
-        """Of an image; its time points, slices and alpha do not matter."""
-        axes, shape = properties.axes, properties.shape
-        height, width = (shape[axes.index(letter)] for letter in "YX")
-        samples = {2: 1, 3: 3, 4: 3}[shape[-1]] if axes.endswith("S") else 1
-        return cls(height, width, shape[axes.index("C")] if "C" in axes else 1, samples)
-
-    @property
-    def axes(self) -> str:
-        """Of a frame for such images."""
-        return ("C" if self.channels > 1 else "") + "YX" + ("S" if self.samples > 1 else "")
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of a frame for such images."""
-        lengths = {"C": self.channels, "Y": self.height, "X": self.width, "S": self.samples}
-        return tuple(lengths[letter] for letter in self.axes)
-
-    def __str__(self) -> str:
-        kind = "RGB" if self.samples > 1 else "grey"
-        channels = f" with {self.channels} channels" if self.channels > 1 else ""
-        return f"{self.width}×{self.height} px {kind}{channels}"
+    image: Image
+    used: int
+    failed: tuple[Result, ...]
+    seconds: float
 
 
 class Estimation:
-    """An estimate, checked whole and ready to start.
+    """An estimation that is validated and ready to run.
 
     Parameters
     ----------
     settings
-        What to estimate from, and how.
+        The images to estimate from, and the options.
 
     Attributes
     ----------
     settings : FlatFieldSettings
     found : int
-        Images in the inputs.
+        Number of images in the inputs.
     tasks : list of Task
-        Those that are taken.
-    layout : Layout
-        What they have in common.
-    failed : list of Result
-        Those that could not be used, and folders that could not be listed; known at the end, as is all that follows.
-    used : int
-        How many the estimate is made from.
-    light : Image
-        The field that was written; the mean of every channel and sample is 1.
-    seconds : float
-        How long it took.
+        The images to use.
+    layout : ImageLayout
+        The size and channels that they have in common.
 
     Raises
     ------
     UsageError
-        If there is nothing to estimate from, the images differ in size or channels, or the output is not to be
-        written.
+        If there is no image, the images differ in size or channels, the dark frame does not match, or the output
+        cannot be written.
     """
 
     def __init__(self, settings: FlatFieldSettings) -> None:
@@ -138,113 +118,109 @@ class Estimation:
         self._output = os.path.abspath(settings.output)
         _check_output(settings, self._output)
         found, report = scan(settings.inputs)
-        images = [each for each in found if each.source not in self._reserved()]
+        other_files = self._other_files()
+        images = [file for file in found if file.source not in other_files]
         if not images:
             raise UsageError(f"no image found in {', '.join(settings.inputs)}", "name the folder of the images")
         self.found = len(images)
-        self.tasks = spread_evenly([Task(each.source, "", each.size, each.mtime_ns) for each in images], settings.limit)
-        self._first, self.layout = _common([task.source for task in self.tasks])
-        _check_holds(self._output, self.layout)
-        self._dark = self._read_dark()
-        self._unreadable = report.unreadable
-        self.failed: list[Result] = []
-        self.used = 0
-        self.light: Image
-        self.seconds = 0.0
+        self.tasks = spread_evenly([Task(file.source, "", file.size, file.mtime_ns) for file in images], settings.limit)
+        self._unreadable_folders = report.unreadable
+        self._header, self.layout = find_common_layout([task.source for task in self.tasks])
+        _check_format(self._output, self.layout)
+        self._dark = _read_dark(settings.dark, self.layout) if settings.dark is not None else None
 
-    def run(self, on_result: Callable[[Result], object]) -> None:
-        """Take in the images, tell of each, estimate the light and write it.
+    def run(self, on_result: Callable[[Result], object]) -> FlatField:
+        """Read the images, estimate the flat field and write it.
+
+        Parameters
+        ----------
+        on_result
+            Called with the result of each image.
 
         Raises
         ------
         RunError
-            If no image can be used, or nothing can be written.
+            If no image can be used, or the output cannot be written.
         """
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="imgpool-") as folder:
-            paths = []
-            for result in chain(self._closed_folders(), self._reduce(folder)):
-                on_result(result)
-                if result.failure:
-                    self.failed.append(result)
-                else:
-                    paths.append(result.task.target)
-            stack = self._usable([np.load(path) for path in sorted(paths)])
-        channels = [enlarge(estimate_light(samples), (self.layout.height, self.layout.width)) for samples in stack]
-        self.light = self._frame(channels)
-        with storage_errors(self._output):
-            try:
-                write(self.light, self._output)
-            except WriteError as error:
-                raise RunError(f"{self._output}: {error.message}", error.hint) from error
-        self.seconds = time.monotonic() - started
+            reduced, failed = self._read_images(folder, on_result)
+            images = self._subtract_dark(reduced)
+        shape = self.layout.height, self.layout.width
+        flat = self._assemble([enlarge(estimate_illumination(channel), shape) for channel in images])
+        self._write(flat)
+        return FlatField(flat, images.shape[1], tuple(failed), time.monotonic() - started)
 
-    def _closed_folders(self) -> list[Result]:
-        """A failure for every folder that could not be listed: images may be in it."""
-        return [Result(Task(folder, "", 0, 0), "failed", explain(error, "read")) for folder, error in self._unreadable]
+    def _read_images(self, folder: str, on_result: Callable[[Result], object]) -> tuple[list[Floats], list[Result]]:
+        """Return the reduced images in the order of the tasks, and the failures."""
+        paths, failed = [], []
+        for result in chain(self._folder_failures(), self._reduce(folder)):
+            on_result(result)
+            if result.failure:
+                failed.append(result)
+            else:
+                paths.append(result.task.target)
+        return [np.load(path) for path in sorted(paths)], failed
+
+    def _folder_failures(self) -> list[Result]:
+        """Return a failure for every folder that could not be listed, because it may contain images."""
+        return [
+            Result(Task(folder, "", 0, 0), "failed", explain(error, "read"))
+            for folder, error in self._unreadable_folders
+        ]
 
     def _reduce(self, folder: str) -> Generator[Result, None, None]:
-        """Have every image made small, in the workers; the small ones are in the tasks' targets."""
+        """Reduce every image in the workers, and save it in the folder."""
         tasks = [
             replace(task, target=os.path.join(folder, f"{number:09}.npy")) for number, task in enumerate(self.tasks)
         ]
-        workers = 1 if self.settings.engine == "serial" else self.settings.workers or available_cpus()
+        large_first = sorted(tasks, key=lambda task: -task.size)
         options = EngineOptions(
-            workers=workers,
-            timeout=TIMEOUT,
+            workers=1 if self.settings.engine == "serial" else self.settings.workers or available_cpus(),
+            timeout=IMAGE_TIMEOUT_S,
             memory=available_memory(),
             preload=("imgpool.work.preload_worker", "cv2", *modules_of_formats(self.tasks)),
         )
         engine = ENGINES[self.settings.engine]
-        with closing(engine.run(sorted(tasks, key=lambda task: -task.size), _reduce, _no_state, options)) as results:
+        with closing(engine.run(large_first, reduce_image, no_state, options)) as results:
             yield from results
 
-    def _usable(self, images: list[Floats]) -> Floats:
-        """The small images without the dark level, (C, N, Y, X)."""
-        if not images:
+    def _subtract_dark(self, reduced: list[Floats]) -> Floats:
+        """Stack the reduced images (C, N, Y, X) without the dark level; images as dark as that are left out."""
+        if not reduced:
             raise RunError("no image could be used", "see the failures above")
-        stack = np.stack(images, axis=1)
+        stack = np.stack(reduced, axis=1)
         if self._dark is not None:
             stack -= self._dark[:, np.newaxis]
-        lit = (np.median(stack, axis=(-2, -1)) > 0).all(axis=0)
-        if not lit.any():
-            hint = "is the dark frame of the same camera and exposure?" if self._dark is not None else "see the images"
+        bright = (np.median(stack, axis=(-2, -1)) > 0).all(axis=0)
+        if not bright.any():
+            hint = (
+                "use a dark frame with the camera and exposure of the images"
+                if self._dark is not None
+                else "check the images"
+            )
             raise RunError("no image has a background brighter than the dark level", hint)
-        self.used = int(lit.sum())
-        return stack[:, lit]
+        return stack[:, bright]
 
-    def _frame(self, channels: list[Floats]) -> Image:
-        properties = self._first
-        names = Metadata(description="flat field estimated by imgpool, of mean 1")
+    def _assemble(self, channels: list[Floats]) -> Image:
+        """Combine the channels and colour samples into one image."""
         if "S" in self.layout.axes:
-            planes = [np.stack(channels[c : c + 3], -1) for c in range(0, len(channels), 3)]
+            planes = [np.stack(channels[first : first + 3], -1) for first in range(0, len(channels), 3)]
         else:
             planes = channels
         pixels = np.stack(planes) if "C" in self.layout.axes else planes[0]
-        return Image(pixels, self.layout.axes, properties.pixel_size, names)
+        metadata = Metadata(description="flat field estimated by imgpool, of mean 1")
+        return Image(pixels, self.layout.axes, self._header.pixel_size, metadata)
 
-    def _read_dark(self) -> Floats | None:
-        """The dark level of every channel and sample, small."""
-        if self.settings.dark is None:
-            return None
-        try:
-            dark = read(self.settings.dark)
-        except (ImageError, OSError) as error:
-            failure = explain(error, "read")
-            raise UsageError(f"--dark {self.settings.dark}: {failure.message}", failure.hint) from error
-        layout, expected = Layout.of(dark.properties), self.layout
-        single = replace(expected, channels=1, samples=1)
-        if layout not in {expected, single}:
-            raise UsageError(
-                f"the dark frame {self.settings.dark} is {layout}, the images are {expected}",
-                "take it with the camera settings of the images",
-            )
-        if not np.isfinite(dark.pixels).all():
-            raise UsageError(f"the dark frame {self.settings.dark} holds NaN or infinite values", "take another")
-        return reduced_channels(dark)
+    def _write(self, flat: Image) -> None:
+        with storage_errors(self._output):
+            try:
+                write(flat, self._output)
+            except WriteError as error:
+                raise RunError(f"{self._output}: {error.message}", error.hint) from error
 
-    def _reserved(self) -> set[str]:
-        """Files that are no images of the series, though they may lie among them."""
+    def _other_files(self) -> set[str]:
+        """Files that do not belong to the series, although they may be in its folder."""
         return {self._output, *([os.path.abspath(self.settings.dark)] if self.settings.dark else [])}
 
 
@@ -252,62 +228,36 @@ def _check_output(settings: FlatFieldSettings, output: str) -> None:
     format_of(output)
     folder = os.path.dirname(output)
     if not os.path.isdir(folder):
-        raise UsageError(f"the folder {folder} does not exist", "make it, or choose another with -o")
+        raise UsageError(f"the folder {folder} does not exist", f"create it, or choose another {Hint('output')}")
     if os.path.isdir(output):
-        raise UsageError(f"the output {settings.output} is a folder", "name a file: -o flat.tif")
+        raise UsageError(f"the output {settings.output} is a folder", f"name a file: {Hint('output', 'flat.tif')}")
     if os.path.lexists(output) and not settings.force:
-        raise UsageError(f"{settings.output} exists", "choose another name with -o, or replace it with --force")
-
-
-def _check_holds(output: str, layout: Layout) -> None:
-    format_, frame = format_of(output), Properties(layout.shape, FLOAT32, layout.axes)
-    if not format_.can_hold(frame):
-        error = refuse(format_, frame)
-        raise UsageError(f"{output}: {error.message}", "-o flat.tif")
-
-
-def _common(paths: list[str]) -> tuple[Properties, Layout]:
-    """The header of the first image, and the layout of all; raises `UsageError` naming one that differs."""
-    headers: dict[str, Properties] = {}
-    for path in paths:
-        try:
-            headers[path] = format_of(path).properties(path)
-        except (ReadError, OSError):  # reading it will say so, by name
-            continue
-    if not headers:
-        raise UsageError(f"{paths[0]} cannot be read, nor can any other image", "`imgpool process` says what is wrong")
-    layouts = {path: Layout.of(properties) for path, properties in headers.items()}
-    (usual, count), *others = Counter(layouts.values()).most_common()
-    if others:
-        odd = next(path for path, layout in layouts.items() if layout != usual)
         raise UsageError(
-            f"{odd} is {layouts[odd]}, {count:,} other images are {usual}: they do not share their light",
-            "estimate from images of one size and kind",
+            f"{settings.output} exists", f"choose another {Hint('output')}, or replace it with {Hint('force', 'True')}"
         )
-    return next(iter(headers.values())), usual
 
 
-def _no_state() -> None:
-    """Workers need nothing beforehand."""
+def _check_format(output: str, layout: ImageLayout) -> None:
+    """Raise `UsageError` if the format of the output cannot hold a flat field of this layout."""
+    format_, properties = format_of(output), Properties(layout.shape, np.dtype(np.float32), layout.axes)
+    if not format_.can_hold(properties):
+        error = refuse(format_, properties)
+        raise UsageError(f"{output}: {error.message}", f"write a TIFF: {Hint('output', 'flat.tif')}")
 
 
-def _reduce(_state: None, task: Task, memory: int | None) -> Result:
-    """Make one image small, and save it as the task's target."""
+def _read_dark(path: str, layout: ImageLayout) -> Floats:
+    """Read the dark frame, and reduce it like the images; raises `UsageError` if it does not match them."""
     try:
-        shape = _make_small(task)
-    except Exception as error:  # noqa: BLE001 - one bad file never costs its neighbours
-        if memory is not None and lacks_memory(error):
-            raise MemoryNeeded from None
-        return Result(task, "failed", explain(error, "read"), pid=os.getpid())
-    return Result(task, "done", shape=shape, pid=os.getpid())
-
-
-def _make_small(task: Task) -> tuple[int, ...]:
-    image = read(task.source)
-    if image.pixels.dtype.kind not in "uif":
-        raise ReadError(f"it holds {image.pixels.dtype} pixels", "take it out of the input")
-    channels = reduced_channels(image)
-    if not np.isfinite(channels).all():
-        raise ReadError("it holds NaN or infinite values", "take it out of the input")
-    np.save(task.target, channels)
-    return image.pixels.shape
+        dark = read(path)
+    except (ImageError, OSError) as error:
+        failure = explain(error, "read")
+        raise UsageError(f"the dark frame {path} cannot be read: {failure.message}", failure.hint) from error
+    dark_layout = ImageLayout.of(dark.properties)
+    if dark_layout not in {layout, replace(layout, channels=1, samples=1)}:
+        raise UsageError(
+            f"the dark frame {path} is {dark_layout}, but the images are {layout}",
+            "take it with the same camera settings as the images",
+        )
+    if not np.isfinite(dark.pixels).all():
+        raise UsageError(f"the dark frame {path} contains NaN or infinite values", "use another dark frame")
+    return reduce_channels(dark)

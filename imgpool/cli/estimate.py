@@ -49,7 +49,7 @@ def flat_field(  # noqa: PLR0913 - one parameter for each option of the command 
     differ, 3 no image could be used, or the field not be written.
     """
     with exit_codes(verbose=verbose):
-        from imgpool.calibration.flat_field import LIMIT, Estimation, FlatFieldSettings
+        from imgpool.calibration.flat_field import MAX_IMAGES, Estimation, FlatFieldSettings
         from imgpool.report.estimate import EstimationDisplay, estimate_json, estimate_lines
         from imgpool.report.stdout import print_lines
 
@@ -58,14 +58,14 @@ def flat_field(  # noqa: PLR0913 - one parameter for each option of the command 
                 inputs=tuple(inputs),
                 output=output,
                 dark=dark,
-                limit=limit or LIMIT,
+                limit=limit or MAX_IMAGES,
                 workers=count(workers, "--workers"),
                 force=force,
             )
         )
-        EstimationDisplay(estimation, quiet=quiet, verbose=verbose).run()
+        flat = EstimationDisplay(estimation, quiet=quiet, verbose=verbose).run()
         if as_json:
-            print_json(estimate_json(estimation))
+            print_json(estimate_json(estimation, flat))
         elif not quiet:
-            print_lines(estimate_lines(estimation))
-        raise typer.Exit(1 if estimation.failed else 0)
+            print_lines(estimate_lines(estimation, flat))
+        raise typer.Exit(1 if flat.failed else 0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from imgpool.calibration.flat_field import Estimation
+from imgpool.calibration.flat_field import Estimation, FlatField
 from imgpool.core.task import Result
 from imgpool.report.console import failure_lines
 from imgpool.report.hints import with_options
@@ -37,11 +37,11 @@ class EstimationDisplay:
         self._failed = 0
         self._progress = choose_progress(self._console, self._progress_text, len(estimation.tasks), quiet=quiet)
 
-    def run(self) -> None:
-        """Run the estimation and show its progress."""
+    def run(self) -> FlatField:
+        """Run the estimation, show its progress, and return its result."""
         self._progress.start()
         try:
-            self._estimation.run(self._show)
+            return self._estimation.run(self._show)
         finally:
             self._progress.stop()
 
@@ -56,19 +56,19 @@ class EstimationDisplay:
         return f"{self._failed:,} failed" if self._failed else "reading"
 
 
-def estimate_lines(estimation: Estimation) -> Iterator[StyledLine]:
+def estimate_lines(estimation: Estimation, flat: FlatField) -> Iterator[StyledLine]:
     """Return what was estimated from which images, and how to use it."""
     settings = estimation.settings
-    used = _used_images(estimation)
-    failed = f" · {len(estimation.failed):,} failed" if estimation.failed else ""
+    used = _used_images(estimation, flat)
+    failed = f" · {len(flat.failed):,} failed" if flat.failed else ""
     yield StyledLine(
         f"✓ flat field from {used}, {estimation.layout}{failed} · "
-        f"{duration(estimation.seconds)} → {printable(settings.output)}"
+        f"{duration(flat.seconds)} → {printable(settings.output)}"
     )
-    for number, (darkest, brightest) in enumerate(_ranges(estimation), start=1):
+    for number, (darkest, brightest) in enumerate(_ranges(flat), start=1):
         channel = f"channel {number}: " if estimation.layout.channels > 1 else ""
         yield StyledLine(f"  {channel}illumination from {darkest:.2f} to {brightest:.2f} times its mean")
-    if estimation.used < MIN_RECOMMENDED_IMAGES:
+    if flat.used < MIN_RECOMMENDED_IMAGES:
         yield StyledLine(
             f"  fewer than {MIN_RECOMMENDED_IMAGES} images: inspect the flat field, cells may show in it",
             "yellow",
@@ -78,17 +78,17 @@ def estimate_lines(estimation: Estimation) -> Iterator[StyledLine]:
     yield StyledLine(f"  to apply it: imgpool process {shlex.join(settings.inputs)} -f {step}")
 
 
-def estimate_json(estimation: Estimation) -> dict[str, Any]:
+def estimate_json(estimation: Estimation, flat: FlatField) -> dict[str, Any]:
     """Return the result as plain JSON values."""
     return {
         "found": estimation.found,
-        "used": estimation.used,
-        "failed": len(estimation.failed),
-        "seconds": round(estimation.seconds, 3),
+        "used": flat.used,
+        "failed": len(flat.failed),
+        "seconds": round(flat.seconds, 3),
         "output": estimation.settings.output,
         "axes": estimation.layout.axes,
         "shape": list(estimation.layout.shape),
-        "ranges": [[round(end, 4) for end in each] for each in _ranges(estimation)],
+        "ranges": [[round(end, 4) for end in each] for each in _ranges(flat)],
         "failures": [
             {
                 "source": printable(result.task.source),
@@ -96,20 +96,20 @@ def estimate_json(estimation: Estimation) -> dict[str, Any]:
                 "error": result.failure.error,
                 "message": with_options(result.failure.message),
             }
-            for result in estimation.failed
+            for result in flat.failed
             if result.failure
         ],
     }
 
 
-def _used_images(estimation: Estimation) -> str:
+def _used_images(estimation: Estimation, flat: FlatField) -> str:
     """Return how many images were used: "30 images", or "28 of 30 images"."""
     images = plural(estimation.found, "image")
-    return images if estimation.used == estimation.found else f"{estimation.used:,} of {images}"
+    return images if flat.used == estimation.found else f"{flat.used:,} of {images}"
 
 
-def _ranges(estimation: Estimation) -> list[tuple[float, float]]:
+def _ranges(flat: FlatField) -> list[tuple[float, float]]:
     """Return the minimum and maximum of each channel, relative to its mean."""
-    pixels = estimation.light.pixels
-    channels = pixels if "C" in estimation.layout.axes else pixels[np.newaxis]
+    pixels = flat.image.pixels
+    channels = pixels if "C" in flat.image.axes else pixels[np.newaxis]
     return [(float(channel.min()), float(channel.max())) for channel in channels]

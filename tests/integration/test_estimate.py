@@ -1,4 +1,4 @@
-"""``imgpool estimate flat-field``: the light that images share, found again."""
+"""``imgpool estimate flat-field``."""
 
 import os
 
@@ -28,14 +28,14 @@ def save(folder, images, axes="YX"):
 
 @pytest.fixture(scope="module")
 def plate(tmp_path_factory):
-    """Thirty images under one light, with a dark frame beside them."""
+    """Thirty images under the same illumination, with a dark frame beside them."""
     place = tmp_path_factory.mktemp("plate")
     save(place / "images", photographs(30, dark=DARK))
     package.write(Image(np.full((HEIGHT, WIDTH), DARK, np.uint16), "YX"), place / "dark.tif")
     return place
 
 
-def test_the_light_is_found_and_makes_the_background_even(imgpool, plate, tmp_path):
+def test_flat_field_makes_the_background_even(imgpool, plate, tmp_path):
     flat = tmp_path / "flat.tif"
     dark = plate / "dark.tif"
     done = imgpool("estimate", "flat-field", plate / "images", "-o", flat, "--dark", dark, "--json")
@@ -46,7 +46,7 @@ def test_the_light_is_found_and_makes_the_background_even(imgpool, plate, tmp_pa
     assert field.pixels.mean() == pytest.approx(1, abs=1e-4)
     images = [package.read(path).pixels - DARK for path in sorted((plate / "images").iterdir())]
     assert rms(field.pixels, LIGHT) < 0.5
-    assert rms(np.median(images, axis=0), LIGHT) > 2  # what a plain median would leave
+    assert rms(np.median(images, axis=0), LIGHT) > 2  # the error of a plain median
 
     empty = photograph(np.random.default_rng(9), np.ones((HEIGHT, WIDTH)), LIGHT, exposure=2000, dark=DARK)
     save(tmp_path / "empty", [empty])
@@ -57,7 +57,7 @@ def test_the_light_is_found_and_makes_the_background_even(imgpool, plate, tmp_pa
     assert max(corners) / min(corners) < 1.01
 
 
-def test_an_image_that_cannot_be_read_is_named_and_left_out(imgpool, tmp_path):
+def test_unreadable_image_is_named_and_skipped(imgpool, tmp_path):
     folder = save(tmp_path / "images", photographs(4))
     (folder / "002.tif").write_bytes(b"no image")
     done = imgpool("estimate", "flat-field", folder, "-o", tmp_path / "flat.tif", "--json")
@@ -67,7 +67,7 @@ def test_an_image_that_cannot_be_read_is_named_and_left_out(imgpool, tmp_path):
     assert (tmp_path / "flat.tif").is_file()
 
 
-def test_images_that_differ_are_refused_and_the_odd_one_named(imgpool, tmp_path):
+def test_image_of_another_size_is_refused_by_name(imgpool, tmp_path):
     folder = save(tmp_path / "images", photographs(3))
     package.write(Image(np.ones((HEIGHT, WIDTH // 2), np.uint16), "YX"), folder / "odd.tif")
     done = imgpool("estimate", "flat-field", folder, "-o", tmp_path / "flat.tif")
@@ -76,7 +76,7 @@ def test_images_that_differ_are_refused_and_the_odd_one_named(imgpool, tmp_path)
     assert not (tmp_path / "flat.tif").exists()
 
 
-def test_an_output_is_replaced_only_if_asked_and_never_taken_for_an_image(imgpool, tmp_path):
+def test_output_is_replaced_only_with_force_and_never_an_input(imgpool, tmp_path):
     folder = save(tmp_path / "images", photographs(3))
     flat = folder / "flat.tif"
     assert imgpool("estimate", "flat-field", folder, "-o", flat).code == 0
@@ -91,7 +91,7 @@ def test_an_output_is_replaced_only_if_asked_and_never_taken_for_an_image(imgpoo
     assert sorted(os.listdir(folder)) == ["000.tif", "001.tif", "002.tif", "flat.tif"]
 
 
-def test_every_channel_and_sample_has_its_own_light(imgpool, tmp_path):
+def test_every_channel_and_sample_has_its_own_flat_field(imgpool, tmp_path):
     other = np.ascontiguousarray(LIGHT[::-1])
     grey, mirrored = photographs(12), photographs(12, field=other, seed=1)
     channels = save(tmp_path / "channels", [np.stack(pair) for pair in zip(grey, mirrored, strict=True)], "CYX")
