@@ -228,12 +228,15 @@ def _check_output(settings: FlatFieldSettings, output: str) -> None:
     format_of(output)
     folder = os.path.dirname(output)
     if not os.path.isdir(folder):
-        raise UsageError(f"the folder {folder} does not exist", f"create it, or choose another {Hint('output')}")
+        raise UsageError(
+            f"the folder {folder} does not exist", f"create it, or choose another folder with {Hint('output')}"
+        )
     if os.path.isdir(output):
         raise UsageError(f"the output {settings.output} is a folder", f"name a file: {Hint('output', 'flat.tif')}")
     if os.path.lexists(output) and not settings.force:
         raise UsageError(
-            f"{settings.output} exists", f"choose another {Hint('output')}, or replace it with {Hint('force', 'True')}"
+            f"{settings.output} exists",
+            f"choose another file with {Hint('output')}, or replace it with {Hint('force', 'True')}",
         )
 
 
