@@ -51,12 +51,17 @@ def _explain_part(text: str, name: str, part: str, find_plugin: Callable[[str], 
     names = [parameter["name"] for parameter in plugin.describe()] if plugin else []
     if (key and equals) or key in names:
         return RecipeError(f"{text!r}: the parameter {key!r} has no value", f"write {name}:{key}=VALUE")
-    given = value or key
+    problem, example = _explain_value(name, value or key, plugin, names)
+    return RecipeError(f"{text!r}: {problem}", f"write {example}")
+
+
+def _explain_value(name: str, value: str, plugin: Any, parameters: list[str]) -> tuple[str, str]:  # noqa: ANN401 - a filter or a format
+    """Describe a value without a parameter name, and give an example."""
     if not plugin:
-        return RecipeError(f"{text!r}: {given!r} has no parameter name", f"write {name}:parameter={given}")
-    if not names:
-        return RecipeError(f"{text!r}: {name} takes no parameters", f"write {name}")
-    return RecipeError(f"{text!r}: {name} takes {_list_words(names)}", f"write {_example(name, plugin, names, given)}")
+        return f"{value!r} has no parameter name", f"{name}:parameter={value}"
+    if not parameters:
+        return f"{name} takes no parameters", name
+    return f"{name} takes {_list_words(parameters)}", _example(name, plugin, parameters, value)
 
 
 def _example(name: str, plugin: Any, parameters: list[str], value: str) -> str:  # noqa: ANN401 - a filter or a format
