@@ -1,4 +1,4 @@
-"""Run the command as people do: as a subprocess."""
+"""Run the command as users do, in a process of its own; the images of the repository."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
