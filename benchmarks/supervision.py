@@ -1,9 +1,9 @@
-"""What supervision costs: the pool engine against a bare `Pool.imap_unordered` with the same chunks.
+"""Cost of supervision: the pool engine compared with a bare `Pool.imap_unordered` that uses the same chunks.
 
-Two designs stand beside the bare pool: the pool in a process of its own, as it is built ("host"), and the pool in
-the parent's own process, thrown away by private attributes when a worker dies ("in place"). First the three take
-the same tasks in turn, several rounds; then both designs lose a worker every now and then. Medians are printed, and
-ratios to the bare pool within this run: ``make bench-supervision``.
+Three designs are compared: the bare pool ("bare"); the pool in a process of its own, as imgpool has it ("host"); and
+the pool in the parent process, discarded by private attributes when a worker dies ("in place"). First, all three run
+the same tasks alternately, for several rounds. Then the two supervised designs lose a worker now and then. The medians
+are printed, with their ratio to the bare pool of the same run: ``make bench-supervision``.
 """
 
 import argparse
@@ -23,94 +23,97 @@ from imgpool.core.engine import EngineOptions
 from imgpool.core.task import Result, Task
 from imgpool.engines.pool import POOL
 from imgpool.engines.pool.host.backlog import Backlog
-from imgpool.engines.pool.host.chunk_length import Dispatch
+from imgpool.engines.pool.host.chunk_length import DispatchCost
 from imgpool.engines.pool.host.chunk_scheduler import ChunkScheduler
-from imgpool.engines.pool.host.watchdog import TICK, Watchdog
-from imgpool.engines.pool.protocol.claims import SLOTS, Claims
-from imgpool.engines.pool.protocol.messages import Batch, Chunk, ChunkAssignment, ChunkResult, Numbered, Timing
-from imgpool.engines.pool.worker import worker as _worker
-from imgpool.engines.pool.worker.stopwatch import Stopwatch
-from imgpool.engines.pool.worker.worker import WorkerConfig, work
+from imgpool.engines.pool.host.watchdog import CHECK_INTERVAL_S, Watchdog
+from imgpool.engines.pool.protocol.claims import SLOTS_PER_WORKER, Claims
+from imgpool.engines.pool.protocol.config import WorkerConfig
+from imgpool.engines.pool.protocol.messages import Batch, Chunk, ChunkAssignment, ChunkResult, NumberedTask
+from imgpool.engines.pool.worker.worker import Worker
+from imgpool.engines.shared.timing import Stopwatch, Timing
 from imgpool.system.memory_limit import MemoryLimit
 
 WORKLOADS = {"no-op": (20_000, 0.0), "1 ms": (5_000, 0.001), "10 ms": (500, 0.01)}
-NO_OP = 10e-6  # seconds that a task takes that does nothing
-DEATHS = 20
+"""Number of tasks, and seconds per task."""
 
-Take = Callable[[Result], None]
-Design = Callable[[Sequence[Task], float, int, Take], None]
+NO_OP_SECONDS = 10e-6
+KILLS = 20
+TASKS_PER_KILL = 50
+
+Record = Callable[[Result], None]
+Design = Callable[[Sequence[Task], float, int, Record], None]
 
 
 def spin(seconds: float, task: Task, _memory: int | None) -> Result:
-    """Keep the processor busy for so long: the state is the time."""
+    """Keep a processor busy; the state of the worker is the duration."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         pass
     return Result(task, "done", pid=os.getpid())
 
 
-def tasks(count: int) -> list[Task]:
-    """Small files, as far as the engine can tell."""
+def make_tasks(count: int) -> list[Task]:
+    """Return tasks that look like small files to the engine."""
     return [Task(f"/in/{number:06}.png", f"/out/{number:06}.png", 8_000, 0) for number in range(count)]
 
 
-def bare(todo: Sequence[Task], seconds: float, workers: int, take: Take) -> None:
-    """`multiprocessing.Pool` as it is, with the chunks that the engine makes."""
+def run_bare(tasks: Sequence[Task], seconds: float, workers: int, record: Record) -> None:
+    """Run the tasks with `multiprocessing.Pool` as it is, in the chunks that the engine forms."""
     with multiprocessing.get_context("fork").Pool(workers) as pool:
-        for results in pool.imap_unordered(partial(spin_all, seconds), chunks(todo, seconds, workers), chunksize=1):
+        for results in pool.imap_unordered(partial(spin_chunk, seconds), chunks(tasks, seconds, workers), chunksize=1):
             for result in results:
-                take(result)
+                record(result)
 
 
-def spin_all(seconds: float, chunk: Chunk) -> list[Result]:
-    """Do a chunk."""
+def spin_chunk(seconds: float, chunk: Chunk) -> list[Result]:
+    """Do the tasks of a chunk."""
     return [spin(seconds, task, None) for _, task in chunk]
 
 
-def chunks(todo: Sequence[Task], seconds: float, workers: int) -> Iterator[Chunk]:
-    """As the engine cuts them when it knows how long a task takes."""
+def chunks(tasks: Sequence[Task], seconds: float, workers: int) -> Iterator[Chunk]:
+    """Yield the chunks that the engine forms when it knows the duration of a task."""
     backlog = Backlog(workers)
-    backlog.learn(Timing(1, todo[0].size, seconds + NO_OP), Dispatch().host)
-    backlog.add(tuple(enumerate(todo)))
+    backlog.observe(Timing(1, tasks[0].size, seconds + NO_OP_SECONDS), DispatchCost().host)
+    backlog.add(tuple(enumerate(tasks)))
     backlog.complete = True
     while backlog.ready:
-        yield backlog.cut()
+        yield backlog.take_chunk()
 
 
-def hosted(todo: Sequence[Task], seconds: float, workers: int, take: Take) -> None:
-    """The engine: the pool in a process of its own."""
-    options = EngineOptions(workers=workers, retries=DEATHS, start_method="fork")
-    for result in POOL.run(todo, spin, partial(float, seconds), options):
-        take(result)
+def run_with_host(tasks: Sequence[Task], seconds: float, workers: int, record: Record) -> None:
+    """Run the tasks with the pool engine."""
+    options = EngineOptions(workers=workers, retries=KILLS, start_method="fork")
+    for result in POOL.run(tasks, spin, partial(float, seconds), options):
+        record(result)
 
 
-class InPlace:
-    """A supervised pool in the parent's own process."""
+class InPlacePool:
+    """A supervised pool in the parent process."""
 
-    def __init__(self, todo: Sequence[Numbered], seconds: float, workers: int) -> None:
+    def __init__(self, tasks: Sequence[NumberedTask], seconds: float, workers: int) -> None:
         context = multiprocessing.get_context("fork")
-        claims = Claims(context, SLOTS * workers)
-        rules = WorkerConfig(workers, b"", None, 0.0, None)
-        self.pool = context.Pool(workers, set_up_in_place, (rules, seconds, claims))
-        self.watch = Watchdog(multiprocessing.active_children(), claims)
-        self.desk = ChunkScheduler(workers, None, None)
+        claims = Claims(context, SLOTS_PER_WORKER * workers)
+        config = WorkerConfig(workers, b"", None, 0.0, None)
+        self.pool = context.Pool(workers, initialize_in_place, (config, seconds, claims))
+        self.watchdog = Watchdog(multiprocessing.active_children(), claims)
+        self.scheduler = ChunkScheduler(workers, None, None)
         self.events: SimpleQueue[ChunkResult] = SimpleQueue()
-        self.desk.take(Batch(tuple(todo), last=True))
-        self.results = self.pool.imap_unordered(work, self.tickets(), chunksize=1)
+        self.scheduler.handle(Batch(tuple(tasks), last=True))
+        self.results = self.pool.imap_unordered(run_chunk_in_place, self.assignments(), chunksize=1)
 
-    def tickets(self) -> Iterator[ChunkAssignment]:
-        """As the host feeds its pool."""
-        while not self.desk.finished:
-            if ticket := self.desk.next():
-                yield ticket
+    def assignments(self) -> Iterator[ChunkAssignment]:
+        """Yield chunks, as the host does."""
+        while not self.scheduler.finished:
+            if assignment := self.scheduler.next_assignment():
+                yield assignment
             else:
-                self.desk.take(self.events.get())
+                self.scheduler.handle(self.events.get())
 
-    def serve(self) -> Iterator[ChunkResult]:
-        """Answers, until all are there or a worker has died."""
+    def chunk_results(self) -> Iterator[ChunkResult]:
+        """Yield results until all tasks are done or a worker has died."""
         while True:
             try:
-                answers = self.results.next(timeout=TICK)
+                result = self.results.next(timeout=CHECK_INTERVAL_S)
             except multiprocessing.TimeoutError:
                 pass
             except StopIteration:
@@ -118,80 +121,87 @@ class InPlace:
                 self.pool.join()
                 return
             else:
-                yield answers
-                self.events.put(answers)
-            if self.watch.due() and self.watch.look():
+                yield result
+                self.events.put(result)
+            if self.watchdog.due() and self.watchdog.check():
                 self.abandon()
                 return
 
     def abandon(self) -> None:
-        """Throw the pool away without waiting: only private attributes can do that."""
+        """Discard the pool without waiting for it, which only private attributes allow."""
         pool = self.pool
         pool._terminate.cancel()  # type: ignore[attr-defined]  # noqa: SLF001 - it would wait for a dead worker's lock
         pool._worker_handler._state = "TERMINATE"  # type: ignore[attr-defined]  # noqa: SLF001 - no new workers
-        pool._change_notifier.put(None)  # type: ignore[attr-defined]  # noqa: SLF001 - as above
+        pool._change_notifier.put(None)  # type: ignore[attr-defined]  # noqa: SLF001 - wakes the handler
         for process in multiprocessing.active_children():
             process.kill()
             process.join()
 
 
-def set_up_in_place(rules: WorkerConfig, seconds: float, claims: Claims) -> None:
-    """Make a worker of the process."""
-    _worker._worker = _worker._Worker(  # noqa: SLF001 - a prototype
-        rules, spin, seconds, claims, MemoryLimit(None), Stopwatch()
-    )
+_worker: Worker
 
 
-def in_place(todo: Sequence[Task], seconds: float, workers: int, take: Take) -> None:
-    """The pool in this process, and after a death another one."""
-    pending = dict(enumerate(todo))
+def initialize_in_place(config: WorkerConfig, seconds: float, claims: Claims) -> None:
+    """Set up this process as a worker of an `InPlacePool`."""
+    global _worker  # noqa: PLW0603 - the initializer of a pool can pass its state on in no other way
+    _worker = Worker(config, spin, seconds, claims, MemoryLimit(None), Stopwatch())
+
+
+def run_chunk_in_place(assignment: ChunkAssignment) -> ChunkResult:
+    """Do a chunk in a worker of an `InPlacePool`."""
+    return _worker.run_chunk(assignment)
+
+
+def run_in_place(tasks: Sequence[Task], seconds: float, workers: int, record: Record) -> None:
+    """Run the tasks with a pool in this process, and with another one after each death of a worker."""
+    pending = dict(enumerate(tasks))
     while pending:
-        for answers in InPlace(list(pending.items()), seconds, workers).serve():
-            for index, result in pickle.loads(answers.results):  # noqa: S301 - pickled by our own worker
+        for chunk_result in InPlacePool(list(pending.items()), seconds, workers).chunk_results():
+            for index, result in pickle.loads(chunk_result.results):  # noqa: S301 - pickled by our own worker
                 del pending[index]
-                take(result)
+                record(result)
 
 
-DESIGNS: dict[str, Design] = {"bare": bare, "host": hosted, "in place": in_place}
+DESIGNS: dict[str, Design] = {"bare": run_bare, "host": run_with_host, "in place": run_in_place}
 
 
-def seconds_of(design: Design, count: int, seconds: float, workers: int, take: Take = lambda _: None) -> float:
-    """How long a design takes for so many tasks."""
-    todo = tasks(count)
+def duration(design: Design, count: int, seconds: float, workers: int, record: Record = lambda _: None) -> float:
+    """Return the seconds that a design needs for `count` tasks."""
+    tasks = make_tasks(count)
     started = time.perf_counter()
-    design(todo, seconds, workers, take)
+    design(tasks, seconds, workers, record)
     return time.perf_counter() - started
 
 
-def undisturbed(workers: int, rounds: int) -> None:
-    """Print what each design takes when nothing goes wrong."""
-    print(f"\n{'task':8} {'tasks':>7} {'design':9} {'median s':>9} {'to bare':>8} {'µs a task more':>15}")
+def print_undisturbed(workers: int, rounds: int) -> None:
+    """Print the time that each design needs when nothing goes wrong."""
+    print(f"\n{'task':8} {'tasks':>7} {'design':9} {'median s':>9} {'to bare':>8} {'µs per task more':>17}")
     for name, (count, seconds) in WORKLOADS.items():
-        taken: dict[str, list[float]] = {design: [] for design in DESIGNS}
+        durations: dict[str, list[float]] = {design: [] for design in DESIGNS}
         for _ in range(rounds):
             for design, run in DESIGNS.items():
-                taken[design].append(seconds_of(run, count, seconds, workers))
-        median = {design: statistics.median(times) for design, times in taken.items()}
-        for design, time_taken in median.items():
-            more = (time_taken - median["bare"]) / count * 1e6
-            print(f"{name:8} {count:7,} {design:9} {time_taken:9.3f} {time_taken / median['bare']:8.3f} {more:15.1f}")
+                durations[design].append(duration(run, count, seconds, workers))
+        medians = {design: statistics.median(times) for design, times in durations.items()}
+        for design, median in medians.items():
+            more = (median - medians["bare"]) / count * 1e6
+            print(f"{name:8} {count:7,} {design:9} {median:9.3f} {median / medians['bare']:8.3f} {more:17.1f}")
 
 
-def disturbed(workers: int) -> None:
-    """Print what each design takes when a worker is killed every now and then, and what it leaves behind."""
-    print(f"\n{DEATHS} workers killed:  seconds a death, threads left behind")
+def print_disturbed(workers: int) -> None:
+    """Print the time that each design needs when a worker is killed now and then, and the threads it leaves behind."""
+    print(f"\n{KILLS} workers killed:  seconds per death, threads left behind")
     for name in ("host", "in place"):
-        count, answered = 50 * (DEATHS + 1), 0
+        count, done = TASKS_PER_KILL * (KILLS + 1), 0
 
-        def kill_now_and_then(result: Result) -> None:
-            nonlocal answered
-            answered += 1
-            if answered % 50 == 0 and answered <= 50 * DEATHS:
+        def kill_sometimes(result: Result) -> None:
+            nonlocal done
+            done += 1
+            if done % TASKS_PER_KILL == 0 and done <= TASKS_PER_KILL * KILLS:
                 os.kill(result.pid, signal.SIGKILL)
 
-        whole = seconds_of(DESIGNS[name], count, 0.002, workers)
-        killed = seconds_of(DESIGNS[name], count, 0.002, workers, kill_now_and_then)
-        print(f"{name:9} {(killed - whole) / DEATHS:.3f}  {threading.active_count() - 1}")
+        undisturbed = duration(DESIGNS[name], count, 0.002, workers)
+        disturbed = duration(DESIGNS[name], count, 0.002, workers, kill_sometimes)
+        print(f"{name:9} {(disturbed - undisturbed) / KILLS:.3f}  {threading.active_count() - 1}")
 
 
 def main() -> None:
@@ -200,9 +210,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    undisturbed(options.workers, options.rounds)
-    disturbed(options.workers)
-    os._exit(0)  # the threads of an abandoned pool would be waited for
+    print_undisturbed(options.workers, options.rounds)
+    print_disturbed(options.workers)
+    os._exit(0)  # a normal exit would wait for the threads of abandoned pools
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ from imgpool.core.task import Failure, Result, Task
 
 TYPE_CHECKING = False  # as in `imgpool`
 if TYPE_CHECKING:
-    from imgpool.engines import load_state, run_task
+    from imgpool.engines.shared.results import load_state, run_task
     from imgpool.filters import each_sample, map_colour, weighted_mean
     from imgpool.formats import not_stored, truncated_error, wrong_file_error
 
@@ -121,10 +121,10 @@ __all__ = [
 
 _HOMES = {
     "each_sample": "imgpool.filters",
-    "load_state": "imgpool.engines",
+    "load_state": "imgpool.engines.shared.results",
     "map_colour": "imgpool.filters",
     "not_stored": "imgpool.formats",
-    "run_task": "imgpool.engines",
+    "run_task": "imgpool.engines.shared.results",
     "truncated_error": "imgpool.formats",
     "weighted_mean": "imgpool.filters",
     "wrong_file_error": "imgpool.formats",

@@ -14,16 +14,14 @@ from multiprocessing.pool import Pool
 from imgpool.compare.timeline import max_waiting
 from imgpool.core.engine import EngineOptions
 from imgpool.core.task import Result, Task
-from imgpool.system.heap import keep_freed_memory
-from imgpool.system.processes import (
-    clean_start,
+from imgpool.system.child_process import (
+    become_group_leader,
     import_modules,
-    kill_group,
     kill_own_group,
     on_parent_exit,
-    start,
-    start_process_group,
+    prepare_to_compute,
 )
+from imgpool.system.processes import clean_start, kill_group, start
 from imgpool.system.threads import use_one_thread
 from imgpool.work.process_file import Job, WorkerState, load_worker_state, process_file
 
@@ -138,7 +136,7 @@ def _summarize(method: PoolMethod, handed_over: Sequence[tuple[Result, float]], 
 
 def _run_pool(run: PoolRun, sender: Connection) -> None:
     """Process the tasks, and send every result with the time at which it was handed over."""
-    start_process_group()
+    become_group_leader()
     import_modules(run.preload)
     use_one_thread()  # also so that OpenCV has no thread that would be missing after a fork
     start_method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
@@ -153,8 +151,7 @@ _state: WorkerState
 
 def _initialize(job: Job) -> None:
     global _state  # noqa: PLW0603 - a pool's initializer can pass its result to the tasks in no other way
-    use_one_thread()
-    keep_freed_memory()
+    prepare_to_compute()
     _state = load_worker_state(job)
 
 

@@ -1,4 +1,4 @@
-"""What an engine is: it runs a function over tasks, each answered exactly once."""
+"""Interface of engines: an engine runs a function over tasks and returns exactly one result for each."""
 
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ Function = Callable[[Any, Task, int | None], Result]
 StartMethod = Literal["fork", "forkserver", "spawn"]
 
 
-class MemoryNeeded(Exception):  # noqa: N818 - it asks for something; nothing has gone wrong
-    """Raised by a function that was given less memory than its task takes, before it takes it.
+class MemoryNeeded(Exception):  # noqa: N818 - a request to the engine, not an error
+    """Raised by a function, before it allocates memory, when its task needs more than it was given.
 
-    The engine calls it again when there is as much.
+    The engine calls the function again when that much memory is available.
 
     Parameters
     ----------
     nbytes
-        What the task takes; None if that is not known: it is run again alone, with all there is.
+        Bytes that the task needs. None if unknown: the task then runs alone, without a limit.
     """
 
     def __init__(self, nbytes: int | None = None) -> None:
@@ -30,32 +30,32 @@ class MemoryNeeded(Exception):  # noqa: N818 - it asks for something; nothing ha
 
 @dataclass(frozen=True, slots=True)
 class RunMetrics:
-    """How a run goes by, as its engine measures it.
+    """Measurements of a run by its engine.
 
     Attributes
     ----------
     workers
         Processes that work at the same time.
     tasks, chunks
-        Answered so far; a chunk is what a worker is handed at once.
+        Number done so far. A chunk is the tasks that a worker receives together.
     longest_chunk
-        Tasks in the longest_chunk chunk.
+        Number of tasks in the longest chunk.
     task_seconds
-        Time in tasks, of all workers together.
+        Time spent in tasks, summed over all workers.
     cpu_seconds
-        Of it, the time that a processor computed.
+        Part of ``task_seconds`` in which a processor computed.
     blocked_seconds
-        Of it, the time that they waited for disk or network; what then remains they waited for a processor.
+        Part of ``task_seconds`` spent waiting for disk or network. The rest was spent waiting for a processor.
     idle_seconds
-        Time that workers spent between chunks: handing over, and having nothing to do.
+        Time that workers spent between chunks: receiving the next one, or having nothing to do.
     dispatch_seconds
-        What handing one chunk over costs.
+        Cost of handing over one chunk.
     setup_seconds
         From the start of the engine to the first task.
     peak_memory
-        The most memory that one worker has held, in bytes; 0 if that is not known.
+        The most bytes that any one worker has held; 0 if unknown.
     reason
-        One sentence for people: what was chosen (workers, chunk length), and reason.
+        Why this number of workers and this chunk length were chosen, as a sentence for users.
     """
 
     workers: int = 1
@@ -73,42 +73,44 @@ class RunMetrics:
 
 
 def ignore_metrics(_metrics: RunMetrics) -> None:
-    """The `EngineOptions.on_metrics` of a run whose metrics nobody asks for."""
+    """Ignore the metrics: the default `EngineOptions.on_metrics`."""
 
 
 def never_stop() -> bool:
-    """The `EngineOptions.should_stop` of a run that nobody stops."""
+    """Return False: the default `EngineOptions.should_stop`."""
     return False
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """How to run.
+    """Options of a run.
 
     Attributes
     ----------
     workers
-        Processes that work at the same time; 1 or more.
+        Processes that work at the same time; at least 1.
     max_workers
-        None holds the engine to `workers`. Else it may choose: fewer where there is little to do, and up to so many
-        where tasks mostly wait for disk or network.
+        None to use exactly ``workers``. Otherwise the engine may use fewer if there is little to do, and up to
+        ``max_workers`` if tasks mostly wait for disk or network.
     chunksize
-        Tasks handed to a worker at once, 1 or more; None lets the engine choose.
-    timeout, timeout_per_byte
-        Seconds that one task may take: so many, and so many for each byte of its file; None for no limit.
+        Tasks that a worker receives together, at least 1; None to let the engine choose.
+    timeout
+        Seconds that a task may take; None for no limit.
+    timeout_per_byte
+        Seconds added to ``timeout`` for each byte of the task's file.
     retries
-        How often a task is tried again after its worker died or ran over its time.
+        How often a task is tried again after its worker died or exceeded the time limit.
     memory
-        Bytes that the data of all workers together may take; None for no limit.
+        Bytes that the data of all workers may take together; None for no limit.
     preload
-        Modules to import before workers are started, where the start method allows.
+        Modules to import before workers are started, where the start method allows it.
     start_method
-        How worker processes come to be.
+        How worker processes are started.
     should_stop
-        Asked several times a second; once it is true no further task is started: those in hand are answered,
-        the others never_stop are. Called in the parent only.
+        Called several times a second, in the parent process only. Once it returns True, no further task is started;
+        tasks in progress still return their results.
     on_metrics
-        Told the run's metrics: whenever a choice is made, and at the end. Called in the parent only.
+        Called with the metrics of the run when something is chosen, and at the end; in the parent process only.
     """
 
     workers: int = 1
@@ -124,12 +126,17 @@ class EngineOptions:
     on_metrics: Callable[[RunMetrics], None] = ignore_metrics
 
     def __post_init__(self) -> None:
-        if self.workers < 1 or (self.chunksize is not None and self.chunksize < 1):
-            raise UsageError("there must be at least one worker, and one image in a chunk", "give 1 or more")
+        _require_at_least_one("workers", self.workers)
+        _require_at_least_one("chunksize", self.chunksize)
         if self.max_workers is not None and self.max_workers < self.workers:
-            raise UsageError("there may be no fewer workers than there are to be", "give as many or more")
+            raise UsageError("max_workers must not be less than workers", f"give {self.workers} or more")
         if self.timeout is not None and self.timeout <= 0:
-            raise UsageError("an image must have some time", "give more than 0 s, or no limit")
+            raise UsageError("timeout must be more than 0 s", "give a longer time, or none for no limit")
+
+
+def _require_at_least_one(parameter: str, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise UsageError(f"{parameter} must be at least 1", "give 1 or more")
 
 
 class Engine(Protocol):
@@ -137,7 +144,7 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """As in ``--engine NAME``."""
+        """Name by which users choose the engine: "pool"."""
 
     @property
     def summary(self) -> str:
@@ -146,24 +153,24 @@ class Engine(Protocol):
     def run(
         self, tasks: Iterable[Task], function: Function, initializer: Initializer, options: EngineOptions
     ) -> Generator[Result, None, None]:
-        """Yield one result for every task, as they are finished, in any order; closing it ends the workers.
+        """Yield exactly one result for every task, as they finish, in any order; closing it ends the workers.
 
         Parameters
         ----------
         tasks
-            What to do, started in this order; taken as they are needed, so that there may be any number of them.
+            What to do. They are started in this order and taken as they are needed, so there may be any number.
         function
-            Called as ``function(state, task, memory)``; picklable. What it raises becomes a failed result, but
-            for `MemoryNeeded`. ``memory`` is what this task may take, in bytes; None says: whatever it takes.
+            Called as ``function(state, task, memory)``; picklable. Whatever it raises becomes a failed result, except
+            `MemoryNeeded`. ``memory`` is the number of bytes that this task may take; None for no limit.
         initializer
-            Called once in every worker, before its first task; returns the ``state``; picklable.
+            Called once in every worker before its first task; picklable. It returns the ``state``.
         options
             Workers, chunk size, limits.
 
         Raises
         ------
         UsageError
-            If the options make no sense.
+            If the options are invalid.
         WorkerError
             If `initializer` raises.
         """

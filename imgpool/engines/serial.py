@@ -1,4 +1,4 @@
-"""One task after the other in this process: the reference that every other engine must agree with."""
+"""Serial engine: one task after another in this process. It is the reference that all other engines must match."""
 
 from collections.abc import Generator, Iterable
 from contextlib import closing
@@ -6,26 +6,26 @@ from itertools import chain
 
 from imgpool.core.engine import EngineOptions, Function, Initializer
 from imgpool.core.task import Result, Task
-from imgpool.engines._results import answer
-from imgpool.engines.pool.parent.metrics import MetricsCollector
-from imgpool.engines.pool.parent.worker_count import WorkerCount
-from imgpool.engines.pool.protocol.messages import SetupFailure
-from imgpool.engines.pool.worker.stopwatch import Stopwatch
-from imgpool.system.processes import import_modules
+from imgpool.engines.shared.metrics import MetricsCollector
+from imgpool.engines.shared.results import load_state, run_task
+from imgpool.engines.shared.timing import Stopwatch
+from imgpool.system.child_process import import_modules
 from imgpool.system.threads import one_thread
 
 __all__ = ["SERIAL"]
 
+REASON = "1 worker: one task after another, in this process"
+
 
 class SerialEngine:
-    """Runs in this process, without a pool.
+    """Runs all tasks in this process.
 
-    What needs a process of its own is out of its reach: a task that crashes takes the run with it, and
-    ``timeout``, ``retries`` and ``memory`` are not enforced. Ctrl-C is no task's failure: it ends the run.
+    What requires a separate process is not available: a task that crashes ends the run, and ``timeout``, ``retries``
+    and ``memory`` have no effect. Ctrl-C ends the run instead of failing a task.
     """
 
     name = "serial"
-    summary = "one image after the other, in this process; no limits on time or memory"
+    summary = "one task after another, in this process; no limits on time or memory"
 
     def run(
         self,
@@ -35,25 +35,22 @@ class SerialEngine:
         options: EngineOptions,
     ) -> Generator[Result, None, None]:
         """Yield one result for every task, in the order given; see `imgpool.core.engine.Engine.run`."""
-        waiting = iter(tasks)
-        first = next(waiting, None)
+        remaining = iter(tasks)
+        first = next(remaining, None)
         if first is None:
             return
-        meter = MetricsCollector(options, WorkerCount(1, "one after the other, in this process"))
+        collector = MetricsCollector()
         import_modules(options.preload)
-        with one_thread(), closing(Stopwatch()) as watch:
-            try:
-                state = initializer()
-            except (Exception, SystemExit) as error:
-                raise SetupFailure.of(error).as_error() from error
-            for task in chain([first], waiting):
+        with one_thread(), closing(Stopwatch()) as stopwatch:
+            state = load_state(initializer)
+            for task in chain([first], remaining):
                 if options.should_stop():
                     break
-                watch.start()
-                result = answer(function, state, task, passing=KeyboardInterrupt)
-                meter.add(watch.stop(1, task.size))
+                stopwatch.start()
+                result = run_task(function, state, task)
+                collector.add(stopwatch.stop(1, task.size))
                 yield result
-        meter.tell()
+        options.on_metrics(collector.metrics(1, REASON))
 
 
 SERIAL = SerialEngine()

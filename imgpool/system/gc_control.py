@@ -20,6 +20,12 @@ def resume_gc() -> None:
     """Collect as usual from now on, and never examine the objects that exist now: they are kept."""
     gc.freeze()
     gc.set_threshold(*_default_threshold)
+    gc.enable()
+
+
+def freeze_gc_before_fork() -> None:
+    """Exclude the existing objects from collections: examining them in a forked process would copy their memory."""
+    gc.freeze()
 
 
 def freeze_gc_at_exit() -> None:

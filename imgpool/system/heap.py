@@ -1,24 +1,24 @@
-"""Memory that one image has freed serves the next.
+"""Reuse of freed memory.
 
-By default glibc gives every array back to the system, page by page, and asks for it anew: of a 12-megapixel photo's
-time that is a tenth.
+By default, glibc returns every large array to the system as soon as it is freed, and requests it again page by page
+for the next image. For a 12-megapixel photo this costs a tenth of the time.
 """
 
 import ctypes
 import os
 
-MAPPED = 32 << 20
-"""Bytes from which on an array is given back as soon as it is freed; glibc takes no more."""
+MMAP_THRESHOLD_BYTES = 32 << 20
+"""Size from which an array is still returned as soon as it is freed; glibc accepts no larger value."""
 
-KEPT = 64 << 20
-"""Free bytes at the heap's end that a process keeps."""
+TRIM_THRESHOLD_BYTES = 64 << 20
+"""Free memory that a process keeps at the end of its heap."""
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as <malloc.h> has them
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 
 
 def keep_freed_memory() -> None:
-    """Make this process keep what it frees, up to a limit; only where the C library is glibc."""
+    """Let this process reuse the memory it frees, up to a limit. Has an effect only with glibc."""
     libc = ctypes.CDLL(None) if os.name == "posix" else None
     if libc and hasattr(libc, "mallopt"):
-        libc.mallopt(_MMAP_THRESHOLD, MAPPED)
-        libc.mallopt(_TRIM_THRESHOLD, KEPT)
+        libc.mallopt(_M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
+        libc.mallopt(_M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES)

@@ -1,4 +1,4 @@
-"""A function called in a process of its own, which is thrown away: whatever it loads, or breaks, goes with it."""
+"""Calling a function in a process of its own, which is discarded: whatever it loads or breaks goes with it."""
 
 import multiprocessing
 import os
@@ -12,26 +12,21 @@ from typing import Generic, TypeVar
 from imgpool.core.engine import EngineOptions
 from imgpool.core.errors import ImgpoolError, WorkerError
 from imgpool.core.failures import explain, lacks_memory
+from imgpool.core.hint import Hint
 from imgpool.core.task import Failure
-from imgpool.system.heap import keep_freed_memory
-from imgpool.system.memory_limit import MemoryLimit
-from imgpool.system.processes import (
-    clean_start,
-    exit_reason,
+from imgpool.system.child_process import (
+    become_group_leader,
     import_modules,
-    kill_group,
     on_parent_exit,
-    start,
-    start_process_group,
+    prepare_to_compute,
+    silence_stderr,
 )
+from imgpool.system.memory_limit import MemoryLimit
+from imgpool.system.processes import clean_start, exit_reason, kill_group, start
 from imgpool.system.resources import available_memory
-from imgpool.system.threads import use_one_thread
 
-HEARTBEAT = 0.1
-"""Seconds between two looks at whether the answer is still wanted."""
-
-PARTING = 5.0
-"""Seconds for a process that has nothing more to say to be gone."""
+POLL_INTERVAL_S = 0.1
+PROCESS_EXIT_TIMEOUT_S = 5.0
 
 MEMORY_HINT = "end other programs, or use a machine that has more"
 
@@ -40,12 +35,12 @@ ReportProgress = Callable[[int], object]
 
 
 class IsolatedError(Exception):
-    """The function has no answer: it raised something, took too long, or its process ended.
+    """The function returned nothing: it raised an error, took too long, or its process ended.
 
     Parameters
     ----------
     failure
-        What happened, for people.
+        What happened, as a message for users.
     """
 
     def __init__(self, failure: Failure) -> None:
@@ -54,34 +49,36 @@ class IsolatedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer(Generic[Value]):
+class _Returned(Generic[Value]):
     value: Value
 
 
 def call_isolated(
-    function: Callable[[ReportProgress], Value], options: EngineOptions, on_progress: ReportProgress = lambda _: None
+    function: Callable[[ReportProgress], Value],
+    options: EngineOptions,
+    on_progress: ReportProgress = lambda _: None,
 ) -> Value | None:
-    """Call a function in a process of its own; None if the run is stopped meanwhile.
+    """Call a function in a process of its own; return None if the run is stopped meanwhile.
 
     Parameters
     ----------
     function
-        Picklable, as is what it returns. It is given something to call with a number, of how far it has come.
+        Picklable, and returns something picklable. It is called with a function that reports progress as a number.
     options
-        Of a run: its time limit holds from each such number to the next, and what it preloads is imported before.
+        Options of a run. The time limit applies from one progress report to the next; ``preload`` is imported first.
     on_progress
-        Called here with each number.
+        Called in this process with each progress report.
 
     Raises
     ------
     IsolatedError
-        If it has no answer.
+        If the function does not return.
     WorkerError
-        If the system lets no process start.
+        If the system cannot start a process.
     """
-    context = multiprocessing.get_context("spawn")  # a fork would be a copy of all that this process holds
+    context = multiprocessing.get_context("spawn")  # a fork would copy everything that this process holds
     receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_answer, args=(function, options.preload, sender))
+    child = context.Process(target=_run_child, args=(function, options.preload, sender))
     with receiver:
         try:
             with sender, clean_start(forked=False):
@@ -89,69 +86,71 @@ def call_isolated(
         except (OSError, EOFError) as error:
             raise WorkerError(f"no process can be started: {error}", "end other programs, then try again") from error
         try:
-            return _listen(child, receiver, options, on_progress)
+            return _receive_value(child, receiver, options, on_progress)
         finally:
             kill_group(child)
             child.join()
             child.close()
 
 
-def _listen(
+def _receive_value(
     child: BaseProcess, receiver: Connection, options: EngineOptions, on_progress: ReportProgress
 ) -> Value | None:
-    began = time.monotonic()
+    last_progress = time.monotonic()
     while not options.should_stop():
-        if options.timeout and time.monotonic() - began > options.timeout:
-            raise IsolatedError(_too_late(options.timeout))
-        if not wait([receiver], HEARTBEAT):
+        if options.timeout and time.monotonic() - last_progress > options.timeout:
+            raise IsolatedError(_timeout_failure(options.timeout))
+        if not wait([receiver], POLL_INTERVAL_S):
             continue
         try:
-            message: _Answer[Value] | Failure | int = receiver.recv()
+            message: _Returned[Value] | Failure | int = receiver.recv()
         except (EOFError, OSError):
-            child.join(PARTING)
-            raise IsolatedError(_death(child.exitcode)) from None
-        if isinstance(message, _Answer):
+            child.join(PROCESS_EXIT_TIMEOUT_S)
+            raise IsolatedError(_exit_failure(child.exitcode)) from None
+        if isinstance(message, _Returned):
             return message.value
         if isinstance(message, Failure):
             raise IsolatedError(message)
         on_progress(message)
-        began = time.monotonic()
+        last_progress = time.monotonic()
     return None
 
 
-def _too_late(seconds: float) -> Failure:
-    return Failure("worker", "TimeoutError", f"it takes longer than {seconds:g} s", "give it more time with --timeout")
+def _timeout_failure(seconds: float) -> Failure:
+    return Failure(
+        "worker", "TimeoutError", f"it takes longer than {seconds:g} s", f"allow more time with {Hint('timeout')}"
+    )
 
 
-def _death(exitcode: int | None) -> Failure:
+def _exit_failure(exitcode: int | None) -> Failure:
     reason = exit_reason(exitcode)
-    hint = "what is loaded, or the library that loads it, is broken: get it again, or another version"
+    hint = "the file that is loaded, or the library that loads it, is broken: replace it, or use another version"
     if reason == "SIGKILL":
         hint = f"the system may have run out of memory: {MEMORY_HINT}"
     return Failure("worker", reason, f"its process ended with {reason}", hint)
 
 
-def _answer(function: Callable[[ReportProgress], Value], preload: Sequence[str], sender: Connection) -> None:
-    """Be that process; as workers do, it uses one thread, and keeps what C libraries print off the terminal."""
-    start_process_group()
+def _run_child(function: Callable[[ReportProgress], Value], preload: Sequence[str], sender: Connection) -> None:
+    """Call the function in the child process and send what it returns or raises."""
+    become_group_leader()
     on_parent_exit(lambda: os._exit(1))
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+    silence_stderr()
     import_modules(preload)
-    use_one_thread()
-    keep_freed_memory()
+    prepare_to_compute()
     MemoryLimit(available_memory()).set(None)
     try:
-        sender.send(_Answer(function(sender.send)))
-    except BaseException as error:  # noqa: BLE001 - whatever it is, somebody waits for a word
-        sender.send(_told(error))
+        sender.send(_Returned(function(sender.send)))
+    except BaseException as error:  # noqa: BLE001 - the parent waits for a message, whatever was raised
+        sender.send(_explain_error(error))
 
 
-def _told(error: BaseException) -> Failure:
-    """What to say of an error: a file by its name, and the remedy for what is loaded instead of that for an image."""
+def _explain_error(error: BaseException) -> Failure:
+    """Explain an error of the function: name the file, and give a remedy for loading rather than for an image."""
     failure = explain(error, "worker")
     if lacks_memory(error):
         return replace(failure, hint=MEMORY_HINT)
     if isinstance(error, OSError) and error.filename:
         return replace(failure, message=f"{error.filename}: {failure.message}")
-    return failure if isinstance(error, ImgpoolError) else replace(failure, hint="run it with -v to see where")
+    if isinstance(error, ImgpoolError):
+        return failure
+    return replace(failure, hint=f"run it with {Hint('verbose')} to see the traceback")

@@ -1,41 +1,43 @@
-"""A bound on what one process can allocate: one image that takes all memory is one failure, and no more."""
+"""A limit on the memory of one process, so that an image that needs too much fails alone."""
 
 import contextlib
 import os
 import sys
 from pathlib import Path
 
-MAPPED = 128 << 20
-"""Bytes of addresses beside a task's data: libraries loaded late, and what is mapped but never touched."""
+ADDRESS_SPACE_MARGIN_BYTES = 128 << 20
+"""Address space beyond a task's data: libraries that are loaded late, and mappings that are never touched."""
 
-_SELF = Path("/proc/self/statm")
+_PROC_STATM = Path("/proc/self/statm")
 
 
 class MemoryLimit:
-    """Makes an allocation beyond the limit a `MemoryError`, where the system has such limits (``RLIMIT_AS``).
+    """Limit on what this process can allocate: beyond it, an allocation raises `MemoryError`.
+
+    Has an effect only where the system supports ``RLIMIT_AS``.
 
     Parameters
     ----------
     budget
-        Bytes that this process may take when nothing less is set, beyond what it holds now; None for no limit.
+        Bytes beyond what the process holds now, used unless `set` gives less; None for no limit.
     """
 
     def __init__(self, budget: int | None) -> None:
         self._budget = budget
-        self._held = _address_space() if budget is not None else 0
-        self._now: int | None = None
+        self._base = _address_space() if budget is not None else 0
+        self._current: int | None = None
 
     def set(self, allowance: int | None) -> None:
-        """Allow so many bytes, or the budget if None."""
-        wanted = self._budget if allowance is None else allowance
-        if wanted is not None and wanted != self._now:
-            self._now = wanted
-            _limit_address_space(self._held + wanted + MAPPED)
+        """Allow `allowance` bytes, or the whole budget if None."""
+        nbytes = self._budget if allowance is None else allowance
+        if nbytes is not None and nbytes != self._current:
+            self._current = nbytes
+            _limit_address_space(self._base + nbytes + ADDRESS_SPACE_MARGIN_BYTES)
 
 
 def _address_space() -> int:
-    with contextlib.suppress(OSError):  # a worker's first task need not wait for psutil
-        return os.sysconf("SC_PAGE_SIZE") * int(_SELF.read_bytes().split()[0])
+    with contextlib.suppress(OSError):  # avoids psutil: importing it would delay a worker's first task
+        return os.sysconf("SC_PAGE_SIZE") * int(_PROC_STATM.read_bytes().split()[0])
     import psutil
 
     return int(psutil.Process().memory_info().vms)
@@ -48,5 +50,7 @@ def _limit_address_space(nbytes: int) -> None:
 
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     soft = nbytes if hard == resource.RLIM_INFINITY else min(nbytes, hard)
-    with contextlib.suppress(OSError, ValueError):  # macOS may refuse any limit: better none than no worker
+    with contextlib.suppress(
+        OSError, ValueError
+    ):  # macOS may refuse any limit: a worker without one is better than none
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

@@ -1,15 +1,13 @@
-"""Processes started cleanly, and ended whole."""
+"""Starting child processes cleanly, and ending them together with everything they have started."""
 
 import contextlib
-import importlib
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from multiprocessing import context, parent_process
-from multiprocessing.connection import wait
+from collections.abc import Iterator
+from multiprocessing import context
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from types import ModuleType
@@ -20,20 +18,19 @@ from imgpool.system.threads import one_thread, one_thread_environment
 if TYPE_CHECKING:
     from imgpool.core.engine import StartMethod
 
-TICK = 0.01  # seconds
-PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
+POLL_INTERVAL_S = 0.01
 
-_starting = threading.Lock()
+_start_lock = threading.Lock()
 
 
 @contextlib.contextmanager
 def clean_start(*, forked: bool) -> Iterator[None]:
-    """Start processes in here whose libraries use one thread, and which do not run the user's script again.
+    """Context in which processes can be started: they use one thread and do not run the user's script again.
 
-    Processes that are not forked import the parent's ``__main__``. Our functions live in modules, so there is
-    no need to; and a notebook or a script without ``if __name__ == "__main__"`` must not run once per process.
+    Processes that are not forked import the parent's ``__main__``. imgpool's functions live in modules, so this is not
+    needed; and a notebook or a script without ``if __name__ == "__main__"`` must not run once per process.
     """
-    with _starting:
+    with _start_lock:
         main = sys.modules["__main__"]
         sys.modules["__main__"] = ModuleType("__main__")
         try:
@@ -44,34 +41,33 @@ def clean_start(*, forked: bool) -> Iterator[None]:
 
 
 def start(process: BaseProcess, start_method: "StartMethod") -> None:
-    """Start a process, and the fork server if it takes one that is not running yet; both deaf to Ctrl-C and SIGTERM.
+    """Start a process, and the fork server if it is needed and not running; both ignore Ctrl-C and SIGTERM.
 
-    A signal that is sent to the whole group is for this process to heed. A fork server would die of it, and its
-    processes be lost with it.
+    A signal that is sent to the whole process group is handled by this process alone. It would kill a fork server, and
+    with it all processes that come from it.
     """
     if start_method == "forkserver":
         _start_fork_server()
         process.start()
     else:
-        with _deaf():
+        with _signals_blocked():
             process.start()
 
 
 def _start_fork_server() -> None:
-    """Start the fork server if it is not running yet, deaf to Ctrl-C and SIGTERM."""
     from multiprocessing import forkserver, resource_tracker
 
-    resource_tracker.ensure_running()  # deaf by itself
-    with _deaf():
+    resource_tracker.ensure_running()  # ignores signals by itself
+    with _signals_blocked():
         forkserver.ensure_running()
 
 
 @contextlib.contextmanager
-def _deaf() -> Iterator[None]:
-    """Let processes that are started in here hear no Ctrl-C and no SIGTERM from their first moment.
+def _signals_blocked() -> Iterator[None]:
+    """Block Ctrl-C and SIGTERM, so that processes started in this context never receive them.
 
-    A blocked signal stays blocked in what is started. Nothing is lost: this process hears it in another thread, or
-    in a moment.
+    A blocked signal stays blocked in a child. No signal is lost: this process receives it in another thread, or as
+    soon as the context ends.
     """
     if sys.platform == "win32":
         yield
@@ -84,7 +80,7 @@ def _deaf() -> Iterator[None]:
 
 
 def worker_context(start_method: str) -> BaseContext:
-    """The context of a pool whose workers are deaf to SIGTERM: it has to kill them where it would ask them to end."""
+    """Return the context for a pool whose workers ignore SIGTERM: the pool must kill them to terminate them."""
     return _SpawnContext() if start_method == "spawn" else _ForkContext()
 
 
@@ -107,82 +103,36 @@ if sys.platform != "win32":
         Process = _ForkedWorker
 
 
-def import_modules(modules: Iterable[str]) -> None:
-    """Import what the tasks will need; what does not import is for the initializer to say."""
-    for module in modules:
-        with contextlib.suppress(Exception):
-            importlib.import_module(module)
-
-
-def start_process_group() -> None:
-    """Put this process at the head of a process group of its own, out of reach of the terminal's Ctrl-C."""
-    if hasattr(os, "setsid"):
-        os.setsid()
-
-
 def kill_group(leader: BaseProcess) -> None:
-    """Kill a process that leads a group, and all that it has started."""
+    """Kill a process that leads a process group, and everything it has started."""
     if hasattr(os, "killpg") and leader.pid:
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # no group yet, or none any more
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # no group yet, or no longer
             os.killpg(leader.pid, signal.SIGKILL)
     leader.kill()
 
 
-def kill_own_group() -> None:
-    """Kill the group that this process leads, itself included."""
-    if hasattr(os, "killpg"):
-        os.killpg(0, signal.SIGKILL)
-    os._exit(1)
-
-
-def wait_until_gone(pid: int, patience: float) -> bool:
-    """Whether there is no such process any more, or only its remains, within so many seconds."""
+def wait_until_gone(pid: int, timeout: float) -> bool:
+    """Wait up to `timeout` seconds until a process has ended; return whether it has. A zombie has ended."""
     import psutil
 
-    end = time.monotonic() + patience
+    end = time.monotonic() + timeout
     try:
         while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
             if time.monotonic() > end:
                 return False
-            time.sleep(TICK)
+            time.sleep(POLL_INTERVAL_S)
     except psutil.NoSuchProcess:
         pass
     return True
 
 
-def on_parent_exit(action: Callable[[], object]) -> None:
-    """Call `action` from a thread as soon as the process that started this one is gone."""
-    parent = parent_process()
-    assert parent is not None  # only processes started by multiprocessing call this
-
-    def watch() -> None:
-        wait([parent.sentinel])
-        action()
-
-    threading.Thread(target=watch, name="watch parent", daemon=True).start()
-
-
-def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent ends, where it can: no thread runs while C code hangs."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def parent_exits(patience: float) -> bool:
-    """Whether the process that started this one ends within so many seconds."""
-    parent = parent_process()
-    return parent is None or bool(wait([parent.sentinel], patience))
-
-
 def process_number(process: BaseProcess) -> int:
-    """How many children its parent had started when it started this one, itself included: "Name-1:3" is 3."""
+    """Return the number that multiprocessing gave a child: 3 for the third child of its parent ("Name-1:3")."""
     return int(process.name.rpartition(":")[2])
 
 
 def exit_reason(exitcode: int | None) -> str:
-    """The name of the signal that ended a process, or its exit code."""
+    """Return the name of the signal that ended a process ("SIGKILL"), or its exit code ("exit code 3")."""
     if exitcode is not None and exitcode < 0:
         with contextlib.suppress(ValueError):
             return signal.Signals(-exitcode).name

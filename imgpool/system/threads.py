@@ -1,4 +1,4 @@
-"""One thread in every library: the processes are the parallelism."""
+"""One thread in every library: imgpool computes in parallel by processes."""
 
 import contextlib
 import os
@@ -18,6 +18,7 @@ ONE_THREAD = dict.fromkeys(
     ),
     "1",
 )
+"""Environment variables that limit libraries to one thread when they are loaded."""
 
 
 def _is_limited() -> bool:
@@ -25,18 +26,18 @@ def _is_limited() -> bool:
 
 
 _limited = _is_limited()
-"""Whether the environment has limited every library from the first on; true of what is forked from here as well."""
+"""Whether the environment limited every library before it was loaded; also true in processes forked from here."""
 
 
 def set_one_thread_environment() -> None:
-    """Limit libraries that are not loaded yet, in this process and in those that it starts, for good."""
-    global _limited  # noqa: PLW0603 - it is the process that is limited
+    """Limit libraries that are not loaded yet, permanently, in this process and those it starts."""
+    global _limited  # noqa: PLW0603 - the limit applies to the process
     os.environ.update(ONE_THREAD)
     _limited = _is_limited()
 
 
 def use_one_thread() -> None:
-    """Limit libraries that are loaded already, in this process for good."""
+    """Limit libraries that are loaded already, permanently, in this process."""
     if not _limited:
         from threadpoolctl import threadpool_limits
 
@@ -47,14 +48,14 @@ def use_one_thread() -> None:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Limit libraries that are loaded already, and by the environment those that are loaded in here.
+    """Limit libraries to one thread within this context, whether loaded before or in it.
 
-    OpenCV ends its other threads when it is limited. Before a fork that is a must: a child would wait for ever
-    for threads that it does not have.
+    OpenCV ends its other threads when it is limited. This is necessary before a fork: a forked process would wait
+    forever for threads that it does not have.
     """
     cv2 = sys.modules.get("cv2")
     threads = cv2.getNumThreads() if cv2 else 0
-    with one_thread_environment(), _loaded_limited():
+    with one_thread_environment(), _limit_loaded():
         if cv2:
             cv2.setNumThreads(1)
         try:
@@ -64,7 +65,7 @@ def one_thread() -> Iterator[None]:
                 cv2.setNumThreads(threads)
 
 
-def _loaded_limited() -> contextlib.AbstractContextManager[object]:
+def _limit_loaded() -> contextlib.AbstractContextManager[object]:
     if _limited:
         return contextlib.nullcontext()
     from threadpoolctl import threadpool_limits
@@ -74,7 +75,7 @@ def _loaded_limited() -> contextlib.AbstractContextManager[object]:
 
 @contextlib.contextmanager
 def one_thread_environment() -> Iterator[None]:
-    """Limit libraries that are loaded in here, and in processes started in here."""
+    """Limit libraries that are loaded within this context, and in processes started in it."""
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(ONE_THREAD)
     try:

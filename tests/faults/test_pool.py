@@ -1,4 +1,4 @@
-"""Workers that die, hang, and are killed: every task is answered exactly once, and nobody stays behind."""
+"""Workers that die, hang or are killed: every task returns exactly one result, and no process stays behind."""
 
 import os
 import signal
@@ -20,20 +20,20 @@ every_method = pytest.mark.parametrize("method", METHODS)
 
 
 @pytest.fixture(autouse=True)
-def _nobody_stays_behind():
+def _no_process_stays_behind():
     yield
     assert gone(lambda: workers_of(psutil.Process()))
 
 
 def workers_of(process):
-    """All processes below this one but multiprocessing's own two, which serve until the end."""
-    servants = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
-    below = process.children(recursive=True)
-    return [child for child in below if not any(name in " ".join(_command(child)) for name in servants)]
+    """Return the descendants of a process except multiprocessing's own two, which run until the end."""
+    servers = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+    descendants = process.children(recursive=True)
+    return [child for child in descendants if not any(name in " ".join(_command(child)) for name in servers)]
 
 
 def _command(process):
-    # A host from the fork server has its command line; only the server itself is this process's child.
+    # A host from the fork server has the server's command line, but only the server is a child of this process.
     try:
         return process.cmdline() if process.ppid() == os.getpid() else []
     except psutil.NoSuchProcess:
@@ -41,7 +41,7 @@ def _command(process):
 
 
 def gone(processes):
-    """Whether they end within two seconds."""
+    """Return whether processes end within two seconds."""
     end = time.monotonic() + 2
     while left := [process for process in processes() if alive(process)]:
         if time.monotonic() > end:
@@ -67,7 +67,7 @@ def run(*verbs, **options):
     return results
 
 
-def innocents(count):
+def harmless(count):
     return [f"pass {number}" for number in range(count)]
 
 
@@ -82,53 +82,53 @@ def innocents(count):
         ("os-exit 0", "exit code 0", "forkserver"),
     ],
 )
-def test_a_dying_worker_costs_only_its_own_task(verb, error, method):
-    results = run(*innocents(5), verb, *[f"sleep 0.0{number}" for number in range(1, 9)], start_method=method)
-    culprit = results.pop(verb)
-    assert (culprit.failure.stage, culprit.failure.error, culprit.attempt) == ("worker", error, 2)
+def test_dying_worker_fails_only_its_own_task(verb, error, method):
+    results = run(*harmless(5), verb, *[f"sleep 0.0{number}" for number in range(1, 9)], start_method=method)
+    failed = results.pop(verb)
+    assert (failed.failure.stage, failed.failure.error, failed.attempt) == ("worker", error, 2)
     assert {(result.status, result.attempt) for result in results.values()} == {("done", 1)}
 
 
 @pytest.mark.parametrize("verb", ["sys-exit", "interrupt", "unpicklable x", "mute", "raise x"])
-def test_a_raising_task_does_not_cost_its_worker(verb):
-    results = run(*innocents(3), verb, *[f"pass b{number}" for number in range(3)], workers=1, chunksize=7)
+def test_exception_does_not_end_the_worker(verb):
+    results = run(*harmless(3), verb, *[f"pass b{number}" for number in range(3)], workers=1, chunksize=7)
     assert len({result.pid for result in results.values()}) == 1
     assert results.pop(verb).status == "failed"
     assert {result.status for result in results.values()} == {"done"}
 
 
 @pytest.mark.parametrize("retries", [0, 2])
-def test_a_culprit_is_tried_again_as_often_as_is_asked(retries):
-    assert run("sigkill", *innocents(3), retries=retries)["sigkill"].attempt == retries + 1
+def test_failed_attempts_are_retried_as_requested(retries):
+    assert run("sigkill", *harmless(3), retries=retries)["sigkill"].attempt == retries + 1
 
 
-def test_what_goes_well_the_second_time_is_done(tmp_path):
-    results = run(f"sigkill-once {tmp_path}/a", *innocents(9), f"sigkill-once {tmp_path}/b", chunksize=4)
+def test_task_that_succeeds_on_the_second_attempt_is_done(tmp_path):
+    results = run(f"sigkill-once {tmp_path}/a", *harmless(9), f"sigkill-once {tmp_path}/b", chunksize=4)
     for result in results.values():
         assert (result.status, result.attempt) == ("done", 2 if "once" in result.task.source else 1)
 
 
 @every_method
-def test_a_task_over_its_time_is_ended(method):
-    results = run("sleep 60", *innocents(20), timeout=0.6, retries=0, start_method=method)
+def test_task_beyond_its_time_limit_is_ended(method):
+    results = run("sleep 60", *harmless(20), timeout=0.6, retries=0, start_method=method)
     hung = results.pop("sleep 60")
     assert (hung.failure.stage, hung.failure.error, hung.attempt) == ("worker", "TimeoutError", 1)
     assert "0.6 s" in hung.failure.message
     assert {result.status for result in results.values()} == {"done"}
 
 
-def test_a_task_that_hung_once_is_done_the_second_time(tmp_path):
+def test_task_that_hangs_once_is_done_on_the_second_attempt(tmp_path):
     hung = f"sleep-once {tmp_path}/mark"
     assert (run(hung, "pass", timeout=0.6)[hung].status, run("pass", timeout=0.6)["pass"].status) == ("done", "done")
 
 
-def test_time_counts_for_each_task_of_a_chunk_alone():
+def test_time_limit_applies_to_each_task_of_a_chunk():
     results = run(*[f"sleep 0.{number}" for number in range(30, 34)], timeout=1.0, chunksize=4, workers=1)
     assert {result.attempt for result in results.values()} == {1}
 
 
 @every_method
-def test_a_worker_killed_while_idle_costs_nobody(method, tmp_path):
+def test_death_of_an_idle_worker_fails_no_task(method, tmp_path):
     results = start("pass", f"note-pid-and-sleep-once {tmp_path}", retries=0, start_method=method, chunksize=1)
     assert next(results).task.source == "pass"
     [busy] = tasks.noted(tmp_path, 1)
@@ -138,55 +138,55 @@ def test_a_worker_killed_while_idle_costs_nobody(method, tmp_path):
     assert (second.status, second.attempt) == ("done", 1)
 
 
-def test_workers_killed_at_random_lose_nothing():
+def test_workers_killed_at_random_lose_no_task():
     verbs = [f"sleep 0.0{number:03}" for number in range(100, 250)]
-    answered = []
+    finished = []
     for number, result in enumerate(start(*verbs, workers=3, retries=10)):
-        answered.append(result.task.source)
+        finished.append(result.task.source)
         if number % 40 == 7 and psutil.pid_exists(result.pid):
             os.kill(result.pid, signal.SIGKILL)
-    assert sorted(answered) == sorted(verbs)
+    assert sorted(finished) == sorted(verbs)
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver"])
-def test_an_initializer_that_kills_its_process_ends_the_run(method):
+def test_initializer_that_kills_its_process_ends_the_run(method):
     with pytest.raises(WorkerError, match=r"SIGBUS|while starting"):
-        list(start(*innocents(5), initializer=tasks.die_at_once, start_method=method))
+        list(start(*harmless(5), initializer=tasks.die_at_once, start_method=method))
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_an_initializer_that_hangs_ends_the_run(method):
+def test_initializer_that_hangs_ends_the_run(method):
     with pytest.raises(WorkerError, match="in time"):
-        list(start(*innocents(5), initializer=tasks.hang, start_method=method, timeout=1.0))
+        list(start(*harmless(5), initializer=tasks.hang, start_method=method, timeout=1.0))
 
 
 @pytest.mark.parametrize("verb", ["kill-host", "kill-group"])
-def test_a_task_that_kills_the_host_is_found_out(verb):
-    results = run(*innocents(40), verb, chunksize=1)
+def test_task_that_kills_the_host_is_identified(verb):
+    results = run(*harmless(40), verb, chunksize=1)
     assert results.pop(verb).failure.stage == "worker"
     assert {result.status for result in results.values()} == {"done"}
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver"])
-def test_a_second_worker_that_cannot_be_started_is_told(method, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(tasks.__file__).parent))
+def test_worker_that_cannot_be_started_ends_the_run(method, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(tasks.__file__).parents[2]))
     with pytest.raises(WorkerError, match="no more processes"):
-        list(start(*innocents(5), workers=3, preload=("tests.support.few_forks",), start_method=method))
+        list(start(*harmless(5), workers=3, preload=("tests.support.few_forks",), start_method=method))
 
 
-def test_a_module_that_fails_to_be_imported_beforehand_costs_nothing(monkeypatch, tmp_path):
+def test_preloaded_module_that_fails_to_import_is_ignored(monkeypatch, tmp_path):
     (tmp_path / "broken_library.py").write_text("raise RuntimeError('no licence')")
     monkeypatch.syspath_prepend(tmp_path)
-    assert len(run(*innocents(5), preload=("broken_library",))) == 5
+    assert len(run(*harmless(5), preload=("broken_library",))) == 5
 
 
-def test_a_signal_from_the_terminal_is_not_for_workers():
-    results = run("interrupt-from-terminal", *innocents(3))
+def test_workers_ignore_ctrl_c():
+    results = run("interrupt-from-terminal", *harmless(3))
     assert {(result.status, result.attempt) for result in results.values()} == {("done", 1)}
 
 
 @every_method
-def test_closing_early_ends_every_process_at_once(method):
+def test_closing_the_run_ends_every_process(method):
     results = start("pass", *["sleep 60"] * 3, start_method=method)
     next(results)
     assert len(workers_of(psutil.Process())) >= 2
@@ -223,11 +223,11 @@ def script(tmp_path):
 
 
 @every_method
-def test_a_script_without_a_guard_runs_once_and_ends_without_noise(script, method):
+def test_script_without_a_guard_runs_once(script, method):
     body = """
-print(len(list(start(*["pass"] * 9))), "go well")
-print(len(list(start(*["pass"] * 8, "sigkill"))), "with a death")
-print(len(list(start(*["pass"] * 8, "sleep 60", timeout=0.6, retries=0))), "with one that hangs")
+print(len(list(start(*["pass"] * 9))), "done")
+print(len(list(start(*["pass"] * 8, "sigkill"))), "with a dead worker")
+print(len(list(start(*["pass"] * 8, "sleep 60", timeout=0.6, retries=0))), "with a hanging task")
 run = start("pass", "sleep 60")
 next(run)
 run.close()
@@ -235,12 +235,12 @@ left_open = start("pass", "sleep 60")
 next(left_open)
 """
     process = script(method, body)
-    assert process.communicate(timeout=30) == ("main runs\n9 go well\n9 with a death\n9 with one that hangs\n", "")
+    assert process.communicate(timeout=30) == ("main runs\n9 done\n9 with a dead worker\n9 with a hanging task\n", "")
     assert process.returncode == 0
 
 
 @every_method
-def test_a_killed_host_costs_nobody(script, method):
+def test_killed_host_fails_no_task(script, method):
     body = """
 import psutil
 results = start("pass", "sleep 0.5", "sleep 0.5", retries=0, chunksize=1)
@@ -254,7 +254,7 @@ print([(result.status, result.attempt) for result in results])
 
 
 @every_method
-def test_ctrl_c_is_the_parents_and_leaves_nobody(script, method, tmp_path):
+def test_ctrl_c_reaches_the_parent_and_leaves_no_process(script, method, tmp_path):
     body = f"try: list(start(*['note-pid-and-sleep {tmp_path}'] * 4))\nexcept KeyboardInterrupt: print('interrupted')"
     process = script(method, body)
     workers = tasks.noted(tmp_path, 2)
@@ -265,7 +265,7 @@ def test_ctrl_c_is_the_parents_and_leaves_nobody(script, method, tmp_path):
 
 @every_method
 @pytest.mark.parametrize("seconds", [0.01, 0.1, 0.3])
-def test_ctrl_c_at_the_start_leaves_nobody(script, method, seconds):
+def test_ctrl_c_during_start_up_leaves_no_process(script, method, seconds):
     body = f"""
 import signal
 signal.setitimer(signal.ITIMER_REAL, {seconds})
@@ -282,12 +282,12 @@ print(len(list(start(*["pass"] * 4))), "afterwards")
 
 @pytest.fixture
 def short_folder():
-    """A folder with a name short enough for sockets in it."""
+    """A folder whose path is short enough for sockets in it."""
     with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as folder:
         yield Path(folder)
 
 
-def test_a_temporary_folder_that_is_too_deep_is_told_with_the_remedy(script, tmp_path, monkeypatch):
+def test_error_for_a_long_tmpdir_names_the_remedy(script, tmp_path, monkeypatch):
     deep = tmp_path / ("x" * 100)
     deep.mkdir()
     monkeypatch.setenv("TMPDIR", str(deep))
@@ -296,21 +296,21 @@ def test_a_temporary_folder_that_is_too_deep_is_told_with_the_remedy(script, tmp
 
 
 @every_method
-def test_a_killed_parent_leaves_nobody_and_nothing(script, method, tmp_path, short_folder, monkeypatch):
+def test_killed_parent_leaves_no_process_and_no_file(script, method, tmp_path, short_folder, monkeypatch):
     temporary = short_folder
     monkeypatch.setenv("TMPDIR", str(temporary))
     process = script(method, f"list(start(*['note-pid-and-sleep {tmp_path}'] * 4))")
     workers = tasks.noted(tmp_path, 2)
-    everybody = [*workers, *psutil.Process(process.pid).children(recursive=True)]
+    family = [*workers, *psutil.Process(process.pid).children(recursive=True)]
     process.kill()
     process.wait()
-    assert gone(lambda: everybody)
+    assert gone(lambda: family)
     assert not list(temporary.iterdir())
     process.communicate()
 
 
 @every_method
-def test_workers_that_hang_in_c_end_with_the_parent_and_the_host(script, method, tmp_path):
+def test_workers_that_hang_in_c_end_with_parent_and_host(script, method, tmp_path):
     process = script(method, f"list(start(*['note-pid-and-hold-lock {tmp_path}'] * 4))")
     workers = tasks.noted(tmp_path, 2)
     host = workers[0].parent()

@@ -1,4 +1,4 @@
-"""A run that is asked to stop, stopped and continued: what is in hand is answered, nobody is charged."""
+"""Stopping and suspending a run: tasks in progress return their results, and no failed attempt is counted."""
 
 import os
 import signal
@@ -15,90 +15,90 @@ from tests.support import engine_tasks as tasks
 METHODS = ["fork", "forkserver", "spawn"]
 
 
-def start(*verbs, engine=POOL, stopping=None, **options):
-    stop = stopping or threading.Event()
+def start(*verbs, engine=POOL, stop=None, **options):
+    stop = stop or threading.Event()
     return engine.run(tasks.tasks(*verbs), tasks.do, tasks.no_state, tasks.options(should_stop=stop.is_set, **options))
 
 
 @pytest.mark.parametrize("engine", ["serial", "pool"])
 @pytest.mark.parametrize("chunksize", [1, 50])
-def test_what_is_in_hand_is_answered_and_nothing_more_is_started(engine, chunksize):
+def test_stop_finishes_tasks_in_progress_and_starts_no_other(engine, chunksize):
     stop = threading.Event()
-    results = start(*[f"sleep 0.1{n}" for n in range(50)], engine=ENGINES[engine], stopping=stop, chunksize=chunksize)
+    results = start(*[f"sleep 0.1{n}" for n in range(50)], engine=ENGINES[engine], stop=stop, chunksize=chunksize)
     first = next(results)
     stop.set()
     rest = list(results)
     assert {result.status for result in [first, *rest]} == {"done"}
-    assert len(rest) < 10  # what is in hand, and what was done of a chunk before
+    assert len(rest) < 10  # those in progress, and those of a chunk that were done before
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_stop_is_heeded_while_nothing_is_answered(method, tmp_path):
+def test_stop_takes_effect_while_no_result_arrives(method, tmp_path):
     stop = threading.Event()
-    results = start(*[f"note-pid-for 1 {tmp_path}"] * 40, stopping=stop, start_method=method)
-    answers = []
-    reader = threading.Thread(target=lambda: answers.extend(results))
+    results = start(*[f"note-pid-for 1 {tmp_path}"] * 40, stop=stop, start_method=method)
+    received = []
+    reader = threading.Thread(target=lambda: received.extend(results))
     reader.start()
     tasks.noted(tmp_path, 2)
     stop.set()
     reader.join(timeout=20)
     assert not reader.is_alive()
-    assert 2 <= len(answers) <= 4
+    assert 2 <= len(received) <= 4
 
 
-def test_a_run_that_is_stopped_before_it_begins_does_nothing():
+def test_run_that_is_stopped_before_it_starts_does_nothing():
     stop = threading.Event()
     stop.set()
-    assert list(start("pass", "pass", stopping=stop)) == []
+    assert list(start("pass", "pass", stop=stop)) == []
 
 
-def test_a_stop_while_a_worker_is_being_replaced_ends_the_run(tmp_path):
+def test_stop_while_a_worker_is_replaced_ends_the_run(tmp_path):
     stop = threading.Event()
-    results = start(f"sigkill-once {tmp_path}/mark", *["sleep 0.1"] * 50, stopping=stop, chunksize=1)
+    results = start(f"sigkill-once {tmp_path}/mark", *["sleep 0.1"] * 50, stop=stop, chunksize=1)
     next(results)
-    os.kill(_a_worker().pid, signal.SIGKILL)
+    os.kill(_any_worker().pid, signal.SIGKILL)
     stop.set()
     assert len(list(results)) < 10
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_signal_to_all_processes_is_for_the_parent_alone(ending, method, tmp_path):
+def test_signal_to_all_processes_is_ignored_by_the_children(number, method, tmp_path):
     results = start(*[f"note-pid-for 0.5 {tmp_path}"] * 2, *["pass"] * 20, retries=0, start_method=method, chunksize=1)
-    answers = []
-    reader = threading.Thread(target=lambda: answers.extend(results))
+    received = []
+    reader = threading.Thread(target=lambda: received.extend(results))
     reader.start()
     for worker in tasks.noted(tmp_path, 2):
-        worker.parent().send_signal(ending)
-        worker.send_signal(ending)
+        worker.parent().send_signal(number)
+        worker.send_signal(number)
     reader.join(timeout=20)
-    assert [(result.status, result.attempt) for result in answers] == [("done", 1)] * 22
+    assert [(result.status, result.attempt) for result in received] == [("done", 1)] * 22
 
 
-def test_a_worker_that_was_stopped_and_goes_on_is_not_late(tmp_path):
+def test_suspended_worker_does_not_exceed_its_time_limit(tmp_path):
     results = start(f"note-pid-for 0.5 {tmp_path}", "pass", timeout=1.5, retries=0)
-    answers = []
-    reader = threading.Thread(target=lambda: answers.extend(results))
+    received = []
+    reader = threading.Thread(target=lambda: received.extend(results))
     reader.start()
     [worker] = tasks.noted(tmp_path, 1)
     worker.suspend()
-    time.sleep(4)  # what is tested is that time passes
+    time.sleep(4)  # the test needs the time to pass
     worker.resume()
     reader.join(timeout=20)
-    assert [(result.status, result.attempt) for result in answers] == [("done", 1)] * 2
+    assert [(result.status, result.attempt) for result in received] == [("done", 1)] * 2
 
 
-def test_a_task_whose_worker_was_killed_runs_alone_the_next_time(tmp_path):
-    """Each task lasts, and tells how many are at work."""
-    verbs = [f"crowd-once {tmp_path}", *[f"crowd {tmp_path} {number}" for number in range(20)]]
+def test_task_whose_worker_was_killed_runs_alone_next_time(tmp_path):
+    """Each task takes a while and returns how many run at the same time."""
+    verbs = [f"count-running-once {tmp_path}", *[f"count-running {tmp_path} {number}" for number in range(20)]]
     results = {result.task.source: result for result in start(*verbs, workers=3, chunksize=1)}
-    culprit = results.pop(verbs[0])
-    assert (culprit.status, culprit.attempt, culprit.dtype) == ("done", 2, "1")
+    killed = results.pop(verbs[0])
+    assert (killed.status, killed.attempt, killed.dtype) == ("done", 2, "1")
     assert max(int(result.dtype) for result in results.values()) > 1
 
 
-def _a_worker():
-    """A worker of the one pool that runs now."""
+def _any_worker():
+    """Return a worker of the only pool that is running."""
     [*workers] = [
         process for process in psutil.Process().children(recursive=True) if process.parent() != psutil.Process()
     ]

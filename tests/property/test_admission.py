@@ -1,4 +1,4 @@
-"""A simulated pool: its workers take chunks in the order in which they are handed out, and finish in any order."""
+"""Admission in a simulated pool whose workers take chunks in the order of assignment and finish in any order."""
 
 from collections import deque
 from heapq import nlargest
@@ -6,7 +6,12 @@ from heapq import nlargest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgpool.engines.pool.host.admission import ALONE, LEAST, WAITING, Admission
+from imgpool.engines.pool.host.admission import (
+    MAX_EXCLUSIVE_PER_WORKER,
+    MAX_WAITING_PER_WORKER,
+    MIN_ALLOWANCE_DIVISOR,
+    Admission,
+)
 
 needs = st.lists(st.integers(0, 1200) | st.integers(0, 100), max_size=120)
 budgets = st.integers(0, 1000)
@@ -16,10 +21,10 @@ orders = st.lists(st.integers(0, 10**6), min_size=1, max_size=50)
 
 
 class Pool:
-    """Runs tasks whose needs are given; remembers what it saw.
+    """Simulated pool that runs tasks with given memory needs, and records what happens.
 
-    A task tells its need when it is given less, and needs up to `growth` more whenever it is asked again: workers
-    learn. An `unknown` need is told as None.
+    A task that is given less memory than it needs says how much it needs; each time, it needs `growth` more than
+    before. The need of an `unknown` task is None.
     """
 
     def __init__(self, needs, budget, workers, chunksize, order, *, unknown=(), growth=0):
@@ -31,12 +36,12 @@ class Pool:
         while indices:
             self.fresh.append([indices.popleft() for _ in range(min(chunksize, len(indices)))])
         self.order, self.turn = order, 0
-        self.under_way = {}  # by slot, in the order in which they were handed out
+        self.under_way = {}  # by slot, in the order of assignment
         self.done, self.alone, self.returned = [], [], []
 
     def run(self):
         while self.fresh or self.admission.busy:
-            grant = self.admission.place(fresh=bool(self.fresh))
+            grant = self.admission.next_grant(fresh=bool(self.fresh))
             if grant:
                 assert grant.slot not in self.under_way
                 chunk = self.fresh.popleft() if grant.item is None else [grant.item]
@@ -78,39 +83,42 @@ class Pool:
         assert len(self.under_way) <= 3 * self.workers
 
     def check_idleness(self):
-        """Nothing may start: then no worker is idle, or nothing that is left would fit."""
+        """If nothing may start, no worker is idle, or nothing that is left would fit."""
         allowances = [allowance for allowance, _ in self.under_way.values()]
         if len(allowances) >= self.workers or None in allowances:
             return
         assert self.budget is not None or not self.fresh
-        room = (self.budget or 0) - sum(allowances)
-        assert all(waiting.need > room for waiting in self.admission._waiting)
-        crowded = self.waiting >= WAITING * self.workers or self.loners >= ALONE * self.workers
-        assert not self.fresh or room < self.budget // self.workers // LEAST or crowded
+        available = (self.budget or 0) - sum(allowances)
+        assert all(waiting.need > available for waiting in self.admission._waiting)
+        too_many = (
+            self.fitting >= MAX_WAITING_PER_WORKER * self.workers
+            or self.exclusive >= MAX_EXCLUSIVE_PER_WORKER * self.workers
+        )
+        assert not self.fresh or available < self.budget // self.workers // MIN_ALLOWANCE_DIVISOR or too_many
 
     @property
-    def waiting(self):
-        return self.admission._alone
+    def fitting(self):
+        return self.admission._first_exclusive
 
     @property
-    def loners(self):
-        return len(self.admission._waiting) - self.admission._alone
+    def exclusive(self):
+        return len(self.admission._waiting) - self.admission._first_exclusive
 
 
 @given(needs, budgets, workers, chunksizes, orders)
-def test_everything_comes_out_once_and_within_the_budget(needs, budget, workers, chunksize, order):
+def test_every_task_runs_once_within_the_budget(needs, budget, workers, chunksize, order):
     pool = Pool(needs, budget, workers, chunksize, order).run()
     assert sorted(pool.done) == list(range(len(needs)))
 
 
 @given(needs, budgets, workers, chunksizes, orders)
-def test_alone_runs_only_what_takes_more_than_the_budget(needs, budget, workers, chunksize, order):
+def test_only_tasks_beyond_the_budget_run_alone(needs, budget, workers, chunksize, order):
     pool = Pool(needs, budget, workers, chunksize, order).run()
     assert sorted(pool.alone) == [index for index, need in enumerate(needs) if need > budget]
 
 
 @given(needs, budgets, workers, chunksizes, orders)
-def test_a_task_comes_back_again_only_after_others_were_done(needs, budget, workers, chunksize, order):
+def test_task_is_retried_only_after_others_were_done(needs, budget, workers, chunksize, order):
     pool = Pool(needs, budget, workers, chunksize, order).run()
     done_before = {}
     for index, done in pool.returned:
@@ -119,30 +127,28 @@ def test_a_task_comes_back_again_only_after_others_were_done(needs, budget, work
 
 
 @given(needs, budgets, workers, chunksizes, orders, st.sets(st.integers(0, 119)), st.integers(0, 50))
-def test_needs_that_grow_or_are_unknown_come_to_an_end_as_well(
-    needs, budget, workers, chunksize, order, unknown, growth
-):
+def test_growing_and_unknown_needs_come_to_an_end(needs, budget, workers, chunksize, order, unknown, growth):
     pool = Pool(needs, budget, workers, chunksize, order, unknown=unknown, growth=growth).run()
     assert sorted(pool.done) == list(range(len(needs)))
 
 
 @given(needs, workers, chunksizes, orders)
-def test_without_a_budget_chunks_go_out_as_they_come(needs, workers, chunksize, order):
+def test_without_a_budget_no_task_comes_back(needs, workers, chunksize, order):
     pool = Pool(needs, None, workers, chunksize, order).run()
     assert sorted(pool.done) == list(range(len(needs)))
     assert not pool.returned
 
 
 @given(st.lists(st.integers(0, 1200), min_size=200, max_size=300), st.integers(1, 4), st.integers(1, 10), orders)
-def test_what_waits_is_bounded(needs, workers, chunksize, order):
+def test_number_of_waiting_tasks_is_bounded(needs, workers, chunksize, order):
     pool = Pool(needs, 1000, workers, chunksize, order)
     release = pool.admission.release
     under_way = 3 * workers * chunksize
 
-    def watched(slot, returned=()):
+    def checked_release(slot, returned=()):
         release(slot, returned)
-        assert pool.waiting <= WAITING * workers + under_way
-        assert pool.loners <= ALONE * workers + under_way
+        assert pool.fitting <= MAX_WAITING_PER_WORKER * workers + under_way
+        assert pool.exclusive <= MAX_EXCLUSIVE_PER_WORKER * workers + under_way
 
-    pool.admission.release = watched
+    pool.admission.release = checked_release
     pool.run()

@@ -1,4 +1,4 @@
-"""What the engine tests let workers do. A task's ``source`` says what: a verb and its arguments."""
+"""Tasks for the engine tests. The ``source`` of a task says what it does: a verb and its arguments."""
 
 import ctypes
 import faulthandler
@@ -42,7 +42,7 @@ def no_state():
 
 
 def leave_mark(folder):
-    """An initializer that leaves a file per call."""
+    """Create a file per call; an initializer."""
     (Path(folder) / f"{os.getpid()}-{time.monotonic_ns()}").touch()
     return folder
 
@@ -69,7 +69,7 @@ def hang():
 
 
 def once(path):
-    """True for the first process that asks."""
+    """Return True in the first process that calls this."""
     try:
         Path(path).touch(exist_ok=False)
     except FileExistsError:
@@ -78,19 +78,19 @@ def once(path):
 
 
 def do(_state, task, _memory=None):
-    """Obey the task; the result's dtype holds what the verb has to tell."""
+    """Do what the task says; the result's ``dtype`` is what the verb returns."""
     verb, _, argument = task.source.partition(" ")
     return Result(task, "done", dtype=str(VERBS[verb](argument) or ""))
 
 
 def only_mark(folder, task, _memory=None):
-    """Leave a file per call: for the count of tasks begun."""
+    """Create a file per call, to count the tasks that were started."""
     (Path(folder) / f"{Path(task.target).name}-{time.monotonic_ns()}").touch()
     return Result(task, "done")
 
 
 def need_memory(_state, task, memory):
-    """Need so many bytes, and tell how many were allowed at last."""
+    """Need that many bytes; the result's ``dtype`` is how many were allowed in the end."""
     if memory is not None and task.source == "unknown":
         raise MemoryNeeded
     if memory is not None and memory < int(task.source):
@@ -113,27 +113,27 @@ def _note_pid(argument):
     time.sleep(60)
 
 
-def _is_there(pid):
+def _is_running(pid):
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
-def _crowd(argument):
-    """How many processes do this at the same time."""
+def _count_running(argument):
+    """Return how many processes do this at the same time."""
     folder, mark = Path(argument.split()[0]), f"here-{os.getpid()}"
     (folder / mark).touch()
     time.sleep(0.1)
-    count = sum(_is_there(int(path.name.removeprefix("here-"))) for path in folder.glob("here-*"))
+    count = sum(_is_running(int(path.name.removeprefix("here-"))) for path in folder.glob("here-*"))
     (folder / mark).unlink()
     return count
 
 
-def _crowd_once(folder):
+def _count_running_once(folder):
     if once(Path(folder, "mark")):
         os.kill(os.getpid(), signal.SIGKILL)
-    return _crowd(folder)
+    return _count_running(folder)
 
 
 def _note_pid_for(argument):
@@ -143,7 +143,7 @@ def _note_pid_for(argument):
 
 
 def _note_pid_and_hold_lock(argument):
-    """Hang in C, with Python's lock held: no other thread of the process runs."""
+    """Hang in C code that holds the GIL: no other thread of the process runs."""
     (Path(argument) / str(os.getpid())).touch()
     ctypes.PyDLL(None).sleep(60)
 
@@ -207,8 +207,8 @@ VERBS = {
     "sigkill-once": _die_once,
     "sleep-once": _sleep_once,
     "note-pid-and-sleep": _note_pid,
-    "crowd": _crowd,
-    "crowd-once": _crowd_once,
+    "count-running": _count_running,
+    "count-running-once": _count_running_once,
     "note-pid-and-hold-lock": _note_pid_and_hold_lock,
     "note-pid-for": _note_pid_for,
     "note-pid-and-sleep-once": _note_pid_once,
@@ -224,7 +224,7 @@ VERBS = {
 
 
 def noted(folder, count):
-    """The processes that have left their number in a folder, once there are enough."""
+    """Wait for `count` processes to leave their number in a folder; return them."""
     end = time.monotonic() + 20
     while len(found := [path.name for path in folder.iterdir() if path.name.isdigit()]) < count:
         assert time.monotonic() < end
@@ -233,7 +233,7 @@ def noted(folder, count):
 
 
 def claim_and_stay(claims, slot, index, seconds, exit_code):
-    """A worker that is at work for ever, or until it exits."""
+    """Claim a task, then exit with a code, or work for a long time."""
     claims.claim(slot, index, seconds)
     if exit_code is not None:
         os._exit(exit_code)
@@ -241,6 +241,6 @@ def claim_and_stay(claims, slot, index, seconds, exit_code):
 
 
 def child_numbers(method):
-    """The numbers of three children of this process."""
+    """Return the numbers of three children of this process."""
     context = multiprocessing.get_context(method)
     return [process_number(context.Process()) for _ in range(3)]

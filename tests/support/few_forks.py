@@ -1,4 +1,4 @@
-"""Imported beforehand, it lets a process fork once and no more, as a limit on processes does."""
+"""When preloaded, this module lets the host fork only once, as a limit on the number of processes does."""
 
 import errno
 import itertools
@@ -13,5 +13,5 @@ def fork():
     return _fork()
 
 
-if os.getpid() == os.getsid(0):  # a host, and not the fork server
+if os.getpid() == os.getsid(0):  # in a host, not in the fork server
     os.fork = fork

@@ -1,4 +1,4 @@
-"""A pool on paper: the real desk hands out chunks, and time passes only in the numbers."""
+"""A simulated pool: the real scheduler assigns chunks to workers whose time is only counted."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -6,51 +6,53 @@ from heapq import heappop, heappush
 
 from imgpool.core.task import Task
 from imgpool.engines.pool.host.chunk_scheduler import ChunkScheduler
-from imgpool.engines.pool.protocol.messages import Batch, ChunkAssignment, ChunkResult, Timing
-from imgpool.engines.pool.worker.worker import SLICE
+from imgpool.engines.pool.protocol.messages import Batch, ChunkAssignment, ChunkResult
+from imgpool.engines.pool.worker.worker import MAX_SLICE_SECONDS
+from imgpool.engines.shared.timing import Timing
 
 
 @dataclass
 class Outcome:
-    """What came of it: when the last worker was done, and the chunks in the order in which they were begun."""
+    """When the last worker was done, and the chunks in the order in which they finished."""
 
     makespan: float = 0.0
     chunks: list[tuple[int, ...]] = field(default_factory=list)
 
 
 def run(todo, workers, dispatch=0.0005, **options):
-    """Let workers do tasks, given as pairs of size and seconds, in this order."""
+    """Simulate the tasks, given as pairs of size and seconds, in this order."""
     seconds = [each for _, each in todo]
-    desk = ChunkScheduler(workers, options.get("chunksize"), None, clock=lambda: 0.0)
+    scheduler = ChunkScheduler(workers, options.get("chunksize"), None, clock=lambda: 0.0)
     numbered = tuple((index, Task(str(index), "", size, 0)) for index, (size, _) in enumerate(todo))
-    desk.take(Batch(numbered, last=True))
+    scheduler.handle(Batch(numbered, last=True))
     outcome, queue, running = Outcome(), deque(), []
     idle = [(0.0, number) for number in range(workers)]
     now = 0.0
     while True:
-        while ticket := desk.next():
-            queue.append(ticket)
+        while assignment := scheduler.next_assignment():
+            queue.append(assignment)
         while queue and idle:
-            free_since, number = idle.pop()
-            heappush(running, _begin(queue.popleft(), seconds, now + dispatch, now + dispatch - free_since, number))
+            idle_since, number = idle.pop()
+            started = now + dispatch
+            heappush(running, _run_chunk(queue.popleft(), seconds, started, started - idle_since, number))
         if not running:
             outcome.makespan = now
             return outcome
-        now, number, answers, begun = heappop(running)
-        outcome.chunks.append(begun)
+        now, number, result, indices = heappop(running)
+        outcome.chunks.append(indices)
         idle.append((now, number))
-        desk.take(answers)
+        scheduler.handle(result)
 
 
-def _begin(ticket: ChunkAssignment, seconds, start, waited, number):
-    """The end of a chunk that a worker begins now: done as far as its slice of time allows."""
-    spent, done = 0.0, []
-    for index, task in ticket.chunk:
-        if spent >= SLICE:
+def _run_chunk(assignment: ChunkAssignment, seconds, started, idle_seconds, number):
+    """Return when a chunk ends, the worker, its result, and the tasks done within the worker's time slice."""
+    elapsed, done = 0.0, []
+    for index, task in assignment.chunk:
+        if elapsed >= MAX_SLICE_SECONDS:
             break
-        spent += seconds[index]
+        elapsed += seconds[index]
         done.append((index, task.size))
     nbytes = sum(size for _, size in done)
-    timing = Timing(len(done), nbytes, spent, spent, 0.0, waited)
-    answers = ChunkResult(ticket.slot, b"", [], ticket.chunk[len(done) :], timing)
-    return start + spent, number, answers, tuple(index for index, _ in done)
+    timing = Timing(len(done), nbytes, elapsed, elapsed, 0.0, idle_seconds)
+    result = ChunkResult(assignment.slot, b"", [], assignment.chunk[len(done) :], timing)
+    return started + elapsed, number, result, tuple(index for index, _ in done)

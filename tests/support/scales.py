@@ -1,11 +1,11 @@
-"""Two scales of one test: a short one for every day, and the long one of `make torture`."""
+"""Two scales of a test: a short one for `make test`, and a long one for `make torture`."""
 
 import pytest
 
-HOUR = 3600
+TORTURE_TIMEOUT_S = 3600
 
 
 def scaled(names, *, short, long):
-    """Parametrize a test with tuples of values, those of `long` under the marker ``torture``."""
-    marks = [pytest.mark.torture, pytest.mark.timeout(HOUR)]
+    """Parametrize a test with tuples of values; those of `long` have the marker ``torture``."""
+    marks = [pytest.mark.torture, pytest.mark.timeout(TORTURE_TIMEOUT_S)]
     return pytest.mark.parametrize(names, [*short, *(pytest.param(*values, marks=marks) for values in long)])

@@ -1,18 +1,62 @@
-"""Many worker processes, and every task answered exactly once, whatever dies.
+"""Pool engine: many worker processes, and exactly one result for every task, whatever process dies.
 
-The heart is `multiprocessing.Pool.imap_unordered`, in a process of its own that can be thrown away (see
-`imgpool.engines.pool.host.host`)::
+A `multiprocessing.Pool` does not survive the death of a worker: the task never returns, and if the worker held a lock
+of a queue, nothing moves any more, not even `Pool.terminate`. So each pool lives in a process of its own, the *host*,
+which leads a process group. To discard a broken pool, the parent kills the group and starts another host.
 
-    tasks ──▶ ledger ──▶ host with a pool ──▶ answers ──▶ results
-                ▲               │
-                └── a death ────┘   charge the task that the dead worker had claimed,
-                                    and start another host with all that is under way
+Data flow::
 
-Neither end holds more than a window of tasks: the ledger forgets what is answered, and takes the next when the host
-runs short of them.
+    parent process                host process                     worker processes
+    ══════════════                ════════════                     ════════════════
 
-Where the engine may choose its workers, it may end a host in good order and go on with another that has more of them:
-that costs a tenth of a second, once or twice in a run, and no task is charged.
+    run_pool            Batch     Host           ChunkAssignment   worker
+      TaskTracker   ────────────▶   ChunkScheduler ─────────────▶    initializer, once
+        new             Command       Backlog                        function, task by task
+        interrupted                   Admission                          │     │
+        suspects                    Pool                                 │     │
+        under way                 ◀──────────────────────────────────────┘     │
+      RunMonitor    ◀────────────   Watchdog     ChunkResult, SetupFailure     │
+        WorkerCount                   ▲                                        │
+                        ChunkResult   └────── Claims (shared memory) ◀─────────┘
+                        WorkerDied            "working on task 17, at most 60 s"
+                        SetupFailure
+                        None: finished
+
+The packages follow the processes: `parent`, `host` and `worker` contain the code that runs in each of them, and
+`protocol` contains what they exchange. The parent and the host hold only a window of the tasks, so a run can have any
+number of them.
+
+States of a host::
+
+    forked by start_prefork_host ──▶ importing modules ──configuration──┐
+    started for a round ────────────────────────────────────────────────┴─▶ serving
+                                                                               │
+       every task done, or told to stop ──▶ pool closed and joined ──▶ exits ◀─┤
+                                                                               │
+       a worker died or was killed for its time limit: sends the results that  │
+         have arrived, then WorkerDied                                       ◀─┤
+       a worker could not be set up: sends SetupFailure                      ◀─┤
+       told to abandon the run, or the parent does not read any more         ◀─┘
+         └──▶ the host kills its own group; the parent does so too, in case the host has died
+
+States of a task, in `TaskTracker`::
+
+    new ──▶ under way ──▶ result
+              │  ▲
+              │  ├── interrupted: another task took the pool down; not counted
+              │  └── suspect: its worker died; one failed attempt more
+              └──▶ failed: more failed attempts than `retries`
+
+If the engine may choose the number of workers, the parent may end a host in an orderly way and continue with another
+one that has more workers. This costs a tenth of a second, once or twice in a run, and no task has a failed attempt.
+
+Why a host process: the alternative is to keep the pool in the parent and to abandon it there. Measured on two cores
+(``make bench-supervision``), this is 4 µs per task cheaper, compared with some 700 µs for the smallest image, and the
+death of a worker costs 0.03 s instead of 0.06 s. But it requires private attributes of the pool, whose finalizer would
+wait for a dead worker's lock; and each death can leave up to two threads behind, waiting forever.
+
+`POOL` is public. A newcomer can safely change the arithmetic (`host.chunk_length`, `parent.worker_count`), which has
+property tests. Changes to the processes themselves need the tests under ``tests/faults``.
 """
 
 from collections.abc import Generator, Iterable
@@ -24,15 +68,15 @@ __all__ = ["POOL"]
 
 
 class PoolEngine:
-    """Runs in worker processes that share nothing.
+    """Runs tasks in worker processes that share nothing.
 
-    The workers are set up once each, use one thread each, leave signals to this process and never outlive it. With
-    ``start_method="forkserver"`` the host comes from the fork server and its workers are forked from the host,
-    which has one thread and has imported ``preload``; the first host may have been waiting since before there was
-    anything to run (`imgpool.engines.pool.parent.prefork`). With "spawn" all are fresh interpreters.
+    Each worker is set up once, uses one thread, leaves signals to the parent process, and never outlives it. With
+    ``start_method="forkserver"``, the host comes from the fork server and its workers are forked from the host, which
+    has one thread and has imported ``preload``. The first host may be one that was forked before there was anything to
+    run (`imgpool.engines.pool.parent.prefork`). With "spawn", all of them are new interpreters.
 
-    A task's ``attempt`` counts how often it was charged with a worker's end; a run cut short because another
-    task took the pool with it does not count.
+    The ``attempt`` of a result counts the failed attempts of its task. A task that was interrupted because another one
+    took the pool down has none.
     """
 
     name = "pool"
@@ -41,14 +85,14 @@ class PoolEngine:
     def run(
         self, tasks: Iterable[Task], function: Function, initializer: Initializer, options: EngineOptions
     ) -> Generator[Result, None, None]:
-        """Yield one result for every task, as they are finished; see `imgpool.core.engine.Engine.run`.
+        """Yield one result for every task, as they finish; see `imgpool.core.engine.Engine.run`.
 
         Raises
         ------
         WorkerError
             If `initializer` raises, or workers die again and again without finishing anything.
         """
-        from imgpool.engines.pool.parent.engine import run_pool
+        from imgpool.engines.pool.parent.run_pool import run_pool
 
         yield from run_pool(tasks, function, initializer, options)
 

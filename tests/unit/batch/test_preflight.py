@@ -25,11 +25,14 @@ OPTIONS = EngineOptions(start_method="spawn", timeout=60.0)
 
 REFUSALS = {
     "refuse": ("the step heavy does not load: the weights are damaged", "download them again"),
-    "raise": ("the step heavy does not load: KeyError: 'weights'", "run it with -v to see where"),
+    "raise": ("the step heavy does not load: KeyError: 'weights'", "run it with `verbose` to see the traceback"),
     "missing": ("the step heavy does not load: weights.bin: no such file or directory", ""),
     "no memory": ("the step heavy does not load: it needs more memory than is available", "end other programs"),
-    "exit": ("the step heavy does not load: SystemExit: 9", "run it with -v to see where"),
-    "crash": ("the step heavy does not load: its process ended with SIGSEGV", "what is loaded, or the library"),
+    "exit": ("the step heavy does not load: SystemExit: 9", "run it with `verbose` to see the traceback"),
+    "crash": (
+        "the step heavy does not load: its process ended with SIGSEGV",
+        "the file that is loaded, or the library",
+    ),
     "kill": ("the step heavy does not load: its process ended with SIGKILL", "the system may have run out of memory"),
 }
 
@@ -86,7 +89,7 @@ def test_the_step_that_does_not_load_is_told_by_its_file_and_its_traceback_is_ke
 def test_loading_that_takes_too_long_is_ended(tmp_path):
     with pytest.raises(WorkerError, match="the step heavy does not load: it takes longer than 1 s") as caught:
         run_preflight(recipe(f"heavy:how=hang,notes={tmp_path}"), replace(OPTIONS, timeout=1.0))
-    assert "--timeout" in caught.value.hint
+    assert caught.value.hint == "allow more time with `timeout`"
     assert not any(map(psutil.pid_exists, processes(tmp_path)))
 
 

@@ -11,7 +11,7 @@ from imgpool.cli._prefork import WARM
 
 THREADS = """
 import os, sys
-from imgpool.engines.pool.parent import prefork as prefork
+from imgpool.engines.pool.parent import prefork
 
 def start_prefork_host(modules):
     print(len(os.listdir("/proc/self/task")), "cv2" in sys.modules, "imgpool.formats.tiff" in sys.modules)

@@ -7,7 +7,7 @@ from imgpool.engines.serial import SERIAL
 from tests.support import engine_tasks as tasks
 
 
-def test_tasks_are_done_here_in_their_order_as_they_are_asked_for(tmp_path):
+def test_tasks_run_here_in_order_and_on_demand(tmp_path):
     todo = tasks.tasks(*["pass"] * 5)
     run = SERIAL.run(todo, tasks.only_mark, partial(tasks.leave_mark, tmp_path), tasks.options())
     assert list(tmp_path.iterdir()) == []
@@ -18,7 +18,7 @@ def test_tasks_are_done_here_in_their_order_as_they_are_asked_for(tmp_path):
     assert {result.pid for result in results} == {os.getpid()}
 
 
-def test_the_initializer_runs_once_and_not_at_all_without_tasks(tmp_path):
+def test_initializer_runs_once_and_not_without_tasks(tmp_path):
     initializer = partial(tasks.leave_mark, tmp_path)
     assert list(SERIAL.run([], tasks.do, initializer, tasks.options())) == []
     assert list(tmp_path.iterdir()) == []
@@ -33,12 +33,12 @@ def test_ctrl_c_ends_the_run():
         next(run)
 
 
-def test_the_pace_is_told_at_the_end():
-    told = []
-    options = tasks.options(on_metrics=told.append, should_stop=lambda: False)
+def test_metrics_are_reported_at_the_end():
+    reported = []
+    options = tasks.options(on_metrics=reported.append, should_stop=lambda: False)
     list(SERIAL.run(tasks.tasks(*["spin 0.01"] * 5, "sleep 0.1"), tasks.do, tasks.no_state, options))
-    [metrics] = told
+    [metrics] = reported
     assert (metrics.workers, metrics.tasks, metrics.longest_chunk) == (1, 6, 1)
     assert 0.04 < metrics.cpu_seconds < metrics.task_seconds
     assert metrics.blocked_seconds > 0.05
-    assert metrics.reason == "1 worker: one after the other, in this process"
+    assert metrics.reason == "1 worker: one task after another, in this process"

@@ -1,4 +1,4 @@
-"""Garbage is looked for again once the work begins: images that it holds would fill the memory."""
+"""Garbage collection is postponed during start-up and resumes with the work: uncollected images would fill memory."""
 
 import gc
 import weakref
@@ -12,30 +12,30 @@ class Node:
     pass
 
 
-def in_a_circle():
+def reference_cycle():
     node = Node()
     node.itself = node
     return weakref.ref(node)
 
 
-def fill(count=50_000):
+def allocate(count=50_000):
     return [[] for _ in range(count)]
 
 
 @pytest.fixture(autouse=True)
-def _as_it_was():
+def _restored():
     threshold = gc.get_threshold()
     yield
     gc.set_threshold(*threshold)
     gc.unfreeze()
 
 
-def test_none_is_looked_for_until_it_is_again():
+def test_cycles_are_collected_only_after_resuming():
     pause_gc()
-    before = in_a_circle()
-    fill()
+    before = reference_cycle()
+    allocate()
     assert before() is not None
     resume_gc()
-    after = in_a_circle()
-    fill()
+    after = reference_cycle()
+    allocate()
     assert after() is None

@@ -1,4 +1,4 @@
-"""Memory that was freed serves again."""
+"""Reuse of freed memory."""
 
 import ctypes
 import subprocess
@@ -20,11 +20,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def faults(*, keep):
+def page_faults(*, keep):
     run = subprocess.run([sys.executable, "-c", FAULTS.format(keep=keep)], capture_output=True, check=True)
     return int(run.stdout)
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="of glibc alone")
-def test_an_array_is_made_in_the_memory_of_the_one_before():
-    assert faults(keep=True) < 0.3 * faults(keep=False)
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="specific to glibc")
+def test_new_array_reuses_freed_memory():
+    assert page_faults(keep=True) < 0.3 * page_faults(keep=False)

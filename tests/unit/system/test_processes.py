@@ -11,7 +11,7 @@ from imgpool.system.threads import ONE_THREAD
 from tests.support import engine_tasks as tasks
 
 
-def test_a_clean_start_hides_the_script_and_asks_for_one_thread(monkeypatch):
+def test_clean_start_hides_the_script_and_limits_threads(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     main = sys.modules["__main__"]
@@ -25,7 +25,7 @@ def test_a_clean_start_hides_the_script_and_asks_for_one_thread(monkeypatch):
     assert "MKL_NUM_THREADS" not in os.environ
 
 
-def test_all_is_put_back_after_an_error():
+def test_clean_start_restores_everything_after_an_error():
     main, environment = sys.modules["__main__"], dict(os.environ)
     with pytest.raises(OSError, match="no more"), clean_start(forked=False):
         raise OSError("no more processes")
@@ -34,7 +34,7 @@ def test_all_is_put_back_after_an_error():
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_workers_are_numbered_from_one_in_the_order_of_their_birth(method):
+def test_children_are_numbered_from_one_in_the_order_of_creation(method):
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as host:
         assert host.submit(tasks.child_numbers, method).result() == [1, 2, 3]
 
@@ -43,5 +43,5 @@ def test_workers_are_numbered_from_one_in_the_order_of_their_birth(method):
     ("exitcode", "reason"),
     [(0, "exit code 0"), (3, "exit code 3"), (-9, "SIGKILL"), (-11, "SIGSEGV"), (-99, "signal 99")],
 )
-def test_exit_reasons(exitcode, reason):
+def test_exit_reason_names_the_signal_or_the_code(exitcode, reason):
     assert exit_reason(exitcode) == reason

@@ -1,12 +1,11 @@
-"""Processors and memory that machine and container leave to a run; control groups are files in a folder."""
+"""Processors and memory of machine and container; control groups are files in a folder."""
 
 import os
 
 import psutil
 import pytest
 
-from imgpool.system import resources
-from imgpool.system.resources import available_cpus, available_memory, cpu_quota, memory_left
+from imgpool.system.resources import available_cpus, available_memory, cpu_quota, free_memory, memory_left
 
 MIB = 1024**2
 NO_LIMIT_V1 = "9223372036854771712"
@@ -14,7 +13,7 @@ NO_LIMIT_V1 = "9223372036854771712"
 
 @pytest.fixture
 def groups(tmp_path):
-    """Write control files below the root of a made-up /sys/fs/cgroup, and say which group is our own."""
+    """Write control files below the root of a simulated /sys/fs/cgroup, and set our own group."""
 
     class Groups:
         root = tmp_path / "cgroup"
@@ -65,7 +64,7 @@ def test_version_1_quota_in_whole_processors(groups, quota, cpus):
     assert groups.cpu_quota() == cpus
 
 
-def test_the_tightest_quota_of_the_groups_around_us_counts(groups):
+def test_lowest_quota_of_the_enclosing_groups_counts(groups):
     groups.own.write_text("0::/slice/service/run\n")
     groups.files({"slice/cpu.max": "300000 100000", "slice/service/cpu.max": "800000 100000"})
     assert groups.cpu_quota() == 3
@@ -75,24 +74,24 @@ def test_the_tightest_quota_of_the_groups_around_us_counts(groups):
     assert groups.cpu_quota() == 2
 
 
-def test_version_2_memory_is_the_limit_less_what_is_used(groups):
+def test_version_2_memory_is_the_limit_less_the_use(groups):
     groups.files({"memory.max": "max", "memory.current": str(5 * MIB)})
     assert groups.memory_left() is None
     groups.files({"memory.max": str(100 * MIB)})
     assert groups.memory_left() == 95 * MIB
 
 
-def test_version_1_memory_is_the_limit_less_what_is_used(groups):
+def test_version_1_memory_is_the_limit_less_the_use(groups):
     groups.files({"memory/memory.limit_in_bytes": str(100 * MIB), "memory/memory.usage_in_bytes": str(30 * MIB)})
     assert groups.memory_left() == 70 * MIB
 
 
-def test_memory_already_over_the_limit_leaves_none(groups):
+def test_memory_over_the_limit_leaves_none(groups):
     groups.files({"memory.max": str(MIB), "memory.current": str(2 * MIB)})
     assert groups.memory_left() == 0
 
 
-def test_the_tightest_memory_of_the_groups_around_us_counts(groups):
+def test_least_memory_of_the_enclosing_groups_counts(groups):
     groups.own.write_text("0::/slice/run\n")
     groups.files(
         {
@@ -105,7 +104,7 @@ def test_the_tightest_memory_of_the_groups_around_us_counts(groups):
     assert groups.memory_left() == 20 * MIB
 
 
-def test_version_1_has_groups_inside_groups_too(groups):
+def test_version_1_has_nested_groups_too(groups):
     groups.own.write_text("4:memory:/machine/run\n3:cpu,cpuacct:/machine/run\n0::/\n")
     groups.files(
         {
@@ -128,8 +127,8 @@ def test_version_1_has_groups_inside_groups_too(groups):
         ("memory/", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
     ],
 )
-def test_files_kept_in_memory_for_speed_are_not_used_up(groups, prefix, limit, used, key):
-    """The kernel counts its file cache as used, and gives it back when asked: reading images fills it."""
+def test_file_cache_counts_as_free(groups, prefix, limit, used, key):
+    """The kernel counts its file cache as used, and gives it back on demand; reading images fills it."""
     groups.files(
         {
             f"{prefix}{limit}": str(100 * MIB),
@@ -140,26 +139,26 @@ def test_files_kept_in_memory_for_speed_are_not_used_up(groups, prefix, limit, u
     assert groups.memory_left() == 91 * MIB
 
 
-def test_a_groups_name_may_hold_anything(groups):
+def test_group_name_may_contain_any_character(groups):
     groups.own.write_text("0::/mein ordner/schön\n", "utf-8")
     groups.files({"mein ordner/schön/cpu.max": "200000 100000", "cpu.max": "800000 100000"})
     assert groups.cpu_quota() == 2
 
 
-def test_this_machine_has_at_least_one_processor_and_some_memory():
+def test_this_machine_has_processors_and_memory():
     assert 1 <= available_cpus() <= os.cpu_count()
     assert 0 < available_memory() < psutil.virtual_memory().total
 
 
-def test_the_memory_that_is_left_is_told_by_the_system_or_by_psutil(tmp_path):
+def test_free_memory_comes_from_the_system_or_psutil(tmp_path):
     table = tmp_path / "meminfo"
-    assert resources._free_memory(table) == pytest.approx(psutil.virtual_memory().available, rel=0.5)
+    assert free_memory(table) == pytest.approx(psutil.virtual_memory().available, rel=0.5)
     table.write_text("MemTotal: 8000 kB\nMemAvailable:    1000 kB\n")
-    assert resources._free_memory(table) == 1024 * 1000
+    assert free_memory(table) == 1024 * 1000
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
-def test_affinity_counts():
+def test_affinity_limits_the_processors():
     allowed = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(allowed)})

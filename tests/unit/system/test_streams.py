@@ -1,4 +1,4 @@
-"""Streams whose other end has gone away."""
+"""Streams whose reader has disappeared."""
 
 import errno
 import io
@@ -27,7 +27,7 @@ class Full(io.StringIO):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_what_cannot_be_written_is_dropped_and_what_comes_after_too(unread):
+def test_text_without_a_reader_is_discarded(unread):
     stream = BestEffortStream(unread)
     for _ in range(2):
         stream.write("x" * 100_000)
@@ -35,37 +35,37 @@ def test_what_cannot_be_written_is_dropped_and_what_comes_after_too(unread):
     unread.flush()  # as Python does when it exits
 
 
-def test_nothing_is_dropped_where_somebody_listens():
-    listener = io.StringIO()
-    stream = BestEffortStream(listener)
+def test_text_with_a_reader_is_written():
+    reader = io.StringIO()
+    stream = BestEffortStream(reader)
     assert stream.write("µ\n") == 2
-    assert listener.getvalue() == "µ\n"
+    assert reader.getvalue() == "µ\n"
 
 
-def test_all_else_is_the_streams_own(unread):
+def test_everything_else_is_delegated_to_the_stream(unread):
     stream = BestEffortStream(unread)
     assert stream.fileno() == unread.fileno()
     assert not stream.isatty()
     assert not hasattr(stream, "rich_proxied_file")
 
 
-def test_a_stream_without_a_descriptor_can_lead_nowhere():
+def test_stream_without_a_descriptor_can_be_redirected():
     redirect_to_devnull(io.StringIO())
 
 
-def test_a_text_is_printed_whole_at_once(capsys):
+def test_text_is_printed_at_once(capsys):
     print_text("a\nb")
     assert capsys.readouterr().out == "a\nb\n"
 
 
-def test_a_text_that_nobody_reads_is_no_error(monkeypatch, unread):
+def test_printing_without_a_reader_is_no_error(monkeypatch, unread):
     for stdout in (unread, None):
         monkeypatch.setattr(sys, "stdout", stdout)
         print_text("x" * 100_000)
     unread.flush()
 
 
-def test_a_text_that_cannot_be_kept_is_an_error(monkeypatch):
+def test_printing_into_a_full_disk_is_an_error(monkeypatch):
     monkeypatch.setattr(sys, "stdout", Full())
     with pytest.raises(OSError, match="No space"):
         print_text("x")
@@ -81,7 +81,7 @@ with open(sys.argv[1], "w") as report:
 
 
 @pytest.mark.parametrize("closed", ["", "<&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
-def test_no_file_gets_the_number_of_a_stream(tmp_path, closed):
+def test_no_file_gets_the_descriptor_of_a_stream(tmp_path, closed):
     report = tmp_path / "report"
     command = ["sh", "-c", f'exec "$0" "$@" {closed}', sys.executable, "-c", NEXT_FILE, report]
     assert subprocess.run(command, check=False).returncode == 0

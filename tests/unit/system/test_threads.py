@@ -1,4 +1,4 @@
-"""One thread in every library, and the threads given back afterwards."""
+"""One thread in every library, and the previous number afterwards."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def three_threads():
 
 
 @pytest.mark.usefixtures("three_threads")
-def test_libraries_use_one_thread_inside_and_their_own_number_after():
+def test_libraries_use_one_thread_within_the_context():
     environment = {name: os.environ.get(name) for name in ONE_THREAD}
     pools = [pool["num_threads"] for pool in threadpool_info()]
     with one_thread():
@@ -34,13 +34,13 @@ def test_libraries_use_one_thread_inside_and_their_own_number_after():
 
 
 @pytest.mark.usefixtures("three_threads")
-def test_threads_are_given_back_after_an_error():
+def test_threads_are_restored_after_an_error():
     with pytest.raises(KeyError), one_thread():
         raise KeyError
     assert cv2.getNumThreads() == 3
 
 
-FROM_NOW_ON = """
+SCRIPT = """
 import json, os, sys
 {before}
 from imgpool.system.threads import one_thread, use_one_thread, set_one_thread_environment
@@ -49,17 +49,17 @@ import cv2, numpy
 use_one_thread()
 with one_thread():
     pass
-looked_for = "threadpoolctl" in sys.modules
+searched = "threadpoolctl" in sys.modules
 from threadpoolctl import threadpool_info
-print(json.dumps([looked_for, cv2.getNumThreads(), *(pool["num_threads"] for pool in threadpool_info())]))
+print(json.dumps([searched, cv2.getNumThreads(), *(pool["num_threads"] for pool in threadpool_info())]))
 """
 
 
-@pytest.mark.parametrize(("before", "looked_for"), [("", False), ("import numpy", True)])
-def test_libraries_that_are_limited_from_the_first_on_need_not_be_looked_for(before, looked_for):
-    program = FROM_NOW_ON.format(before=before)
+@pytest.mark.parametrize(("before", "searched"), [("", False), ("import numpy", True)])
+def test_libraries_limited_by_the_environment_are_not_searched(before, searched):
+    program = SCRIPT.format(before=before)
     environment = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, env=environment)
     found, *threads = json.loads(done.stdout)
-    assert found == looked_for
+    assert found == searched
     assert set(threads) == {1}

@@ -1,1 +1,1 @@
-"""The host process of the pool: owns the `multiprocessing.Pool` and its workers."""
+"""Code of the host process: it owns the `multiprocessing.Pool`, decides what runs next, and watches the workers."""

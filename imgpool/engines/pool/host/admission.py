@@ -1,22 +1,22 @@
-"""Which task may start now, so that all that run at the same time stay within the memory given to them.
+"""Admission: which task may start now, so that all running tasks stay within the memory budget.
 
-Every chunk goes to a worker with an allowance in bytes. How much memory a task takes is known only once somebody
-has looked into its file, so a task that takes more than its chunk's allowance comes back with what it needs::
+Each chunk is given an *allowance* in bytes, which each of its tasks may take. How much memory a task needs is known
+only after a worker has read the header of its file. A task that needs more than its allowance comes back and says how
+much::
 
-                     ┌───────── needs more: how much ─────────┐
-                     ▼                                        │
-     fresh ──▶ waiting for room ──largest that fits──▶ in a worker ──▶ answered
-       │             │                                      ▲   ▲
-       │             └──more than all, or unknown: alone────┘   │
-       └────────────────────a share of the budget───────────────┘
+                     ┌────────── needs more: so many bytes ───────────┐
+                     ▼                                                │
+     fresh ──▶ waiting for memory ──largest that fits──▶ under way ──▶ done
+       │             │                                     ▲   ▲
+       │             └─more than the budget, or unknown: alone─┘
+       └───────────────a share of the budget───────────────┘
 
-At most so many chunks run at the same time as there are workers, and any of those under way may be among them:
-so it is the largest allowances under way, one per worker, whose sum never exceeds the budget.
+At most as many chunks run at the same time as there are workers, and any of the chunks under way may be among them. So
+the sum of the largest allowances under way, one per worker, never exceeds the budget.
 
-A big task would wait for ever for room that fresh ones take again and again. So while one waits, fresh chunks get
-no more than what it leaves them; those that do not fit into that wait in their turn. Only a few may wait: what they
-need was told before anybody had seen such a task done; it is asked again once some have been, rather than that a
-worker is idle.
+While a large task waits, fresh chunks get only what it leaves them; otherwise it would wait forever. Fresh chunks that
+do not fit into the rest wait in their turn. Only a few tasks may wait, because what they need was estimated before any
+task like them was done. Once some are done, and before a worker is idle, such a task is tried again.
 """
 
 import math
@@ -27,30 +27,30 @@ from heapq import nlargest
 from operator import attrgetter
 from typing import Generic, TypeVar
 
-WAITING = 8
-"""Tasks per worker that may wait for room before no fresh ones are taken."""
+MAX_WAITING_PER_WORKER = 8
+"""Tasks per worker that may wait for memory before no fresh chunks start."""
 
-ALONE = 2
-"""Tasks per worker that may wait until they are alone before no fresh ones are taken."""
+MAX_EXCLUSIVE_PER_WORKER = 2
+"""Tasks per worker that may wait to run alone before no fresh chunks start."""
 
-LEAST = 8
-"""The part of a worker's share (an eighth) below which no fresh chunk is handed out: most of it would come back."""
+MIN_ALLOWANCE_DIVISOR = 8
+"""A fresh chunk gets at least this fraction of a worker's share (1/8); with less, most of it would come back."""
 
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
 class Grant(Generic[Item]):
-    """What may start now.
+    """Permission to start a chunk.
 
     Attributes
     ----------
     slot
-        To be given back with `Admission.release`.
+        To return with `Admission.release`.
     allowance
-        Bytes that each of its tasks may take; None: all there is.
+        Bytes that each task of the chunk may take; None for no limit.
     item
-        The task that has waited for it; None for a fresh chunk.
+        The task that has waited for the grant; None for a fresh chunk.
     """
 
     slot: int
@@ -60,146 +60,165 @@ class Grant(Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class _Waiting(Generic[Item]):
-    """A task that needs more than it was given: so many bytes, as was told at this `Admission._news`."""
+    """A task that needs more memory than it was given.
+
+    Attributes
+    ----------
+    need
+        Bytes; infinite for a task that must run alone.
+    estimated_at
+        Value of `Admission._completed_chunks` when the need was estimated.
+    """
 
     item: Item
     need: float
-    told: int
+    estimated_at: int
 
 
 _need = attrgetter("need")
 
 
 class Admission(Generic[Item]):
-    """Keeps account of the allowances under way and of the tasks that wait for room.
+    """Keeps track of the allowances under way and of the tasks that wait for memory.
 
     Parameters
     ----------
     budget
         Bytes for all workers together; None for no limit.
     workers
-        How many chunks run at the same time.
+        Number of chunks that run at the same time.
     slots
-        How many may be under way: running, or on their way to a worker or back. No fewer than `workers`.
+        Number of chunks that may be under way: running, or on their way to or from a worker. At least `workers`.
     """
 
     def __init__(self, budget: int | None, workers: int, slots: int) -> None:
         self._budget = budget
         self._workers = workers
-        self._free = list(reversed(range(slots)))
-        self._under_way: dict[int, int | None] = {}
-        self._waiting: list[_Waiting[Item]] = []  # by need, the largest last
-        self._loner: int | None = None  # the slot of the task that runs alone
-        self._news = 0  # how many chunks were done, of which workers may have learnt what tasks need
+        self._free_slots = list(reversed(range(slots)))
+        self._allowances: dict[int, int | None] = {}  # of the chunks under way, by slot
+        self._waiting: list[_Waiting[Item]] = []  # sorted by need, the largest last
+        self._exclusive_slot: int | None = None  # of the task that runs alone
+        self._completed_chunks = 0  # workers may have learned from them what tasks need
 
     @property
     def busy(self) -> bool:
         """Whether anything is under way or waiting."""
-        return bool(self._under_way or self._waiting)
+        return bool(self._allowances or self._waiting)
 
     @property
     def waiting(self) -> bool:
-        """Whether a task waits for room."""
+        """Whether a task waits for memory."""
         return bool(self._waiting)
 
     @property
     def idle(self) -> int:
-        """Workers for which nothing is under way."""
-        return max(0, self._workers - len(self._under_way))
+        """Number of workers for which nothing is under way."""
+        return max(0, self._workers - len(self._allowances))
 
-    def place(self, *, fresh: bool) -> Grant[Item] | None:
-        """What may start now; None if that is nothing before something is released.
+    def next_grant(self, *, fresh: bool) -> Grant[Item] | None:
+        """Return what may start now; None if nothing may before the next `release`.
 
         Parameters
         ----------
         fresh
-            Whether there is a fresh chunk to start.
+            Whether a fresh chunk is ready to start.
         """
-        if not self._free or self._loner is not None:
+        if not self._free_slots or self._exclusive_slot is not None:
             return None
-        return self._beside_others(fresh=fresh) or self._all_alone()
+        return self._grant_beside_others(fresh=fresh) or self._grant_exclusive()
 
-    def isolate(self, item: Item) -> None:
-        """Take in a task that must run alone, whatever it needs."""
-        self._wait(item, math.inf)
+    def add_exclusive(self, item: Item) -> None:
+        """Add a task that must run alone, whatever it needs."""
+        self._add_waiting(item, math.inf)
 
     def release(self, slot: int, returned: Sequence[tuple[Item, int | None]] = ()) -> None:
-        """Take note that a chunk is back.
+        """Note that a chunk has come back.
 
         Parameters
         ----------
         slot
             As granted.
         returned
-            The tasks of the chunk that have not run, for each the bytes it needs, or None if that is not known.
-            There are none where the allowance was None: more than all there is nobody gets.
+            Tasks of the chunk that have not run, each with the bytes it needs, or None if unknown. Empty if the
+            allowance was None: such a task has been given everything.
         """
-        allowance = self._under_way.pop(slot)
-        self._loner = None if slot == self._loner else self._loner
-        self._free.append(slot)
-        self._news += not returned
+        allowance = self._allowances.pop(slot)
+        self._exclusive_slot = None if slot == self._exclusive_slot else self._exclusive_slot
+        self._free_slots.append(slot)
+        self._completed_chunks += not returned
         for item, need in returned:
             assert allowance is not None
-            self._wait(item, math.inf if need is None or need <= allowance else need)  # it cannot need what it had
+            if need is None or need <= allowance:  # unknown, or in contradiction to what it was given
+                self.add_exclusive(item)
+            else:
+                self._add_waiting(item, need)
 
-    def _wait(self, item: Item, need: float) -> None:
-        insort(self._waiting, _Waiting(item, need, self._news), key=_need)
+    def _add_waiting(self, item: Item, need: float) -> None:
+        insort(self._waiting, _Waiting(item, need, self._completed_chunks), key=_need)
 
     def _grant(self, allowance: int | None, item: Item | None = None) -> Grant[Item]:
-        slot = self._free.pop()
-        self._under_way[slot] = allowance
+        slot = self._free_slots.pop()
+        self._allowances[slot] = allowance
         return Grant(slot, allowance, item)
 
-    def _beside_others(self, *, fresh: bool) -> Grant[Item] | None:
+    def _grant_beside_others(self, *, fresh: bool) -> Grant[Item] | None:
         if self._budget is None:
             return self._grant(None) if fresh else None
-        room = self._room(self._budget)
-        if fitting := bisect_right(self._waiting, room, key=_need):
+        available = self._available(self._budget)
+        if fitting := bisect_right(self._waiting, available, key=_need):
             waiting = self._waiting.pop(fitting - 1)
             return self._grant(int(waiting.need), waiting.item)
-        allowance = min(room, self._for_fresh(self._budget))
-        if allowance < self._least(self._budget):
+        allowance = min(available, self._fresh_allowance(self._budget))
+        if allowance < self._min_allowance(self._budget):
             return None
-        if fresh and not self._crowded:
+        if fresh and not self._too_many_waiting:
             return self._grant(allowance)
-        return self._ask_again(allowance)
+        return self._retry_waiting(allowance)
 
-    def _ask_again(self, allowance: int) -> Grant[Item] | None:
-        """A task that may turn out to need less, now that more is known, for a worker that has nothing else to do."""
-        stale = (index for index, each in enumerate(self._waiting) if each.told < self._news and each.need < math.inf)
-        index = next(stale, None) if len(self._under_way) < self._workers else None
-        return None if index is None else self._grant(allowance, self._waiting.pop(index).item)
-
-    def _all_alone(self) -> Grant[Item] | None:
-        if self._under_way or self._alone == len(self._waiting):
+    def _retry_waiting(self, allowance: int) -> Grant[Item] | None:
+        """Try a waiting task again for an idle worker: it may turn out to need less, now that more is known."""
+        if len(self._allowances) >= self._workers:
             return None
-        grant = self._grant(None, self._waiting.pop(self._alone).item)
-        self._loner = grant.slot
+        for index, waiting in enumerate(self._waiting):
+            if waiting.estimated_at < self._completed_chunks and waiting.need < math.inf:
+                return self._grant(allowance, self._waiting.pop(index).item)
+        return None
+
+    def _grant_exclusive(self) -> Grant[Item] | None:
+        first = self._first_exclusive
+        if self._allowances or first == len(self._waiting):
+            return None
+        grant = self._grant(None, self._waiting.pop(first).item)
+        self._exclusive_slot = grant.slot
         return grant
 
     @property
-    def _alone(self) -> int:
-        """Where those begin that have to run alone."""
+    def _first_exclusive(self) -> int:
+        """Index of the first waiting task that must run alone: those before it fit into the budget."""
         return bisect_right(self._waiting, self._budget or 0, key=_need)
 
     @property
-    def _crowded(self) -> bool:
-        """Whether so many wait that no fresh ones are taken."""
-        beside, alone = self._alone, len(self._waiting) - self._alone
-        return beside >= WAITING * self._workers or alone >= ALONE * self._workers
+    def _too_many_waiting(self) -> bool:
+        fitting = self._first_exclusive
+        exclusive = len(self._waiting) - fitting
+        return (
+            fitting >= MAX_WAITING_PER_WORKER * self._workers or exclusive >= MAX_EXCLUSIVE_PER_WORKER * self._workers
+        )
 
-    def _room(self, budget: int) -> int:
-        """The largest allowance that can be added."""
-        allowances = (allowance for allowance in self._under_way.values() if allowance is not None)
+    def _available(self, budget: int) -> int:
+        """Return the largest allowance that can be added."""
+        allowances = (allowance for allowance in self._allowances.values() if allowance is not None)
         return budget - sum(nlargest(self._workers - 1, allowances))
 
-    def _for_fresh(self, budget: int) -> int:
-        """A worker's share of the budget, or of what the largest waiting task leaves if it leaves enough."""
+    def _fresh_allowance(self, budget: int) -> int:
+        """Return a worker's share of the budget, or of what the largest waiting task leaves, if that is enough."""
         share = budget // self._workers
         others = self._workers - 1
-        most = budget - others * self._least(budget)  # what can run beside fresh chunks
+        most = budget - others * self._min_allowance(budget)  # need of a task beside which fresh chunks can run
         largest = bisect_right(self._waiting, most, key=_need)
-        return min(share, int(budget - self._waiting[largest - 1].need) // others) if largest and others else share
+        if not largest or not others:
+            return share
+        return min(share, int(budget - self._waiting[largest - 1].need) // others)
 
-    def _least(self, budget: int) -> int:
-        return budget // self._workers // LEAST
+    def _min_allowance(self, budget: int) -> int:
+        return budget // self._workers // MIN_ALLOWANCE_DIVISOR

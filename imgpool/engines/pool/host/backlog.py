@@ -1,114 +1,109 @@
-"""Tasks that wait to be handed out, cut into chunks."""
+"""Backlog: tasks that wait to be assigned, cut into chunks."""
 
 import math
 from collections import deque
 from collections.abc import Iterable
 
-from imgpool.engines.pool.host.chunk_length import (
-    LONGEST,
-    Dispatch,
-    Load,
-    TaskTimes,
-    chunk_length,
-    chunk_seconds,
-    longest_seconds,
-)
-from imgpool.engines.pool.protocol.messages import Chunk, ChunkPolicy, Numbered, Timing
+from imgpool.engines.pool.host.chunk_length import DispatchCost, chunk_length, chunk_seconds, max_chunk_seconds
+from imgpool.engines.pool.protocol.messages import MAX_CHUNK_TASKS, Chunk, ChunkPolicy, NumberedTask
+from imgpool.engines.shared.timing import Timing
+from imgpool.engines.shared.workload import TaskTimes, Workload
 
-PILOT = 4
-"""Chunks of each worker after which it is told what was chosen."""
+PILOT_CHUNKS_PER_WORKER = 4
+"""Chunks per worker before the first policy is reported."""
 
-CHANGE = 3
-"""Times as long, or as short, a chunk must have become to be told again."""
+MIN_POLICY_CHANGE = 3
+"""Factor by which the chunk length must change before a new policy is reported."""
 
 
 class Backlog:
-    """Tasks that wait to be handed out, in their order.
+    """Tasks that wait to be assigned, in their order.
 
-    As long as nothing is known of their time they go one by one.
+    While nothing is known about their duration, each chunk has one task.
 
     Parameters
     ----------
     workers
         Processes that work at the same time; 1 or more.
     chunksize
-        The same length for every chunk (the last may be shorter); None to choose.
+        Length of every chunk (the last may be shorter); None to choose it.
 
     Attributes
     ----------
-    complete
+    complete : bool
         Whether no further tasks will be added.
-    beyond
-        The tasks that will be added; None if that is not known.
+    upcoming : Workload or None
+        What will be added; None if unknown.
     """
 
     def __init__(self, workers: int, chunksize: int | None = None) -> None:
         self.complete = False
-        self.beyond: Load | None = None
+        self.upcoming: Workload | None = None
         self._workers = workers
         self._chunksize = chunksize
-        self._waiting: deque[Numbered] = deque()
-        self._held = Load()
+        self._tasks: deque[NumberedTask] = deque()
+        self._workload = Workload()
         self._times = TaskTimes(workers)
-        self._dispatch = Dispatch()
-        self._learnt = 0
-        self._choice: ChunkPolicy | None = None
+        self._dispatch = DispatchCost()
+        self._observed_chunks = 0
+        self._policy: ChunkPolicy | None = None
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._tasks)
 
     @property
     def ready(self) -> bool:
-        """Whether there is a chunk to cut."""
-        return len(self._waiting) >= (1 if self.complete else self._chunksize or 1)
-
-    def add(self, tasks: Chunk) -> None:
-        """Put tasks behind those that wait."""
-        self._waiting.extend(tasks)
-        self._held += _load(tasks)
-
-    def put_back(self, tasks: Chunk) -> None:
-        """Put tasks that were cut before those that wait."""
-        self._waiting.extendleft(reversed(tasks))
-        self._held += _load(tasks)
-
-    def cut(self) -> Chunk:
-        """Take the next chunk, which must be `ready`."""
-        length = min(self._chunksize, len(self._waiting)) if self._chunksize else self._length()
-        chunk = tuple(self._waiting.popleft() for _ in range(length))
-        self._held -= _load(chunk)
-        return chunk
-
-    def learn(self, timing: Timing, host_seconds: float) -> None:
-        """Take note of what a chunk took, and what the host has computed for it."""
-        self._times.learn(timing.load, timing.net_seconds)
-        self._dispatch = self._dispatch.learn(timing.waited, host_seconds)
-        self._learnt += 1
-        if self._learnt >= PILOT * self._workers:
-            self._choose(timing)
+        """Whether a chunk can be taken."""
+        return len(self._tasks) >= (1 if self.complete else self._chunksize or 1)
 
     @property
-    def choice(self) -> ChunkPolicy | None:
-        """What was chosen last; it stays the same object until something else is chosen."""
-        return self._choice
+    def policy(self) -> ChunkPolicy | None:
+        """The policy reported last; it stays the same object until it changes."""
+        return self._policy
 
-    def _choose(self, timing: Timing) -> None:
-        """Choose a length for tasks like these; what is nearly the same as before is not told."""
-        task_seconds = self._times.seconds(timing.load) / timing.tasks
-        fitting = longest_seconds(self._dispatch, self._workers) / max(task_seconds, 1e-9)
-        length = self._chunksize or max(1, min(LONGEST, int(fitting)))
-        if self._choice is None or not self._choice.length / CHANGE < length < self._choice.length * CHANGE:
-            self._choice = ChunkPolicy(length, task_seconds, self._dispatch.seconds)
+    def add(self, tasks: Chunk) -> None:
+        """Append tasks."""
+        self._tasks.extend(tasks)
+        self._workload += _workload(tasks)
 
-    def _length(self) -> int:
+    def put_back(self, tasks: Chunk) -> None:
+        """Insert tasks that were taken before at the front."""
+        self._tasks.extendleft(reversed(tasks))
+        self._workload += _workload(tasks)
+
+    def take_chunk(self) -> Chunk:
+        """Remove and return the next chunk; call only if `ready`."""
+        length = min(self._chunksize, len(self._tasks)) if self._chunksize else self._next_length()
+        chunk = tuple(self._tasks.popleft() for _ in range(length))
+        self._workload -= _workload(chunk)
+        return chunk
+
+    def observe(self, timing: Timing, host_seconds: float) -> None:
+        """Learn from a chunk that is done, and from the CPU seconds that the host spent on it."""
+        self._times.observe(timing.workload, timing.unqueued_seconds)
+        self._dispatch = self._dispatch.observe(timing.idle_seconds, host_seconds)
+        self._observed_chunks += 1
+        if self._observed_chunks >= PILOT_CHUNKS_PER_WORKER * self._workers:
+            self._update_policy(timing)
+
+    def _update_policy(self, timing: Timing) -> None:
+        """Compute the chunk length for tasks like these; keep the policy if it is nearly the same."""
+        task_seconds = self._times.estimate(timing.workload) / timing.tasks
+        fitting = max_chunk_seconds(self._dispatch, self._workers) / max(task_seconds, 1e-9)
+        length = self._chunksize or max(1, min(MAX_CHUNK_TASKS, int(fitting)))
+        before = self._policy.length if self._policy else 0
+        if not before / MIN_POLICY_CHANGE < length < before * MIN_POLICY_CHANGE:
+            self._policy = ChunkPolicy(length, task_seconds, self._dispatch.seconds)
+
+    def _next_length(self) -> int:
         if not self._times.known:
             return 1
-        beyond = Load() if self.complete else self.beyond
-        left = math.inf if beyond is None else self._times.seconds(self._held + beyond)
-        start, slope = self._times.line
+        upcoming = Workload() if self.complete else self.upcoming
+        left = math.inf if upcoming is None else self._times.estimate(self._workload + upcoming)
+        intercept, slope = self._times.line
         budget = chunk_seconds(self._dispatch, left, self._workers)
-        return chunk_length((start + slope * task.size for _, task in self._waiting), budget)
+        return chunk_length((intercept + slope * task.size for _, task in self._tasks), budget)
 
 
-def _load(tasks: Iterable[Numbered]) -> Load:
-    return Load.of(task for _, task in tasks)
+def _workload(tasks: Iterable[NumberedTask]) -> Workload:
+    return Workload.of(task for _, task in tasks)

@@ -1,8 +1,8 @@
-"""Who died, and who is over its time."""
+"""Watchdog: finds workers that have died, and kills those whose task exceeds its time limit."""
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 
 from imgpool.engines.pool.protocol.claims import Claim, Claims
@@ -10,71 +10,83 @@ from imgpool.engines.pool.protocol.messages import WorkerDied
 from imgpool.system.memory import peak_memory
 from imgpool.system.processes import exit_reason
 
-TICK = 0.05  # seconds between two looks
-LONGEST_TICK = 0.5  # seconds: what is beyond that, this process was away itself
-LAST_BREATH = 1.0  # seconds: a process that waits for a dead network share cannot even be killed
+CHECK_INTERVAL_S = 0.05
+
+MAX_COUNTED_INTERVAL_S = 0.5
+"""The time between two checks beyond this does not count: this process itself was suspended."""
+
+WORKER_EXIT_TIMEOUT_S = 1.0
+"""Time for a killed worker to end. A process that waits for a dead network share cannot be killed."""
 
 
 class Watchdog:
-    """Looks after the workers of one pool.
+    """Watches the workers of one pool.
 
-    How long a task has taken is counted from when it was first seen, on a clock that stands still while this
-    process is away (stopped, asleep with the whole machine, or waiting for a slow reader) or the worker is
-    stopped. So a task is never charged with time that it did not have.
+    The time of a task counts from when it was first seen. The clock stands still while this process is suspended
+    (stopped, asleep with the whole machine, or waiting for a slow reader) and while the worker is stopped. So a task is
+    never charged with time that it did not have.
+
+    Parameters
+    ----------
+    clock
+        Returns seconds that only ever increase.
     """
 
-    def __init__(self, workers: Sequence[BaseProcess], claims: Claims) -> None:
+    def __init__(
+        self, workers: Sequence[BaseProcess], claims: Claims, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._workers = workers
         self._claims = claims
-        self._looked = time.monotonic()
-        self._taken: dict[Claim, float] = {}
-        self._late: dict[int, Claim] = {}
+        self._clock = clock
+        self._last_check = clock()
+        self._elapsed: dict[Claim, float] = {}
+        self._killed: dict[int, Claim] = {}
 
     def due(self) -> bool:
-        """Whether it is time to look again."""
-        return time.monotonic() - self._looked >= TICK
+        """Return whether it is time for a check."""
+        return self._clock() - self._last_check >= CHECK_INTERVAL_S
 
-    def look(self) -> bool:
-        """Kill what is over its time; tell whether any worker is lost."""
-        now = time.monotonic()
-        passed = min(now - self._looked, LONGEST_TICK)
-        self._looked = now
-        self._taken = {claim: self._time(claim, passed) for claim in self._claims}
-        for claim, taken in self._taken.items():
-            if claim.seconds and taken > claim.seconds:
+    def check(self) -> bool:
+        """Kill workers whose task exceeds its limit; return whether any worker is lost."""
+        now = self._clock()
+        interval = min(now - self._last_check, MAX_COUNTED_INTERVAL_S)
+        self._last_check = now
+        self._elapsed = {claim: self._elapsed_now(claim, interval) for claim in self._claims}
+        for claim, elapsed in self._elapsed.items():
+            if claim.seconds and elapsed > claim.seconds:
                 self._kill(claim)
-        return any(map(self._lost, self._workers))
+        return any(map(self._is_lost, self._workers))
 
     def deaths(self) -> list[WorkerDied]:
-        """Of each lost worker what ended it, and what it was working on."""
-        claimed = {claim.pid: claim for claim in self._claims}
-        return [self._death(worker, claimed.get(worker.pid or 0)) for worker in self._workers if self._lost(worker)]
+        """Return, for each lost worker, what ended it and which task it was working on."""
+        claims = {claim.pid: claim for claim in self._claims}
+        return [self._death(worker, claims.get(worker.pid or 0)) for worker in self._workers if self._is_lost(worker)]
 
-    def _time(self, claim: Claim, passed: float) -> float:
-        """Seconds that a task has taken; none at the first look."""
-        if claim not in self._taken:
+    def _elapsed_now(self, claim: Claim, interval: float) -> float:
+        """Return the seconds that a task has taken; 0 when it is first seen."""
+        if claim not in self._elapsed:
             return 0.0
-        taken = self._taken[claim]
-        matters = claim.seconds and taken > claim.seconds / 2
-        return taken if matters and _is_stopped(claim.pid) else taken + passed
+        elapsed = self._elapsed[claim]
+        near_limit = claim.seconds and elapsed > claim.seconds / 2
+        return elapsed if near_limit and _is_stopped(claim.pid) else elapsed + interval
 
-    def _lost(self, worker: BaseProcess) -> bool:
-        return worker.exitcode is not None or worker.pid in self._late
+    def _is_lost(self, worker: BaseProcess) -> bool:
+        return worker.exitcode is not None or worker.pid in self._killed
 
     def _death(self, worker: BaseProcess, claim: Claim | None) -> WorkerDied:
-        late = self._late.get(worker.pid or 0)
-        if late is None:
-            return WorkerDied(
-                exit_reason(worker.exitcode), claim.index if claim else None, peak_memory(of_children=True)
-            )
-        return WorkerDied("TimeoutError", late.index if claim == late else None)  # else done just before the kill
+        exceeded = self._killed.get(worker.pid or 0)
+        if exceeded is None:
+            index = claim.index if claim else None
+            return WorkerDied(exit_reason(worker.exitcode), index, peak_memory(of_children=True))
+        finished_before_kill = claim != exceeded
+        return WorkerDied("TimeoutError", None if finished_before_kill else exceeded.index)
 
     def _kill(self, claim: Claim) -> None:
         for worker in self._workers:
             if worker.pid == claim.pid:
-                self._late[claim.pid] = claim
+                self._killed[claim.pid] = claim
                 worker.kill()
-                worker.join(LAST_BREATH)
+                worker.join(WORKER_EXIT_TIMEOUT_S)
 
 
 def _is_stopped(pid: int) -> bool:

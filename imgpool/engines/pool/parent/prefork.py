@@ -1,15 +1,14 @@
-"""A host that is forked before anybody knows what it is to do: it gets ready while its parent reads and plans.
+"""Prefork: a host that is forked before it is known what it will do. It gets ready while its parent reads and plans.
 
-What both need is imported once, before the fork, and both go on side by side. A fork server would import all of it
-again, in the same time as its parent; and this early a fork is safe, for there are no other threads yet.
+What parent and host both need is imported once, before the fork; after it, both continue in parallel. A fork server
+would import everything again, in the same time as its parent. This early, a fork is safe: there are no other threads.
 
-A run that is killed leaves nothing behind: as every host it leads a session of its own, so that a signal to the
-run's group does not reach it, and removes the folder for sockets when its parent is gone.
+If the parent is killed, nothing stays behind. Like every host, this one leads a process group of its own, so signals to
+the parent's group do not reach it, and it removes the parent's folder for sockets when the parent has ended.
 """
 
 import atexit
 import contextlib
-import gc
 import multiprocessing
 import os
 import sys
@@ -20,36 +19,37 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.util import get_temp_dir
 
-from imgpool.engines.pool.host.host import await_order
-from imgpool.engines.pool.protocol.claims import SLOTS, Claims
+from imgpool.engines.pool.host.main import main_prefork
+from imgpool.engines.pool.protocol.claims import SLOTS_PER_WORKER, Claims
+from imgpool.system.gc_control import freeze_gc_before_fork
 from imgpool.system.processes import clean_start, kill_group, start
 
-ROOM = 64
-"""Workers that there are claims for; more where the machine has more processors."""
+MIN_WORKER_CAPACITY = 64
+"""Number of workers that claims are allocated for; more if the machine has more processors."""
 
 
 @dataclass(frozen=True, slots=True)
-class PreforkedHost:
-    """A host that waits for its order.
+class PreforkHost:
+    """A host that waits for its configuration.
 
     Attributes
     ----------
     process, connection, claims
-        As a host has them that is started with its order.
-    room
+        As for a host that is started with its configuration.
+    capacity
         The most workers that it can have.
     owner
-        The process that may give it an order.
+        Process id of the parent; only it may use the host.
     """
 
     process: BaseProcess
     connection: Connection
     claims: Claims
-    room: int
+    capacity: int
     owner: int
 
     def discard(self) -> None:
-        """End it, unless it is another process's."""
+        """End the host, unless it belongs to another process."""
         if self.owner == os.getpid():
             kill_group(self.process)
             self.process.join()
@@ -57,59 +57,60 @@ class PreforkedHost:
             self.process.close()
 
 
-_waiting: PreforkedHost | None = None
+_waiting: PreforkHost | None = None
 
 
 def start_prefork_host(modules: Sequence[str]) -> None:
-    """Fork a host now. Whoever needs none has lost nothing: it ends with this process, if not before.
+    """Fork a host now. If it is not needed, it ends with this process at the latest.
 
-    Nor is anything lost where none is forked, for want of processes or because it would not be safe:
-    `imgpool.engines.pool.parent.host_process` starts one when it is needed.
+    Does nothing where a fork would not be safe, or if no process can be started: a host is then started when it is
+    needed (`imgpool.engines.pool.parent.host_process`).
 
     Parameters
     ----------
     modules
-        What it imports meanwhile.
+        What the host imports until it gets its configuration.
     """
-    global _waiting  # noqa: PLW0603 - there is one, as there is one fork server
+    global _waiting  # noqa: PLW0603 - there is one per process, like the fork server
     if sys.platform != "linux" or threading.active_count() > 1:
         return
     with contextlib.suppress(OSError):
         _waiting = _fork(modules)
-        atexit.register(_discard)  # runs before multiprocessing's own, which would wait for it for ever
+        atexit.register(discard_prefork_host)  # runs before multiprocessing's handler, which would wait for it forever
 
 
-def take(workers: int) -> PreforkedHost | None:
-    """The host that waits, if there is one, it lives and has room for so many workers; nobody else gets it."""
-    global _waiting  # noqa: PLW0603
-    early = _waiting
-    if early is None or early.owner != os.getpid():
+def take_prefork_host(workers: int) -> PreforkHost | None:
+    """Return the prefork host if it is alive and can have that many workers. It is returned only once."""
+    global _waiting  # noqa: PLW0603 - there is one per process, like the fork server
+    host = _waiting
+    if host is None or host.owner != os.getpid():
         return None
     _waiting = None
-    atexit.unregister(_discard)
-    if workers <= early.room and early.process.is_alive():
-        return early
-    early.discard()
+    atexit.unregister(discard_prefork_host)
+    if workers <= host.capacity and host.process.is_alive():
+        return host
+    host.discard()
     return None
 
 
-def _fork(modules: Sequence[str]) -> PreforkedHost:
+def discard_prefork_host() -> None:
+    """End the prefork host if it has not been taken."""
+    if _waiting:
+        _waiting.discard()
+
+
+def _fork(modules: Sequence[str]) -> PreforkHost:
     context = multiprocessing.get_context("fork")
-    room = max(ROOM, os.cpu_count() or 1)
-    claims = Claims(context, (SLOTS + 1) * room)
+    capacity = max(MIN_WORKER_CAPACITY, os.cpu_count() or 1)
+    claims = Claims(context, (SLOTS_PER_WORKER + 1) * capacity)
     connection, hosts_end = context.Pipe()
     arguments = (tuple(modules), claims, connection, hosts_end, get_temp_dir())
-    process = context.Process(target=await_order, args=arguments)
-    gc.freeze()  # else the host would copy what it shares with this process by looking through it for garbage
+    process = context.Process(target=main_prefork, args=arguments)
+    freeze_gc_before_fork()
     try:
         with hosts_end, clean_start(forked=True):
             start(process, "fork")
-    except BaseException:  # a host that was started all the same ends when it finds nobody there
+    except BaseException:  # if the host has started nevertheless, it ends when it finds the connection closed
         connection.close()
         raise
-    return PreforkedHost(process, connection, claims, room, os.getpid())
-
-
-def _discard() -> None:
-    if _waiting:
-        _waiting.discard()
+    return PreforkHost(process, connection, claims, capacity, os.getpid())

@@ -1,4 +1,4 @@
-"""What has been answered, what is still to do, and who is charged with what."""
+"""Task tracker: which tasks are done, which are left, and which have failed how often."""
 
 import pickle
 from collections import Counter, deque
@@ -8,158 +8,169 @@ from itertools import islice
 
 from imgpool.core.engine import EngineOptions
 from imgpool.core.errors import WorkerError
+from imgpool.core.hint import Hint
 from imgpool.core.task import Result, Task
-from imgpool.engines.pool.host.chunk_length import Load
-from imgpool.engines.pool.parent.crash_failures import failure
-from imgpool.engines.pool.protocol.messages import Batch, Numbered, PoolCrashed, WorkerDied
+from imgpool.engines.pool.parent.worker_failures import worker_failure
+from imgpool.engines.pool.protocol.messages import Batch, NumberedTask, PoolCrashed, WorkerDied
+from imgpool.engines.shared.workload import Workload
 
-BARREN_ROUNDS = 20
-"""Pools that died one after the other without a single answer, before the run is given up."""
+MAX_ROUNDS_WITHOUT_PROGRESS = 20
+"""Number of hosts that may die one after another without finishing a task before the run is given up."""
 
-CAUTIOUS_ROUNDS = 3
-"""Pools that did, before the next one gets but one task."""
+MAX_ROUNDS_WITH_WINDOW = 3
+"""Number of such hosts before the next one gets a single task."""
 
 
 class TaskTracker:
-    """Keeps account of every task over all pools of a run; of those that no pool has yet, and those done, nothing.
+    """Keeps track of the tasks of a run over all its rounds; it forgets the tasks that are done.
 
-    A task is charged when a worker dies while working on it, or is killed because it takes too long; with more
-    charges than ``options.retries`` it has failed. Tasks that were merely under way in the same pool are not
-    charged: they run again.
+    A task has a *failed attempt* when a worker dies while working on it, or is killed because the task exceeds its time
+    limit. With more failed attempts than ``options.retries``, the task has failed. Tasks that were merely under way in
+    the same pool have no failed attempt; they run again.
+
+    A task with a failed attempt is a *suspect*. Suspects run after all other tasks, so that they do not interrupt those
+    again; and suspects that may have taken too much memory run alone.
 
     Parameters
     ----------
     tasks
         Taken as they are needed.
     window
-        Tasks that a pool is given beforehand.
+        Number of tasks that a host is given in advance.
 
     Attributes
     ----------
     window : int
-        As given; it may be changed between two rounds.
+        As given; may be changed between two rounds.
     """
 
     def __init__(self, tasks: Iterable[Task], options: EngineOptions, window: int) -> None:
-        self._fresh = enumerate(tasks)
-        self._unseen = Load.of(tasks) if isinstance(tasks, Sequence) else None
-        self._ahead: deque[Numbered] = deque()  # innocent, and to be given to the next pool first
+        self.window = window
+        self._options = options
+        self._new_tasks = enumerate(tasks)
+        self._new_workload = Workload.of(tasks) if isinstance(tasks, Sequence) else None
+        self._interrupted: deque[NumberedTask] = deque()  # they go to the next host before new tasks
         self._under_way: dict[int, Task] = {}
         self._suspects: dict[int, Task] = {}
-        self._charges: Counter[int] = Counter()
-        self._loners: set[int] = set()
-        self._options = options
-        self.window = window
-        self._all_given = False
-        self._answered = False
-        self._barren = 0
+        self._failed_attempts: Counter[int] = Counter()
+        self._run_alone: set[int] = set()
+        self._all_sent = False
+        self._progress = False
+        self._rounds_without_progress = 0
         self._last_death = ""
 
     @property
-    def left(self) -> Load | None:
-        """All that has no answer yet; None if that is not known."""
-        seen = [*self._under_way.values(), *self._suspects.values(), *(task for _, task in self._ahead)]
-        return None if self._unseen is None else self._unseen + Load.of(seen)
+    def remaining(self) -> Workload | None:
+        """Workload of all tasks without a result; None if unknown."""
+        known = [*self._under_way.values(), *self._suspects.values(), *(task for _, task in self._interrupted)]
+        return None if self._new_workload is None else self._new_workload + Workload.of(known)
 
-    def begin_round(self) -> Batch | None:
-        """The first tasks for a new pool; None if there is nothing left to do."""
-        self._answered = False
-        self._all_given = False
-        batch = self._batch(1 if self._barren >= CAUTIOUS_ROUNDS else self.window)
+    def start_round(self) -> Batch | None:
+        """Return the first tasks for a new host; None if nothing is left to do."""
+        self._progress = False
+        self._all_sent = False
+        batch = self._next_batch(1 if self._is_cautious else self.window)
         return batch if batch.count else None
 
     def refill(self) -> Batch | None:
-        """More tasks for the pool, if it is running short of them."""
-        if self._all_given or len(self._under_way) > self.window // 2:
+        """Return more tasks for the host if it has too few; None if it has enough or there are no more."""
+        if self._all_sent or len(self._under_way) > self.window // 2:
             return None
-        return self._batch(self.window - len(self._under_way))
+        return self._next_batch(self.window - len(self._under_way))
 
-    def enter_results(self, pickled: bytes) -> Iterator[Result]:
-        """Take note of what the pool has answered; yield it."""
+    def record_results(self, pickled: bytes) -> Iterator[Result]:
+        """Record and yield the results that a worker has pickled."""
         results: list[tuple[int, Result]] = pickle.loads(pickled)  # noqa: S301 - pickled by our own worker
         for index, result in results:
             del self._under_way[index]
-            self._answered = True
-            attempt = self._acquit(index) + 1
+            self._progress = True
+            attempt = self._clear_attempts(index) + 1
             yield replace(result, attempt=attempt) if attempt > 1 else result
 
-    def enter_death(self, death: WorkerDied) -> Iterator[Result]:
-        """Charge whom it may concern; yield the failure of one who is charged too often."""
+    def record_worker_death(self, death: WorkerDied) -> Iterator[Result]:
+        """Record a failed attempt of the task that the worker was working on; yield its failure if it was the last."""
         self._last_death = death.error
         if death.index is None or death.index not in self._under_way:
             return
-        self._answered = True
+        self._progress = True
         task = self._under_way.pop(death.index)
-        self._charges[death.index] += 1
+        self._failed_attempts[death.index] += 1
         if death.error == "SIGKILL":
-            self._loners.add(death.index)
-        if self._charges[death.index] <= self._options.retries:
+            self._run_alone.add(death.index)
+        if self._failed_attempts[death.index] <= self._options.retries:
             self._suspects[death.index] = task
         else:
-            yield Result(task, "failed", failure(death, task, self._options), attempt=self._acquit(death.index))
+            failure = worker_failure(death, task, self._options)
+            yield Result(task, "failed", failure, attempt=self._clear_attempts(death.index))
 
-    def enter_collapse(self, collapse: PoolCrashed) -> Iterator[Result]:
-        """Let those that were in hand run alone the next time, to see which it was; charge the one that did."""
-        self._last_death = collapse.error
-        if len(collapse.indices) == 1 and collapse.indices[0] in self._loners:
-            yield from self.enter_death(WorkerDied(collapse.error, collapse.indices[0]))
+    def record_pool_crash(self, crash: PoolCrashed) -> Iterator[Result]:
+        """Let each task that was in progress run alone next time, to find the cause. If one did, it is the cause."""
+        self._last_death = crash.error
+        if len(crash.indices) == 1 and crash.indices[0] in self._run_alone:
+            yield from self.record_worker_death(WorkerDied(crash.error, crash.indices[0]))
         else:
-            self._loners.update(collapse.indices)
+            self._run_alone.update(crash.indices)
 
     def end_round(self) -> None:
-        """Take note that a pool has ended.
+        """Note that a host has ended.
 
         Raises
         ------
         WorkerError
-            If one pool after the other dies and nothing is done.
+            If too many hosts have died one after another without finishing a task.
         """
         for index, task in self._under_way.items():
-            if index in self._charges or index in self._loners:
+            if index in self._failed_attempts or index in self._run_alone:
                 self._suspects[index] = task
             else:
-                self._ahead.append((index, task))
+                self._interrupted.append((index, task))
         self._under_way.clear()
-        self._barren = 0 if self._answered else self._barren + 1
-        if self._barren == BARREN_ROUNDS:
+        self._rounds_without_progress = 0 if self._progress else self._rounds_without_progress + 1
+        if self._rounds_without_progress == MAX_ROUNDS_WITHOUT_PROGRESS:
             raise WorkerError(
-                f"the workers died {BARREN_ROUNDS} times before any image was done ({self._last_death})",
-                "--serial shows where it happens; if it is for want of memory, use fewer workers (-j)",
+                f"the workers died {MAX_ROUNDS_WITHOUT_PROGRESS} times before any task was done ({self._last_death})",
+                f"{Hint('engine', 'serial')} shows where it happens; if memory runs out, use fewer {Hint('workers')}",
             )
 
-    def _acquit(self, index: int) -> int:
-        """Forget what a task was charged with; how often it was."""
-        self._loners.discard(index)
-        return self._charges.pop(index, 0)
+    @property
+    def _is_cautious(self) -> bool:
+        """Whether so many hosts have died that the next one gets a single task."""
+        return self._rounds_without_progress >= MAX_ROUNDS_WITH_WINDOW
 
-    def _batch(self, count: int) -> Batch:
-        """Up to so many innocent tasks; with the last of them, those that are under suspicion."""
-        tasks = [self._ahead.popleft() for _ in range(min(count, len(self._ahead)))]
-        tasks += self._take(count - len(tasks))
+    def _clear_attempts(self, index: int) -> int:
+        """Forget the failed attempts of a task; return their number."""
+        self._run_alone.discard(index)
+        return self._failed_attempts.pop(index, 0)
+
+    def _next_batch(self, count: int) -> Batch:
+        """Return a batch of up to `count` tasks; the last one contains the suspects too."""
+        tasks = [self._interrupted.popleft() for _ in range(min(count, len(self._interrupted)))]
+        tasks += self._take_new(count - len(tasks))
         self._under_way.update(tasks)
         if len(tasks) == count:
-            cautious = self._barren >= CAUTIOUS_ROUNDS
-            self._all_given = cautious
-            return Batch(tuple(tasks), last=cautious, beyond=self._beyond)
-        self._all_given = True
+            self._all_sent = self._is_cautious
+            return Batch(tuple(tasks), last=self._is_cautious, upcoming=self._upcoming)
+        self._all_sent = True
         self._under_way.update(self._suspects)
-        charged = list(self._suspects.items())
+        suspects = list(self._suspects.items())
         self._suspects.clear()
         return Batch(
             tuple(tasks),
-            suspects=tuple(numbered for numbered in charged if numbered[0] not in self._loners),
-            loners=tuple(numbered for numbered in charged if numbered[0] in self._loners),
+            suspects=tuple(numbered for numbered in suspects if numbered[0] not in self._run_alone),
+            run_alone=tuple(numbered for numbered in suspects if numbered[0] in self._run_alone),
             last=True,
         )
 
-    def _take(self, count: int) -> list[Numbered]:
-        """Up to so many tasks that no pool has had."""
-        tasks = list(islice(self._fresh, count))
-        if self._unseen is not None:
-            self._unseen -= Load.of(task for _, task in tasks)
+    def _take_new(self, count: int) -> list[NumberedTask]:
+        """Take up to `count` tasks that no host has had."""
+        tasks = list(islice(self._new_tasks, count))
+        if self._new_workload is not None:
+            self._new_workload -= Workload.of(task for _, task in tasks)
         return tasks
 
     @property
-    def _beyond(self) -> Load | None:
-        """What the pool has not been given of what it will be given."""
-        return None if self._unseen is None else self._unseen + Load.of(task for _, task in self._ahead)
+    def _upcoming(self) -> Workload | None:
+        """Workload of the batches that the host will be sent."""
+        if self._new_workload is None:
+            return None
+        return self._new_workload + Workload.of(task for _, task in self._interrupted)

@@ -1,120 +1,128 @@
-"""How many workers a run gets, and why: from what is known before it starts, and from what is measured as it goes."""
+"""Number of workers for a run, and the reason for it: from what is known at the start, and from measurements later."""
 
 import math
 from dataclasses import dataclass
 
 from imgpool.core.engine import EngineOptions
-from imgpool.engines.pool.host.chunk_length import Load
+from imgpool.engines.shared.workload import Workload
 
-START_SECONDS = 0.02
-"""What another worker costs: the fork, and its own copy of what it writes to."""
+WORKER_START_SECONDS = 0.02
+"""Cost of another worker: the fork, and its own copy of the memory it writes to."""
 
-GUESS = (0.001, 20e-9)
-"""Seconds that a task takes, and for each byte of its file, as long as none was done: more than most take."""
+ASSUMED_TASK_SECONDS, ASSUMED_BYTE_SECONDS = 0.001, 20e-9
+"""Assumed duration of a task, and of each byte of its file, before any task is done; most tasks take less."""
 
-WAITING = 0.4
-"""The part of the tasks' time from which on waiting for disk or network is worth more workers."""
+MIN_BLOCKED_SHARE = 0.4
+"""Share of the tasks' time spent waiting for disk or network from which on more workers are worthwhile."""
 
-BUSY = 0.5
-"""The part of their time below which workers wait for something else (memory, or whoever takes the results)."""
+MIN_BUSY_SHARE = 0.5
+"""Share of the workers' time spent in tasks below which they wait for something else: memory, or a slow reader."""
 
-FASTER = 1.1
-"""Times as fast a run must have become with more workers that it gets still more."""
+MIN_SPEEDUP = 1.1
+"""Factor by which a run must have become faster with more workers before it gets still more."""
 
-WORTH = 3.0
-"""Times what starting anew costs it must save."""
+MIN_SAVING_RATIO = 3.0
+"""What a change of workers must save, as a multiple of what it costs."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerCount:
-    """So many workers, and the reason for it in a few words."""
+    """A number of workers, and the reason for it in a few words."""
 
-    workers: int
-    why: str
+    count: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """What was measured since the last workers were started.
+class RoundStatistics:
+    """Measurements since the present workers were started.
 
     Attributes
     ----------
-    crew
-        Who works.
+    workers
+        The present workers.
     task_seconds
-        What a task takes, on the average.
-    waiting
-        The part of the tasks' time in which they waited for disk or network.
-    busy
-        The part of the workers' time in which they had a task.
-    left
-        The time that all tasks that are not done would take one after the other; may be infinite.
-    tasks_left
-        Their number; None if that is not known.
+        Mean duration of a task.
+    blocked_share
+        Share of the tasks' time spent waiting for disk or network.
+    busy_share
+        Share of the workers' time spent in tasks.
+    remaining_seconds
+        Time that all remaining tasks take together; may be infinite.
+    remaining_tasks
+        Their number; None if unknown.
     start_seconds
-        What it took from the start of the workers to their first task.
-    speed, former_speed
-        Tasks in a second, now and with the workers before; the latter is 0 if there were none.
+        From the start of the workers to their first task.
+    speed, previous_speed
+        Tasks per second with these workers, and with the previous ones; the latter is 0 if there were none.
     """
 
-    crew: WorkerCount
+    workers: WorkerCount
     task_seconds: float
-    waiting: float
-    busy: float
-    left: float
-    tasks_left: int | None
+    blocked_share: float
+    busy_share: float
+    remaining_seconds: float
+    remaining_tasks: int | None
     start_seconds: float
     speed: float
-    former_speed: float = 0.0
+    previous_speed: float = 0.0
 
 
-def initial_workers(options: EngineOptions, load: Load | None) -> WorkerCount:
-    """The workers that a run begins with.
+def initial_workers(options: EngineOptions, workload: Workload | None) -> WorkerCount:
+    """Return the workers that a run starts with.
 
     Parameters
     ----------
-    load
-        All that is to be done; None if that is not known.
+    workload
+        All tasks of the run; None if unknown.
     """
-    tasks = options.workers if load is None else load.tasks
-    worth = options.workers if load is None or options.max_workers is None else _worth(load)
-    if tasks < options.workers and tasks <= worth:
-        return WorkerCount(max(1, tasks), "there are no more images")
-    if worth < options.workers:
-        return WorkerCount(max(1, worth), "starting more would take longer than the work")
-    return _usual(options)
+    tasks = options.workers if workload is None else workload.tasks
+    worthwhile = options.workers if workload is None or options.max_workers is None else _worthwhile_workers(workload)
+    if tasks < options.workers and tasks <= worthwhile:
+        return WorkerCount(max(1, tasks), "there are no more tasks")
+    if worthwhile < options.workers:
+        return WorkerCount(max(1, worthwhile), "starting more would take longer than the work")
+    return _default_workers(options)
 
 
-def _worth(load: Load) -> int:
-    """As many workers as have more to do than it takes to start them."""
-    start, slope = GUESS
-    return math.ceil((start * load.tasks + slope * load.nbytes) / START_SECONDS)
+def _worthwhile_workers(workload: Workload) -> int:
+    """Return how many workers have more to do than it takes to start them."""
+    seconds = ASSUMED_TASK_SECONDS * workload.tasks + ASSUMED_BYTE_SECONDS * workload.nbytes
+    return math.ceil(seconds / WORKER_START_SECONDS)
 
 
-def next_crew(now: Progress, options: EngineOptions) -> WorkerCount | None:
-    """The workers to go on with; None if those there are do well.
+def next_workers(statistics: RoundStatistics, options: EngineOptions) -> WorkerCount | None:
+    """Return the workers to continue with; None to keep the present ones.
 
-    More than there are processors where tasks mostly wait for disk or network, as many as keep the processors busy;
-    but only as long as more are faster.
+    Where tasks mostly wait for disk or network, there are more workers than processors: as many as keep the processors
+    busy. The number only ever grows, and only while that makes the run faster.
     """
-    crew = _wanted(now, options)
-    if crew is None or crew.workers <= now.crew.workers:
+    present = statistics.workers.count
+    workers = _suitable_workers(statistics, options)
+    if workers is None or workers.count <= present:
         return None
-    saved = now.left * (1 / now.crew.workers - 1 / crew.workers)
-    return crew if saved > WORTH * (now.start_seconds + now.task_seconds) else None
+    saved = statistics.remaining_seconds * (1 / present - 1 / workers.count)
+    cost = statistics.start_seconds + statistics.task_seconds
+    return workers if saved > MIN_SAVING_RATIO * cost else None
 
 
-def _wanted(now: Progress, options: EngineOptions) -> WorkerCount | None:
+def _suitable_workers(statistics: RoundStatistics, options: EngineOptions) -> WorkerCount | None:
     if options.max_workers is None:
         return None
-    most = options.max_workers if now.tasks_left is None else min(options.max_workers, now.tasks_left)
-    if now.crew.workers < options.workers:
-        return WorkerCount(min(options.workers, most), _usual(options).why)
-    if now.waiting < WAITING or now.busy < BUSY or now.speed < FASTER * now.former_speed:
+    most = options.max_workers
+    if statistics.remaining_tasks is not None:
+        most = min(most, statistics.remaining_tasks)
+    if statistics.workers.count < options.workers:
+        return WorkerCount(min(options.workers, most), _default_workers(options).reason)
+    if (
+        statistics.blocked_share < MIN_BLOCKED_SHARE
+        or statistics.busy_share < MIN_BUSY_SHARE
+        or statistics.speed < MIN_SPEEDUP * statistics.previous_speed
+    ):
         return None
-    busy = math.ceil(options.workers / max(1 - now.waiting, 0.01))
-    return WorkerCount(min(busy, most), f"images wait for disk or network {now.waiting:.0%} of their time")
+    count = math.ceil(options.workers / max(1 - statistics.blocked_share, 0.01))
+    return WorkerCount(min(count, most), f"tasks wait for disk or network {statistics.blocked_share:.0%} of the time")
 
 
-def _usual(options: EngineOptions) -> WorkerCount:
-    return WorkerCount(options.workers, "as set" if options.max_workers is None else "one for each processor")
+def _default_workers(options: EngineOptions) -> WorkerCount:
+    return WorkerCount(options.workers, "as requested" if options.max_workers is None else "one per processor")

@@ -1,1 +1,5 @@
-"""What the three processes of the pool send to each other."""
+"""What the three processes of the pool exchange: messages, their configuration, and the table of claims.
+
+Everything here is made of numbers and strings, so that it can cross any process border. Add a field here when two
+processes must know the same thing.
+"""

@@ -1,4 +1,4 @@
-"""Who works on what: the shared table from which a dead worker's task is known."""
+"""Claims: which worker is working on which task. They tell the task of a worker that has died."""
 
 import ctypes
 import os
@@ -6,16 +6,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
 
-SLOTS = 3  # chunks under way per worker: one in hand, one waiting for it, one on its way back
-WORDS = 3  # in a slot
+SLOTS_PER_WORKER = 3
+"""Chunks under way per worker: one in progress, one waiting for the worker, one on its way back."""
 
-SETTING_UP = -1
-"""In place of a task's index: the worker is not ready yet."""
+SETUP = -1
+"""Index in the claim of a worker that is running the initializer."""
+
+_WORDS_PER_SLOT = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A worker's word that it is working on a task, and the seconds that it may take (0: any number)."""
+    """A worker's statement that it is working on a task.
+
+    Attributes
+    ----------
+    pid
+        Of the worker.
+    index
+        Of the task, or `SETUP`.
+    seconds
+        Time that the task may take; 0 for no limit.
+    """
 
     pid: int
     index: int
@@ -23,33 +35,33 @@ class Claim:
 
 
 class Claims:
-    """A slot for each chunk under way and for each worker's start; and a flag that asks all workers to stop.
+    """Table in shared memory with one slot per chunk under way and per starting worker, and a stop flag.
 
-    All is in shared memory. A slot has one writer at a time, the worker that holds the chunk; and a write is one
-    aligned machine word. So there is no lock that a dying worker could keep.
+    Each slot has one writer at a time, the worker that holds the chunk, and each write is one aligned machine word.
+    Therefore no lock is needed that a dying worker could hold forever.
     """
 
     def __init__(self, context: BaseContext, slots: int) -> None:
-        self._words = context.RawArray(ctypes.c_int64, WORDS * slots)
+        self._words = context.RawArray(ctypes.c_int64, _WORDS_PER_SLOT * slots)
         self._stop = context.RawValue(ctypes.c_int64, 0)
 
     def claim(self, slot: int, index: int, seconds: float = 0.0) -> None:
-        """Say that this process works on this task, and no longer on the one before."""
-        self._words[WORDS * slot + 2] = round(1000 * seconds)
-        self._words[WORDS * slot + 1] = index
-        self._words[WORDS * slot] = os.getpid()
+        """Replace the claim in a slot: this process is now working on task `index`."""
+        self._words[_WORDS_PER_SLOT * slot + 2] = round(1000 * seconds)
+        self._words[_WORDS_PER_SLOT * slot + 1] = index
+        self._words[_WORDS_PER_SLOT * slot] = os.getpid()
 
-    def drop(self, slot: int) -> None:
-        """Say that nobody works on the chunk any more."""
-        self._words[WORDS * slot] = 0
+    def release(self, slot: int) -> None:
+        """Remove the claim from a slot: no worker is working on the chunk any more."""
+        self._words[_WORDS_PER_SLOT * slot] = 0
 
     def stop(self) -> None:
-        """Ask the workers to begin no further task."""
+        """Ask the workers to start no further task."""
         self._stop.value = 1
 
     @property
     def stopped(self) -> bool:
-        """Whether the workers were asked to stop."""
+        """Whether the workers have been asked to stop."""
         return bool(self._stop.value)
 
     def __iter__(self) -> Iterator[Claim]:

@@ -1,1 +1,1 @@
-"""The worker process of the pool: runs the function on one task after another."""
+"""Code of the worker processes: they run the initializer once, then the function on one task after another."""

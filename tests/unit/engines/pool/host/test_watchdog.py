@@ -2,24 +2,28 @@ import multiprocessing
 import os
 import signal
 import time
-from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from imgpool.engines.pool.host import watchdog as _watch
-from imgpool.engines.pool.host.watchdog import Watchdog
+from imgpool.engines.pool.host.watchdog import CHECK_INTERVAL_S, Watchdog
 from imgpool.engines.pool.protocol.claims import Claims
 from imgpool.engines.pool.protocol.messages import WorkerDied
 from tests.support import engine_tasks as tasks
 
 
-@pytest.fixture
-def clock(monkeypatch):
+class Clock:
     """A clock that is set by hand."""
-    clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(_watch, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    return clock
+
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
 
 
 @pytest.fixture
@@ -49,90 +53,90 @@ def start(claims):
         worker.join()
 
 
-def test_workers_at_work_are_left_alone(start, claims):
-    watch = Watchdog([start(3)], claims)
-    assert not watch.look()
-    assert watch.deaths() == []
+def test_working_workers_are_left_alone(start, claims):
+    watchdog = Watchdog([start(3)], claims)
+    assert not watchdog.check()
+    assert watchdog.deaths() == []
 
 
-def test_a_death_is_told_with_what_the_worker_had_claimed(start, claims):
-    watch = Watchdog([start(3, exit_code=5), start(4)], claims)
-    assert watch.look()
-    [death] = watch.deaths()
+def test_death_is_reported_with_the_claimed_task(start, claims):
+    watchdog = Watchdog([start(3, exit_code=5), start(4)], claims)
+    assert watchdog.check()
+    [death] = watchdog.deaths()
     assert (death.error, death.index) == ("exit code 5", 3)
-    assert death.peak > 1_000_000
+    assert death.peak_memory > 1_000_000
 
 
-def test_an_idle_worker_dies_without_a_charge(start, claims):
+def test_death_of_an_idle_worker_names_no_task(start, claims):
     worker = start(3)
-    claims.drop(0)
+    claims.release(0)
     worker.kill()
     worker.join()
-    watch = Watchdog([worker], claims)
-    assert watch.look()
-    [death] = watch.deaths()
+    watchdog = Watchdog([worker], claims)
+    assert watchdog.check()
+    [death] = watchdog.deaths()
     assert (death.error, death.index) == ("SIGKILL", None)
 
 
-def test_a_task_over_its_time_costs_its_worker(start, claims, clock):
+def test_worker_is_killed_when_its_task_exceeds_the_limit(start, claims, clock):
     worker = start(3, seconds=1.0)
-    watch = Watchdog([worker, start(4, seconds=1.0)], claims)
+    watchdog = Watchdog([worker, start(4, seconds=1.0)], claims, clock)
     for _ in range(3):
-        assert not watch.look()
+        assert not watchdog.check()
         claims.claim(1, 50 + int(clock.now * 10), 1.0)  # the other one goes from task to task
         clock.now += 0.4
-    assert watch.look()
+    assert watchdog.check()
     assert worker.exitcode == -9
-    assert watch.deaths() == [WorkerDied("TimeoutError", 3)]
+    assert watchdog.deaths() == [WorkerDied("TimeoutError", 3)]
 
 
-def test_time_in_which_the_watch_was_away_is_not_charged(start, claims, clock):
+def test_time_in_which_the_host_was_suspended_does_not_count(start, claims, clock):
     worker = start(3, seconds=1.0)
-    watch = Watchdog([worker], claims)
-    assert not watch.look()
+    watchdog = Watchdog([worker], claims, clock)
+    assert not watchdog.check()
     clock.now += 3600
-    assert not watch.look()
+    assert not watchdog.check()
     assert worker.is_alive()
     clock.now += 0.4
-    assert not watch.look()
+    assert not watchdog.check()
     clock.now += 0.4
-    assert watch.look()
+    assert watchdog.check()
 
 
-def test_time_in_which_the_worker_was_stopped_is_not_charged(start, claims, clock):
+def test_time_in_which_the_worker_was_stopped_does_not_count(start, claims, clock):
     worker = start(3, seconds=1.0)
-    watch = Watchdog([worker], claims)
+    watchdog = Watchdog([worker], claims, clock)
     os.kill(worker.pid, signal.SIGSTOP)
     _wait_for(psutil.STATUS_STOPPED, worker)
     for _ in range(100):
         clock.now += 0.2
-        assert not watch.look()
+        assert not watchdog.check()
     os.kill(worker.pid, signal.SIGCONT)
     _wait_for(psutil.STATUS_SLEEPING, worker)
     for _ in range(5):
         clock.now += 0.2
-        watch.look()
-    assert watch.deaths() == [WorkerDied("TimeoutError", 3)]
+        watchdog.check()
+    assert watchdog.deaths() == [WorkerDied("TimeoutError", 3)]
 
 
-def test_without_a_limit_a_task_may_take_any_time(start, claims, clock):
+def test_task_without_a_limit_may_take_any_time(start, claims, clock):
     worker = start(3)
-    watch = Watchdog([worker], claims)
+    watchdog = Watchdog([worker], claims, clock)
     for _ in range(1000):
         clock.now += 0.4
-        assert not watch.look()
+        assert not watchdog.check()
     assert worker.is_alive()
 
 
-def test_a_task_that_was_done_just_before_the_kill_is_not_charged(start, claims, clock):
+def test_task_that_finished_just_before_the_kill_is_not_named(start, claims, clock):
     worker = start(3, seconds=1.0)
-    watch = Watchdog([worker], claims)
-    watch.look()
+    watchdog = Watchdog([worker], claims, clock)
+    watchdog.check()
     for _ in range(3):
         clock.now += 0.4
-        watch.look()
-    claims.drop(0)
-    assert watch.deaths() == [WorkerDied("TimeoutError", None)]
+        watchdog.check()
+    claims.release(0)
+    assert watchdog.deaths() == [WorkerDied("TimeoutError", None)]
 
 
 def _wait_for(status, worker):
@@ -140,10 +144,10 @@ def _wait_for(status, worker):
         time.sleep(0.005)
 
 
-def test_it_is_due_once_a_tick(claims, clock):
-    watch = Watchdog([], claims)
-    assert not watch.due()
-    clock.now += 1.01 * _watch.TICK
-    assert watch.due()
-    watch.look()
-    assert not watch.due()
+def test_check_is_due_after_each_interval(claims, clock):
+    watchdog = Watchdog([], claims, clock)
+    assert not watchdog.due()
+    clock.now += 1.01 * CHECK_INTERVAL_S
+    assert watchdog.due()
+    watchdog.check()
+    assert not watchdog.due()

@@ -1,0 +1,94 @@
+"""Entry points of the host process."""
+
+import itertools
+import multiprocessing
+import shutil
+import threading
+from collections.abc import Sequence
+from functools import partial
+from multiprocessing.connection import Connection
+
+from imgpool.engines.pool.host.host import Host
+from imgpool.engines.pool.protocol.claims import Claims
+from imgpool.engines.pool.protocol.config import PoolConfig
+from imgpool.engines.shared.errors import SetupFailure
+from imgpool.system.child_process import (
+    become_group_leader,
+    import_modules,
+    kill_own_group,
+    on_parent_exit,
+    parent_exits,
+)
+from imgpool.system.gc_control import resume_gc
+from imgpool.system.processes import wait_until_gone
+
+PARENT_EXIT_TIMEOUT_S = 0.5
+"""Time between the parent's last message and its end."""
+
+
+def main(
+    config: PoolConfig, claims: Claims, parents_end: Connection, connection: Connection, socket_folder: str | None
+) -> None:
+    """Serve as host, for a configuration that is known.
+
+    Parameters
+    ----------
+    claims
+        Of the workers. The parent sees them too, in case this process dies.
+    parents_end
+        The parent's end of the connection, closed here: writing must fail once the parent has closed its own.
+    connection
+        To read tasks from, and to write results, deaths and, at the end, None to.
+    socket_folder
+        Where the parent keeps its sockets. A parent that is killed cannot remove it.
+    """
+    become_group_leader([parents_end])
+    _serve(config, claims, connection, socket_folder)
+
+
+def main_prefork(
+    modules: Sequence[str], claims: Claims, parents_end: Connection, connection: Connection, socket_folder: str
+) -> None:
+    """Import `modules` until the configuration arrives, then serve as `main` does."""
+    become_group_leader([parents_end])
+    import_modules(itertools.takewhile(lambda _: not connection.poll(), modules))
+    resume_gc()
+    try:
+        config = connection.recv()
+    except (EOFError, OSError):
+        _end_with_parent(socket_folder)
+        return
+    _serve(config, claims, connection, socket_folder)
+
+
+def _serve(config: PoolConfig, claims: Claims, connection: Connection, socket_folder: str | None) -> None:
+    host, intact = None, False
+    try:
+        import_modules(config.preload)
+        host = Host(config, connection, claims)
+        # Threads start only now: workers are forked from a process with one thread.
+        on_parent_exit(partial(_kill_group_after_parent, socket_folder))
+        threading.Thread(target=host.receive, name="receive from parent", daemon=True).start()
+        intact = host.serve()
+        connection.send(None)
+    except ConnectionError:  # the parent does not read any more
+        _end_with_parent(socket_folder)
+    except Exception as error:  # noqa: BLE001 - the parent raises it
+        connection.send(SetupFailure.from_error(error))
+    finally:
+        if host:
+            host.shut_down(intact=intact)
+
+
+def _end_with_parent(socket_folder: str | None) -> None:
+    """End the whole group if the parent ends now; return if it only closed the connection."""
+    if parent_exits(PARENT_EXIT_TIMEOUT_S):
+        _kill_group_after_parent(socket_folder)
+
+
+def _kill_group_after_parent(socket_folder: str | None) -> None:
+    """End this process and all workers, and remove the parent's sockets if it is really gone."""
+    parent = multiprocessing.parent_process()
+    if socket_folder and parent and wait_until_gone(parent.pid or 0, PARENT_EXIT_TIMEOUT_S):
+        shutil.rmtree(socket_folder, ignore_errors=True)
+    kill_own_group()

@@ -1,0 +1,113 @@
+"""Main loop of the pool engine: rounds of tasks, each round in a host process of its own."""
+
+import multiprocessing
+import pickle
+from collections.abc import Generator, Iterable, Iterator, Sequence
+
+from imgpool.core.engine import EngineOptions, Function, Initializer, StartMethod
+from imgpool.core.task import Result, Task
+from imgpool.engines.pool.parent.host_process import HostProcess
+from imgpool.engines.pool.parent.run_monitor import RunMonitor
+from imgpool.engines.pool.parent.task_tracker import TaskTracker
+from imgpool.engines.pool.parent.worker_count import initial_workers
+from imgpool.engines.pool.protocol.claims import SLOTS_PER_WORKER
+from imgpool.engines.pool.protocol.config import PoolConfig, WorkerConfig
+from imgpool.engines.pool.protocol.messages import MAX_CHUNK_TASKS, ChunkResult, Command, PoolCrashed, WorkerDied
+from imgpool.engines.shared.errors import SetupFailure
+from imgpool.engines.shared.workload import Workload
+
+WINDOW_CHUNKS_PER_SLOT = 3
+"""Tasks that a host is given in advance, as a multiple of those in chunks under way."""
+
+HostMessage = ChunkResult | WorkerDied | PoolCrashed | SetupFailure | None
+
+
+def run_pool(
+    tasks: Iterable[Task], function: Function, initializer: Initializer, options: EngineOptions
+) -> Generator[Result, None, None]:
+    """Yield one result for every task, as they finish; see `imgpool.core.engine.Engine.run`.
+
+    Raises
+    ------
+    WorkerError
+        If `initializer` raises, or workers die again and again without finishing anything.
+    """
+    payload = pickle.dumps((function, initializer))
+    start_method = _supported(options.start_method)
+    workload = Workload.of(tasks) if isinstance(tasks, Sequence) else None
+    monitor = RunMonitor(options, initial_workers(options, workload))
+    tracker = TaskTracker(tasks, options, task_window(options, monitor.workers.count))
+    while not options.should_stop() and (batch := tracker.start_round()):
+        config = _pool_config(options, payload, start_method, min(monitor.workers.count, batch.count))
+        with HostProcess(config, start_method) as host:
+            host.send(batch)
+            yield from _run_round(host, tracker, monitor, options)
+        tracker.end_round()
+        tracker.window = task_window(options, monitor.workers.count)
+        monitor.start_round()
+    monitor.report()
+
+
+def task_window(options: EngineOptions, workers: int) -> int:
+    """Return the number of tasks that a host is given in advance."""
+    return WINDOW_CHUNKS_PER_SLOT * SLOTS_PER_WORKER * workers * (options.chunksize or MAX_CHUNK_TASKS)
+
+
+def _run_round(
+    host: HostProcess, tracker: TaskTracker, monitor: RunMonitor, options: EngineOptions
+) -> Generator[Result, None, None]:
+    """Handle the messages of a host and send it more tasks, until it ends or its workers are replaced."""
+    stopping = False
+    for message in host.messages():
+        yield from _handle(message, tracker, monitor)
+        if stopping:
+            continue
+        if options.should_stop() or _replace_workers(tracker, monitor):
+            stopping = True
+            host.send(Command.STOP)
+        elif (more := tracker.refill()) is not None:
+            host.send(more)
+
+
+def _handle(message: HostMessage, tracker: TaskTracker, monitor: RunMonitor) -> Iterator[Result]:
+    """Record a message of the host; yield the results it contains."""
+    if isinstance(message, ChunkResult):
+        monitor.add(message.timing, message.policy)
+        yield from tracker.record_results(message.results)
+    elif isinstance(message, WorkerDied):
+        yield from tracker.record_worker_death(message)
+    elif isinstance(message, PoolCrashed):
+        yield from tracker.record_pool_crash(message)
+    elif isinstance(message, SetupFailure):
+        raise message.as_error()
+
+
+def _replace_workers(tracker: TaskTracker, monitor: RunMonitor) -> bool:
+    """Choose other workers for the rest of the tasks, if that is due and worthwhile; return whether it is."""
+    if not monitor.review_is_due():
+        return False
+    workers = monitor.next_workers(tracker.remaining)
+    if workers is None:
+        return False
+    monitor.replace_workers(workers)
+    return True
+
+
+def _pool_config(options: EngineOptions, payload: bytes, start_method: StartMethod, workers: int) -> PoolConfig:
+    return PoolConfig(
+        worker=WorkerConfig(
+            workers=workers,
+            payload=payload,
+            timeout=options.timeout,
+            timeout_per_byte=options.timeout_per_byte,
+            memory=options.memory,
+        ),
+        chunksize=options.chunksize,
+        preload=() if start_method == "spawn" else options.preload,
+        start_method="spawn" if start_method == "spawn" else "fork",
+    )
+
+
+def _supported(start_method: StartMethod) -> StartMethod:
+    """Return the start method, or "spawn", which every system supports."""
+    return start_method if start_method in multiprocessing.get_all_start_methods() else "spawn"
