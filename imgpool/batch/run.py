@@ -142,5 +142,5 @@ def _mention_old_output(result: Result) -> Result:
     failure = result.failure
     if failure is None or not os.path.lexists(result.task.target):
         return result
-    note = "its output is still the one of an earlier run"
+    note = "its output is still that of an earlier run"
     return replace(result, failure=replace(failure, hint=f"{failure.hint}; {note}" if failure.hint else note))

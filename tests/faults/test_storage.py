@@ -266,7 +266,7 @@ def test_an_output_that_may_not_be_written_to_stops_the_run(photos, tmp_path):
     (tmp_path / "closed").mkdir(0o555)
     (line,) = with_permissions(photos, tmp_path / "closed" / "out")
     assert line.startswith(f"stopped {tmp_path}/closed/out: it cannot be written (permission denied)")
-    assert "-o" in line
+    assert "`output`" in line
 
 
 def test_an_output_that_may_be_written_to_no_more_stops_the_run(photos, tmp_path, expected):
