@@ -1,5 +1,7 @@
 """Process folders of scientific images and photos on every core, without losing one.
 
+The names in ``__all__`` are the public API; authors of plug-ins use `imgpool.plugins` and `imgpool.testing`.
+
 >>> import imgpool
 >>> recipe = imgpool.Recipe.from_specs(["gaussian:sigma=2"])
 >>> recipe.fingerprint() == imgpool.Recipe.from_specs(["gaussian:sigma=2px"]).fingerprint()
@@ -10,7 +12,7 @@ import importlib
 
 from imgpool._version import __version__
 
-TYPE_CHECKING = False  # as typing has it, which takes longer to import than all else here: Ctrl-C is not caught yet
+TYPE_CHECKING = False  # typing.TYPE_CHECKING would import typing, while Ctrl-C is not handled yet
 if TYPE_CHECKING:
     from imgpool.api import process
     from imgpool.core.errors import ImgpoolError
@@ -34,7 +36,7 @@ __all__ = [
     "write",
 ]
 
-_HOMES = {
+_MODULES = {
     "Failure": "imgpool.core.task",
     "Image": "imgpool.core.image",
     "ImgpoolError": "imgpool.core.errors",
@@ -50,10 +52,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is first asked for: `import imgpool` alone costs next to nothing."""
-    if name not in _HOMES:
+    """Import a public name when it is first used, so that `import imgpool` alone is fast."""
+    if name not in _MODULES:
         raise AttributeError(f"module 'imgpool' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""``python -m imgpool``."""
+"""Run the command line: ``python -m imgpool``."""
 
 from imgpool.cli import main
 

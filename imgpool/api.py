@@ -1,4 +1,4 @@
-"""`imgpool.process`: the command, from Python."""
+"""`imgpool.process`: process images from Python as the command line does."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ Path = str | os.PathLike[str]
 DEFAULT_RECIPE = "enhance"
 
 
-def process(  # noqa: PLR0913 - one keyword for each option of the command line
+def process(  # noqa: PLR0913 - one keyword per option of the command line
     inputs: Path | Sequence[Path],
     *,
     output: Path | None = None,
@@ -37,54 +37,53 @@ def process(  # noqa: PLR0913 - one keyword for each option of the command line
     fresh: bool = False,
     start_method: StartMethod = "forkserver",
 ) -> Iterator[Result]:
-    """Process images as ``imgpool process`` does, and yield what becomes of each.
+    """Process images as ``imgpool process`` does, and yield a result for each.
 
-    Everything is checked at the call; the work is done while the results are taken.
+    Everything is checked when the function is called. The images are processed while the results are consumed.
 
     Parameters
     ----------
     inputs
         A folder or an image file, or several.
     output
-        Folder of the results; without it ``INPUT-processed``, beside the first input.
+        Output folder. Default: ``INPUT-processed``, beside the first input.
     recipe
-        A built-in recipe's name, the path of a YAML file, or a `Recipe`; without it, and without
-        `filters`, "enhance".
+        Name of a built-in recipe, path of a YAML file, or a `Recipe`. Default: "enhance", unless `filters` are given.
     filters
-        Filters as on the command line, in order, instead of a recipe: ``["gaussian:sigma=2"]``.
+        Filters to apply instead of a recipe, in order, written as on the command line: ``["gaussian:sigma=2"]``.
     to
-        Output format with its options: ``"tiff"``, ``"jpeg:quality=90"``.
+        Output format with its options: ``"tiff"``, ``"jpeg:quality=90"``. Default: that of the recipe, or of the input.
     pixel_size
-        For images that do not tell theirs: ``"0.325um"``.
+        Pixel size for images that have none: ``"0.325um"``.
     engine
         "pool" or "serial".
     workers, chunksize
-        None lets imgpool choose.
+        Number of worker processes, and of images that a worker gets at a time; None for automatic.
     timeout
-        Seconds that one image may take; without it 900, and 20 for each MB of its file; 0 for no limit.
+        Time limit for one image in seconds; 0 for no limit. Default: 900 s plus 20 s per MB of its file.
     retries
-        New tries for an image whose worker died or took too long.
+        How often to retry an image whose worker died or exceeded the time limit.
     max_memory
-        For all workers together: bytes, or a text such as ``"8GiB"``; without it, what is available. An image
-        that needs more than its share waits, and runs alone if it must.
+        Memory limit for all workers together: bytes, or a text such as ``"8GiB"``. An image that needs more than its
+        share waits, and runs alone if necessary. Default: the available memory.
     max_pixels
-        Files with more are refused.
+        Refuse images with more pixels.
     fresh
-        Run everything, also what is done already.
+        Process every image, even those that are done.
     start_method
-        How worker processes come to be: "fork", "forkserver" or "spawn".
+        How worker processes are started: "fork", "forkserver" or "spawn".
 
     Yields
     ------
     Result
-        One for every image: what is skipped first, then the rest as it is finished.
+        One per image: skipped images first, then the others as they are finished.
 
     Raises
     ------
     UsageError
         If the inputs, the recipe or a parameter is wrong; nothing was started.
     RunError
-        If the run cannot go on; calling again continues it.
+        If the run cannot continue; calling again continues it.
     """
     paths = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
     plan = make_plan(
@@ -97,7 +96,7 @@ def process(  # noqa: PLR0913 - one keyword for each option of the command line
             chunksize=chunksize,
             timeout=timeout,
             retries=retries,
-            max_memory=memory_size(max_memory),
+            max_memory=parse_memory(max_memory),
             max_pixels=max_pixels,
             fresh=fresh,
             start_method=start_method,
@@ -106,8 +105,8 @@ def process(  # noqa: PLR0913 - one keyword for each option of the command line
     return Runner(plan).results()
 
 
-def memory_size(size: str | int | None) -> int | None:
-    """Bytes from a number or a text such as "8GiB"; raises `UsageError`."""
+def parse_memory(size: str | int | None) -> int | None:
+    """Return a memory size in bytes, given as a number or as text such as "8GiB"; raise `UsageError` if it is wrong."""
     try:
         return parse_size(size) if isinstance(size, str) else size
     except ValueError as error:
@@ -117,10 +116,12 @@ def memory_size(size: str | int | None) -> int | None:
 def choose_recipe(
     recipe: Path | Recipe | None, filters: Sequence[str] = (), to: str | None = None, pixel_size: str | None = None
 ) -> Recipe:
-    """The recipe that a call asks for, with its output format and pixel size; raises `UsageError`."""
+    """Return the recipe that the parameters of `process` describe; raise `UsageError` if they contradict each other."""
     if recipe and filters:
-        instead = " ".join(f"-f {spec}" for spec in (*Recipe.load(recipe).steps, *filters))
-        raise UsageError("a recipe and single filters were both given", f"instead of -r: {instead}")
+        all_filters = " ".join(str(Hint("filters", str(step))) for step in (*Recipe.load(recipe).steps, *filters))
+        raise UsageError(
+            f"{Hint('recipe')} and {Hint('filters')} were both given", f"give the filters alone: {all_filters}"
+        )
     chosen = Recipe.from_specs(filters) if filters else Recipe.load(recipe or DEFAULT_RECIPE)
     if to:
         chosen = chosen.with_output(Output.parse(to))

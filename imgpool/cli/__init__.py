@@ -1,4 +1,8 @@
-"""The command line: Typer only; what is done is done below."""
+"""The command line: turns options into settings, and results into exit codes.
+
+`main` is the entry point of ``imgpool``. Every command is one file that is named like it (``process.py``); modules
+that start with an underscore are shared by the commands. To add a command, add a file and register it in ``_app.py``.
+"""
 
 import os
 import sys
@@ -7,7 +11,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line; a signal ends it with a word, also while all that it needs is being imported."""
+    """Run the command line; a signal ends it with a message, even while modules are being imported."""
     try:
         from imgpool.system.signals import exit_on_signals
 
@@ -20,11 +24,11 @@ def main() -> None:
 
     freeze_gc_at_exit()
     open_standard_streams()
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # nobody watches, and it takes long to see that
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for plug-ins takes long
     if sys.argv[1:2] == ["process"]:
-        from imgpool.cli._prefork import begin_to_process
+        from imgpool.cli._prefork import prepare_process_command
 
-        begin_to_process(sys.argv[2:])
+        prepare_process_command(sys.argv[2:])
     from imgpool.cli._app import main as run
 
     run()

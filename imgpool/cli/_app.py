@@ -1,34 +1,40 @@
-"""The commands, put together."""
+"""The Typer application with all commands."""
 
 from typing import Annotated
 
 import typer
 
 from imgpool._version import __version__
-from imgpool.cli.compare import compare
-from imgpool.cli.estimate import estimate
-from imgpool.cli.filters import filters
-from imgpool.cli.formats import formats
-from imgpool.cli.models import models
-from imgpool.cli.process import process
-from imgpool.cli.recipes import recipes
-from imgpool.cli.status import status
-from imgpool.cli.verify import verify
+from imgpool.cli.compare import compare_command
+from imgpool.cli.estimate import estimate_app
+from imgpool.cli.filters import filters_command
+from imgpool.cli.formats import formats_command
+from imgpool.cli.models import models_command
+from imgpool.cli.process import process_command
+from imgpool.cli.recipes import recipes_command
+from imgpool.cli.status import status_command
+from imgpool.cli.verify import verify_command
 
 app = typer.Typer(
     name="imgpool",
     no_args_is_help=True,
-    rich_markup_mode=None,  # rich takes longer to import than all the rest
+    rich_markup_mode=None,  # rich takes longer to import than everything else together
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for command in (process, compare, status, verify, filters, recipes, formats, models):
-    app.command()(command)
-app.add_typer(estimate)
+app.command("process")(process_command)
+app.command("compare")(compare_command)
+app.command("status")(status_command)
+app.command("verify")(verify_command)
+app.command("filters")(filters_command)
+app.command("recipes")(recipes_command)
+app.command("formats")(formats_command)
+app.command("models")(models_command)
+app.add_typer(estimate_app, name="estimate")
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's signature of a callback
-    if wanted:
+def _print_version(requested: bool) -> None:  # noqa: FBT001 - Typer calls it with one positional argument
+    if requested:
         typer.echo(f"imgpool {__version__}")
         raise typer.Exit
 
@@ -44,5 +50,5 @@ def imgpool(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the application."""
     app()

@@ -1,12 +1,12 @@
-"""Options that take a number, or leave it to imgpool."""
+"""Options that take a number or "auto"."""
 
 
-def count(text: str, option: str) -> int | None:
-    """The number that an option was given, None for "auto"; raises `UsageError`."""
+def parse_count(text: str, option: str) -> int | None:
+    """Return the value of an option as a number, or None for "auto"; raise `UsageError` for anything else."""
     from imgpool.core.errors import UsageError
 
     if text == "auto":
         return None
     if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise UsageError(f"{option} {text}: not a whole number from 1 up", f"{option} 4, or {option} auto")
+        raise UsageError(f"{option} must be a whole number from 1, or auto, not {text}", f"for example {option} 4")
     return int(text)

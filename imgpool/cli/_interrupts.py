@@ -1,17 +1,17 @@
-"""Signals: the first lets a run finish the images in hand, the second ends it at once.
+"""Signals during a run: the first lets the current images finish, the second stops the run at once.
 
-What a run does::
+The states of a run::
 
-               Ctrl-C                 Ctrl-C, or GRACE                    Ctrl-C, or PARTING
-    running ──────────▶ finishing ─────────────────────▶ unwinding ───────────────────────▶ gone
-               SIGTERM      │          SIGTERM               │            SIGTERM
+               Ctrl-C                 Ctrl-C, or FINISH_TIMEOUT_S    Ctrl-C, or UNWIND_TIMEOUT_S
+    running ──────────▶ finishing ─────────────────────▶ unwinding ─────────────────────▶ exited
+               SIGTERM      │         SIGTERM                │        SIGTERM
                             └──────────────┬─────────────────┘
                                            ▼
                                summary, exit code 130 or 143
 
-A thread listens, woken by the signals themselves (`signal.set_wakeup_fd`): so they are heard while the main thread
-sits in a C library, and what is said about them is said as everything else is, not from within a handler. Only
-unwinding is the main thread's; where it does not come to it, the process ends where it stands.
+A thread waits for signals through `signal.set_wakeup_fd`. It receives them even while the main thread is inside a C
+library, and it can print, which a signal handler must not. Only unwinding happens in the main thread. If the main
+thread does not get there in time, the process exits without it.
 """
 
 import contextlib
@@ -27,34 +27,40 @@ from typing import NoReturn, Self
 
 from imgpool.system.signals import SIGNAL_WORDS, restore_handlers, set_handlers
 
-GRACE = 5.0
-"""Seconds that the images in hand are given to finish."""
-PARTING = 30.0
-"""Seconds for the last commit of the journal and the end of the workers."""
-STUCK = 1.0
-"""Seconds until a main thread that does not even begin to unwind counts as stuck in a C library; meanwhile no signal
-is heeded, for people press Ctrl-C more often than twice."""
-ECHO = 0.1
-"""Seconds within which a signal comes once more from a wrapper that passes it on to the whole group."""
-PATIENCE = 1.0
-"""Seconds that are spent on telling somebody who may not listen: a terminal that is stopped, a pipe that is full."""
+FINISH_TIMEOUT_S = 5.0
+"""Time that the current images have to finish after the first signal."""
 
-FINISHING = "finishing the images in hand; Ctrl-C again stops at once"
-CUT_OFF = f"not finished after {GRACE:.0f} s: the images in hand are cut off, and run again next time"
+UNWIND_TIMEOUT_S = 30.0
+"""Time for the last commit of the journal and for the workers to end."""
 
-OVER = 0  # no signal's number
-HOUR = 3600.0
+MAIN_THREAD_TIMEOUT_S = 1.0
+"""Time after which a main thread that has not started to unwind counts as stuck in a C library.
+
+Signals are ignored meanwhile, because people press Ctrl-C more than twice.
+"""
+
+REPEATED_SIGNAL_S = 0.1
+"""Time within which the same signal counts as one: `timeout` sends it to the process and then to its group."""
+
+PRINT_TIMEOUT_S = 1.0
+"""Time to print a message, which blocks if the terminal is stopped or a pipe is full."""
+
+FINISHING = "finishing the current images; press Ctrl-C again to stop at once"
+CUT_OFF = f"not finished after {FINISH_TIMEOUT_S:.0f} s: the current images are stopped, and processed next time"
+
+_END_OF_SIGNALS = 0  # written to the wake-up socket; not the number of a signal
+_WAIT_S = 3600.0
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal ends the command; as Ctrl-C's own exception, it unwinds everything.
+    """A signal ends the command. Like KeyboardInterrupt, it unwinds everything.
 
     Parameters
     ----------
     number
-        The signal.
+        Number of the signal.
     advice
-        How to go on.
+        How to continue.
     """
 
     def __init__(self, number: int, advice: str = "") -> None:
@@ -63,133 +69,136 @@ class Interrupted(KeyboardInterrupt):
         self.advice = advice
 
 
-class _Over(Exception):  # noqa: N818 - nothing has gone wrong
-    """There is nothing more to listen for."""
+class _EndOfSignals(Exception):  # noqa: N818 - not an error
+    """The run is over: the thread stops waiting for signals."""
 
 
 @contextlib.contextmanager
-def unwinding() -> Iterator[None]:
-    """Let a signal raise `Interrupted` in here."""
-    before = set_handlers(_unwind)
+def raise_on_signals() -> Iterator[None]:
+    """Let a signal raise `Interrupted` in this context."""
+    before = set_handlers(_raise_interrupted)
     try:
         yield
     finally:
         restore_handlers(before)
 
 
-def _unwind(number: int, _frame: FrameType | None) -> NoReturn:
+def _raise_interrupted(number: int, _frame: FrameType | None) -> NoReturn:
     raise Interrupted(number)
 
 
 def ignore_hang_up() -> None:
-    """Go on without a terminal, and let all processes started from now on do so too."""
+    """Continue if the terminal is closed; processes started from now on do so too."""
     if sys.platform != "win32":
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 class Interrupts:
-    """Listens to signals while a run goes on; a context manager for the main thread.
+    """Handles signals during a run. A context manager for the main thread.
 
     Parameters
     ----------
     stop
-        Called with the first signal: the run starts no further image.
-    tell
-        Shows a line to whoever sent the signal.
-    last_words
-        Called with the first signal, before the process ends with its main thread stuck in `cutting`.
+        Called at the first signal: the run starts no further image.
+    print_message
+        Prints a line for the user.
+    before_exit
+        Called with the first signal before the process exits while its main thread is stuck in `raising`.
 
     Attributes
     ----------
     received : int or None
-        The first signal.
+        Number of the first signal.
     """
 
     def __init__(
-        self, stop: Callable[[], None], tell: Callable[[str], None], last_words: Callable[[int], None]
+        self, stop: Callable[[], None], print_message: Callable[[str], None], before_exit: Callable[[int], None]
     ) -> None:
         self.received: int | None = None
         self._stop = stop
-        self._tell = tell
-        self._last_words = last_words
-        self._can_cut = False
-        self._cutting = False
-        self._unwinding = False
-        self._thread = threading.Thread(target=self._listen, name="signals", daemon=True)
+        self._print_message = print_message
+        self._before_exit = before_exit
+        self._may_raise = False
+        self._must_raise = False
+        self._has_raised = False
+        self._thread = threading.Thread(target=self._handle_signals, name="signals", daemon=True)
 
     def __enter__(self) -> Self:
         import socket
 
-        self._ear, self._mouth = socket.socketpair()
-        self._mouth.settimeout(0)
-        self._wakeup_before = signal.set_wakeup_fd(self._mouth.fileno(), warn_on_full_buffer=False)
-        self._handlers_before = set_handlers(self._handle)
+        self._wakeup_read, self._wakeup_write = socket.socketpair()
+        self._wakeup_write.settimeout(0)
+        self._wakeup_before = signal.set_wakeup_fd(self._wakeup_write.fileno(), warn_on_full_buffer=False)
+        self._handlers_before = set_handlers(self._on_signal)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         signal.set_wakeup_fd(self._wakeup_before)
         restore_handlers(self._handlers_before)
-        self._mouth.send(bytes([OVER]))
+        self._wakeup_write.send(bytes([_END_OF_SIGNALS]))
         self._thread.join()
-        self._ear.close()
-        self._mouth.close()
+        self._wakeup_read.close()
+        self._wakeup_write.close()
 
     @contextlib.contextmanager
-    def cutting(self) -> Iterator[None]:
-        """Let the second signal raise `Interrupted` in here; elsewhere, nothing is ever raised."""
-        self._can_cut = True
+    def raising(self) -> Iterator[None]:
+        """Let the second signal raise `Interrupted` in this context. Nowhere else is anything raised."""
+        self._may_raise = True
         try:
             yield
         finally:
-            self._can_cut = False
+            self._may_raise = False
 
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        self._receive(number)
-        if self._cutting and self._can_cut and not self._unwinding:
-            self._unwinding = True  # once only: the journal's last commit is not to be interrupted
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        """Raise in the main thread, if it is time for that."""
+        self._note_first(number)
+        if self._must_raise and self._may_raise and not self._has_raised:
+            self._has_raised = True  # only once: the last commit of the journal must not be interrupted
             raise Interrupted(self.received or number)
 
-    def _receive(self, number: int) -> None:
+    def _note_first(self, number: int) -> None:
         if self.received is None:
             self.received = number
 
-    def _listen(self) -> None:
-        with contextlib.suppress(_Over):
-            while (first := self._hear(HOUR)) is None:
+    def _handle_signals(self) -> None:
+        """Wait for signals until the run is over or the process exits; runs in the thread."""
+        with contextlib.suppress(_EndOfSignals):
+            while (first := self._next_signal(_WAIT_S)) is None:
                 pass
-            self._receive(first)
-            if self._can_cut:
-                _briefly(partial(self._tell, FINISHING))
+            self._note_first(first)
+            if self._may_raise:
+                _call_with_timeout(partial(self._print_message, FINISHING))
             self._stop()
-            if not self._hear(ECHO, deaf_to=(first,)) and not self._hear(GRACE):
-                _briefly(partial(self._tell, CUT_OFF))
-            self._cut()
-            self._hear(STUCK, deaf_to=SIGNAL_WORDS)
-            if self._unwinding:
-                self._hear(PARTING)
-            if self._can_cut:
-                _briefly(partial(self._last_words, first))
+            second = self._next_signal(REPEATED_SIGNAL_S, ignoring=(first,)) or self._next_signal(FINISH_TIMEOUT_S)
+            if not second:
+                _call_with_timeout(partial(self._print_message, CUT_OFF))
+            self._raise_in_main_thread()
+            self._next_signal(MAIN_THREAD_TIMEOUT_S, ignoring=SIGNAL_WORDS)
+            if self._has_raised:
+                self._next_signal(UNWIND_TIMEOUT_S)
+            if self._may_raise:
+                _call_with_timeout(partial(self._before_exit, first))
             os._exit(128 + first)
 
-    def _hear(self, seconds: float, deaf_to: Collection[int] = ()) -> int | None:
-        """The next signal, or None if none comes in time; raises `_Over` if there is to be none."""
-        end = time.monotonic() + seconds
+    def _next_signal(self, timeout_s: float, ignoring: Collection[int] = ()) -> int | None:
+        """Return the next signal, or None after the timeout; raise `_EndOfSignals` if the run is over."""
+        end = time.monotonic() + timeout_s
         while (left := end - time.monotonic()) > 0:
-            self._ear.settimeout(left)
+            self._wakeup_read.settimeout(left)
             try:
-                number = self._ear.recv(1)[0]
+                number = self._wakeup_read.recv(1)[0]
             except TimeoutError:
                 break
-            if number == OVER:
-                raise _Over
-            if number in SIGNAL_WORDS and number not in deaf_to:
+            if number == _END_OF_SIGNALS:
+                raise _EndOfSignals
+            if number in SIGNAL_WORDS and number not in ignoring:
                 return number
         return None
 
-    def _cut(self) -> None:
-        """Have `_handle` called in the main thread, out of whatever it waits for."""
-        self._cutting = True
+    def _raise_in_main_thread(self) -> None:
+        """Make the main thread call `_on_signal`, whatever it waits for."""
+        self._must_raise = True
         if sys.platform == "win32":
             import _thread
 
@@ -198,8 +207,8 @@ class Interrupts:
             signal.pthread_kill(threading.main_thread().ident or 0, self.received or signal.SIGINT)
 
 
-def _briefly(action: Callable[[], None]) -> None:
-    """Do it, but wait no longer than is polite."""
+def _call_with_timeout(action: Callable[[], None]) -> None:
+    """Call a function that may block, and do not wait for it longer than the timeout."""
     thread = threading.Thread(target=action, daemon=True)
     thread.start()
-    thread.join(PATIENCE)
+    thread.join(PRINT_TIMEOUT_S)

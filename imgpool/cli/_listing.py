@@ -1,4 +1,4 @@
-"""What the commands that list the catalogue share."""
+"""What the commands that list plug-ins and recipes share."""
 
 from typing import Annotated
 
@@ -6,12 +6,11 @@ import typer
 
 from imgpool.cli._exit import exit_codes, print_json
 
-Name = Annotated[str | None, typer.Argument(help="Show this one alone, in full.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="Show only this one, in full.")]
 
 
-def show(kind: str, name: str | None, *, as_json: bool) -> None:
-    """Print the listing of a kind of plug-in, or of one of them."""
+def print_listing(kind: str, name: str | None, *, as_json: bool) -> None:
+    """Print the list of all plug-ins of a kind, or the description of one."""
     with exit_codes():
         from imgpool.report.listing import LISTINGS
         from imgpool.system.streams import print_text

@@ -1,4 +1,4 @@
-"""What is begun before the command line is understood: workers get ready while this process reads and plans."""
+"""Start the process that workers are forked from before the command line is parsed, to save start-up time."""
 
 import gc
 
@@ -7,7 +7,7 @@ from imgpool.system.gc_control import pause_gc
 from imgpool.system.heap import keep_freed_memory
 from imgpool.system.threads import set_one_thread_environment
 
-WARM = (
+PRELOAD_MODULES = (
     "multiprocessing.queues",
     "multiprocessing.pool",
     "imgpool.work.preload_worker",
@@ -17,30 +17,31 @@ WARM = (
     "simplejpeg",
     "PIL.JpegImagePlugin",
 )
-"""What workers need for most images; for the fewest last."""
+"""Modules that workers need for most images, those needed most often first."""
 
-WITHOUT_WORKERS = {"--serial", "--engine=serial", "serial", "-n", "--dry-run", "-h", "--help"}
+NO_WORKER_ARGUMENTS = {"--serial", "--engine=serial", "serial", "-n", "--dry-run", "-h", "--help"}
+"""Arguments of a command that starts no workers."""
 
 
-def begin_to_process(words: list[str]) -> None:
-    """Start the process that workers come from, if it looks as if they were needed; being wrong costs only time.
+def prepare_process_command(arguments: list[str]) -> None:
+    """Start the prefork host, unless the arguments suggest that no workers are needed; a wrong guess costs only time.
 
-    Like they, it goes on without a terminal. This process computes nothing, but for ``--serial``, and then as they
-    do: threads of its libraries would only be in the way.
+    This process and the host ignore hang-ups, so that a run continues without its terminal. Libraries use a single
+    thread: this process computes nothing itself, except with ``--serial``, and then it computes as workers do.
 
     Parameters
     ----------
-    words
-        The command line, less the name of the program and of the command.
+    arguments
+        The command line after ``imgpool process``.
     """
     ignore_hang_up()
     set_one_thread_environment()
     keep_freed_memory()
     gc.disable()
-    if WITHOUT_WORKERS.isdisjoint(words):
-        import imgpool.work.preload_common  # noqa: F401 - before the fork: once for both
+    if NO_WORKER_ARGUMENTS.isdisjoint(arguments):
+        import imgpool.work.preload_common  # noqa: F401 - imported before the fork, once for both processes
         from imgpool.engines.pool.parent.prefork import start_prefork_host
 
-        start_prefork_host(WARM)
+        start_prefork_host(PRELOAD_MODULES)
     gc.enable()
     pause_gc()

@@ -1,4 +1,4 @@
-"""``imgpool compare``: serial and pool on the same images."""
+"""``imgpool compare``: compare serial and pool processing on the same images."""
 
 import os
 import shutil
@@ -9,15 +9,15 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from imgpool.cli._count import count
+from imgpool.cli._count import parse_count
 from imgpool.cli._exit import exit_codes, print_json
 from imgpool.cli._interrupts import Interrupted, ignore_hang_up
-from imgpool.cli._options import FilterSteps, Inputs, PixelLength, RecipeName, ToFormat
+from imgpool.cli._options import AsJson, FilterSteps, Inputs, MaxMemory, PixelLength, RecipeName, ToFormat
 from imgpool.system.heap import keep_freed_memory
 from imgpool.system.signals import exit_on_signals, restore_handlers, set_handlers
 
 
-def compare(  # noqa: PLR0913 - one parameter for each option of the command line
+def compare_command(  # noqa: PLR0913 - one parameter per option of the command line
     *,
     inputs: Inputs,
     recipe: RecipeName = None,
@@ -26,41 +26,52 @@ def compare(  # noqa: PLR0913 - one parameter for each option of the command lin
     pixel_size: PixelLength = None,
     sample: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Images to compare on. Default: so many that they take about 10 s."),
+        typer.Option(
+            min=1, metavar="N", help="Number of images to compare on. Default: as many as take about 10 s serially."
+        ),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All images instead of a sample.")] = False,
-    rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Measure all of it so often; medians count.")] = 1,
+    all_images: Annotated[bool, typer.Option("--all", help="Compare on all images.")] = False,
+    rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Repeat N times and report the median.")] = 1,
     workers: Annotated[
-        str, typer.Option("-j", "--workers", metavar="N|auto", help="The most processes to try. Default: the cores.")
+        str,
+        typer.Option(
+            "-j", "--workers", metavar="N|auto", help="Largest number of worker processes; auto for one per core."
+        ),
     ] = "auto",
     chunksize: Annotated[
-        str, typer.Option(metavar="N|auto", help="Images handed to a worker at once, while workers are counted.")
+        str,
+        typer.Option(
+            metavar="N|auto", help="Number of images that a worker gets at a time while the number of workers varies."
+        ),
     ] = "auto",
-    max_memory: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="For all workers together: 8GiB. Default: what is available.")
-    ] = None,
+    max_memory: MaxMemory = None,
     output: Annotated[
         str | None,
-        typer.Option("-o", "--output", metavar="DIR", help="Keep all results, in this new folder. Default: none kept."),
+        typer.Option("-o", "--output", metavar="DIR", help="Keep all results in this new folder. Default: keep none."),
     ] = None,
     plot: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Draw speed-up and chunk sizes: curves.png, .svg or .pdf.")
+        str | None,
+        typer.Option(metavar="FILE", help="Draw speed-up and chunk sizes, for example into curves.png, .svg or .pdf."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="A line for every run, and tracebacks.")] = False,
+    as_json: AsJson = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Print a line for every run, and tracebacks.")
+    ] = False,
 ) -> None:
-    """Run a sample of the images serially and in the pool: same bytes, how fast, what bounds it, what to choose.
+    """Compare serial and pool processing on a sample: results, speed, bottleneck and best settings.
 
-    The sample goes evenly from the smallest file to the biggest. Every run writes into a folder of its own beside
-    the first input, and they are removed at the end. Compared are one to many workers, chunk sizes, and the methods
-    of a bare multiprocessing.Pool. Exit codes: 0 every image comes out the same everywhere (also one that fails
-    alike everywhere: it is named), 1 some do not, 2 bad usage, 3 it could not go on, 130 or 143 interrupted.
+    The sample is spread evenly over the file sizes. It is processed serially, with one to many workers, with several
+    chunk sizes, and with the methods of a bare multiprocessing.Pool. Every run writes to a temporary folder beside
+    the first input.
+
+    Exit codes: 0 every image gives the same result, or the same failure, everywhere; 1 some do not; 2 bad usage;
+    3 the comparison could not continue; 130 or 143 interrupted.
     """
     with exit_codes(verbose=verbose):
         exit_on_signals()
         ignore_hang_up()
-        keep_freed_memory()  # as workers do: serially and in the pool, images run alike
-        from imgpool.api import choose_recipe, memory_size
+        keep_freed_memory()  # as workers do, so that images take the same time serially
+        from imgpool.api import choose_recipe, parse_memory
         from imgpool.batch.plan import make_plan
         from imgpool.batch.settings import RunSettings
         from imgpool.compare.comparison import ComparisonRunner, new_folder_beside
@@ -71,7 +82,7 @@ def compare(  # noqa: PLR0913 - one parameter for each option of the command lin
         from imgpool.report.plot import check_plot, draw
         from imgpool.report.stdout import print_lines
 
-        if everything and sample:
+        if all_images and sample:
             raise UsageError("--sample and --all were both given", "give one of them")
         if output and os.path.isdir(output) and os.listdir(output):
             raise UsageError(f"the output {output} is not empty", "choose a new folder with -o")
@@ -82,13 +93,13 @@ def compare(  # noqa: PLR0913 - one parameter for each option of the command lin
                 inputs=tuple(inputs),
                 recipe=choose_recipe(recipe, filters or (), to, pixel_size),
                 output=output or new_folder_beside(inputs[0]),
-                workers=count(workers, "--workers"),
-                chunksize=count(chunksize, "--chunksize"),
-                max_memory=memory_size(max_memory),
+                workers=parse_count(workers, "--workers"),
+                chunksize=parse_count(chunksize, "--chunksize"),
+                max_memory=parse_memory(max_memory),
             )
         )
-        with _folder(plan.output, keep=output is not None):
-            images = len(plan.tasks) if everything else sample
+        with comparison_folder(plan.output, keep=output is not None):
+            images = len(plan.tasks) if all_images else sample
             runner = ComparisonRunner(plan, plan.output, sample=images, rounds=rounds)
             comparison = ComparisonDisplay(plan, verbose=verbose).follow(runner.measure_all(free_space=output is None))
         if as_json:
@@ -101,11 +112,14 @@ def compare(  # noqa: PLR0913 - one parameter for each option of the command lin
 
 
 @contextmanager
-def _folder(path: str, *, keep: bool) -> Iterator[None]:
-    """A folder in here; the first signal unwinds, and nothing disturbs its removal."""
+def comparison_folder(path: str, *, keep: bool) -> Iterator[None]:
+    """Provide a folder in this context and remove it at the end, unless it is to be kept.
+
+    The first signal raises `Interrupted`; further signals are ignored, so that the folder is removed.
+    """
     from imgpool.output.session import storage_errors
 
-    before = set_handlers(_unwind)
+    before = set_handlers(_raise_interrupted)
     try:
         with storage_errors(path):
             os.makedirs(path, exist_ok=True)
@@ -117,10 +131,10 @@ def _folder(path: str, *, keep: bool) -> Iterator[None]:
         restore_handlers(before)
 
 
-def _unwind(number: int, _frame: FrameType | None) -> NoReturn:
+def _raise_interrupted(number: int, _frame: FrameType | None) -> NoReturn:
     set_handlers(_ignore)
     raise Interrupted(number)
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:
-    """What is under way is soon over."""
+    """Do nothing: the command ends already."""

@@ -1,52 +1,53 @@
-"""``imgpool estimate``: what filters lean on, found in the images themselves."""
+"""``imgpool estimate``: estimate correction images, such as a flat field, from the data."""
 
 from typing import Annotated
 
 import typer
 
-from imgpool.cli._count import count
+from imgpool.cli._count import parse_count
 from imgpool.cli._exit import exit_codes, print_json
-from imgpool.cli._options import Inputs
+from imgpool.cli._options import AsJson, Inputs, Quiet, Tracebacks, Workers
 
-estimate = typer.Typer(
-    name="estimate",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Find in the images themselves what a filter leans on.",
-)
+estimate_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
-@estimate.callback()
-def _estimate() -> None:
-    """Find in the images themselves what a filter leans on."""
+@estimate_app.callback()
+def estimate() -> None:
+    """Estimate correction images, such as a flat field, from the data."""
 
 
-@estimate.command("flat-field")
-def flat_field(  # noqa: PLR0913 - one parameter for each option of the command line
+@estimate_app.command("flat-field")
+def flat_field_command(  # noqa: PLR0913 - one parameter per option of the command line
     *,
     inputs: Inputs,
     output: Annotated[
-        str, typer.Option("-o", "--output", metavar="FILE", help="The field, as a float32 TIFF of mean 1: flat.tif")
+        str,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="File to write: a float32 TIFF of mean 1, for example flat.tif."
+        ),
     ],
     dark: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Taken without light; it is subtracted from every image.")
+        str | None,
+        typer.Option(metavar="FILE", help="An image taken without light, to subtract from every image."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Take no more images, evenly out of all. Default: 400.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Use at most N images, spread evenly over the inputs. Default: 400."),
     ] = None,
-    workers: Annotated[str, typer.Option("-j", "--workers", metavar="N|auto", help="Processes.")] = "auto",
-    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there already.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Failures only.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tracebacks.")] = False,
+    workers: Workers = "auto",
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Tracebacks = False,
 ) -> None:
-    """Estimate the uneven light that images share, for the filter flat_field.
+    """Estimate the uneven illumination that images share, for the filter flat_field.
 
-    Images of one size and kind, taken with the same optics, of scenes that differ; the more, and the sparser the
-    cells, the better: at least 20, with background at every place in most of them. What stands out from the
-    background of its image counts little. Without --dark, the camera's dark level must be small beside the
-    background. Exit codes: 0 all images were used, 1 some failed, the field is written, 2 bad usage, or images that
-    differ, 3 no image could be used, or the field not be written.
+    Use at least 20 images of the same size and type, taken with the same optics, of different scenes. More images and
+    fewer objects give a better estimate: every place should show background in most of the images. Objects hardly
+    affect the result. Without --dark, the dark level of the camera must be small compared with the background.
+
+    Exit codes: 0 all images were used; 1 some failed, but the field was written; 2 bad usage, or the images differ in
+    size or type; 3 no image could be used, or the field could not be written.
     """
     with exit_codes(verbose=verbose):
         from imgpool.calibration.flat_field import MAX_IMAGES, Estimation, FlatFieldSettings
@@ -59,7 +60,7 @@ def flat_field(  # noqa: PLR0913 - one parameter for each option of the command 
                 output=output,
                 dark=dark,
                 limit=limit or MAX_IMAGES,
-                workers=count(workers, "--workers"),
+                workers=parse_count(workers, "--workers"),
                 force=force,
             )
         )

@@ -1,8 +1,9 @@
-"""``imgpool filters``: what can be done to an image."""
+"""``imgpool filters``: list the filters, or explain one."""
 
-from imgpool.cli._listing import AsJson, Name, show
+from imgpool.cli._listing import Name, print_listing
+from imgpool.cli._options import AsJson
 
 
-def filters(name: Name = None, *, as_json: AsJson = False) -> None:
+def filters_command(name: Name = None, *, as_json: AsJson = False) -> None:
     """List the filters, or explain one: its parameters, units, ranges and reference."""
-    show("filters", name, as_json=as_json)
+    print_listing("filters", name, as_json=as_json)

@@ -1,8 +1,9 @@
-"""``imgpool formats``: what can be read and written."""
+"""``imgpool formats``: list the formats, or describe one."""
 
-from imgpool.cli._listing import AsJson, Name, show
+from imgpool.cli._listing import Name, print_listing
+from imgpool.cli._options import AsJson
 
 
-def formats(name: Name = None, *, as_json: AsJson = False) -> None:
-    """List the formats, or explain one: what it holds and how it is written."""
-    show("formats", name, as_json=as_json)
+def formats_command(name: Name = None, *, as_json: AsJson = False) -> None:
+    """List the formats, or describe one: what it can hold and how it is written."""
+    print_listing("formats", name, as_json=as_json)

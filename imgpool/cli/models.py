@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from imgpool.cli._exit import exit_codes, print_json
+from imgpool.cli._options import AsJson, Tracebacks
 
 
-def models(
+def models_command(
     *,
     name: Annotated[
         str | None,
@@ -15,9 +16,9 @@ def models(
             metavar="NAME|PATH", help="A built-in model, a bioimage.io package (folder or zip) or an ONNX file."
         ),
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Run its published test.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tracebacks.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Run the test that was published with the model.")] = False,
+    as_json: AsJson = False,
+    verbose: Tracebacks = False,
 ) -> None:
     """List the built-in models, describe a model, or run the test that was published with it.
 
@@ -25,31 +26,36 @@ def models(
     package declares another tolerance); 2 the package is missing, damaged or not supported; 3 the model does not load.
     """
     with exit_codes(verbose=verbose):
-        from imgpool.core.errors import UsageError
-        from imgpool.models.check import check_model, find_model
-        from imgpool.report.models import (
-            built_in_models_json,
-            built_in_models_text,
-            check_json,
-            check_lines,
-            model_json,
-            model_text,
-        )
-        from imgpool.report.stdout import print_lines
-        from imgpool.report.text import StyledLine
-
-        if name is None:
-            if check:
-                raise UsageError("--check needs a model", "`imgpool models NAME|PATH --check`")
-            print_json(built_in_models_json()) if as_json else print_lines([StyledLine(built_in_models_text())])
-            return
-        model = find_model(name)
-        if not check:
-            print_json(model_json(model)) if as_json else print_lines([StyledLine(model_text(model))])
-            return
-        checked = check_model(model)
-        if as_json:
-            print_json(check_json(checked))
+        if check:
+            _check_model(name, as_json=as_json)
         else:
-            print_lines(check_lines(checked))
-        raise typer.Exit(0 if checked.passed else 1)
+            _print_models(name, as_json=as_json)
+
+
+def _print_models(name: str | None, *, as_json: bool) -> None:
+    from imgpool.models.check import find_model
+    from imgpool.report import models as report
+    from imgpool.report.stdout import print_lines
+    from imgpool.report.text import StyledLine
+
+    model = None if name is None else find_model(name)
+    if as_json:
+        print_json(report.model_json(model) if model else report.built_in_models_json())
+    else:
+        print_lines([StyledLine(report.model_text(model) if model else report.built_in_models_text())])
+
+
+def _check_model(name: str | None, *, as_json: bool) -> None:
+    from imgpool.core.errors import UsageError
+    from imgpool.models.check import check_model, find_model
+    from imgpool.report.models import check_json, check_lines
+    from imgpool.report.stdout import print_lines
+
+    if name is None:
+        raise UsageError("--check needs a model", "`imgpool models NAME|PATH --check`")
+    checked = check_model(find_model(name))
+    if as_json:
+        print_json(check_json(checked))
+    else:
+        print_lines(check_lines(checked))
+    raise typer.Exit(0 if checked.passed else 1)

@@ -1,23 +1,28 @@
-"""``imgpool verify``: whether the outputs are still those that were written."""
+"""``imgpool verify``: check the outputs against the journal."""
 
 from typing import Annotated
 
 import typer
 
 from imgpool.cli._exit import exit_codes, print_json
+from imgpool.cli._options import AsJson, OutputFolder
 
 
-def verify(
+def verify_command(
     *,
-    output: Annotated[str, typer.Argument(metavar="OUT", help="The output folder of `imgpool process`.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only what is wrong.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="A line for every file, and tracebacks.")] = False,
+    output: OutputFolder,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only what is wrong.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Print a line for every file, and tracebacks.")
+    ] = False,
 ) -> None:
     """Read every output again and compare it with the journal, on every core.
 
-    Named are outputs that are missing, changed, outdated (the last run failed to make them) or unreadable, and
-    extra files. Exit codes: 0 all intact, 1 something is not, 2 there is no journal, 3 a run is writing there.
+    Reports outputs that are missing, changed, unreadable or outdated (the last run failed to update them), and files
+    that imgpool did not write.
+
+    Exit codes: 0 all outputs are intact; 1 some are not; 2 there is no journal; 3 a run is writing to the folder.
     """
     with exit_codes(verbose=verbose):
         from imgpool.output.verify import Verification

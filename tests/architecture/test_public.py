@@ -54,7 +54,7 @@ def top_level(modules):
 
 
 def test_what_is_public_is_what_has_a_home():
-    assert set(imgpool.__all__) == set(imgpool._HOMES) | {"__version__"}
+    assert set(imgpool.__all__) == set(imgpool._MODULES) | {"__version__"}
     assert list(imgpool.__all__) == sorted(imgpool.__all__)
 
 
@@ -70,7 +70,7 @@ def test_a_type_checker_sees_the_same_homes_as_the_interpreter():
     tree = ast.parse(Path(imgpool.__file__).read_text("utf-8"))
     (for_types,) = [node for node in tree.body if isinstance(node, ast.If)]
     seen = {alias.name: node.module for node in for_types.body for alias in node.names}
-    assert seen == imgpool._HOMES
+    assert seen == imgpool._MODULES
 
 
 def test_an_unknown_name_is_an_attribute_error():

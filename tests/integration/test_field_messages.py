@@ -79,7 +79,7 @@ def test_an_output_below_a_file(imgpool, photos, tmp_path):
 def test_a_filter_beside_a_recipe_is_answered_with_the_filters_to_give(imgpool, photos, tmp_path):
     refused = imgpool("process", photos, "-o", tmp_path / "out", "-r", "enhance", "-f", "to_uint8")
     assert refused.code == 2
-    remedy = shlex.split(refused.stderr.partition("instead of -r: ")[2])
+    remedy = shlex.split(refused.stderr.partition("give the filters alone: ")[2])
     assert remedy[-2:] == ["-f", "to_uint8"]
     assert imgpool("process", photos, "-o", tmp_path / "out", "--serial", *remedy).code == 0
 
@@ -104,4 +104,4 @@ def test_pixels_that_are_not_square_are_not_blamed_on_a_length_that_nobody_gave(
     said = {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25}
     tifffile.imwrite(tmp_path / "a.ome.tif", PLANE, metadata=said)
     outcome = imgpool("process", tmp_path / "a.ome.tif", "-o", tmp_path / "out", "-f", "rotate:angle=30", "--serial")
-    assert "its pixels are 0.25 µm high and 0.5 µm wide, not square" in outcome.stderr
+    assert "rotate needs square pixels, and these are 0.25 µm high and 0.5 µm wide" in outcome.stderr

@@ -16,8 +16,8 @@ import numpy as np
 import psutil
 import pytest
 
-from imgpool.cli._interrupts import CUT_OFF, ECHO, FINISHING
-from imgpool.cli.process import ALL_DONE, CONTINUE
+from imgpool.cli._interrupts import CUT_OFF, FINISHING, REPEATED_SIGNAL_S
+from imgpool.cli.process import ALL_DONE_ADVICE, CONTINUE_ADVICE
 from tests.support.runs import POISON, outputs, records
 
 if sys.platform != "linux":
@@ -176,7 +176,7 @@ def test_a_signal_lets_the_images_in_hand_finish_and_no_other_begin(start, image
     until(lambda: FINISHING in command.stderr, command)
     assert finish_what_begins(command, images) == 128 + number
     assert CUT_OFF not in command.stderr
-    assert CONTINUE in command.stderr
+    assert CONTINUE_ADVICE in command.stderr
     done = whole(tmp_path / "out")
     assert {f"{name}.poison" for name in in_hand} <= done
     assert (command.json["done"], command.json["left"]) == (len(done), COUNT - len(done))
@@ -194,11 +194,11 @@ def test_a_second_signal_stops_at_once(start, images, tmp_path, engine, first, s
     begun(command, images, engine)
     command.send(first, "group")
     until(lambda: FINISHING in command.stderr, command)
-    time.sleep(3 * ECHO)  # the same signal within this time would be its echo
+    time.sleep(3 * REPEATED_SIGNAL_S)  # the same signal within this time would be its echo
     command.send(second, "group")
     assert command.wait() == 128 + first
     assert CUT_OFF not in command.stderr
-    assert CONTINUE in command.stderr
+    assert CONTINUE_ADVICE in command.stderr
     assert (command.json["done"], command.json["left"], command.json["interrupted"]) == (0, COUNT, True)
     continues(start, images, tmp_path / "out")
 
@@ -225,7 +225,7 @@ def test_a_library_that_does_not_return_is_not_waited_for(start, images, tmp_pat
     until(lambda: FINISHING in command.stderr, command)
     command.send(TERM, "alone")
     assert command.wait() == 130
-    assert CONTINUE in command.stderr
+    assert CONTINUE_ADVICE in command.stderr
     assert (command.json["left"], command.json["interrupted"]) == (1, True)
 
 
@@ -244,7 +244,7 @@ def test_a_signal_while_the_last_image_is_being_finished(start, images, tmp_path
     until(lambda: FINISHING in command.stderr, command)
     images.finish(in_hand)
     assert command.wait() == 128 + number
-    assert ALL_DONE in command.stderr
+    assert ALL_DONE_ADVICE in command.stderr
     assert (command.json["done"], command.json["left"], command.json["interrupted"]) == (1, 0, True)
     assert whole(tmp_path / "out") == {"00.poison"}
 
@@ -256,7 +256,7 @@ def test_a_signal_while_the_workers_are_being_started(start, images, tmp_path, n
         until((tmp_path / "out" / ".imgpool" / "journal.jsonl").exists, command)
         command.send(number, "group")
         assert finish_what_begins(command, images) == 128 + number, command.stderr
-        assert CONTINUE in command.stderr
+        assert CONTINUE_ADVICE in command.stderr
         (tmp_path / "out" / ".imgpool" / "journal.jsonl").unlink()
         for path in (tmp_path / "out").glob("*.poison"):
             path.unlink()
@@ -284,7 +284,7 @@ def test_a_signal_before_anything_runs_ends_the_command_with_a_word(tmp_path, im
         assert command.wait() == 128 + number
         last.append(next(line for line in reversed(command.stderr.splitlines()) if not line.startswith("import time")))
     assert last[:4] == [word] * 4
-    assert set(last) <= {word, f"{word}; {CONTINUE}"}  # a late signal may find the first images in hand
+    assert set(last) <= {word, f"{word}; {CONTINUE_ADVICE}"}  # a late signal may find the first images in hand
 
 
 def imported(command):
@@ -383,7 +383,7 @@ def test_ctrl_c_leaves_the_terminal_tidy(start, images, terminal, keys):
     begun(command, images)
     seen = b""
     for key in keys:
-        time.sleep(3 * ECHO)  # as a person presses a key twice
+        time.sleep(3 * REPEATED_SIGNAL_S)  # as a person presses a key twice
         os.write(users, key.encode())
         while FINISHING.encode() not in seen:
             seen += os.read(users, 1 << 16)
@@ -395,7 +395,7 @@ def test_ctrl_c_leaves_the_terminal_tidy(start, images, terminal, keys):
     shown = seen.decode()
     assert re.search(r"\r(\x1b\[[0-9;]*[A-Z])*" + FINISHING + "\r\n", shown), shown  # on a line without the bar
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1  # the cursor is hidden, and comes back
-    assert CONTINUE in shown.splitlines()[-1]
+    assert CONTINUE_ADVICE in shown.splitlines()[-1]
 
 
 def _read(end):

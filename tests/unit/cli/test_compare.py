@@ -1,4 +1,4 @@
-"""The folder of ``imgpool compare``: there as long as it is needed, and no longer."""
+"""The folder of ``imgpool compare`` is removed at the end, whatever happens."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from imgpool.cli._interrupts import Interrupted
-from imgpool.cli.compare import _folder
+from imgpool.cli.compare import comparison_folder
 from imgpool.core.errors import RunError
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
@@ -17,18 +17,18 @@ def handlers():
     return [signal.getsignal(number) for number in (INT, TERM)]
 
 
-def test_it_is_there_meanwhile(tmp_path):
+def test_folder_exists_during_the_comparison(tmp_path):
     place = tmp_path / "place"
-    with _folder(str(place), keep=False):
+    with comparison_folder(str(place), keep=False):
         (place / "inside").mkdir()
     assert not place.exists()
-    with _folder(str(place), keep=True):
+    with comparison_folder(str(place), keep=True):
         (place / "inside").mkdir()
     assert (place / "inside").is_dir()
 
 
 @pytest.mark.parametrize("number", [INT, TERM])
-def test_the_first_signal_unwinds_and_nothing_disturbs_the_removal(tmp_path, monkeypatch, number):
+def test_signals_do_not_interrupt_the_removal(tmp_path, monkeypatch, number):
     place, before, real = tmp_path / "place", handlers(), shutil.rmtree
     removed = []
 
@@ -38,7 +38,7 @@ def test_the_first_signal_unwinds_and_nothing_disturbs_the_removal(tmp_path, mon
         real(*arguments, **options)
 
     monkeypatch.setattr(shutil, "rmtree", rmtree)
-    with pytest.raises(Interrupted) as caught, _folder(str(place), keep=False):
+    with pytest.raises(Interrupted) as caught, comparison_folder(str(place), keep=False):
         os.kill(os.getpid(), number)
     assert caught.value.number == number
     assert removed == [str(place)]
@@ -46,7 +46,7 @@ def test_the_first_signal_unwinds_and_nothing_disturbs_the_removal(tmp_path, mon
     assert handlers() == before
 
 
-def test_a_second_signal_is_not_heeded_while_all_unwinds(tmp_path):
+def test_second_signal_is_ignored_during_unwinding(tmp_path):
     seen = []
 
     def unwind():
@@ -56,14 +56,14 @@ def test_a_second_signal_is_not_heeded_while_all_unwinds(tmp_path):
             os.kill(os.getpid(), INT)
             seen.append("went on")
 
-    with pytest.raises(Interrupted), _folder(str(tmp_path / "place"), keep=False):
+    with pytest.raises(Interrupted), comparison_folder(str(tmp_path / "place"), keep=False):
         unwind()
     assert seen == ["went on"]
 
 
-def test_where_nothing_can_be_made_it_is_said(tmp_path):
+def test_folder_that_cannot_be_created_is_reported(tmp_path):
     (tmp_path / "file").touch()
     before = handlers()
-    with pytest.raises(RunError, match="file"), _folder(str(tmp_path / "file" / "place"), keep=False):
+    with pytest.raises(RunError, match="file"), comparison_folder(str(tmp_path / "file" / "place"), keep=False):
         pass
     assert handlers() == before

@@ -1,4 +1,4 @@
-"""The one place where an error becomes a sentence, a remedy and an exit code."""
+"""Errors become a message, a hint and an exit code."""
 
 import json
 import signal
@@ -18,6 +18,7 @@ from imgpool.core.errors import (
     UsageError,
     WorkerError,
 )
+from imgpool.core.hint import Hint
 
 
 def leave(error, **options):
@@ -50,13 +51,13 @@ def test_exit_codes_are_as_documented(error, code):
     assert leave(error) == code
 
 
-def test_nothing_is_done_to_a_command_that_ends_well(capsys):
+def test_command_without_an_error_prints_nothing(capsys):
     with exit_codes():
         pass
     assert capsys.readouterr() == ("", "")
 
 
-def test_an_error_is_one_sentence_with_its_remedy_on_stderr(capsys):
+def test_error_is_one_line_with_its_hint_on_stderr(capsys):
     leave(RecipeError("no filter is called 'gausian'", "did you mean gaussian?"))
     out, err = capsys.readouterr()
     assert out == ""
@@ -65,12 +66,12 @@ def test_an_error_is_one_sentence_with_its_remedy_on_stderr(capsys):
     assert capsys.readouterr().err == "imgpool: the disk is full\n"
 
 
-def test_names_in_an_error_cannot_disturb_the_terminal(capsys):
+def test_control_characters_in_messages_are_escaped(capsys):
     leave(UsageError("a\n\x1b[31m\udcff.png is no folder", "rename a\n"))
     assert capsys.readouterr().err == ("imgpool: a\\n\\x1b[31m\\udcff.png is no folder\n  → rename a\\n\n")
 
 
-def test_an_unforeseen_error_is_named_without_a_traceback_unless_asked(capsys):
+def test_unexpected_error_has_no_traceback_unless_requested(capsys):
     leave(ZeroDivisionError("division by zero"))
     err = capsys.readouterr().err
     assert "ZeroDivisionError: division by zero" in err
@@ -82,14 +83,14 @@ def test_an_unforeseen_error_is_named_without_a_traceback_unless_asked(capsys):
     assert "-v" not in err
 
 
-def test_a_traceback_is_shown_of_foreseen_errors_too_when_asked(capsys):
+def test_expected_error_has_a_traceback_if_requested(capsys):
     leave(RunError("the disk is full"), verbose=True)
     err = capsys.readouterr().err
     assert "Traceback" in err
     assert err.endswith("imgpool: the disk is full\n")
 
 
-def test_an_interruption_says_how_to_go_on(capsys):
+def test_interruption_shows_the_advice(capsys):
     leave(Interrupted(signal.SIGTERM, "run it again"))
     assert capsys.readouterr().err == "terminated; run it again\n"
     leave(KeyboardInterrupt())
@@ -97,7 +98,7 @@ def test_an_interruption_says_how_to_go_on(capsys):
 
 
 @pytest.mark.parametrize(("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
-def test_a_signal_unwinds_the_command(capsys, number, word):
+def test_signal_unwinds_the_command(capsys, number, word):
     before = signal.getsignal(number)
     unwound = []
 
@@ -116,7 +117,7 @@ def test_a_signal_unwinds_the_command(capsys, number, word):
     assert signal.getsignal(number) is before
 
 
-def test_an_end_that_nobody_can_be_told_of_has_the_same_exit_code(monkeypatch):
+def test_unwritable_stderr_does_not_change_the_exit_code(monkeypatch):
     with open("/dev/full", "w") as full:
         monkeypatch.setattr(sys, "stderr", full)
         assert leave(UsageError("x", "y")) == 2
@@ -124,17 +125,22 @@ def test_an_end_that_nobody_can_be_told_of_has_the_same_exit_code(monkeypatch):
 
 
 @pytest.mark.parametrize("error", [typer.Exit(1), typer.Abort()])
-def test_what_typer_handles_itself_goes_through(error):
+def test_exceptions_of_typer_pass_through(error):
     with pytest.raises(type(error)) as caught, exit_codes():
         raise error
     assert caught.value is error
 
 
-def test_an_exit_asked_for_keeps_its_code():
+def test_requested_exit_keeps_its_code():
     assert leave(typer.Exit(1)) == 1
 
 
-def test_json_is_one_object_on_stdout_whatever_names_are_in_it(capsys):
+def test_parameters_in_messages_are_shown_as_options(capsys):
+    leave(RunError(f"{Hint('max_memory')} is too small", f"use {Hint('max_memory', '8GiB')}"))
+    assert capsys.readouterr().err == "imgpool: --max-memory is too small\n  → use --max-memory 8GiB\n"
+
+
+def test_json_is_one_ascii_object_on_stdout(capsys):
     print_json({"source": "\udcff\n🔬"})
     out, err = capsys.readouterr()
     assert json.loads(out) == {"source": "\udcff\n🔬"}

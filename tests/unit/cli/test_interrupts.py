@@ -1,4 +1,4 @@
-"""What becomes of signals while a run goes on."""
+"""Signals during a run: the first stops it, the second raises."""
 
 import contextlib
 import os
@@ -19,25 +19,25 @@ INT, TERM = signal.SIGINT, signal.SIGTERM
 
 
 class Run:
-    """What a run sees and says of signals."""
+    """A stand-in for a run, which records what it is asked to do and to print."""
 
     def __init__(self):
         self.stopped = threading.Event()
-        self.told = []
-        self.silence = threading.Event()
-        self.silence.set()
-        self.last_words = []
-        self.interrupts = Interrupts(self.stopped.set, self.tell, self.last_words.append)
+        self.printed = []
+        self.can_print = threading.Event()
+        self.can_print.set()
+        self.exits = []
+        self.interrupts = Interrupts(self.stopped.set, self.print_message, self.exits.append)
 
-    def tell(self, line):
-        self.told.append(line)
-        self.silence.wait(60)
+    def print_message(self, line):
+        self.printed.append(line)
+        self.can_print.wait(60)
 
 
 @pytest.fixture
 def run(monkeypatch):
-    monkeypatch.setattr(_interrupts, "STUCK", 60)  # else a slow machine ends these tests, by os._exit
-    monkeypatch.setattr(_interrupts, "GRACE", 60)
+    monkeypatch.setattr(_interrupts, "MAIN_THREAD_TIMEOUT_S", 60)  # a slow machine must not end these tests by os._exit
+    monkeypatch.setattr(_interrupts, "FINISH_TIMEOUT_S", 60)
     return Run()
 
 
@@ -45,60 +45,60 @@ def send(number):
     os.kill(os.getpid(), number)
 
 
-def go_on(run, *numbers, seconds=20.0):
-    """Go on as a run does, in the main thread, while these signals come, and for a while."""
-    with run.interrupts.cutting():
+def run_with_signals(run, *numbers, seconds=20.0):
+    """Run in the main thread while these signals arrive, and for some seconds more."""
+    with run.interrupts.raising():
         for number in numbers:
             send(number)
             assert run.stopped.wait(20)
-            time.sleep(3 * _interrupts.ECHO)  # the same signal within this time would be an echo
+            time.sleep(3 * _interrupts.REPEATED_SIGNAL_S)  # the same signal within this time counts as one
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(0.01)
 
 
 @pytest.mark.parametrize("number", [INT, TERM])
-def test_the_first_signal_stops_the_run_and_says_so_and_raises_nothing(run, number):
-    with run.interrupts, run.interrupts.cutting():
+def test_first_signal_stops_the_run_without_raising(run, number):
+    with run.interrupts, run.interrupts.raising():
         send(number)
         assert run.stopped.wait(20)
     assert run.interrupts.received == number
-    assert run.told == [FINISHING]
+    assert run.printed == [FINISHING]
 
 
 @pytest.mark.parametrize(("first", "second"), [(INT, INT), (INT, TERM), (TERM, INT)])
-def test_the_second_signal_raises_the_first_one_once(run, first, second):
+def test_second_signal_raises_the_first_one_once(run, first, second):
     with run.interrupts:
         with pytest.raises(Interrupted) as raised:
-            go_on(run, first, second)
+            run_with_signals(run, first, second)
         send(INT)  # people press it more often than twice
     assert raised.value.number == run.interrupts.received == first
-    assert run.told == [FINISHING]
+    assert run.printed == [FINISHING]
 
 
-def test_the_same_signal_at_once_is_an_echo(run):
-    with run.interrupts, run.interrupts.cutting():
+def test_repeated_signal_counts_once(run):
+    with run.interrupts, run.interrupts.raising():
         for _ in range(3):
             send(INT)
         run.stopped.wait(20)
-        time.sleep(3 * _interrupts.ECHO)  # nothing is to happen
+        time.sleep(3 * _interrupts.REPEATED_SIGNAL_S)  # nothing must happen
     assert run.interrupts.received == INT
 
 
-def test_a_run_that_does_not_finish_in_time_is_cut_short(run, monkeypatch):
-    monkeypatch.setattr(_interrupts, "GRACE", 0.01)
+def test_run_that_does_not_finish_in_time_is_interrupted(run, monkeypatch):
+    monkeypatch.setattr(_interrupts, "FINISH_TIMEOUT_S", 0.01)
     with run.interrupts, pytest.raises(Interrupted):
-        go_on(run, TERM)
-    assert run.told == [FINISHING, CUT_OFF]
+        run_with_signals(run, TERM)
+    assert run.printed == [FINISHING, CUT_OFF]
 
 
-def test_nothing_is_raised_outside_of_the_run(run, monkeypatch):
-    monkeypatch.setattr(_interrupts, "GRACE", 0.01)
+def test_nothing_is_raised_outside_the_context(run, monkeypatch):
+    monkeypatch.setattr(_interrupts, "FINISH_TIMEOUT_S", 0.01)
     with run.interrupts:
         send(INT)
-        _until(lambda: run.interrupts._cutting)
+        _until(lambda: run.interrupts._must_raise)
     assert run.interrupts.received == INT
-    assert run.told == [CUT_OFF]  # there were no images in hand
+    assert run.printed == [CUT_OFF]  # no image was being processed
 
 
 def _until(condition):
@@ -108,10 +108,10 @@ def _until(condition):
         time.sleep(0.01)
 
 
-def test_other_signals_are_none_of_its_business(run):
+def test_other_signals_are_not_handled(run):
     before = signal.signal(signal.SIGUSR1, lambda *_: None)
     try:
-        with run.interrupts, run.interrupts.cutting():
+        with run.interrupts, run.interrupts.raising():
             send(signal.SIGUSR1)
             send(signal.SIGUSR1)
             assert not run.stopped.wait(0.2)
@@ -120,7 +120,7 @@ def test_other_signals_are_none_of_its_business(run):
     assert run.interrupts.received is None
 
 
-def test_an_ignored_signal_stays_ignored(run):
+def test_ignored_signal_stays_ignored(run):
     before = signal.signal(TERM, signal.SIG_IGN)
     try:
         with run.interrupts:
@@ -132,24 +132,24 @@ def test_an_ignored_signal_stays_ignored(run):
 
 
 @pytest.mark.parametrize("numbers", [[], [INT], [INT, TERM]])
-def test_all_is_as_before_when_the_run_is_over(run, numbers):
+def test_handlers_and_descriptors_are_restored(run, numbers):
     before = [signal.getsignal(INT), signal.getsignal(TERM), set(os.listdir("/proc/self/fd")), threading.active_count()]
     with run.interrupts, pytest.raises(Interrupted) if len(numbers) > 1 else contextlib.nullcontext():
-        go_on(run, *numbers, seconds=20.0 * (len(numbers) > 1))
+        run_with_signals(run, *numbers, seconds=20.0 * (len(numbers) > 1))
     after = [signal.getsignal(INT), signal.getsignal(TERM), set(os.listdir("/proc/self/fd")), threading.active_count()]
     assert after == before
     assert signal.set_wakeup_fd(-1) == -1
 
 
-def test_somebody_who_does_not_listen_delays_nothing(run, monkeypatch):
-    monkeypatch.setattr(_interrupts, "PATIENCE", 0.01)
-    run.silence.clear()
+def test_blocked_output_does_not_delay_the_interruption(run, monkeypatch):
+    monkeypatch.setattr(_interrupts, "PRINT_TIMEOUT_S", 0.01)
+    run.can_print.clear()
     with run.interrupts, pytest.raises(Interrupted):
-        go_on(run, INT, TERM)
-    run.silence.set()
+        run_with_signals(run, INT, TERM)
+    run.can_print.set()
 
 
-def test_a_hang_up_is_ignored():
+def test_hang_up_is_ignored():
     before = signal.getsignal(signal.SIGHUP)
     try:
         ignore_hang_up()
