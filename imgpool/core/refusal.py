@@ -1,41 +1,96 @@
-"""Saying no, with the remedy: the pixels do not fit into the format."""
+"""The error for an image that an output format cannot store: what the image has, and what to do about it."""
 
 from dataclasses import replace
 
 import numpy as np
 
-from imgpool.core.axes import has_alpha, page_shape
+from imgpool.core.axes import has_alpha, has_samples, page_shape
 from imgpool.core.errors import WriteError
 from imgpool.core.format import Format
+from imgpool.core.hint import Hint
 from imgpool.core.image import Properties
 
-TO_TIFF = "--to tiff"
-TO_8_BIT = "add -f rescale_intensity:out=uint8, or --to tiff"
+_TO_TIFF = f"add {Hint('to', 'tiff')}"
+_TO_PNG_OR_TIFF = f"add {Hint('to', 'png')} or {Hint('to', 'tiff')}"
+_TO_8_BIT = f"add {Hint('filters', 'rescale_intensity:out=uint8')}, or {Hint('to', 'tiff')}"
+
+_PAGE_NAMES = {"T": "frame", "C": "channel", "Z": "slice", "I": "page"}
+_NUMBERS = {"b": "true/false values", "u": "{bits}-bit values", "i": "signed {bits}-bit values",
+            "f": "floating-point values", "c": "complex values"}  # fmt: skip
+_SIMPLE = Properties((8, 8, 3), np.dtype(np.uint8), "YXS")
+"""An image that every format can store: a small one of 8-bit RGB."""
 
 
 def refuse(target: Format, properties: Properties) -> WriteError:
-    """The error for an image that `target` cannot hold, to be raised by the caller.
+    """Return the error for an image that `target` cannot hold; the caller raises it."""
+    name = target.name.upper()
+    obstacles = _obstacles(target, properties)
+    message = (
+        f"it has {_join(obstacles)}, which {name} cannot store"
+        if obstacles
+        else f"{name} cannot store it: {name} holds {target.holds}"
+    )
+    return WriteError(message, _remedy(target, properties))
 
-    The hint names what stands in the way first: pages, then alpha, then depth. For the last two, the format is
-    asked whether it could hold the image without.
+
+def _obstacles(target: Format, properties: Properties) -> list[str]:
+    """Return what the image has that the format cannot store, each in the user's terms.
+
+    A feature is an obstacle if the format cannot hold a simple image with this feature alone.
     """
-    what = f"{target.name.upper()} holds {target.holds}"
-    it = f"{properties.dtype} {properties.axes} of shape {'×'.join(map(str, properties.shape))}"
-    return WriteError(f"{what}; this is {it}", _remedy(target, properties))
+    y = properties.axes.index("Y")
+    pages, page_axes = properties.shape[:y], properties.axes[:y]
+    plane, plane_axes = properties.shape[y:], properties.axes[y:]
+    features = [
+        (_pages(target, properties), replace(_SIMPLE, shape=(*pages, *_SIMPLE.shape), axes=page_axes + _SIMPLE.axes)),
+        (_samples(target, properties), replace(_SIMPLE, shape=(8, 8, *plane[2:]), axes=plane_axes)),
+        (_numbers(properties), replace(_SIMPLE, dtype=properties.dtype)),
+        (f"a size of {plane[1]:,} × {plane[0]:,} pixels", replace(_SIMPLE, shape=(*plane[:2], 3))),
+    ]
+    return [text for text, feature in features if not target.can_hold(feature)]
+
+
+def _pages(target: Format, properties: Properties) -> str:
+    """Return the pages of an image in words: "3 channels × 5 slices"; for a format that holds stacks, the axes."""
+    if target.can_hold(replace(_SIMPLE, shape=(2, 8, 8), axes="ZYX")):
+        return f"the axes {properties.axes}"
+    lengths = zip(properties.axes, page_shape(properties.axes, properties.shape), strict=False)
+    return " × ".join(f"{length:,} {_PAGE_NAMES[axis]}{'s' * (length != 1)}" for axis, length in lengths)
+
+
+def _samples(target: Format, properties: Properties) -> str:
+    if not has_samples(properties.axes):
+        return "grey values"
+    if target.can_hold(replace(_SIMPLE, shape=(8, 8, 4))):
+        return "grey values with transparency"
+    return "transparency"
+
+
+def _numbers(properties: Properties) -> str:
+    dtype = properties.dtype
+    return _NUMBERS.get(dtype.kind, f"values of type {dtype}").format(bits=8 * dtype.itemsize)
+
+
+def _join(texts: list[str]) -> str:
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
 def _remedy(target: Format, properties: Properties) -> str:
     if properties.dtype == bool:
-        return "make it a mask of 0 and 255: uint8"
+        return "convert it to uint8: a mask of 0 and 255"
     if target.name == "tiff":
-        return "convert it to an integer or float type that TIFF has"
+        return "convert it to an integer or floating-point type that TIFF has"
     if page_shape(properties.axes, properties.shape):
-        return TO_TIFF
-    if has_alpha(properties.axes, properties.shape) and target.can_hold(_opaque(properties)):
-        return "--to png or tiff"
-    return TO_8_BIT if target.can_hold(replace(properties, dtype=np.dtype(np.uint8))) else TO_TIFF
+        return _TO_TIFF
+    if has_alpha(properties.axes, properties.shape) and target.can_hold(_without_alpha(properties)):
+        return _TO_PNG_OR_TIFF
+    return _TO_8_BIT if target.can_hold(replace(properties, dtype=np.dtype(np.uint8))) else _TO_TIFF
 
 
-def _opaque(page: Properties) -> Properties:
-    grey = page.shape[-1] == 2  # noqa: PLR2004 - grey and alpha
-    return replace(page, shape=page.shape[:2] if grey else (*page.shape[:2], 3), axes="YX" if grey else "YXS")
+def _without_alpha(properties: Properties) -> Properties:
+    """Return the properties of a single page without its alpha channel."""
+    height, width, samples = properties.shape
+    is_grey = samples == 2  # noqa: PLR2004 - grey and alpha
+    return replace(
+        properties, shape=(height, width) if is_grey else (height, width, 3), axes="YX" if is_grey else "YXS"
+    )

@@ -1,10 +1,10 @@
-"""What PNG and WebP files are made of."""
+"""The chunk: what PNG and WebP files consist of."""
 
 from typing import NamedTuple
 
 
 class Chunk(NamedTuple):
-    """One chunk: its four-letter kind, and what it holds."""
+    """One chunk: its kind, four letters, and its content."""
 
     kind: bytes
     body: bytes

@@ -3,7 +3,7 @@
 from typing import BinaryIO, ClassVar
 
 from imgpool.core.format import FilePath, Reader
-from imgpool.formats._sniff import HEAD_SIZE, check_kind
+from imgpool.formats._signatures import HEAD_BYTES, check_signature
 
 
 class FileReader(Reader):
@@ -19,7 +19,7 @@ class FileReader(Reader):
     Attributes
     ----------
     kind
-        Kind of file, as `check_kind` names it.
+        Kind of file, as `check_signature` names it.
     """
 
     kind: ClassVar[str]
@@ -32,6 +32,6 @@ class FileReader(Reader):
         """Close the file."""
         self._file.close()
 
-    def _check_kind(self, head: bytes | None = None) -> None:
+    def _check_signature(self, head: bytes | None = None) -> None:
         """Raise `ReadError` unless the file starts like one of this kind."""
-        check_kind(self._path, self._file.read(HEAD_SIZE) if head is None else head, self.kind)
+        check_signature(self._path, self._file.read(HEAD_BYTES) if head is None else head, self.kind)

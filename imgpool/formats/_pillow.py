@@ -19,8 +19,8 @@ from imgpool.core.axes import Pixels
 from imgpool.core.errors import ImgpoolError, ReadError
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.part import Part
+from imgpool.formats._errors import COPY_AGAIN
 from imgpool.formats._file_reader import FileReader
-from imgpool.formats._sniff import COPY_AGAIN
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -57,7 +57,7 @@ class PillowReader(FileReader):
         size, full_size = pixels.shape[:2], (picture.height, picture.width)
         reduced = picture.height // reduction, picture.width // reduction
         if size not in {full_size, reduced} or pixels.shape[2:] != properties.shape[2:]:
-            raise ReadError(f"the {self.kind} is damaged: its picture is not as large as its header says", COPY_AGAIN)
+            raise ReadError(f"the {self.kind} is damaged: its picture does not have the size in its header", COPY_AGAIN)
         _, metadata = self._parse_metadata(picture)
         if size != full_size:
             metadata = replace(metadata, full_size=full_size)
@@ -66,12 +66,12 @@ class PillowReader(FileReader):
     @cached_property
     def _picture(self) -> "ImageFile":
         """The open picture; its header is parsed and checked."""
-        self._check_kind()
+        self._check_signature()
         self._file.seek(0)
         with self._translate_errors():
             picture = self._open_picture()
             if picture.mode not in self.modes:
-                raise ReadError(f"this {self.kind} is {picture.mode}, which imgpool does not read",
+                raise ReadError(f"this {self.kind} has the colour mode {picture.mode}, which imgpool does not read",
                                 "convert it to RGB first")  # fmt: skip
             self._check_picture(picture)
         return picture
@@ -103,7 +103,7 @@ class PillowReader(FileReader):
 
     def _truncated(self, picture: "ImageFile") -> ReadError:
         """Return the error for a file that ended while `picture` was decoded."""
-        return ReadError(f"truncated: a part of the {picture.width} × {picture.height} pixels is missing", COPY_AGAIN)
+        return ReadError(f"truncated: some of its {picture.width} × {picture.height} pixels are missing", COPY_AGAIN)
 
     @contextmanager
     def _translate_errors(self, picture: "ImageFile | None" = None) -> Iterator[None]:
@@ -126,18 +126,18 @@ class PillowReader(FileReader):
         if cut_off:
             return ReadError("truncated: the file ends within its header", COPY_AGAIN)
         if isinstance(error, SyntaxError):  # its text describes Pillow's parser, not the file
-            return ReadError(f"the header of this {self.kind} is damaged, or of a rare kind", COPY_AGAIN)
+            return ReadError(f"the header of this {self.kind} is damaged, or of a rare variant", COPY_AGAIN)
         return ReadError(f"the {self.kind} is damaged: {error}", COPY_AGAIN)
 
 
 def is_grey_or_rgb(properties: Properties) -> bool:
-    """Whether this is one page of 8-bit grey or RGB, which BMP, GIF and JPEG all store."""
+    """Whether an image is one page of 8-bit grey or RGB, which BMP, GIF and JPEG can store."""
     samples = properties.shape[2:] if properties.axes in {"YX", "YXS"} else None
     return properties.dtype == np.uint8 and samples in {(), (3,)}
 
 
-def encode(pixels: Pixels, format_name: str, **options: Any) -> bytes:  # noqa: ANN401 - as Pillow's save takes them
-    """The bytes of a file; `pixels` are uint8, (Y, X) or (Y, X, S)."""
+def encode(pixels: Pixels, format_name: str, **options: Any) -> bytes:  # noqa: ANN401 - the options of Pillow's save
+    """Encode pixels, uint8 of shape (Y, X) or (Y, X, S), as a file."""
     from PIL import Image as PillowImage
 
     buffer = io.BytesIO()
@@ -146,7 +146,7 @@ def encode(pixels: Pixels, format_name: str, **options: Any) -> bytes:  # noqa: 
 
 
 def comment_text(comment: bytes) -> str:
-    """The text of a comment, whose encoding JPEG and GIF do not tell: UTF-8, or where that fails Latin-1."""
+    """Decode a comment of JPEG or GIF, which do not state the encoding: UTF-8, or else Latin-1."""
     try:
         return comment.decode()
     except UnicodeDecodeError:
@@ -154,7 +154,7 @@ def comment_text(comment: bytes) -> str:
 
 
 def comment_bytes(text: str) -> bytes:
-    """A comment with this text; empty where it cannot be encoded, for it holds surrogates."""
+    """Encode a comment; return no bytes if the text cannot be encoded because it contains surrogates."""
     try:
         return text.encode()
     except UnicodeEncodeError:

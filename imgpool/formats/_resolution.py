@@ -1,8 +1,8 @@
-"""Pixels per inch, centimetre or metre: the size of a microscope's pixel, or a resolution for print.
+"""Pixels per inch, centimetre or metre: either the pixel size of a microscope, or a resolution for print.
 
-PNG, JPEG, BMP and plain TIFF have one field for both. The rule, for all of them: a pixel smaller than
-20 µm (more than 1270 dpi) is a microscope's or a slide scanner's, and becomes `Image.pixel_size`; a larger
-one is a resolution for print or screen (72 to 1200 dpi), and becomes `Metadata.dpi`.
+PNG, JPEG, BMP and plain TIFF have one field for both. All formats follow the same rule: a pixel smaller than 20 µm
+(more than 1270 dpi) is that of a microscope or a slide scanner, and becomes `Image.pixel_size`; a larger one is a
+resolution for print or screen (72 to 1200 dpi), and becomes `Metadata.dpi`.
 """
 
 import math
@@ -13,27 +13,29 @@ from imgpool.core.image import Image, PixelSize
 Unit = Literal["inch", "cm", "m"]
 Dpi = tuple[float, float]
 
-PRINT_LIMIT = 20.0  # µm per pixel: the first size that is a resolution for print
+MIN_PRINT_PIXEL_UM = 20.0
+"""Size of a pixel in µm from which on a resolution is one for print."""
 
 _MICROMETRES: dict[Unit, float] = {"inch": 25_400.0, "cm": 1e4, "m": 1e6}
+_MAX_ROUNDING_ERROR = 0.01  # relative; with a larger one, an integer field cannot store a resolution
 
 
 def pixel_size_or_dpi(horizontal: float, vertical: float, unit: Unit) -> tuple[PixelSize | None, Dpi | None]:
-    """What a resolution field means.
+    """Interpret a resolution field.
 
     Parameters
     ----------
     horizontal, vertical
-        Pixels per `unit`; where one is zero, negative or not finite, the field means nothing.
+        Pixels per `unit`. If one is zero, negative or not finite, the field is ignored.
     unit
-        What the pixels are counted along.
+        Unit of length.
 
     Returns
     -------
     pixel_size, dpi
         One of them, and None for the other; or None for both.
     """
-    if not all(math.isfinite(density) and density > 0 for density in (horizontal, vertical)):
+    if not all(math.isfinite(value) and value > 0 for value in (horizontal, vertical)):
         return None, None
     size = PixelSize(y=_MICROMETRES[unit] / vertical, x=_MICROMETRES[unit] / horizontal)
     if is_microscopic(size):
@@ -42,14 +44,14 @@ def pixel_size_or_dpi(horizontal: float, vertical: float, unit: Unit) -> tuple[P
     return None, (horizontal * inches, vertical * inches)
 
 
-def density(image: Image, unit: Unit) -> tuple[float, float] | None:
-    """What to write into a resolution field: pixels per `unit`, horizontal and vertical; None for nothing.
+def pixels_per_unit(image: Image, unit: Unit) -> tuple[float, float] | None:
+    """Return the value of a resolution field, horizontal and vertical; None if the image has neither.
 
-    A microscope's pixel size comes before a resolution for print where an image has both.
+    If an image has both, a microscopic pixel size takes precedence over a resolution for print.
     """
-    if is_microscopic(image.pixel_size):
-        assert image.pixel_size is not None  # a microscope's pixel size is one
-        return _MICROMETRES[unit] / image.pixel_size.x, _MICROMETRES[unit] / image.pixel_size.y
+    size = image.pixel_size
+    if size is not None and is_microscopic(size):
+        return _MICROMETRES[unit] / size.x, _MICROMETRES[unit] / size.y
     if image.metadata.dpi is None:
         return None
     inches = _MICROMETRES[unit] / _MICROMETRES["inch"]
@@ -57,29 +59,32 @@ def density(image: Image, unit: Unit) -> tuple[float, float] | None:
     return horizontal * inches, vertical * inches
 
 
-def whole_density(image: Image, unit: Unit, most: int) -> tuple[int, int] | None:
-    """As `density`, for a field that holds integers from 1 to `most`; None where it cannot say it within 1 %."""
-    exact = density(image, unit)
-    if exact is None or not all(1 <= value <= most for value in exact):
+def integer_pixels_per_unit(image: Image, unit: Unit, maximum: int) -> tuple[int, int] | None:
+    """Return the value of an integer resolution field of 1 to `maximum`; None if rounding changes it over 1%."""
+    exact = pixels_per_unit(image, unit)
+    if exact is None or not all(1 <= value <= maximum for value in exact):
         return None
     horizontal, vertical = round(exact[0]), round(exact[1])
-    near = math.isclose(horizontal, exact[0], rel_tol=0.01) and math.isclose(vertical, exact[1], rel_tol=0.01)
-    return (horizontal, vertical) if near else None
+    is_close = all(
+        math.isclose(rounded, value, rel_tol=_MAX_ROUNDING_ERROR)
+        for rounded, value in zip((horizontal, vertical), exact, strict=True)
+    )
+    return (horizontal, vertical) if is_close else None
 
 
-def kept_by_density(image: Image) -> set[str]:
-    """The name of what `density` says of an image: its pixel size where that has no depth, or its dpi."""
-    if not is_microscopic(image.pixel_size):
+def stored_by_resolution(image: Image) -> set[str]:
+    """Return the name of the metadata that a resolution field stores: "pixel_size" if it has no depth, or "dpi"."""
+    size = image.pixel_size
+    if size is None or not is_microscopic(size):
         return {"dpi"}
-    assert image.pixel_size is not None
-    return {"pixel_size"} if image.pixel_size.z is None else set()
+    return {"pixel_size"} if size.z is None else set()
 
 
 def is_microscopic(size: PixelSize | None) -> bool:
-    """Whether a resolution field with this pixel size would be read as a pixel size again."""
-    return size is not None and max(size.y, size.x) < PRINT_LIMIT
+    """Whether a resolution field with this pixel size is read as a pixel size again."""
+    return size is not None and max(size.y, size.x) < MIN_PRINT_PIXEL_UM
 
 
-def tidy(value: float) -> float:
-    """The value without the rounding error of the rational number that it was stored as."""
+def round_off(value: float) -> float:
+    """Remove the rounding error of the rational number as which a value was stored."""
     return float(f"{value:.12g}")

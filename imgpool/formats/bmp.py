@@ -1,4 +1,4 @@
-"""BMP, through Pillow."""
+"""BMP, read and written with Pillow."""
 
 import os
 from typing import TYPE_CHECKING
@@ -6,29 +6,31 @@ from typing import TYPE_CHECKING
 from imgpool.core.format import FilePath, Format
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.refusal import refuse
-from imgpool.formats._lost import lost
+from imgpool.formats._errors import truncated
+from imgpool.formats._file_writer import write_file
+from imgpool.formats._lost_metadata import lost_metadata
 from imgpool.formats._pillow import PillowReader, encode, is_grey_or_rgb
-from imgpool.formats._resolution import kept_by_density, pixel_size_or_dpi, whole_density
-from imgpool.formats._truncated import truncated
-from imgpool.formats._write import write_pieces
+from imgpool.formats._resolution import integer_pixels_per_unit, pixel_size_or_dpi, stored_by_resolution
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 __all__ = ["BMP"]
 
-MOST_BYTES = 2**32 - 2048  # of pixels: the file's size must fit into 32 bits
+MAX_PIXEL_BYTES = 2**32 - 2048
+"""Most bytes of pixels: the size of the file must fit into 32 bits."""
 
-_DENSITY = slice(38, 46)  # bytes of the file: horizontal and vertical, per metre
+_MAX_RESOLUTION = 2**31 - 1
+_RESOLUTION = slice(38, 46)  # bytes of the file: horizontal and vertical, per metre
 _UNCOMPRESSED = 0  # value of the compression field
-_PILLOW_INCHES_PER_METRE = 39.3701  # the factor by which Pillow divides the stored numbers
+_PILLOW_INCHES_PER_METRE = 39.3701  # by which Pillow divides the stored numbers
 
 
 class Bmp(Format):
     """BMP: not compressed, 8-bit grey or RGB.
 
-    A palette is read as the RGB it stands for, one of greys as grey. Alpha is read where the header declares it, but
-    not written. The resolution is kept; EXIF, colour profiles and texts have no place.
+    A palette is read as the RGB colours it contains, a palette of greys as grey. Alpha is read if the header declares
+    it, but not written. The resolution is kept; EXIF, colour profiles and texts cannot be stored.
     """
 
     name = "bmp"
@@ -38,7 +40,7 @@ class Bmp(Format):
 
     def can_hold(self, properties: Properties) -> bool:
         """See `Format.can_hold`."""
-        return is_grey_or_rgb(properties) and properties.nbytes <= MOST_BYTES
+        return is_grey_or_rgb(properties) and properties.nbytes <= MAX_PIXEL_BYTES
 
     def open(self, path: FilePath) -> "BmpReader":
         """See `Format.open`."""
@@ -48,12 +50,12 @@ class Bmp(Format):
         """Write a BMP."""
         if not self.can_hold(image.properties):
             raise refuse(self, image.properties)
-        resolution = whole_density(image, "m", 2**31 - 1)
-        losses = lost(image, *(kept_by_density(image) if resolution else ()))
+        resolution = integer_pixels_per_unit(image, "m", _MAX_RESOLUTION)
+        lost = lost_metadata(image, *(stored_by_resolution(image) if resolution else ()))
         encoded = bytearray(encode(image.pixels, "BMP"))
-        encoded[_DENSITY] = b"".join(value.to_bytes(4, "little") for value in resolution or (0, 0))
-        write_pieces(path, [encoded])
-        return losses
+        encoded[_RESOLUTION] = b"".join(value.to_bytes(4, "little") for value in resolution or (0, 0))
+        write_file(path, [encoded])
+        return lost
 
 
 class BmpReader(PillowReader):
@@ -80,8 +82,8 @@ class BmpReader(PillowReader):
     def _parse_metadata(self, picture: "ImageFile") -> tuple[PixelSize | None, Metadata]:
         if "dpi" not in picture.info:
             return None, Metadata()
-        per_metre = [round(dpi * _PILLOW_INCHES_PER_METRE) for dpi in picture.info["dpi"]]
-        pixel_size, dpi = pixel_size_or_dpi(per_metre[0], per_metre[1], "m")
+        horizontal, vertical = (round(dpi * _PILLOW_INCHES_PER_METRE) for dpi in picture.info["dpi"])
+        pixel_size, dpi = pixel_size_or_dpi(horizontal, vertical, "m")
         return pixel_size, Metadata(dpi=dpi)
 
 

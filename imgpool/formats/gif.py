@@ -1,4 +1,4 @@
-"""GIF, one still picture, through Pillow."""
+"""GIF with one picture, read and written with Pillow."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,9 +8,10 @@ from pydantic import Field
 from imgpool.core.axes import Pixels
 from imgpool.core.errors import ReadError, WriteError
 from imgpool.core.format import FilePath, Format
+from imgpool.core.hint import Hint
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.refusal import refuse
-from imgpool.formats._lost import lost
+from imgpool.formats._lost_metadata import lost_metadata
 from imgpool.formats._pillow import PillowReader, comment_bytes, comment_text, is_grey_or_rgb
 
 if TYPE_CHECKING:
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = ["GIF"]
 
-SIDE_LIMIT = 65_535  # pixels
-MOST_COLOURS = 256
+MAX_SIDE_PX = 65_535
+MAX_COLORS = 256
 
 
 class Gif(Format):
-    """GIF: 8-bit grey, or RGB of at most 256 colours; one still picture.
+    """GIF: 8-bit grey, or RGB of at most 256 colours; one picture, not animated.
 
-    The palette is read as the RGB it stands for (RGBA where one colour is transparent). The comment is kept; pixel
-    size, EXIF and colour profiles have no place. Animations are refused.
+    The palette is read as the RGB colours it contains, or RGBA if one colour is transparent. The comment is kept;
+    pixel size, EXIF and colour profiles cannot be stored. Animations are refused.
     """
 
     name = "gif"
@@ -36,8 +37,8 @@ class Gif(Format):
     libraries = ("PIL.GifImagePlugin",)
 
     def can_hold(self, properties: Properties) -> bool:
-        """See `Format.can_hold`; whether RGB has more colours than 256, only its pixels can tell."""
-        return is_grey_or_rgb(properties) and max(properties.shape[:2]) <= SIDE_LIMIT
+        """See `Format.can_hold`; the number of colours of an RGB image is not known from its properties."""
+        return is_grey_or_rgb(properties) and max(properties.shape[:2]) <= MAX_SIDE_PX
 
     def open(self, path: FilePath) -> "GifReader":
         """See `Format.open`."""
@@ -48,7 +49,7 @@ class Gif(Format):
         image: Image,
         path: FilePath,
         *,
-        colors: Annotated[int, Field(ge=2, le=MOST_COLOURS)] | None = None,
+        colors: Annotated[int, Field(ge=2, le=MAX_COLORS)] | None = None,
         dither: bool = False,
     ) -> tuple[str, ...]:
         """Write a GIF.
@@ -56,19 +57,20 @@ class Gif(Format):
         Parameters
         ----------
         colors
-            Reduce RGB to at most so many colours, from 2 to 256; none refuses what has more than 256.
+            Reduce RGB to at most this number of colours, from 2 to 256. If none, an image of more than 256 colours
+            is refused.
         dither
-            Mix missing colours from neighbouring pixels, where `colors` reduces them.
+            When reducing colours, imitate missing ones by mixing neighbouring pixels.
         """
         if not self.can_hold(image.properties):
             raise refuse(self, image.properties)
         comment = comment_bytes(image.metadata.description)
         options: dict[str, Any] = {"comment": comment} if comment else {}
-        losses = lost(image, *(["description"] if comment else []))
-        picture = _still(image.pixels, colors, dither=dither)
+        lost = lost_metadata(image, *(["description"] if comment else []))
+        picture = _to_pillow(image.pixels, colors, dither=dither)
         with open(path, "wb") as file:
             picture.save(file, "GIF", optimize=False, **options)
-        return losses
+        return lost
 
 
 class GifReader(PillowReader):
@@ -84,7 +86,7 @@ class GifReader(PillowReader):
 
     def _check_picture(self, picture: "ImageFile") -> None:
         if getattr(picture, "is_animated", False):
-            raise ReadError("this GIF is an animation", "save its frames as pictures of their own")
+            raise ReadError("this GIF is an animation", "save its frames as separate images")
 
     def _decoded_mode(self, picture: "ImageFile") -> str:
         alpha = "A" if "transparency" in picture.info else ""
@@ -94,31 +96,32 @@ class GifReader(PillowReader):
         return None, Metadata(description=comment_text(picture.info.get("comment", b"")))
 
 
-def _still(pixels: Pixels, colors: int | None, *, dither: bool) -> "PillowImage":
-    """The picture in a mode that GIF holds: L or P."""
+def _to_pillow(pixels: Pixels, colors: int | None, *, dither: bool) -> "PillowImage":
+    """Convert pixels to a Pillow image of a mode that GIF stores: L or P."""
     from PIL import Image as PillowImage
 
-    if pixels.ndim == 2:  # noqa: PLR2004 - Y and X
+    if pixels.ndim == 2:  # noqa: PLR2004 - Y and X: grey
         return PillowImage.fromarray(pixels)
     packed = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
-    found, indices = np.unique(packed, return_inverse=True)
-    if len(found) <= (colors or MOST_COLOURS):
-        return _indexed(found, indices.reshape(packed.shape))
+    unique, indices = np.unique(packed, return_inverse=True)
+    if len(unique) <= (colors or MAX_COLORS):
+        return _indexed(unique, indices.reshape(packed.shape))
     if colors is None:
         raise WriteError(
-            f"GIF holds 256 colours; this image has {len(found):,}",
-            "add --to png, or --to gif:colors=256 to reduce them",
+            f"it has {len(unique):,} colours, and GIF can store only {MAX_COLORS}",
+            f"add {Hint('to', 'png')}, or {Hint('to', 'gif:colors=256')} to reduce them",
         )
     rgb = PillowImage.fromarray(pixels)
     palette = rgb.quantize(colors)
-    kind = PillowImage.Dither.FLOYDSTEINBERG if dither else PillowImage.Dither.NONE
-    return rgb.quantize(palette=palette, dither=kind)
+    method = PillowImage.Dither.FLOYDSTEINBERG if dither else PillowImage.Dither.NONE
+    return rgb.quantize(palette=palette, dither=method)
 
 
 def _indexed(colours: Pixels, indices: Pixels) -> "PillowImage":
-    """A picture with just these colours (0xRRGGBB, ascending).
+    """Build a picture with a palette of exactly these colours (0xRRGGBB, ascending).
 
-    They are written in descending order, and at least two: a palette of 0, 1, 2, … would be read as grey.
+    The palette is stored in descending order and has at least two entries, because Pillow reads a palette of 0, 1,
+    2, … as grey.
     """
     from PIL import Image as PillowImage
 

@@ -1,4 +1,4 @@
-"""NumPy's .npy: one array, no metadata."""
+"""NPY, NumPy's file format: one array, no metadata."""
 
 import os
 import warnings
@@ -13,23 +13,24 @@ from imgpool.core.format import FilePath, Format
 from imgpool.core.image import Image, Properties, guess_axes
 from imgpool.core.part import Part
 from imgpool.core.refusal import refuse
+from imgpool.formats._errors import COPY_AGAIN, truncated
 from imgpool.formats._file_reader import FileReader
-from imgpool.formats._lost import lost
-from imgpool.formats._sniff import COPY_AGAIN
-from imgpool.formats._truncated import truncated
+from imgpool.formats._lost_metadata import lost_metadata
 
 __all__ = ["NPY"]
 
-KINDS = "buif"  # bool, unsigned, signed, float
-WIDEST = 8  # bytes of a number; wider ones differ from machine to machine
+DTYPE_KINDS = "buif"
+"""NumPy's letters for the supported kinds of dtype: bool, unsigned, signed, float."""
+
+MAX_ITEM_BYTES = 8
+"""Largest item of a supported dtype; larger floats differ between machines."""
 
 
 class Npy(Format):
     """NPY: an array of any integer or float type, with up to five dimensions.
 
-    The file has no place for the names of axes. They are guessed from the shape, as by
-    `imgpool.core.image.guess_axes`, and an image whose axes would not be guessed again is refused; as is all that
-    numpy would unpickle.
+    The file does not store the axes. They are guessed from the shape, as by `imgpool.core.image.guess_axes`; an image
+    whose axes would be guessed differently is refused. Pickled objects are refused as well.
     """
 
     name = "npy"
@@ -43,7 +44,7 @@ class Npy(Format):
             guessed = guess_axes(properties.shape)
         except ValueError:
             return False
-        return dtype.kind in KINDS and dtype.itemsize <= WIDEST and guessed == properties.axes
+        return _is_supported(dtype) and guessed == properties.axes
 
     def open(self, path: FilePath) -> "NpyReader":
         """See `Format.open`."""
@@ -53,10 +54,10 @@ class Npy(Format):
         """Write an array."""
         if not self.can_hold(image.properties):
             raise refuse(self, image.properties)
-        losses = lost(image)
+        lost = lost_metadata(image)
         with open(path, "wb") as file:
             np.lib.format.write_array(file, np.ascontiguousarray(image.pixels), allow_pickle=False)
-        return losses
+        return lost
 
 
 class NpyReader(FileReader):
@@ -67,17 +68,17 @@ class NpyReader(FileReader):
     @cached_property
     def properties(self) -> Properties:
         """See `Reader.properties`."""
-        self._check_kind()
-        shape, dtype = _header(self._file)
-        if dtype.kind not in KINDS or dtype.itemsize > WIDEST:
-            raise ReadError(f"the array holds {dtype}, and an image is made of integers or floats",
+        self._check_signature()
+        shape, dtype = _parse_header(self._file)
+        if not _is_supported(dtype):
+            raise ReadError(f"its array has the type {dtype}, and images are integers or floats of up to 64 bits",
                             "save it as one of numpy's integer or float types")  # fmt: skip
-        properties = Properties(shape, dtype.newbyteorder("="), _axes(shape))
+        properties = Properties(shape, dtype.newbyteorder("="), _guess_axes(shape))
         available, needed = os.fstat(self._file.fileno()).st_size - self._file.tell(), properties.nbytes
         if available < needed:
             raise truncated(available / needed, "array")
         if available > needed:
-            raise ReadError("the file holds more than one array", "save each as a file of its own")
+            raise ReadError("the file has more data than its array", "save each array in a file of its own")
         return properties
 
     def read(self, part: Part | None = None) -> Image:
@@ -88,25 +89,31 @@ class NpyReader(FileReader):
         return (part or Part()).crop(Image(np.ascontiguousarray(pixels), axes))
 
 
-def _header(file: BinaryIO) -> tuple[tuple[int, ...], "np.dtype[np.generic]"]:
-    """The shape and dtype; the file is left where the numbers begin."""
+def _is_supported(dtype: "np.dtype[np.generic]") -> bool:
+    return dtype.kind in DTYPE_KINDS and dtype.itemsize <= MAX_ITEM_BYTES
+
+
+def _parse_header(file: BinaryIO) -> tuple[tuple[int, ...], "np.dtype[np.generic]"]:
+    """Return shape and dtype, and leave the file at the start of the numbers."""
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     file.seek(0)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of headers that Python 2 wrote
+            warnings.simplefilter("ignore")  # about headers that Python 2 wrote
             version = np.lib.format.read_magic(file)
             shape, _, dtype = readers[version](file)
-    except Exception as error:  # noqa: BLE001 - numpy parses the header as Python, and Python's parser raises much
-        raise ReadError(f"the NPY is damaged: its header makes no sense ({type(error).__name__})", COPY_AGAIN) from None
+    except Exception as error:  # noqa: BLE001 - NumPy parses the header as Python code, which can raise many types
+        raise ReadError(f"the NPY is damaged: its header cannot be parsed ({type(error).__name__})",
+                        COPY_AGAIN) from None  # fmt: skip
     if any(length < 0 for length in shape):
         raise ReadError("the NPY is damaged: a length is negative", COPY_AGAIN)
     return shape, dtype
 
 
-def _axes(shape: tuple[int, ...]) -> str:
+def _guess_axes(shape: tuple[int, ...]) -> str:
     if len(shape) < 2 or 0 in shape:  # noqa: PLR2004 - Y and X
-        raise ReadError(f"an array of shape {shape} is no image", "save one with at least two dimensions, none of 0")
+        raise ReadError(f"an array of shape {shape} is not an image",
+                        "save one with at least two dimensions, none of length 0")  # fmt: skip
     try:
         return guess_axes(shape)
     except ValueError:

@@ -43,7 +43,7 @@ def test_planes_behind_one_directory_are_counted_before_memory_is_taken(tmp_path
     assert TIFF.properties(path).pages == 12
     path.write_bytes(path.read_bytes()[:-5000])
     for look in (TIFF.properties, TIFF.read):
-        with pytest.raises(ReadError, match="truncated: at most 72 % of the file is there"):
+        with pytest.raises(ReadError, match="truncated: at most 72% of the file is present"):
             look(path)
 
 

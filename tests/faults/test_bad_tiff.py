@@ -87,7 +87,7 @@ def test_a_cut_file_says_how_much_is_there(tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, np.zeros((100, 100), np.uint8), metadata=None)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 61 // 100])
-    with pytest.raises(ReadError, match="truncated: at most 61 % of the file is there") as error:
+    with pytest.raises(ReadError, match="truncated: at most 61% of the file is present") as error:
         TIFF.read(path)
     assert "copy it again" in error.value.hint
 
@@ -150,7 +150,7 @@ def test_forged_size_of_a_tiff_shows_in_its_properties(tmp_path):
 @pytest.mark.parametrize(("changes", "message"), [
     ({"tag273": (4, 1, 0)}, "1 of the 1 strips"),
     ({"tag279": (4, 1, 0)}, "1 of the 1 strips"),
-    ({"tag273": (4, 1, 401)}, "truncated: at most 99 %"),
+    ({"tag273": (4, 1, 401)}, "truncated: at most 99%"),
     ({"tag273": (4, 1, 2**31)}, "far beyond its end"),
     ({"tag273": (4, 2, 2**31)}, "far beyond its end"),
     ({"tag273": (4, 2**31, 2**31)}, "far beyond its end"),

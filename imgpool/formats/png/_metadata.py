@@ -1,4 +1,4 @@
-"""What the chunks beside a PNG's pixels say, and the chunks that say what an image's metadata does."""
+"""Metadata in the chunks of a PNG: parsed from them, and written as chunks."""
 
 import binascii
 import struct
@@ -9,107 +9,121 @@ from typing import Any
 from imgpool.core.exif import PREFIX
 from imgpool.core.image import Image, Metadata, PixelSize
 from imgpool.formats._chunk import Chunk
-from imgpool.formats._lost import fitting_icc
-from imgpool.formats._resolution import Dpi, kept_by_density, pixel_size_or_dpi, whole_density
+from imgpool.formats._lost_metadata import matching_icc
+from imgpool.formats._resolution import Dpi, integer_pixels_per_unit, pixel_size_or_dpi, stored_by_resolution
 from imgpool.formats.png._chunks import inflate
 
-_NOTHING = Metadata()
+XMP_KEYWORD = b"XML:com.adobe.xmp"
 
-XMP = b"XML:com.adobe.xmp"
-
-_PER_METRE = 1  # the unit of a pHYs chunk; 0 would be a mere aspect ratio
-_MOST = 2**31 - 1  # the largest number in a PNG
-_COLOUR = {b"gAMA", b"cHRM", b"sRGB", b"cICP"}
-_TEXTS = {b"tEXt", b"zTXt", b"iTXt"}
-_RAW_EXIF = {b"Raw profile type exif", b"Raw profile type APP1"}  # ImageMagick's way before there was eXIf
+_NO_METADATA = Metadata()
+_RESOLUTION = struct.Struct(">IIB")  # the pHYs chunk: horizontal, vertical, unit
+_PER_METRE = 1  # value of its unit; 0 means that only the ratio is known
+_MAX_INTEGER = 2**31 - 1  # in a PNG
+_COLOUR_KINDS = {b"gAMA", b"cHRM", b"sRGB", b"cICP"}
+_TEXT_KINDS = {b"tEXt", b"zTXt", b"iTXt"}
+_RAW_EXIF_KEYWORDS = {b"Raw profile type exif", b"Raw profile type APP1"}  # ImageMagick's, from before eXIf existed
 
 
 def parse_resolution(chunks: Iterable[Chunk]) -> tuple[PixelSize | None, Dpi | None]:
-    """The pixel size or the resolution for print that a pHYs chunk gives; see `pixel_size_or_dpi`."""
+    """Return the pixel size or the resolution for print in a pHYs chunk; see `pixel_size_or_dpi`."""
     for kind, body in chunks:
-        if kind == b"pHYs" and len(body) == 9 and body[8] == _PER_METRE:  # noqa: PLR2004 - bytes
-            horizontal, vertical = struct.unpack(">II", body[:8])
-            return pixel_size_or_dpi(horizontal, vertical, "m")
+        if kind == b"pHYs" and len(body) == _RESOLUTION.size:
+            horizontal, vertical, unit = _RESOLUTION.unpack(body)
+            if unit == _PER_METRE:
+                return pixel_size_or_dpi(horizontal, vertical, "m")
     return None, None
 
 
 def parse_metadata(chunks: Iterable[Chunk]) -> tuple[PixelSize | None, Metadata]:
-    """The pixel size and the metadata; texts that imgpool has no word for go into ``extra`` as they are."""
+    """Return the pixel size and the metadata; texts without a field of their own go into ``extra`` unchanged."""
     chunks = [chunk for chunk in chunks if chunk.kind != b"IHDR"]
     if not chunks:
-        return None, _NOTHING
+        return None, _NO_METADATA
     pixel_size, dpi = parse_resolution(chunks)
-    found: dict[str, Any] = {}
-    others = list[Chunk]()
-    for chunk in chunks:
-        name, value = _parse(chunk)
-        if name:
-            found.setdefault(name, value)
-        else:
-            others.append(chunk)
+    values, others = _parse_chunks(chunks)
     extra = {
-        "xmp": found.get("xmp"),
-        "png_colour": tuple(chunk for chunk in others if chunk.kind in _COLOUR),
-        "png_texts": tuple(chunk for chunk in others if chunk.kind in _TEXTS),
+        "xmp": values.get("xmp"),
+        "png_colour": tuple(chunk for chunk in others if chunk.kind in _COLOUR_KINDS),
+        "png_texts": tuple(chunk for chunk in others if chunk.kind in _TEXT_KINDS),
     }
     return pixel_size, Metadata(
-        icc=found.get("icc"),
-        exif=found.get("exif") or found.get("raw_exif"),
+        icc=values.get("icc"),
+        exif=values.get("exif") or values.get("raw_exif"),
         dpi=dpi,
-        description=found.get("description", ""),
+        description=values.get("description", ""),
         extra={name: value for name, value in extra.items() if value},
     )
 
 
 def metadata_chunks(image: Image) -> tuple[list[Chunk], set[str]]:
-    """The chunks to stand between IHDR and IDAT, and the names of what they keep."""
-    metadata = image.metadata
-    icc = fitting_icc(image)
-    said = {
+    """Return the chunks to insert between IHDR and IDAT, and the names of the metadata that they store."""
+    icc, chunks = matching_icc(image), _named_chunks(image)
+    stored = {*chunks, "texts"}
+    written = list(chunks.values())
+    resolution = integer_pixels_per_unit(image, "m", _MAX_INTEGER)
+    if resolution:
+        written.append(Chunk(b"pHYs", _RESOLUTION.pack(*resolution, _PER_METRE)))
+        stored |= stored_by_resolution(image)
+    # Chunks about colour must come first, and a file must not have both iCCP and sRGB.
+    extra = image.metadata.extra
+    colour = [chunk for chunk in extra.get("png_colour", ()) if not (icc and chunk.kind == b"sRGB")]
+    return [*colour, *written, *extra.get("png_texts", ())], stored
+
+
+def _named_chunks(image: Image) -> dict[str, Chunk]:
+    """Return a chunk for each kind of metadata that the image has, by the name of the metadata."""
+    metadata, icc = image.metadata, matching_icc(image)
+    xmp = metadata.extra.get("xmp")
+    chunks = {
         "icc": Chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)) if icc else None,
         "exif": Chunk(b"eXIf", metadata.exif) if metadata.exif else None,
-        "description": _description(metadata.description),
-        "xmp": Chunk(b"iTXt", XMP + bytes(5) + metadata.extra["xmp"]) if "xmp" in metadata.extra else None,
+        "description": _description_chunk(metadata.description),
+        "xmp": None if xmp is None else Chunk(b"iTXt", XMP_KEYWORD + bytes(5) + xmp),
     }
-    kept = {name for name, chunk in said.items() if chunk}
-    written = [chunk for chunk in said.values() if chunk]
-    resolution = whole_density(image, "m", _MOST)
-    if resolution:
-        written.append(Chunk(b"pHYs", struct.pack(">IIB", *resolution, _PER_METRE)))
-        kept |= kept_by_density(image)
-    # what is said of colour must come early, the rest need not; and only one of iCCP and sRGB may stand
-    colour = [chunk for chunk in metadata.extra.get("png_colour", ()) if not (icc and chunk.kind == b"sRGB")]
-    return [*colour, *written, *metadata.extra.get("png_texts", ())], kept | {"texts"}
+    return {name: chunk for name, chunk in chunks.items() if chunk}
+
+
+def _parse_chunks(chunks: Iterable[Chunk]) -> tuple[dict[str, Any], list[Chunk]]:
+    """Return the values of the metadata by name, the first of each; and the chunks without a known name."""
+    values: dict[str, Any] = {}
+    others = list[Chunk]()
+    for chunk in chunks:
+        name, value = _parse(chunk)
+        if name:
+            values.setdefault(name, value)
+        else:
+            others.append(chunk)
+    return values, others
 
 
 def _parse(chunk: Chunk) -> tuple[str, object]:
-    """The metadata's name for what a chunk says, and its value; an empty name where there is none."""
+    """Return the name of the metadata in a chunk, and its value; an empty name if there is none."""
     kind, body = chunk
     if kind == b"eXIf":
         return "exif", body.removeprefix(PREFIX)
     try:
         if kind == b"iCCP":
             return "icc", inflate(body.partition(b"\0")[2][1:])
-        if kind in _TEXTS:
+        if kind in _TEXT_KINDS:
             return _parse_text(kind, body)
-    except ValueError:  # compressed, and damaged since long before the checksum was made
+    except ValueError:  # the compressed content was already damaged when its checksum was computed
         return "", None
     return "", None
 
 
 def _parse_text(kind: bytes, body: bytes) -> tuple[str, object]:
     keyword, _, rest = body.partition(b"\0")
-    if keyword == XMP:
+    if keyword == XMP_KEYWORD:
         return "xmp", _text(kind, rest)
     if keyword == b"Description":
         return "description", _text(kind, rest).decode("utf-8" if kind == b"iTXt" else "latin-1")
-    if keyword in _RAW_EXIF:
-        return "raw_exif", _raw_profile(_text(kind, rest)).removeprefix(PREFIX)
+    if keyword in _RAW_EXIF_KEYWORDS:
+        return "raw_exif", _parse_raw_profile(_text(kind, rest)).removeprefix(PREFIX)
     return "", None
 
 
 def _text(kind: bytes, rest: bytes) -> bytes:
-    """The text behind the keyword of a chunk, decompressed."""
+    """Return the text after the keyword of a chunk, decompressed."""
     if kind == b"tEXt":
         return rest
     if kind == b"zTXt":
@@ -118,8 +132,8 @@ def _text(kind: bytes, rest: bytes) -> bytes:
     return inflate(text) if compressed else text
 
 
-def _raw_profile(text: bytes) -> bytes:
-    """The bytes that ImageMagick wrote as a name, a length, and lines of hexadecimal digits."""
+def _parse_raw_profile(text: bytes) -> bytes:
+    """Decode what ImageMagick writes: a name, a length, and lines of hexadecimal digits."""
     lines = text.strip().split(b"\n")
     try:
         return binascii.unhexlify(b"".join(lines[2:]))
@@ -127,8 +141,8 @@ def _raw_profile(text: bytes) -> bytes:
         raise ValueError(str(error)) from None
 
 
-def _description(text: str) -> Chunk | None:
-    """Latin-1 where that holds the text, for every reader knows it; else UTF-8."""
+def _description_chunk(text: str) -> Chunk | None:
+    """Return a chunk in Latin-1, which every reader supports, or in UTF-8 if the text needs it."""
     if not text or "\0" in text:
         return None
     try:

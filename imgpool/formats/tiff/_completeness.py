@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from imgpool.core.errors import ReadError
-from imgpool.formats._sniff import COPY_AGAIN
+from imgpool.formats._errors import COPY_AGAIN
 from imgpool.formats.tiff._errors import damaged, truncated
 from imgpool.formats.tiff._ifd import DirectoryError, Entry, Layout, location, read_directory, read_header, read_value
 

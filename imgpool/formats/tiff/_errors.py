@@ -5,7 +5,7 @@ import errno
 from collections.abc import Iterator
 
 from imgpool.core.errors import ImageError, ReadError
-from imgpool.formats._sniff import COPY_AGAIN
+from imgpool.formats._errors import COPY_AGAIN
 
 MAX_PLAUSIBLE_CUT = 1000
 """How many times longer than the file a valid offset can be: beyond, the offset itself is wrong."""
@@ -33,7 +33,7 @@ def truncated(size: int, needed: int, pages: int = 0) -> ReadError:
         return damaged("it points to bytes far beyond its end")
     if pages > 1:  # the number of pages that should follow is unknown
         return ReadError(f"truncated: the file ends in page {pages + 1}", COPY_AGAIN)
-    return ReadError(f"truncated: at most {min(99, round(100 * size / needed))} % of the file is there", COPY_AGAIN)
+    return ReadError(f"truncated: at most {min(99, round(100 * size / needed))}% of the file is present", COPY_AGAIN)
 
 
 def damaged(problem: str) -> ReadError:

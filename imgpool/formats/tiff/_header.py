@@ -11,8 +11,8 @@ from xml.etree.ElementTree import Element
 from imgpool.core.axes import check_axes
 from imgpool.core.errors import ReadError
 from imgpool.core.image import PixelSize, Properties
-from imgpool.formats._resolution import Dpi, pixel_size_or_dpi, tidy
-from imgpool.formats._sniff import COPY_AGAIN
+from imgpool.formats._errors import COPY_AGAIN
+from imgpool.formats._resolution import Dpi, pixel_size_or_dpi, round_off
 from imgpool.formats.tiff import _imagej as imagej
 from imgpool.formats.tiff import _ome as ome
 from imgpool.formats.tiff._completeness import check_planes
@@ -163,7 +163,7 @@ def _scale(tiff: Any, page: Any, root: Element | None, flavour: str) -> tuple[Pi
         size, dpi = pixel_size_or_dpi(*_density(page), "inch" if page.resolutionunit == _INCH else "cm")
     if root is not None:
         return ome.pixel_size(root), dpi
-    return None if size is None else PixelSize(tidy(size.y), tidy(size.x)), dpi
+    return None if size is None else PixelSize(round_off(size.y), round_off(size.x)), dpi
 
 
 def _density(page: Any) -> tuple[float, float]:  # noqa: ANN401 - tifffile is not typed

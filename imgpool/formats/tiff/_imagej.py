@@ -8,7 +8,7 @@ import numpy as np
 
 from imgpool.core.axes import page_count
 from imgpool.core.image import Image, PixelSize, Properties
-from imgpool.formats._resolution import Dpi, pixel_size_or_dpi, tidy
+from imgpool.formats._resolution import Dpi, pixel_size_or_dpi, round_off
 
 HOLDS = {"uint8", "uint16", "float32"}
 LARGEST = 2**32 - 2**25  # bytes: ImageJ's stacks are classic TIFFs
@@ -55,8 +55,8 @@ def pixel_size(said: Said, density: tuple[float, float]) -> tuple[PixelSize | No
     if scale is None or not (horizontal > 0 and vertical > 0):
         return None, None
     spacing = said.get("spacing")
-    z = tidy(abs(spacing) * scale) if isinstance(spacing, int | float) and spacing else None
-    return PixelSize(y=tidy(scale / vertical), x=tidy(scale / horizontal), z=z), None
+    z = round_off(abs(spacing) * scale) if isinstance(spacing, int | float) and spacing else None
+    return PixelSize(y=round_off(scale / vertical), x=round_off(scale / horizontal), z=z), None
 
 
 def channel_names(said: Said, axes: str, shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from imgpool.core.axes import Pixels
 from imgpool.core.image import Image, Metadata, Properties
 from imgpool.core.part import Part
 from imgpool.formats._file_reader import FileReader
-from imgpool.formats._quiet import quiet
+from imgpool.formats._log_silencer import LogSilencer
 from imgpool.formats.tiff import _imagej as imagej
 from imgpool.formats.tiff import _ome as ome
 from imgpool.formats.tiff._completeness import check_complete
@@ -45,15 +45,15 @@ class TiffReader(FileReader):
     def read(self, part: Part | None = None) -> Image:
         """See `Reader.read`."""
         part, header = part or Part(), self._header
-        with quiet(), translate_errors():
+        with LogSilencer(), translate_errors():
             if part.is_whole or not can_decode_part(header.series, header.layout):
                 return part.crop(self._image(self._decode_whole()))
             return part.adapt_metadata(self._image(decode_part(self._file, header.series, header.layout, part)))
 
     @cached_property
     def _header(self) -> TiffHeader:
-        self._check_kind()
-        with quiet():
+        self._check_signature()
+        with LogSilencer():
             check_complete(self._file)
             with translate_errors():
                 return parse_header(self._file)

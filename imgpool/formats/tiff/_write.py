@@ -9,9 +9,9 @@ from typing import Any
 from imgpool.core.axes import page_shape
 from imgpool.core.format import FilePath
 from imgpool.core.image import Image
-from imgpool.formats._lost import fitting_icc, lost
-from imgpool.formats._quiet import quiet
-from imgpool.formats._resolution import density, is_microscopic
+from imgpool.formats._log_silencer import LogSilencer
+from imgpool.formats._lost_metadata import lost_metadata, matching_icc
+from imgpool.formats._resolution import is_microscopic, pixels_per_unit
 from imgpool.formats.tiff import _imagej as imagej
 from imgpool.formats.tiff import _ome as ome
 from imgpool.formats.tiff._exif import write_exif
@@ -56,11 +56,11 @@ def write_image(
     described = _DESCRIBERS[choose_flavour(image, bigtiff=bigtiff)](image)
     kept = [*described.kept, "xmp", *(["iptc"] if image.metadata.extra.get("tiff_iptc") else [])]
     arguments = {**_colours(image), **_encoding(image, compression, level, tile), **described.arguments}
-    profile = fitting_icc(image)
+    profile = matching_icc(image)
     if profile:
         arguments["iccprofile"] = profile
         kept.append("icc")
-    with open(path, "w+b") as file, quiet():
+    with open(path, "w+b") as file, LogSilencer():
         tifffile.imwrite(
             file, _planes(image, arguments), byteorder="<", bigtiff=bigtiff or None, ome=False, imagej=False,
             description=described.text, software=False, maxworkers=1,
@@ -68,7 +68,7 @@ def write_image(
         )  # fmt: skip
         if image.metadata.exif and write_exif(file, image.metadata.exif):
             kept.append("exif")
-    return lost(image, *kept)
+    return lost_metadata(image, *kept)
 
 
 def choose_flavour(image: Image, *, bigtiff: bool = False) -> str:
@@ -174,7 +174,7 @@ def _encoding(image: Image, compression: str, level: int, tile: int | None) -> d
 
 def _resolution(image: Image) -> dict[str, Any]:
     microscopic = is_microscopic(image.pixel_size)
-    pixels = density(image, "cm" if microscopic else "inch")
+    pixels = pixels_per_unit(image, "cm" if microscopic else "inch")
     if pixels is None:
         return {}
     horizontal, vertical = pixels

@@ -1,44 +1,45 @@
-"""The chunks of a WebP file, taken apart and put together.
+"""Split a WebP file into chunks, and put chunks together.
 
 WebP container specification: https://developers.google.com/speed/webp/docs/riff_container
 """
 
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple
 
 from imgpool.core.errors import ReadError
 from imgpool.formats._chunk import Chunk
-from imgpool.formats._sniff import COPY_AGAIN
-from imgpool.formats._truncated import truncated
+from imgpool.formats._errors import COPY_AGAIN, truncated
 
-PICTURE = {b"ALPH", b"VP8 ", b"VP8L"}
+PIXEL_KINDS = {b"ALPH", b"VP8 ", b"VP8L"}
 
-_ICC, _ALPHA, _EXIF, _XMP, _ANIMATION = 0x20, 0x10, 0x08, 0x04, 0x02  # flags of VP8X
-_RIFF_HEADER = 12  # bytes
+_ICC_FLAG, _ALPHA_FLAG, _EXIF_FLAG, _XMP_FLAG, _ANIMATION_FLAG = 0x20, 0x10, 0x08, 0x04, 0x02  # in VP8X
+_RIFF_HEADER_BYTES = 12
+_FIRST_CHUNK = struct.Struct("<4sI10s")  # kind, length, and the start of the body
 _KEY_FRAME = b"\x9d\x01\x2a"
-_LOSSLESS = 0x2F
+_LOSSLESS_SIGNATURE = 0x2F
+_SIDE_MASK = 0x3FFF  # 14 bits
 
 
 class Header(NamedTuple):
-    """What the first chunk tells.
+    """What the first chunk of a file declares.
 
     Attributes
     ----------
     width, height
         In pixels.
-    alpha
+    has_alpha
         Whether there is an alpha channel.
     """
 
     width: int
     height: int
-    alpha: bool
+    has_alpha: bool
 
 
 def read_header(file: BinaryIO) -> Header:
-    """Read the first chunk, and see that the file is as long as it says.
+    """Read the first chunk, and check that the file is as long as it declares.
 
     Raises
     ------
@@ -50,25 +51,25 @@ def read_header(file: BinaryIO) -> Header:
     declared = 8 + int.from_bytes(file.read(4), "little")
     if size < declared:
         raise truncated(size / declared, "file")
-    file.seek(_RIFF_HEADER)
-    kind, _, body = struct.unpack("<4sI10s", file.read(18).ljust(18, b"\0"))
+    file.seek(_RIFF_HEADER_BYTES)
+    kind, _, body = _FIRST_CHUNK.unpack(file.read(_FIRST_CHUNK.size).ljust(_FIRST_CHUNK.size, b"\0"))
     if kind == b"VP8X":
-        if body[0] & _ANIMATION:
-            raise ReadError("this WebP is an animation", "save its frames as pictures of their own")
+        if body[0] & _ANIMATION_FLAG:
+            raise ReadError("this WebP is an animation", "save its frames as separate images")
         width, height = (1 + int.from_bytes(body[start : start + 3], "little") for start in (4, 7))
-        return Header(width, height, bool(body[0] & _ALPHA))
-    if kind == b"VP8L" and body[0] == _LOSSLESS:
+        return Header(width, height, bool(body[0] & _ALPHA_FLAG))
+    if kind == b"VP8L" and body[0] == _LOSSLESS_SIGNATURE:
         bits = int.from_bytes(body[1:5], "little")
-        return Header(1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF), bool(bits >> 28 & 1))
+        return Header(1 + (bits & _SIDE_MASK), 1 + (bits >> 14 & _SIDE_MASK), bool(bits >> 28 & 1))
     if kind == b"VP8 " and body[3:6] == _KEY_FRAME:
         width, height = struct.unpack("<HH", body[6:])
-        return Header(width & 0x3FFF, height & 0x3FFF, alpha=False)
-    raise ReadError("the WebP is damaged: its header makes no sense", COPY_AGAIN)
+        return Header(width & _SIDE_MASK, height & _SIDE_MASK, has_alpha=False)
+    raise ReadError("the WebP is damaged: its header is not valid", COPY_AGAIN)
 
 
 def iter_chunks(data: bytes) -> Iterator[Chunk]:
-    """Every chunk that is whole."""
-    start, end = _RIFF_HEADER, min(len(data), 8 + int.from_bytes(data[4:8], "little"))
+    """Yield every complete chunk of a file."""
+    start, end = _RIFF_HEADER_BYTES, min(len(data), 8 + int.from_bytes(data[4:8], "little"))
     while start + 8 <= end:
         kind, length = struct.unpack_from("<4sI", data, start)
         if start + 8 + length > end:
@@ -77,11 +78,31 @@ def iter_chunks(data: bytes) -> Iterator[Chunk]:
         start += 8 + length + length % 2
 
 
-def join(picture: Iterable[Chunk], header: Header, icc: bytes, exif: bytes, xmp: bytes) -> bytes:
-    """The bytes of a file with this picture, and beside it what is not empty."""
-    flags = _ICC * bool(icc) | _ALPHA * header.alpha | _EXIF * bool(exif) | _XMP * bool(xmp)
+def join_chunks(pixels: Iterable[Chunk], header: Header, metadata: Mapping[str, bytes]) -> bytes:
+    """Return the bytes of a file.
+
+    Parameters
+    ----------
+    pixels
+        Chunks of kinds `PIXEL_KINDS`.
+    header
+        Size and alpha of the image.
+    metadata
+        Bodies of the chunks for "icc", "exif" and "xmp", as far as there are any.
+    """
+    flags = _ALPHA_FLAG * header.has_alpha
+    for name, flag in (("icc", _ICC_FLAG), ("exif", _EXIF_FLAG), ("xmp", _XMP_FLAG)):
+        flags |= flag * (name in metadata)
     canvas = (header.width - 1).to_bytes(3, "little") + (header.height - 1).to_bytes(3, "little")
-    beside = [Chunk(b"ICCP", icc), *picture, Chunk(b"EXIF", exif), Chunk(b"XMP ", xmp)]
-    chunks = [Chunk(b"VP8X", bytes([flags, 0, 0, 0]) + canvas), *(chunk for chunk in beside if chunk.body)]
-    packed = b"".join(kind + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2) for kind, body in chunks)
+    before = [Chunk(b"VP8X", bytes([flags, 0, 0, 0]) + canvas), *_named(b"ICCP", metadata.get("icc"))]
+    after = [*_named(b"EXIF", metadata.get("exif")), *_named(b"XMP ", metadata.get("xmp"))]
+    packed = b"".join(map(_pack, (*before, *pixels, *after)))
     return b"RIFF" + struct.pack("<I", 4 + len(packed)) + b"WEBP" + packed
+
+
+def _named(kind: bytes, body: bytes | None) -> list[Chunk]:
+    return [Chunk(kind, body)] if body else []
+
+
+def _pack(chunk: Chunk) -> bytes:
+    return chunk.kind + struct.pack("<I", len(chunk.body)) + chunk.body + b"\0" * (len(chunk.body) % 2)

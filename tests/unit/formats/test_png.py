@@ -301,15 +301,15 @@ def test_animations_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("pixels", "axes", "hint"),
     [
-        (np.zeros((3, 4, 5), np.uint16), "ZYX", "--to tiff"),
-        (np.zeros((4, 5), np.float32), "YX", "add -f rescale_intensity:out=uint8, or --to tiff"),
-        (np.zeros((4, 5), np.int32), "YX", "add -f rescale_intensity:out=uint8, or --to tiff"),
+        (np.zeros((3, 4, 5), np.uint16), "ZYX", 'add `to="tiff"`'),
+        (np.zeros((4, 5), np.float32), "YX", 'add `filters=["rescale_intensity:out=uint8"]`, or `to="tiff"`'),
+        (np.zeros((4, 5), np.int32), "YX", 'add `filters=["rescale_intensity:out=uint8"]`, or `to="tiff"`'),
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_remedy(tmp_path, pixels, axes, hint):
     original = Image(pixels, axes)
     assert not PNG.can_hold(original.properties)
-    with pytest.raises(WriteError, match="PNG holds") as caught:
+    with pytest.raises(WriteError, match="which PNG cannot store") as caught:
         PNG.write(original, tmp_path / "a.png")
     assert caught.value.hint == hint
     assert not (tmp_path / "a.png").exists()
@@ -397,8 +397,8 @@ def test_larger_pictures_come_back(tmp_path, dtype, kind, level):
 @pytest.mark.parametrize("kind", SHAPES)
 def test_a_picture_not_worth_compressing_as_a_whole_is_the_same(tmp_path, monkeypatch, kind, limits):
     pixels = noise(SHAPES[kind], np.uint16)
-    monkeypatch.setattr(_png_encode, "_SMALLEST", limits[0])
-    monkeypatch.setattr(_png_encode, "_LARGEST", limits[1])
+    monkeypatch.setattr(_png_encode, "MIN_LIBDEFLATE_BYTES", limits[0])
+    monkeypatch.setattr(_png_encode, "MAX_LIBDEFLATE_BYTES", limits[1])
     assert PNG.write(image(pixels), tmp_path / "a.png") == ()
     assert (tmp_path / "a.png").read_bytes() == imagecodecs.png_encode(pixels, level=1, strategy=3, filter=0x20)
     assert np.array_equal(PNG.read(tmp_path / "a.png").pixels, pixels)

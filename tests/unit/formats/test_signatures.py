@@ -1,11 +1,11 @@
-"""A wrong file is told for what it is."""
+"""Recognising a file by its first bytes, and saying what it is if it is of another kind."""
 
 from pathlib import Path
 
 import pytest
 
 from imgpool.core.errors import ReadError
-from imgpool.formats._sniff import check_kind, kind_of
+from imgpool.formats._signatures import check_signature, identify
 
 HEADS = {
     "PNG": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
@@ -19,21 +19,21 @@ HEADS = {
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_each_format_passes_as_itself_only(name):
-    check_kind(Path("a.bin"), HEADS[name], name)
+def test_each_format_passes_only_as_itself(name):
+    check_signature(Path("a.bin"), HEADS[name], name)
     for other in HEADS.keys() - {name}:
-        with pytest.raises(ReadError, match=rf"this is a {name} named \.bin"):
-            check_kind(Path("a.bin"), HEADS[name], other)
+        with pytest.raises(ReadError, match=rf"this is an? {name} named \.bin"):
+            check_signature(Path("a.bin"), HEADS[name], other)
 
 
 @pytest.mark.parametrize("head", [b"MM\0*", b"II+\0", b"MM\0+"])
-def test_every_kind_of_tiff_is_known(head):
-    assert kind_of(head).name == "TIFF"
+def test_every_variant_of_tiff_is_recognised(head):
+    assert identify(head).name == "TIFF"
 
 
-def test_a_png_named_jpg_and_its_remedy():
+def test_png_named_jpg_is_reported_with_a_hint():
     with pytest.raises(ReadError) as caught:
-        check_kind(Path("photo.JPG"), HEADS["PNG"], "JPEG")
+        check_signature(Path("photo.JPG"), HEADS["PNG"], "JPEG")
     assert caught.value.message == "this is a PNG named .jpg"
     assert caught.value.hint == "rename it so that it ends in .png"
 
@@ -42,7 +42,7 @@ def test_a_png_named_jpg_and_its_remedy():
     ("head", "message"),
     [
         (b"", "the file is empty"),
-        (bytes(512), "nothing but zeros"),
+        (bytes(512), "contains only zeros"),
         (b"\0\5\x16\7\0\2\0\0Mac OS X", "side file of macOS"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:", "Git LFS pointer"),
         (b"\n<!DOCTYPE html><html><head>", "a web page, not a PNG"),
@@ -59,14 +59,14 @@ def test_a_png_named_jpg_and_its_remedy():
         (bytes(128) + b"DICM", "this is a DICOM file named .png"),
     ],
 )
-def test_what_lies_about_in_folders_is_named(head, message):
+def test_other_kinds_of_files_are_named(head, message):
     with pytest.raises(ReadError, match=message) as caught:
-        check_kind(Path("a.png"), head, "PNG")
+        check_signature(Path("a.png"), head, "PNG")
     assert caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["noextension", "a.png"])
-def test_the_message_fits_names_without_a_lie(name):
+def test_message_does_not_blame_a_correct_extension(name):
     with pytest.raises(ReadError) as caught:
-        check_kind(Path(name), HEADS["PNG"], "GIF")
+        check_signature(Path(name), HEADS["PNG"], "GIF")
     assert "named" not in caught.value.message
