@@ -1,10 +1,10 @@
-"""What it saves to load a model once per worker instead of with every image: the same pool, the same images.
+"""Measure what it saves to load a model once per worker instead of once per image, with the same pool and images.
 
-Three ways in turn, round after round: without the model (the images are inverted), with the model loaded in the
-pool's initializer, and with the model loaded in every task. ``make bench-models`` prints medians: seconds a run and
-an image, how often the model was loaded and how long that took, and the largest share of the machine's memory (PSS)
-that a worker had. The model is the small U-Net beside the repository if it is there, else the denoiser of the box; the
-images are 512 × 512, in memory as their results are.
+Three variants run in alternation: without the model (the images are inverted), with the model loaded by the pool's
+initializer, and with the model loaded in each task. ``make bench-models`` prints medians: seconds per run and per
+image, how often the model was loaded and how long that took, and the largest memory (PSS) of a worker. The model is the
+small U-Net next to the repository if it exists, else the built-in denoiser. The images have 512 × 512 pixels; inputs
+and results are in memory.
 """
 
 import argparse
@@ -32,16 +32,16 @@ from imgpool.work.memory_estimate import MemoryEstimate
 from imgpool.work.process_file import Job, WorkerState, load_worker_state, process_file
 
 UNET = Path(__file__).parents[1] / "../shared/models/unet2d_nuclei_broad"
-IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - the files are in a new folder in it
 ROLLUP = Path("/proc/self/smaps_rollup")
-SIDE = 512
+SIDE_PX = 512
 PSS = "pss"
-"""Among the seconds of a result: bytes that its worker held."""
+"""Entry in the seconds of a result that holds the memory of its worker in bytes."""
 
 
 @dataclass(frozen=True)
-class Way:
-    """How images are processed: the initializer, made of a job, and the function."""
+class Variant:
+    """A recipe, the initializer of a worker, given a job, and the function that processes a task."""
 
     recipe: Recipe
     initializer: Callable[[Job], object]
@@ -49,21 +49,21 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Round:
-    """What a run took: seconds, seconds of each load of the model, and the most bytes of a worker."""
+class Measurement:
+    """Seconds of a run, seconds of each load of the model, and the largest memory of a worker in bytes."""
 
     seconds: float
     loads: list[float]
     memory: float
 
 
-def once_per_worker(workshop: WorkerState, task: Task, memory: int | None = None) -> Result:
-    """The task, with what the initializer has loaded."""
-    return _with_memory(process_file(workshop, task, memory))
+def process_with_loaded_model(state: WorkerState, task: Task, memory: int | None = None) -> Result:
+    """Process a task with the model that the initializer has loaded."""
+    return _with_memory(process_file(state, task, memory))
 
 
-def with_every_image(job: Job, task: Task, memory: int | None = None) -> Result:
-    """The task, the model loaded in it."""
+def load_and_process(job: Job, task: Task, memory: int | None = None) -> Result:
+    """Load the model, then process a task."""
     filters = load_filters(job.recipe, LoadLog(job.scratch).add)
     return _with_memory(
         process_file(WorkerState(job, filters, MemoryEstimate(job.recipe, Path(job.scratch, "f"))), task, memory)
@@ -71,7 +71,7 @@ def with_every_image(job: Job, task: Task, memory: int | None = None) -> Result:
 
 
 def keep_job(job: Job) -> Job:
-    """The initializer of workers that load nothing."""
+    """Initialize a worker without loading anything."""
     return job
 
 
@@ -81,87 +81,90 @@ def _with_memory(result: Result) -> Result:
     return result
 
 
-def ways(model: str) -> dict[str, Way]:
-    """What is measured, by name."""
+def variants(model: str) -> dict[str, Variant]:
+    """All variants by name."""
     recipe = Recipe.from_specs([f"model:path={model}"])
     return {
-        "no model": Way(Recipe.from_specs(["invert"]), load_worker_state, once_per_worker),
-        "initializer": Way(recipe, load_worker_state, once_per_worker),
-        "every image": Way(recipe, keep_job, with_every_image),
+        "no model": Variant(Recipe.from_specs(["invert"]), load_worker_state, process_with_loaded_model),
+        "initializer": Variant(recipe, load_worker_state, process_with_loaded_model),
+        "every image": Variant(recipe, keep_job, load_and_process),
     }
 
 
-def write_images(folder: Path, count: int) -> list[Path]:
-    """Noisy 16-bit images with some blobs."""
+def write_images(folder: Path, count: int, side: int = SIDE_PX) -> list[Path]:
+    """Write noisy 16-bit images with bright blobs."""
     folder.mkdir()
     paths = [folder / f"{number:04}.tif" for number in range(count)]
-    rows, columns = np.mgrid[:SIDE, :SIDE]
+    rows, columns = np.mgrid[:side, :side]
     pattern = 2000 * (np.sin(rows / 9) * np.sin(columns / 13) > 0.5)  # noqa: PLR2004 - the size of the blobs
     for number, path in enumerate(paths):
-        noise = np.random.default_rng(number).normal(1000, 100, (SIDE, SIDE))
+        noise = np.random.default_rng(number).normal(1000, 100, (side, side))
         imgpool.write(imgpool.Image.from_array((pattern + noise).astype(np.uint16)), path)
     return paths
 
 
-def run(way: Way, images: list[Path], folder: Path, workers: int) -> Round:
-    """Process the images one way."""
+def run(variant: Variant, images: list[Path], folder: Path, workers: int) -> Measurement:
+    """Process the images with one variant."""
     (folder / "out").mkdir(parents=True)
     tasks = [
         Task(str(path), str(folder / "out" / path.name), path.stat().st_size, path.stat().st_mtime_ns)
         for path in images
     ]
-    options = EngineOptions(workers=workers, preload=modules_for(way.recipe, tasks))
-    job = Job(way.recipe, str(folder))
+    options = EngineOptions(workers=workers, preload=modules_for(variant.recipe, tasks))
+    job = Job(variant.recipe, str(folder))
     started = time.perf_counter()
-    results = list(POOL.run(tasks, way.function, partial(way.initializer, job), options))
+    results = list(POOL.run(tasks, variant.function, partial(variant.initializer, job), options))
     seconds = time.perf_counter() - started
     failed = [result.failure for result in results if result.failure]
     assert not failed, failed[0]
     memory = max(result.seconds[PSS] for result in results)
-    return Round(seconds, [load.seconds for load in LoadLog(str(folder)).read()], memory)
+    return Measurement(seconds, [load.seconds for load in LoadLog(str(folder)).read()], memory)
 
 
-def measure(model: str, count: int, workers: int, rounds: int) -> dict[str, list[Round]]:
-    """The rounds of every way, after one that only warms up; all ways must give the same results."""
-    taken: dict[str, list[Round]] = {name: [] for name in ways(model)}
-    with tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as name:
+def measure(model: str, count: int, workers: int, rounds: int) -> dict[str, list[Measurement]]:
+    """Measure all variants in each round, after a warm-up round; check that they give the same results."""
+    measurements: dict[str, list[Measurement]] = {name: [] for name in variants(model)}
+    with tempfile.TemporaryDirectory(dir=MEMORY_FOLDER if MEMORY_FOLDER.is_dir() else None) as name:
         images = write_images(Path(name, "in"), count)
         for number in range(rounds + 1):
-            for way, each in ways(model).items():
-                found = run(each, images, Path(name, f"{number}-{way}"), workers)
+            for variant, each in variants(model).items():
+                measured = run(each, images, Path(name, f"{number}-{variant}"), workers)
                 if number:
-                    taken[way].append(found)
+                    measurements[variant].append(measured)
         for path in images:
-            one, other = (read(Path(name, f"0-{way}", "out", path.name)).pixels for way in list(taken)[1:])
+            one, other = (
+                read(Path(name, f"0-{variant}", "out", path.name)).pixels for variant in list(measurements)[1:]
+            )
             assert np.array_equal(one, other)
-    return taken
+    return measurements
 
 
-def print_table(taken: dict[str, list[Round]], count: int, workers: int) -> None:
-    """Print medians, and the ratio that matters."""
-    median = {name: statistics.median(each.seconds for each in rounds) for name, rounds in taken.items()}
-    print(
-        f"{'model loaded':12} {'seconds':>8} {'s an image':>11} {'loads':>6} {'s a load':>9} {'MB a worker (PSS)':>18}"
-    )
-    for name, rounds in taken.items():
+def print_table(measurements: dict[str, list[Measurement]], count: int, workers: int) -> None:
+    """Print the medians, and the ratio of loading per worker to loading per image."""
+    median = {name: statistics.median(each.seconds for each in rounds) for name, rounds in measurements.items()}
+    print(f"{'model loaded':12} {'seconds':>8} {'s/image':>11} {'loads':>6} {'s/load':>9} {'MB/worker (PSS)':>18}")
+    for name, rounds in measurements.items():
         loads = [seconds for each in rounds for seconds in each.loads]
         load, memory = statistics.median(loads or [0.0]), max(each.memory for each in rounds)
         print(
             f"{name:12} {median[name]:8.2f} {median[name] * workers / count:11.3f} {len(rounds[0].loads):6} "
             f"{load:9.3f} {memory / 1e6:18.0f}"
         )
-    print(f"\nonce per worker is {median['every image'] / median['initializer']:.2f} × as fast as with every image")
+    ratio = median["every image"] / median["initializer"]
+    print(f"\nloading once per worker is {ratio:.2f} × as fast as loading for every image")
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--model", default=str(UNET) if UNET.is_dir() else "denoise", help="a package, or a name")
+    parser.add_argument(
+        "--model", default=str(UNET) if UNET.is_dir() else "denoise", help="a package, or the name of a built-in model"
+    )
     parser.add_argument("--images", type=int, default=40)
     parser.add_argument("--workers", type=int, default=available_cpus())
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    print(f"{options.model}: {options.images} images of {SIDE} × {SIDE}, {options.workers} workers\n")
+    print(f"{options.model}: {options.images} images of {SIDE_PX} × {SIDE_PX}, {options.workers} workers\n")
     print_table(
         measure(options.model, options.images, options.workers, options.rounds), options.images, options.workers
     )

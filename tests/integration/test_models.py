@@ -1,4 +1,4 @@
-"""Models in a run: loaded once per worker, tried before, never in the parent. And the command that explains them."""
+"""Models in a run: loaded once per worker, never in the parent; and the command ``imgpool models``."""
 
 import json
 import os
@@ -31,10 +31,10 @@ for result in run.results():
     assert result.status == "done", result
     pids.add(result.pid)
     threads |= {thread.name for thread in threading.enumerate()}
-told = {"pids": sorted(pids), "loads": sorted(load.pid for load in run.loads), "threads": sorted(threads)}
-told["native threads"] = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 1
-told["modules"] = sorted({name.partition(".")[0] for name in sys.modules})
-print(json.dumps(told))
+report = {"pids": sorted(pids), "loads": sorted(load.pid for load in run.loads), "threads": sorted(threads)}
+report["native threads"] = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 1
+report["modules"] = sorted({name.partition(".")[0] for name in sys.modules})
+print(json.dumps(report))
 """
 
 
@@ -57,7 +57,7 @@ def run_script(*arguments, **environment):
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
-    """A small model, published with a test."""
+    """A small model with a published test."""
     return write_package(tmp_path_factory.mktemp("model") / "box3.zip", "box3", halo=1)
 
 
@@ -67,25 +67,25 @@ def photos(tmp_path_factory):
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_each_worker_loads_the_model_once_and_the_parent_never(package, photos, tmp_path, method):
-    told = run_script(photos, f"model:path={package},tile=16,dtype=image", tmp_path / "out", method, 1)
-    assert set(told["pids"]) <= set(told["loads"])
-    assert len(told["loads"]) == len(set(told["loads"])) <= 2  # the other may be too late for such a short run
-    assert "onnxruntime" not in told["modules"]
+def test_each_worker_loads_the_model_once(package, photos, tmp_path, method):
+    report = run_script(photos, f"model:path={package},tile=16,dtype=image", tmp_path / "out", method, 1)
+    assert set(report["pids"]) <= set(report["loads"])
+    assert len(report["loads"]) == len(set(report["loads"])) <= 2, "the second worker may start too late to load"
+    assert "onnxruntime" not in report["modules"]
 
 
-def test_a_model_is_loaded_no_oftener_with_many_images_that_are_handed_out_one_by_one(tmp_path):
+def test_loads_do_not_depend_on_the_number_of_images(tmp_path):
     (tmp_path / "notes").mkdir()
     photos = images(tmp_path / "in", 200)
-    told = run_script(photos, f"heavy:notes={tmp_path / 'notes'},together=2", tmp_path / "out", "forkserver", 1)
-    assert len(told["loads"]) == 2
-    assert told["loads"] == told["pids"]
+    report = run_script(photos, f"heavy:notes={tmp_path / 'notes'},together=2", tmp_path / "out", "forkserver", 1)
+    assert len(report["loads"]) == 2
+    assert report["loads"] == report["pids"]
     loaded = processes(tmp_path / "notes")
-    assert set(told["loads"]) < set(loaded)
-    assert len(loaded) == 3  # and the trial
+    assert set(report["loads"]) < set(loaded)
+    assert len(loaded) == 3  # includes the preflight
 
 
-def test_the_runtime_leaves_no_thread_no_file_and_nothing_in_the_parent(package, photos, tmp_path):
+def test_runtime_leaves_nothing_in_the_parent_or_on_disk(package, photos, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     places = {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"), "TMPDIR": str(tmp_path)}
@@ -97,8 +97,8 @@ def test_the_runtime_leaves_no_thread_no_file_and_nothing_in_the_parent(package,
     assert sorted(os.listdir(tmp_path)) == ["a", "b", "home"]
 
 
-def test_a_worker_that_dies_costs_one_load_in_each_worker_of_the_next_pool(imgpool, tmp_path):
-    """A pool is thrown away whole when a worker dies: loads are workers times pools."""
+def test_dead_worker_costs_one_load_per_worker(imgpool, tmp_path):
+    """A pool is replaced when a worker dies, so the number of loads is that of workers times pools."""
     (tmp_path / "notes").mkdir()
     photos = images(tmp_path / "in", 30, first={4: 1})  # at 1, `poisoned` crashes
     heavy = f"heavy:notes={tmp_path / 'notes'},together=2,nap=0.05"
@@ -123,13 +123,13 @@ def test_serial_and_pool_write_the_same_bytes(imgpool, package, photos, tmp_path
     assert serial.json["model_loads"] == 1
     assert hashes(tmp_path / "pool") == hashes(tmp_path / "serial")
     assert len(hashes(tmp_path / "pool")) == 12
-    assert "model: tried, it loads in" in pool.stderr
+    assert "model: loads in" in pool.stderr
     assert "model: loaded " in pool.stderr
     assert pool.json["models"][0]["model"] == "small model"
 
 
 @pytest.mark.parametrize("options", [(), ("--serial",)])
-def test_a_model_that_does_not_load_ends_the_run_before_it_has_begun(imgpool, photos, tmp_path, options):
+def test_model_that_does_not_load_stops_the_run_early(imgpool, photos, tmp_path, options):
     broken = write_onnx(tmp_path / "broken.onnx", "broken")
     output = tmp_path / "out"
     done = imgpool("process", photos, "-f", f"model:path={broken},dtype=image", *options, "-o", output, "-q")
@@ -139,11 +139,11 @@ def test_a_model_that_does_not_load_ends_the_run_before_it_has_begun(imgpool, ph
     assert len(done.stderr.strip().splitlines()) == 2
     assert not output.exists()
     planned = imgpool("process", photos, "-f", f"model:path={broken},dtype=image", "-o", output, "--dry-run", "--json")
-    assert planned.code == 0  # it reads and plans, and loads nothing
+    assert planned.code == 0  # a dry run loads no model
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, 137)])
-def test_a_run_that_is_ended_while_it_tries_a_model_leaves_nothing_behind(tmp_path, number, code):
+def test_interrupted_preflight_leaves_nothing_behind(tmp_path, number, code):
     (tmp_path / "notes").mkdir()
     images(tmp_path / "in", 3)
     step = f"heavy:how=hang,notes={tmp_path / 'notes'}"
@@ -158,7 +158,7 @@ def test_a_run_that_is_ended_while_it_tries_a_model_leaves_nothing_behind(tmp_pa
         running.close()
 
 
-def test_memory_decides_how_many_workers_there_are(imgpool, tmp_path):
+def test_memory_limits_the_number_of_workers(imgpool, tmp_path):
     photos = images(tmp_path / "in", 20)
     environment = {"PYTHONPATH": str(HEAVY)}
     step = ("-f", "heavy:megabytes=150", "-j", "8", "--json")
@@ -166,14 +166,14 @@ def test_memory_decides_how_many_workers_there_are(imgpool, tmp_path):
     assert done.code == 0
     assert 1 <= done.json["workers"] <= 2
     assert 1 <= done.json["model_loads"] <= done.json["workers"]
-    assert "instead of 8: with the recipe loaded, each takes " in done.stderr
+    assert "instead of 8: each needs " in done.stderr
     done = imgpool("process", photos, *step, "--max-memory", "100MB", "--fresh", env=environment)
     assert done.code == 3
     assert "raise --max-memory" in done.stderr
     assert (done.json["done"], done.json["left"]) == (0, 20)
 
 
-def test_a_model_is_known_by_what_is_in_its_package_not_by_where_it_lies(imgpool, photos, tmp_path):
+def test_model_is_identified_by_content_not_by_path(imgpool, photos, tmp_path):
     output = tmp_path / "out"
     first = write_package(tmp_path / "first", "double")
 
@@ -202,25 +202,25 @@ def test_a_model_is_known_by_what_is_in_its_package_not_by_where_it_lies(imgpool
     assert "processing 12 images again: the recipe changed" in other_processing.stderr
 
 
-def test_the_models_in_the_box_are_listed_and_one_is_explained(imgpool):
+def test_built_in_models_are_listed_and_described(imgpool):
     listed = imgpool("models")
     assert listed.code == 0
     assert "denoise" in listed.stdout
-    told = imgpool("models", "denoise", "--json")
-    assert told.code == 0
-    assert told.json["version"]
+    described = imgpool("models", "denoise", "--json")
+    assert described.code == 0
+    assert described.json["version"]
 
 
 @pytest.mark.parametrize(("gain", "code", "mark"), [(1.0, 0, "✓"), (2.0, 1, "✗")])
-def test_a_package_is_checked_by_its_published_test(imgpool, tmp_path, gain, code, mark):
+def test_package_is_checked_with_its_published_test(imgpool, tmp_path, gain, code, mark):
     package = write_package(tmp_path / "model.zip", preprocessing=[{"id": "scale_linear", "kwargs": {"gain": gain}}])
-    told = imgpool("models", package, "--check")
-    assert told.code == code
-    assert told.stdout.startswith(f"{mark} y: largest difference")
+    checked = imgpool("models", package, "--check")
+    assert checked.code == code
+    assert checked.stdout.startswith(f"{mark} y: largest difference")
 
 
 @pytest.mark.parametrize(("kind", "code"), [("broken", 3), (None, 2)])
-def test_what_cannot_be_checked_is_told_in_a_sentence(imgpool, tmp_path, kind, code):
+def test_failed_check_is_reported_in_one_sentence(imgpool, tmp_path, kind, code):
     package = write_package(tmp_path / "package", kind) if kind else tmp_path / "absent"
     done = imgpool("models", package, "--check")
     assert (done.code, done.stdout) == (code, "")

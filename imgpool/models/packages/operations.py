@@ -174,16 +174,21 @@ PARSERS: Mapping[str, Callable[[Fields, AxisDialect], Mapping[str, Any]]] = {
 
 def _per_entry(fields: Fields, dialect: AxisDialect, **values: Numbers) -> dict[str, Any]:
     """Give all values the same length: one number for all entries, or one for each entry of an axis."""
-    count = max(len(value) if isinstance(value, tuple) else 1 for value in values.values())
+    count = max((len(value) for value in values.values() if isinstance(value, tuple)), default=1)
     if count == 1:
         return {key: value[0] if isinstance(value, tuple) else value for key, value in values.items()}
     if "axis" not in fields:
         raise RecipeError(f"its {fields.path} has {count} values, but no axis for them")
-    repeated = {key: value if isinstance(value, tuple) else (value,) * count for key, value in values.items()}
-    for key, value in repeated.items():
-        if len(value) != count:
-            raise invalid_value(fields.path_to(key), f"one number, or {count}", list(value))
+    repeated = {key: _repeat(value, count, fields.path_to(key)) for key, value in values.items()}
     return repeated | {"axis": dialect.parse_axis(fields.values["axis"], fields.path_to("axis"))}
+
+
+def _repeat(value: Numbers, count: int, path: str) -> tuple[float, ...]:
+    if not isinstance(value, tuple):
+        return (value,) * count
+    if len(value) != count:
+        raise invalid_value(path, f"one number, or {count}", list(value))
+    return value
 
 
 def _parse_axes(fields: Fields, dialect: AxisDialect) -> dict[str, Any]:
