@@ -1,4 +1,4 @@
-"""Every plug-in declares the heavy libraries that it imports for common images: workers preload them."""
+"""Every plug-in declares the heavy libraries that it imports for common images, which workers preload."""
 
 import json
 import subprocess
@@ -58,7 +58,7 @@ print(json.dumps(used))
 
 @pytest.fixture(scope="module")
 def used(tmp_path_factory):
-    """Which heavy libraries each plug-in has imported after some use, each in a process of its own."""
+    """The heavy libraries that each plug-in imports when used, in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-c", PROBE, tmp_path_factory.mktemp("examples")],
         capture_output=True,
@@ -70,7 +70,7 @@ def used(tmp_path_factory):
 
 
 @pytest.mark.parametrize("plugin", [*FILTERS, *FORMATS], ids=lambda plugin: plugin.name)
-def test_what_is_imported_is_declared(used, plugin):
+def test_imported_libraries_are_declared(used, plugin):
     declared = {library.partition(".")[0] for library in plugin.libraries}
     if declared & {"skimage"}:
         declared |= {"scipy", "PIL"}  # imported by scikit-image

@@ -43,7 +43,7 @@ DEEP = Image(np.zeros((8, 9), np.uint16), "YX").properties
 HOLD_16_BITS = [pytest.param(each, id=each.name) for each in FORMATS if each.can_hold(DEEP)]
 PILLOWS = {"png": "PNG", "gif": "GIF", "bmp": "BMP", "tif": "TIFF"}
 KINDS = {"combine_stains": ((3, 24, 24), "CYX"), "separate_stains": ((24, 24, 3), "YXS")}
-"""Shape and axes of what a filter takes that is not for grey images."""
+"""Shape and axes of the images for filters that do not accept grey ones."""
 
 
 def rng():
@@ -51,7 +51,7 @@ def rng():
 
 
 def process(folder, output, *filters, **how):
-    """Run the filters, or none, over a folder in this process; the results, every one of them done."""
+    """Process a folder in this process and return the results, all of which must be done."""
     what = {"filters": filters} if filters else {"recipe": "convert"}
     results = list(imgpool.process(folder, output=output, engine="serial", **what, **how))
     assert [result.failure for result in results] == [None] * len(results)
@@ -66,7 +66,7 @@ def photos(tmp_path):
 
 
 def test_40000_in_16_bit_rgb_stays_40000(photos, tmp_path):
-    """Pillow alone makes 156 of it, in TIFF and PNG."""
+    """Pillow turns it into 156, in TIFF and PNG."""
     pixels = rng().integers(0, 40000, (9, 11, 3), np.uint16)
     pixels[4, 5] = 40000
     tifffile.imwrite(photos / "a.tif", pixels, photometric="rgb")
@@ -80,7 +80,7 @@ def test_40000_in_16_bit_rgb_stays_40000(photos, tmp_path):
 
 @pytest.mark.parametrize("target", ["png", "tiff"])
 def test_16_bit_grey_is_not_clipped_at_255(target, photos, tmp_path):
-    """Pillow's I;16 becomes L by clipping."""
+    """Pillow converts I;16 to L by clipping."""
     grey = np.array([[0, 255, 256, 300], [4095, 40000, 65534, 65535]], np.uint16)
     PillowImage.fromarray(grey).save(photos / "a.png")
     process(photos, tmp_path / "out", to=target)
@@ -88,7 +88,7 @@ def test_16_bit_grey_is_not_clipped_at_255(target, photos, tmp_path):
 
 
 def test_five_pages_in_five_pages_out(photos, tmp_path):
-    """Pillow reads the first of them."""
+    """Pillow reads only the first page."""
     pages = rng().integers(0, 256, (5, 12, 10), np.uint8)
     first, *rest = [PillowImage.fromarray(page) for page in pages]
     first.save(photos / "a.tif", save_all=True, append_images=rest)
@@ -98,8 +98,8 @@ def test_five_pages_in_five_pages_out(photos, tmp_path):
 
 
 @pytest.mark.parametrize(("shape", "dtype"), [((5, 4, 4), "uint16"), ((3, 64, 64), "uint8"), ((4, 9, 3), "uint8")])
-def test_a_stack_of_the_shape_of_a_picture_is_no_picture(shape, dtype, tmp_path):
-    """tifffile's writer takes these for RGB and for planar RGB."""
+def test_stack_shaped_like_rgb_stays_a_stack(shape, dtype, tmp_path):
+    """tifffile writes such stacks as RGB or planar RGB."""
     stack = Image(rng().integers(0, 255, shape).astype(dtype), "ZYX")
     imgpool.write(stack, tmp_path / "a.tif")
     with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
@@ -110,8 +110,8 @@ def test_a_stack_of_the_shape_of_a_picture_is_no_picture(shape, dtype, tmp_path)
     assert np.array_equal(back.pixels, stack.pixels)
 
 
-def test_an_orientation_is_kept_by_filters_or_applied_when_asked(photos, tmp_path):
-    """A plain save does neither."""
+def test_orientation_is_kept_or_applied_on_request(photos, tmp_path):
+    """Saving with Pillow does neither."""
     upright = rng().integers(0, 256, (16, 24, 3), np.uint8)
     for value in range(1, 9):
         exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0" + bytes([value, 0, 0, 0]) + bytes(4)
@@ -127,7 +127,7 @@ def test_an_orientation_is_kept_by_filters_or_applied_when_asked(photos, tmp_pat
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".png", ".jpg", ".webp"])
-def test_a_colour_profile_survives_a_run(suffix, photos, tmp_path):
+def test_colour_profile_survives_a_run(suffix, photos, tmp_path):
     pixels = rng().integers(0, 256, (9, 9, 3), np.uint8)
     imgpool.write(Image(pixels, "YXS", metadata=Metadata(icc=ICC)), photos / f"a{suffix}")
     process(photos, tmp_path / "out", "gaussian")
@@ -136,7 +136,7 @@ def test_a_colour_profile_survives_a_run(suffix, photos, tmp_path):
 
 
 def test_ome_pixel_size_unit_and_axes_survive_a_run(photos, tmp_path):
-    """Reading and writing by tifffile alone loses them all."""
+    """Reading and writing with tifffile loses them all."""
     said = {"axes": "TCZYX", "PhysicalSizeX": 325.0, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": 325.0,
             "PhysicalSizeYUnit": "nm", "PhysicalSizeZ": 2.0, "PhysicalSizeZUnit": "µm"}  # fmt: skip
     pixels = rng().integers(0, 4096, (2, 3, 4, 16, 18), np.uint16)
@@ -151,31 +151,31 @@ def test_ome_pixel_size_unit_and_axes_survive_a_run(photos, tmp_path):
 
 @pytest.mark.parametrize("blur", BLURS)
 @pytest.mark.parametrize(("dtype", "value"), [("uint8", 255), ("uint16", 40000), ("uint16", 4095), ("float32", 0.1)])
-def test_a_constant_image_comes_unchanged_out_of_a_blur(blur, dtype, value):
-    """skimage's gaussian makes floats from 0 to 1 of integers."""
+def test_constant_image_is_unchanged_by_a_blur(blur, dtype, value):
+    """skimage.filters.gaussian converts integers to floats from 0 to 1."""
     image = Image(np.full((20, 30), value, dtype), "YX")
     result = blur(image).pixels
     assert result.dtype == dtype
     assert np.allclose(result, image.pixels, rtol=0, atol=1e-7 if dtype == "float32" else 0)
 
 
-def test_12_bits_become_all_of_8_and_labels_stay_apart():
-    """img_as_ubyte makes 15 of 4095, and of all labels below 256 the same 0."""
+def test_12_bits_fill_8_bits_and_labels_stay_distinct():
+    """img_as_ubyte turns 4095 into 15, and all labels below 256 into 0."""
     twelve = Image(np.array([[0, 2048, 4095]], np.uint16), "YX")
     assert FILTERS["to_uint8"](twelve).pixels.tolist() == [[0, 128, 255]]
     labels = Image(np.arange(200, dtype=np.uint16).reshape(10, 20), "YX")
     assert len(np.unique(FILTERS["to_uint8"](labels).pixels)) == 200
 
 
-def test_labels_go_through_a_run_as_the_same_numbers(photos, tmp_path):
+def test_labels_keep_their_numbers_in_a_run(photos, tmp_path):
     labels = rng().permutation(np.arange(300, dtype=np.uint16)).reshape(15, 20)
     imgpool.write(Image(labels, "YX"), photos / "a.tif")
     process(photos, tmp_path / "out", to="png")
     assert np.array_equal(imgpool.read(tmp_path / "out" / "a.png").pixels, labels)
 
 
-def test_300_and_minus_1_are_clipped_by_a_filter_and_refused_by_a_format(tmp_path):
-    """astype(uint8) makes 44 and 255 of them."""
+def test_values_out_of_range_are_clipped_or_refused(tmp_path):
+    """astype(uint8) turns them into 44 and 255."""
     image = Image(np.array([[-1, 0, 44], [255, 300, 30000]], np.int16), "YX")
     narrow = FILTERS["rescale_intensity"](image, in_range="0..255", out_range="uint8").pixels
     assert narrow.tolist() == [[0, 0, 44], [255, 255, 255]]
@@ -187,7 +187,7 @@ def test_300_and_minus_1_are_clipped_by_a_filter_and_refused_by_a_format(tmp_pat
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16"])
-def test_sharpening_clips_where_it_would_wrap(dtype):
+def test_sharpening_clips_instead_of_wrapping(dtype):
     limits = np.iinfo(dtype)
     pixels = np.full((9, 9), limits.min, dtype)
     pixels[:, 4:] = limits.max
@@ -197,7 +197,7 @@ def test_sharpening_clips_where_it_would_wrap(dtype):
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("filter_", SPATIAL)
-def test_opaque_red_beside_transparent_green_shows_no_green(filter_, dtype):
+def test_transparent_green_does_not_bleed_into_red(filter_, dtype):
     full = 1 if dtype == "float32" else np.iinfo(dtype).max
     pixels = np.zeros((24, 24, 4), dtype)
     pixels[:, :12, 0] = pixels[:, :12, 3] = full  # opaque red
@@ -211,7 +211,7 @@ def test_opaque_red_beside_transparent_green_shows_no_green(filter_, dtype):
 
 
 @pytest.mark.parametrize("given", [{"width": 7}, {"width": 31}, {"width": 7, "interpolation": "area"}], ids=str)
-def test_hidden_green_does_not_show_at_another_size(given):
+def test_transparent_green_does_not_show_after_resizing(given):
     pixels = np.zeros((24, 24, 4), np.uint8)
     pixels[:, :13, 0] = pixels[:, :13, 3] = 255
     pixels[:, 13:, 1] = 255
@@ -223,7 +223,7 @@ def test_hidden_green_does_not_show_at_another_size(given):
 
 @pytest.mark.parametrize("filter_", SPATIAL)
 def test_channels_do_not_mix(filter_):
-    """skimage without channel_axis blurs across red, green and blue, and across pages."""
+    """Without channel_axis, scikit-image blurs across samples and pages."""
     colour = np.zeros((16, 16, 3), np.uint8)
     colour[4:9, 5:12, 1] = 200
     green = filter_(Image(colour, "YXS")).pixels
@@ -235,8 +235,8 @@ def test_channels_do_not_mix(filter_):
 
 
 @pytest.mark.parametrize("suffix", PILLOWS)
-def test_a_palette_image_equals_its_rgb_twin(suffix, photos, tmp_path):
-    """numpy.asarray gives the numbers of the colours."""
+def test_palette_image_equals_its_rgb_version(suffix, photos, tmp_path):
+    """numpy.asarray returns palette indices."""
     picture = PillowImage.fromarray(rng().integers(0, 200, (20, 30), np.uint8))
     picture.putpalette(rng().permutation(np.arange(768) % 256).astype(np.uint8).tobytes())
     picture.save(photos / f"a.{suffix}", PILLOWS[suffix])
@@ -249,7 +249,7 @@ def test_a_palette_image_equals_its_rgb_twin(suffix, photos, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_black_is_black_whichever_end_of_the_scale_a_tiff_counts_from(dtype, tmp_path):
+def test_miniswhite_tiff_reads_like_minisblack(dtype, tmp_path):
     grey = np.array([[0, 1, 100], [200, 254, 255]], dtype)
     white = np.iinfo(dtype).max
     tifffile.imwrite(tmp_path / "black.tif", grey, photometric="minisblack", metadata=None)
@@ -260,8 +260,8 @@ def test_black_is_black_whichever_end_of_the_scale_a_tiff_counts_from(dtype, tmp
 
 @pytest.mark.parametrize("blur", BLURS)
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_one_nan_stays_one_nan(blur, dtype):
-    """One NaN makes a whole skimage gaussian NaN."""
+def test_single_nan_stays_single(blur, dtype):
+    """With skimage.filters.gaussian, a single NaN makes the whole image NaN."""
     pixels = np.full((20, 20), 0.5, dtype)
     pixels[7, 9] = np.nan
     result = blur(Image(pixels, "YX")).pixels
@@ -269,8 +269,8 @@ def test_one_nan_stays_one_nan(blur, dtype):
     assert np.allclose(result[~np.isnan(result)], 0.5, rtol=0, atol=1e-6)
 
 
-def test_one_nan_does_not_move_otsus_threshold():
-    """skimage's raises."""
+def test_nan_does_not_change_otsu_threshold():
+    """skimage.filters.threshold_otsu raises."""
     pixels = np.full((30, 30), 10, np.float32)
     pixels[10:20, 10:20] = 30
     mask = FILTERS["threshold"](Image(pixels, "YX")).pixels
@@ -280,8 +280,8 @@ def test_one_nan_does_not_move_otsus_threshold():
 
 
 @pytest.mark.parametrize("target", HOLD_16_BITS)
-def test_big_endian_numbers_are_written_as_what_they_are(target, tmp_path):
-    """PNG's encoder raises."""
+def test_big_endian_images_are_written_correctly(target, tmp_path):
+    """The PNG encoder raises."""
     numbers = rng().integers(0, 60000, (8, 9)).astype("<u2")
     little, big = tmp_path / f"little{target.extensions[0]}", tmp_path / f"big{target.extensions[0]}"
     imgpool.write(Image(numbers, "YX"), little)
@@ -291,8 +291,8 @@ def test_big_endian_numbers_are_written_as_what_they_are(target, tmp_path):
 
 
 @pytest.mark.parametrize("filter_", [pytest.param(each, id=each.name) for each in FILTERS])
-def test_big_endian_gives_what_little_endian_gives(filter_):
-    """skimage's nl_means raises, and its rank filters return uint8."""
+def test_byte_order_does_not_matter(filter_):
+    """skimage's non-local means raises, and its rank filters return uint8."""
     shape, axes = KINDS.get(filter_.name, ((24, 24), "YX"))
     numbers = rng().integers(0, 60000, shape).astype("<u2")
     recipe = Recipe("one", (Step.create(filter_.name, example_steps(filter_, (24, 24))[0].parameters),))
@@ -302,7 +302,7 @@ def test_big_endian_gives_what_little_endian_gives(filter_):
 
 
 def test_nothing_is_lossy_unless_asked(photos, tmp_path):
-    """JPEG at its defaults is off by 48 grey levels on noise."""
+    """JPEG with default settings changes noise by up to 48 grey levels."""
     noise = rng().integers(0, 256, (40, 40, 3), np.uint8)
     for suffix in (".png", ".webp", ".tif", ".bmp"):
         imgpool.write(Image(noise, "YXS"), photos / f"{suffix[1:]}{suffix}")
@@ -323,8 +323,8 @@ def test_16_bits_are_refused_by_jpeg_before_the_start(photos, tmp_path):
 
 
 @pytest.mark.parametrize("target", EVERY_FORMAT)
-def test_a_write_that_fails_leaves_nothing_behind(target, tmp_path, monkeypatch):
-    """tifffile's leaves a part of the file; the error may be an OSError without a number."""
+def test_failed_write_leaves_no_file(target, tmp_path, monkeypatch):
+    """tifffile leaves a partial file; the error may be an OSError without errno."""
     image = Image(np.zeros((9, 9, 3), np.uint8), "YXS")
     path = tmp_path / f"a{target.extensions[0]}"
 
@@ -340,7 +340,7 @@ def test_a_write_that_fails_leaves_nothing_behind(target, tmp_path, monkeypatch)
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are Unix's")
 @pytest.mark.parametrize("target", EVERY_FORMAT)
-def test_a_pipe_is_refused_and_not_waited_for(target, tmp_path):
+def test_pipe_is_refused_without_waiting(target, tmp_path):
     path = tmp_path / f"a{target.extensions[0]}"
     os.mkfifo(path)
     caught = []
@@ -358,21 +358,21 @@ def test_a_pipe_is_refused_and_not_waited_for(target, tmp_path):
     assert caught[0].hint
 
 
-def test_a_pipe_among_images_is_left_out_and_the_run_ends(photos, tmp_path):
+def test_pipe_among_images_is_ignored(photos, tmp_path):
     imgpool.write(Image(np.zeros((5, 5), np.uint8), "YX"), photos / "a.png")
     os.mkfifo(photos / "pipe.png")
     assert [result.status for result in process(photos, tmp_path / "out")] == ["done"]
 
 
 def huge_tiff(compression):
-    """65,535² pixels, in 300 bytes."""
+    """A TIFF of 300 bytes that declares 65,535 × 65,535 pixels."""
     tags = {256: 65535, 257: 65535, 258: 8, 259: compression, 262: 1, 273: 200, 277: 1, 278: 65535, 279: 100}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
     return (b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + bytes(4)).ljust(200, b"\0") + bytes(100)
 
 
 def huge_png():
-    """65,535² pixels, in 4 kB."""
+    """A PNG of 4 kB that declares 65,535 × 65,535 pixels."""
 
     def chunk(kind, body):
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -385,7 +385,7 @@ def huge_png():
 @pytest.mark.parametrize(("name", "content"), [
     ("deflate.tif", huge_tiff(8)), ("lzw.tif", huge_tiff(5)), ("raw.tif", huge_tiff(1)), ("a.png", huge_png()),
 ], ids=["deflate", "lzw", "raw", "png"])  # fmt: skip
-def test_65535_squared_in_a_small_file_is_refused_by_its_header(name, content, photos, tmp_path):
+def test_decompression_bombs_are_refused_by_their_header(name, content, photos, tmp_path):
     assert len(content) < 4096
     (photos / name).write_bytes(content)
     tracemalloc.start()
@@ -399,8 +399,8 @@ def test_65535_squared_in_a_small_file_is_refused_by_its_header(name, content, p
     assert (result.failure.stage, result.failure.error) == ("read", "ReadError")
 
 
-def test_a_loop_of_links_is_visited_once(photos, tmp_path):
-    """os.walk that follows links visits it 41 times."""
+def test_loop_of_links_is_visited_once(photos, tmp_path):
+    """os.walk(followlinks=True) visits it 41 times."""
     imgpool.write(Image(np.zeros((5, 5), np.uint8), "YX"), photos / "a.png")
     (photos / "loop").symlink_to(photos, target_is_directory=True)
     (result,) = process(photos, tmp_path / "out")

@@ -15,7 +15,7 @@ RANGES = ["image", "dtype", "uint8", "uint12", "int16", "float32", (3.0, 90.0)]
 
 
 def scene(dtype="uint16", shape=(40, 53), *, seed=0, full=True):
-    """Discs on a slope with noise, on the whole range of `dtype`; or, if not `full`, from 0 up to 60,000 levels."""
+    """Noisy discs on a slope over the full range of `dtype`, or from 0 to at most 60,000 if not `full`."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[: shape[0], : shape[1]]
     discs = sum(((y - cy) ** 2 + (x - cx) ** 2 < r * r) for cy, cx, r in ((10, 12, 6), (25, 35, 9), (33, 10, 4)))
@@ -48,7 +48,7 @@ def assert_agrees(result, reference, levels=1.0):
 @pytest.mark.parametrize("out_range", RANGES[:-1])
 def test_rescale_intensity(dtype, in_range, out_range):
     pixels = scene(dtype)
-    precise = pixels.astype("f4") if dtype == "float16" else pixels  # skimage itself loses digits in float16
+    precise = pixels.astype("f4") if dtype == "float16" else pixels  # scikit-image computes float16 imprecisely
     reference = exposure.rescale_intensity(precise, in_range, out_range)
     result = apply(rescale_intensity, pixels, in_range=in_range, out_range=out_range)
     assert result.dtype == (pixels.dtype if out_range in {"image", "dtype"} else reference.dtype)
@@ -114,7 +114,7 @@ def test_resize_by_area(dtype, shape, size):
 
 
 @pytest.mark.parametrize("size", [(20, 26), (9, 50), (97, 131), (3, 4), (1, 1)])
-def test_resize_to_the_nearest_pixel(size):
+def test_resize_by_nearest_pixel(size):
     pixels = scene("uint16")
     reference = transform.resize(pixels, size, order=0, anti_aliasing=False, preserve_range=True)
     result = apply(resize, pixels, height=size[0], width=size[1], interpolation="nearest")
@@ -135,7 +135,7 @@ def test_rotate(dtype, shape, options):
 
 
 @pytest.mark.parametrize("angle", [90, 180, -90])
-def test_quarter_turns_of_a_square(angle):
+def test_rotation_of_a_square_by_90_degrees(angle):
     pixels = scene("uint16", (40, 40))
     reference = transform.rotate(pixels.astype("f8"), angle, preserve_range=True)
     assert_agrees(apply(rotate, pixels, angle=angle), reference)
@@ -146,14 +146,14 @@ def test_quarter_turns_of_a_square(angle):
 def test_threshold(dtype, method):
     pixels = scene(dtype, full=False)
     if method == "minimum" and pixels.dtype.kind in "ui":
-        pixels = pixels // (pixels.max() // 100)  # it smooths thousands of times
+        pixels = pixels // (pixels.max() // 100)  # the method smooths the histogram thousands of times
     reference = pixels.astype("f4") if dtype == "float16" else pixels
     level = getattr(filters, f"threshold_{method}")(reference.copy())
     assert np.array_equal(apply(threshold, pixels, method=method) > 0, reference > level)
 
 
 @pytest.mark.parametrize("method", ["otsu", "li", "triangle", "yen", "isodata", "mean"])
-def test_threshold_of_integers_too_spread_to_count_is_that_of_floats(method):
+def test_threshold_of_wide_integers_equals_that_of_floats(method):
     pixels = scene("uint32")
     level = getattr(filters, f"threshold_{method}")(pixels.astype("f8"))
     assert np.array_equal(apply(threshold, pixels, method=method) > 0, pixels > level)

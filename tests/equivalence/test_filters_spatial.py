@@ -1,4 +1,4 @@
-"""The filters of neighbourhoods agree with scikit-image, however they are computed."""
+"""Neighbourhood filters agree with scikit-image."""
 
 import numpy as np
 import pytest
@@ -130,14 +130,14 @@ def test_opaque_alpha_changes_nothing(reference, given):
 
 @pytest.mark.parametrize(("reference", "given"), CASES, ids=NAMES)
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])
-def test_big_endian_gives_what_little_endian_gives(reference, given, dtype):
+def test_byte_order_does_not_matter(reference, given, dtype):
     pixels = sample(dtype, (11, 12))
     swapped = pixels.astype(pixels.dtype.newbyteorder())
     one, other = (FILTERS[reference.__name__](Image(each, "YX"), **given).pixels for each in (pixels, swapped))
     assert np.array_equal(one, other)
 
 
-def test_gaussian_around_nan_is_the_mean_of_what_is_there():
+def test_gaussian_ignores_nan():
     pixels = sample("float64", (15, 17))
     pixels[4, 5] = pixels[0, 0] = pixels[14, 8] = np.nan
     present = (~np.isnan(pixels)).astype(float)
@@ -147,7 +147,7 @@ def test_gaussian_around_nan_is_the_mean_of_what_is_there():
     np.testing.assert_allclose(result[present == 1], expected[present == 1], rtol=1e-12)
 
 
-def test_gaussian_over_alpha_is_that_of_premultiplied_colour_divided_again():
+def test_gaussian_with_alpha_blurs_premultiplied_colour():
     pixels = sample("uint8", (15, 17, 2))
     grey, alpha = pixels[..., 0].astype(float), pixels[..., 1] / 255
     expected = gaussian(grey * alpha) / gaussian(alpha)
@@ -159,7 +159,7 @@ def test_gaussian_over_alpha_is_that_of_premultiplied_colour_divided_again():
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "float64"])
 @pytest.mark.parametrize("given", [{"size": 3}, {"size": 7}, {"radius": 3}, {"radius": 10}])
-def test_median_around_nan_and_holes_leaves_them_out(dtype, given):
+def test_median_ignores_nan_and_holes(dtype, given):
     pixels = sample(dtype, (16, 14, 2))
     hole = np.random.default_rng(1).random((16, 14)) < 0.2
     pixels[..., 1] = np.where(hole, 0, white(dtype)).astype(dtype)

@@ -15,7 +15,7 @@ SMALL_FLOATS = {"float16": 2e-3, "float32": 1e-5, "float64": 1e-5}
 
 
 def sample(dtype, shape, seed=0):
-    """Soft random values from 0 to most of the type's range; to 1 for floats."""
+    """Smooth random values over most of the dtype's range, 0 to 1 for floats."""
     rng = np.random.default_rng(seed)
     soft = ski.filters.gaussian(rng.random(shape), 1, channel_axis=-1 if shape[-1] == 3 else None)
     soft = (soft - soft.min()) / np.ptp(soft) * 0.9 + 0.05 * rng.random(shape)
@@ -29,7 +29,7 @@ def assert_agrees(result, expected, dtype):
     if np.dtype(dtype).kind in "ui":
         limits = np.iinfo(dtype)
         expected, tolerance = np.clip(np.rint(expected), limits.min, limits.max), 1
-        tolerance = max(tolerance, 1e-9 * limits.max)  # what scikit-image adds to its divisor shows in 32 bits
+        tolerance = max(tolerance, 1e-9 * limits.max)  # scikit-image's epsilon is visible in 32 bits
     else:
         tolerance = SMALL_FLOATS[dtype] * np.ptp(expected)
     assert np.abs(result.astype(float) - expected).max() <= tolerance
@@ -41,7 +41,7 @@ def saved(tmp_path, pixels, name="file.npy"):
 
 
 def deconvolved(pixels, psf, iterations, beyond=80):
-    """scikit-image's on the image mirrored so far that the black beyond is never seen."""
+    """Deconvolve with scikit-image after mirroring the image far enough to exclude the black border."""
     values = np.pad(pixels.astype(float), beyond, mode="symmetric")
     scale = values.max()
     sharp = ski.restoration.richardson_lucy(values / scale, psf, iterations, clip=False) * scale
@@ -63,7 +63,7 @@ def test_richardson_lucy_agrees(tmp_path, dtype, side):
 
 
 @pytest.mark.parametrize("side", [7, 13], ids=["summed", "by Fourier transform"])
-def test_richardson_lucy_agrees_away_from_the_border_for_a_lopsided_psf(tmp_path, side):
+def test_richardson_lucy_agrees_for_an_asymmetric_psf(tmp_path, side):
     pixels, psf = sample("uint16", (90, 80)), gaussian_psf(side, side)
     psf[: side // 2] *= 0.3
     psf /= psf.sum()
@@ -73,7 +73,7 @@ def test_richardson_lucy_agrees_away_from_the_border_for_a_lopsided_psf(tmp_path
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_a_sigma_is_a_gaussian_psf(dtype):
+def test_sigma_equals_a_gaussian_psf(dtype):
     pixels = sample(dtype, (33, 40))
     psf = gaussian_psf(13, 13, sigma=1.5)  # to four standard deviations
     result = FILTERS["richardson_lucy"](Image(pixels, "YX"), sigma=1.5, iterations=5).pixels
@@ -81,7 +81,7 @@ def test_a_sigma_is_a_gaussian_psf(dtype):
 
 
 @pytest.mark.parametrize(("axes", "shape"), [("ZYX", (9, 16, 17)), ("ZCYX", (9, 2, 16, 17)), ("TZYX", (2, 9, 16, 17))])
-def test_a_psf_with_slices_restores_volumes(tmp_path, axes, shape):
+def test_psf_with_slices_deconvolves_volumes(tmp_path, axes, shape):
     pixels, psf = sample("uint16", shape), gaussian_psf(3, 5, 7, sigma=1)
     result = FILTERS["richardson_lucy"](Image(pixels, axes), psf=saved(tmp_path, psf), iterations=4).pixels
     others = [axis for axis, letter in enumerate(axes) if letter in "CT"]
@@ -95,7 +95,7 @@ def test_a_psf_with_slices_restores_volumes(tmp_path, axes, shape):
 def test_match_histograms_agrees(tmp_path, dtype):
     pixels, other = sample(dtype, (40, 50)), sample(dtype, (31, 44), seed=1) // 2
     result = FILTERS["match_histograms"](Image(pixels, "YX"), reference=saved(tmp_path, other)).pixels
-    if dtype == "uint32":  # of which scikit-image would count every value that there is
+    if dtype == "uint32":  # for which scikit-image would count every possible value
         pixels, other = pixels.astype("int64"), other.astype("int64")
     assert_agrees(result, ski.exposure.match_histograms(pixels, other), dtype)
 
@@ -134,7 +134,7 @@ def test_stains_agree_for_every_dtype_and_a_matrix_from_a_file(tmp_path, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("has_dark", [True, False])
-def test_flat_field_is_its_formula(tmp_path, dtype, has_dark):
+def test_flat_field_equals_its_formula(tmp_path, dtype, has_dark):
     rng = np.random.default_rng(0)
     pixels = sample(dtype, (20, 30))
     level = float(pixels.max()) * 0.02

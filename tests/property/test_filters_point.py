@@ -1,4 +1,4 @@
-"""What holds for any pixels: point filters, transforms, masks and labels."""
+"""Properties of point operations, transforms, masks and labels that hold for any image."""
 
 import numpy as np
 from hypothesis import assume, given, settings
@@ -24,7 +24,7 @@ def planes(draw, dtypes=INTEGERS):
 
 
 def in_order(image, result):
-    """Whether brighter pixels are still not darker than others."""
+    """Whether no pixel has become darker than one that it was brighter than."""
     before, after = image.pixels.ravel(), result.pixels.ravel()
     order = np.argsort(before, kind="stable")
     return (np.diff(after[order].astype(np.float64)) >= 0).all()
@@ -32,7 +32,7 @@ def in_order(image, result):
 
 @quick
 @given(planes())
-def test_stretching_fills_the_range_and_keeps_the_order(image):
+def test_rescaling_fills_the_range_and_keeps_the_order(image):
     result = rescale_intensity(image)
     assert in_order(image, result)
     assume(image.pixels.min() < image.pixels.max())
@@ -51,26 +51,26 @@ def test_to_uint8_keeps_the_order(image, in_range):
 
 @quick
 @given(planes(st.sampled_from(["uint8", "uint16", "uint32"])), st.floats(0.1, 5), st.floats(0.1, 5))
-def test_gamma_keeps_the_order_whatever_the_gain(image, gamma, gain):
+def test_gamma_keeps_the_order_for_any_gain(image, gamma, gain):
     assert in_order(image, adjust_gamma(image, gamma=gamma, gain=gain))
 
 
 @quick
 @given(planes())
-def test_inverting_twice_is_nothing(image):
+def test_inverting_twice_changes_nothing(image):
     assert np.array_equal(invert(invert(image)).pixels, image.pixels)
 
 
 @quick
 @given(planes(), st.integers(1, 3))
-def test_grey_in_colour_is_grey(image, copies):
+def test_grey_stored_as_rgb_stays_the_same_grey(image, copies):
     colour = Image(np.stack([np.tile(image.pixels, (copies, 1))] * 3, axis=-1), "YXS")
     assert np.array_equal(rgb2gray(colour).pixels, np.tile(image.pixels, (copies, 1)))
 
 
 @quick
 @given(planes(), st.integers(1, 30), st.integers(1, 30), st.sampled_from(["linear", "area", "nearest"]))
-def test_resizing_invents_no_extremes(image, height, width, interpolation):
+def test_resizing_stays_within_the_range(image, height, width, interpolation):
     result = resize(image, height=height, width=width, interpolation=interpolation)
     assert result.pixels.shape == (height, width)
     assert image.pixels.min() <= result.pixels.min()
@@ -79,14 +79,14 @@ def test_resizing_invents_no_extremes(image, height, width, interpolation):
 
 @quick
 @given(planes(), st.integers(-4, 4))
-def test_turning_there_and_back_is_nothing(image, turns):
+def test_rotating_back_changes_nothing(image, turns):
     there = rotate(image, angle=90 * turns)
     assert np.array_equal(rotate(there, angle=-90 * turns).pixels, image.pixels)
 
 
 @quick
 @given(planes(), st.floats(-400, 400))
-def test_rotation_stays_between_the_image_and_its_surroundings(image, angle):
+def test_rotation_stays_within_the_range_and_cval(image, angle):
     result = rotate(image, angle=angle)
     assert min(image.pixels.min(), 0) <= result.pixels.min()
     assert result.pixels.max() <= max(image.pixels.max(), 0)
@@ -94,7 +94,7 @@ def test_rotation_stays_between_the_image_and_its_surroundings(image, angle):
 
 @quick
 @given(planes(), st.data())
-def test_a_crop_is_a_slice(image, data):
+def test_crop_equals_a_slice(image, data):
     rows, columns = image.pixels.shape
     top, left = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, columns - 1))
     height, width = data.draw(st.integers(1, rows - top)), data.draw(st.integers(1, columns - left))
@@ -104,7 +104,7 @@ def test_a_crop_is_a_slice(image, data):
 
 @quick
 @given(planes(), st.sampled_from(["otsu", "li", "triangle", "yen", "isodata", "mean"]))
-def test_a_mask_is_everything_above_some_level(image, method):
+def test_mask_is_everything_above_a_level(image, method):
     mask = threshold(image, method=method).pixels
     assert set(np.unique(mask)) <= {0, 255}
     inside, outside = image.pixels[mask > 0], image.pixels[mask == 0]
@@ -113,7 +113,7 @@ def test_a_mask_is_everything_above_some_level(image, method):
 
 @quick
 @given(planes(), st.sampled_from(["otsu", "mean"]))
-def test_both_backgrounds_share_the_image_between_them(image, method):
+def test_masks_of_both_backgrounds_are_complementary(image, method):
     assume(image.pixels.min() < image.pixels.max())
     dark, bright = (threshold(image, method=method, background=each).pixels for each in ("dark", "bright"))
     assert (dark + bright == 255).all()

@@ -32,7 +32,7 @@ few = settings(max_examples=12, deadline=None)
 
 
 def values(dtype):
-    """Any integer of the type; floats from -1000 to 1000, NaN among them."""
+    """Any integer of the dtype; floats from -1000 to 1000, including NaN."""
     if np.dtype(dtype).kind != "f":
         return None
     numbers = st.floats(-1000, 1000, width=16)
@@ -68,7 +68,7 @@ def test_input_dtype_shape_alpha_and_nan_are_kept(name, parameters, image):
 @pytest.mark.parametrize(("name", "parameters"), BLURS, ids=str)
 @few
 @given(data=st.data())
-def test_a_constant_image_stays_constant(name, parameters, data):
+def test_constant_image_stays_constant(name, parameters, data):
     dtype = data.draw(st.sampled_from(DTYPES))
     value = data.draw(arrays.arrays(dtype, (), elements=st.floats(0, 1, width=16) if dtype[0] == "f" else None))
     pixels = np.full(data.draw(st.tuples(st.integers(1, 9), st.integers(1, 9))), value)
@@ -76,7 +76,7 @@ def test_a_constant_image_stays_constant(name, parameters, data):
     if dtype[0] == "f":
         np.testing.assert_allclose(result, pixels, rtol=1e-6, atol=0)
     else:
-        # scikit-image clips signed values to ± the largest, one short of the smallest
+        # scikit-image clips signed values to ± the maximum, which excludes the minimum
         lowest = -np.iinfo(dtype).max if name == "unsharp_mask" else value
         assert (result == max(int(value), int(lowest))).all()
 
@@ -84,7 +84,7 @@ def test_a_constant_image_stays_constant(name, parameters, data):
 @pytest.mark.parametrize(("name", "parameters"), [c for c in NEIGHBOURHOODS if c not in BLURS], ids=str)
 @few
 @given(image=images(layouts=("YX",), dtypes=["uint8", "uint32", "int16", "float32"]))
-def test_a_constant_image_has_no_edges_and_no_spots(name, parameters, image):
+def test_constant_image_has_no_edges_and_no_spots(name, parameters, image):
     pixels = np.full_like(image.pixels, np.nan_to_num(image.pixels.flat[0]))
     assert (run(name, parameters, pixels, "YX") == 0).all()
 
@@ -92,7 +92,7 @@ def test_a_constant_image_has_no_edges_and_no_spots(name, parameters, image):
 @pytest.mark.parametrize(("name", "parameters"), [c for c in CASES if c[0] in {"equalize_adapthist", "clahe"}], ids=str)
 @few
 @given(image=images(layouts=("YX", "YXS"), samples=(3,)))
-def test_a_constant_image_has_no_contrast_to_even_out(name, parameters, image):
+def test_constant_image_is_not_equalised(name, parameters, image):
     pixels = np.full_like(image.pixels, np.nan_to_num(image.pixels.flat[0]))
     assert np.array_equal(run(name, parameters, pixels, image.axes), pixels)
 
@@ -100,7 +100,7 @@ def test_a_constant_image_has_no_contrast_to_even_out(name, parameters, image):
 @pytest.mark.parametrize(("name", "parameters"), [c for c in CASES if c[0] != "unsharp_mask"], ids=str)
 @few
 @given(image=images(layouts=("ZYX", "TYXS"), dtypes=["uint8", "uint16", "int16", "float32"]))
-def test_planes_are_filtered_alone(name, parameters, image):
+def test_planes_are_filtered_separately(name, parameters, image):
     result = FILTERS[name](image, **parameters).pixels
     for plane, alone in zip(image.pixels, result, strict=True):
         assert np.array_equal(run(name, parameters, plane, image.axes[1:]), alone, equal_nan=alone.dtype.kind == "f")

@@ -1,4 +1,4 @@
-"""The table that `make torture` prints: what was done to imgpool, how often, and what it cost."""
+"""The table that `make torture` prints: the faults injected, how often, and their consequences."""
 
 import io
 from collections import Counter
@@ -11,17 +11,17 @@ import imgpool
 from tests.support.runs import outputs, records
 
 PACKAGE = str(Path(imgpool.__file__).parent)
-ENOUGH = 10
+MAX_PROBLEMS = 10
 SOCKETS = "pymp-*"
-"""Where multiprocessing has the socket of its fork server, among the temporary files. They are told of but are no
-litter here: a run may be killed when it has made that folder and has not yet noted where it is.
+"""Temporary folders in which multiprocessing keeps the socket of its fork server. They are reported but do not count as
+litter: a run may be killed after it created the folder and before it recorded its path.
 """
 
 COUNTS = ("hangs", "unreported", "lost", "torn", "duplicated", "litter")
 
 
 class Row:
-    """One fault: how often it was provoked, and what went wrong. Only what was looked at has a figure."""
+    """One fault: how often it was injected, and what went wrong. Only checks that were made have a count."""
 
     def __init__(self, fault):
         self.fault = fault
@@ -29,26 +29,26 @@ class Row:
         self.seconds = 0.0
         self.remarks = []
         self._counts = Counter()
-        self._wrong = []
+        self._problems = []
         self._litter = set()
         self.sockets = 0
 
     def count(self, what, things):
-        """Count what is wrong, and keep a few of the things for the message."""
+        """Count problems of one kind, and keep a few of them for the message."""
         things = sorted(map(str, things))
         self._counts[what] += len(things)
         if things:
-            self._wrong.append(f"{what}: {', '.join(things[:5])}")
+            self._problems.append(f"{what}: {', '.join(things[:5])}")
 
-    def expect(self, condition, otherwise):
-        """Note what else is wrong."""
+    def expect(self, condition, problem):
+        """Record another problem unless the condition holds."""
         if not condition:
-            self._wrong.append(otherwise)
+            self._problems.append(problem)
 
     def ended(self, outcome, *codes):
-        """Whether a run came to an end at all, by one of these exit codes, and without a traceback.
+        """Check that a run ended, with one of these exit codes and without a traceback of imgpool.
 
-        But for Python's own, of a signal that came before it had loaded anything of imgpool.
+        A traceback without imgpool is accepted: the signal arrived before imgpool was imported.
         """
         self.count("hangs", [outcome.stderr] if outcome.code is None else [])
         if outcome.code is not None:
@@ -57,11 +57,11 @@ class Row:
         return outcome.code in codes
 
     def whole(self, output, expected):
-        """Whether every file that stands under its own name is what it has to be; some may be missing yet."""
+        """Check that every output has the expected content; outputs may be missing."""
         self.count("torn", _torn(outputs(output), expected))
 
     def identical(self, output, expected, temporary=None, shared=()):
-        """Whether a finished output is what it has to be, and nothing else is left anywhere."""
+        """Check that a finished output folder is complete and correct, and that no other files are left."""
         there = outputs(output)
         self.count("lost", expected.keys() - there.keys())
         self.count("torn", _torn(there, expected))
@@ -80,7 +80,7 @@ class Row:
         self.count("litter", new)
 
     def reported(self, outcome, output, names):
-        """Whether a run that ended has told of each image once: in the journal by name, and in its own sums."""
+        """Check that a run reported every image: in the journal by name, and in the summary's counts."""
         told = {record["target"] for record in records(output)}
         self.count("unreported", set(names) - told)
         summary = outcome.json
@@ -90,21 +90,21 @@ class Row:
 
     @property
     def hopeless(self):
-        """Whether so much went wrong that there is no use in going on."""
-        return len(self._wrong) > ENOUGH
+        """Whether so many problems occurred that the test should stop."""
+        return len(self._problems) > MAX_PROBLEMS
 
     @property
     def verdict(self):
-        """All that went wrong, in lines; empty when nothing did."""
-        return "\n".join(self._wrong)
+        """All problems, one per line; empty if there are none."""
+        return "\n".join(self._problems)
 
     def cells(self):
-        """As the table shows it."""
+        """The cells of the table row."""
         different = self._counts.get("different")
         same = "–" if different is None else "no" if different else "yes"
         figures = [str(self._counts[what]) if what in self._counts else "–" for what in COUNTS]
         left = [f"{self.sockets} × {SOCKETS} left"] if self.sockets else []
-        remarks = "; ".join([*self.remarks, *left, *(["FAILED"] if self._wrong else [])])
+        remarks = "; ".join([*self.remarks, *left, *(["FAILED"] if self._problems else [])])
         return [self.fault, str(self.rounds), *figures, same, f"{self.seconds:.0f}", remarks]
 
 
@@ -113,14 +113,14 @@ def _torn(there, expected):
 
 
 def _done_twice(output):
-    """What was done again although it was done, by the journal, from the same source and with the same recipe."""
+    """Return targets that the journal records as done twice from the same source with the same recipe."""
     same = ("target", "source", "size", "source_hash", "fingerprint")
     done = Counter(tuple(record[key] for key in same) for record in records(output) if record["status"] == "done")
     return [key[0] for key, times in done.items() if times > 1]
 
 
 def table(rows):
-    """All rows as text."""
+    """Render all rows as text."""
     shown = Table("fault", "rounds", *COUNTS, "identical", "seconds", "remarks", box=None, pad_edge=False)
     for row in rows:
         shown.add_row(*row.cells())

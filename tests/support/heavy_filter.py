@@ -1,4 +1,4 @@
-"""The filter of ``heavy/``, installed for a test."""
+"""The plug-in package ``heavy/``, installed for a test."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ HEAVY = Path(__file__).parent / "heavy"
 
 @contextlib.contextmanager
 def installed(monkeypatch):
-    """Have it in the catalogue, in this process and in those that it spawns."""
+    """Add the package to the catalogue of this process and of those that it spawns."""
     _forget()
     with monkeypatch.context() as patched:
         patched.syspath_prepend(HEAVY)
@@ -24,5 +24,5 @@ def _forget():
 
 
 def processes(notes):
-    """Which processes have loaded it, once for each time."""
+    """Return the ids of the processes that loaded the filter, once per load."""
     return sorted(int(name.partition("-")[0]) for name in os.listdir(notes))

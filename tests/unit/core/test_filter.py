@@ -1,4 +1,4 @@
-"""What a filter declares of itself."""
+"""Declaration, validation and loading of filters."""
 
 import numpy as np
 import pytest
@@ -43,27 +43,27 @@ class AddMany:
         return image.with_pixels(image.pixels + np.float32(self.amount))
 
 
-def test_a_function_becomes_a_filter_of_its_name():
+def test_function_becomes_a_filter_with_its_name():
     assert isinstance(add, Filter)
     assert (add.name, add.tiles, add.summary) == ("add", "exact", "Add to every pixel")
     assert add.help == "Add to every pixel.\n\nMore about it."
 
 
-def test_called_directly_it_checks_and_filters():
+def test_calling_a_filter_validates_and_filters():
     assert np.array_equal(add(IMAGE).pixels, IMAGE.pixels + 1)
     assert np.array_equal(add(IMAGE, amount="3").pixels, IMAGE.pixels + 3)
     with pytest.raises(RecipeError, match="no parameter 'amout'"):
         add(IMAGE, amout=3)
 
 
-def test_loading_builds_a_class_once_for_all_images():
+def test_loading_creates_one_instance_for_all_images():
     loaded_with.clear()
     loaded = AddMany.load({"amount": "2"})
     assert [loaded(IMAGE).pixels[0, 1] for _ in range(3)] == [3.0, 3.0, 3.0]
     assert loaded_with == [2]
 
 
-def test_nothing_is_loaded_by_checking():
+def test_validation_loads_nothing():
     loaded_with.clear()
     assert AddMany.validate({"amount": "4"}) == {"amount": 4}
     assert AddMany.canonical({"amount": "4"}) == {"amount": 4}
@@ -71,7 +71,7 @@ def test_nothing_is_loaded_by_checking():
     assert loaded_with == []
 
 
-def test_what_does_not_fit_together_is_refused_before_anything_is_loaded():
+def test_contradictory_parameters_are_refused_before_loading():
     loaded_with.clear()
     for ask in (AddMany.validate, AddMany.canonical, AddMany.load):
         with pytest.raises(RecipeError, match="odd"):
@@ -79,7 +79,7 @@ def test_what_does_not_fit_together_is_refused_before_anything_is_loaded():
     assert loaded_with == []
 
 
-def test_a_filter_that_declares_nothing_needs_no_surroundings_and_changes_no_kind():
+def test_default_declarations_are_no_halo_and_the_same_output():
     properties = IMAGE.properties
     assert add.halo({"amount": 1}, None) == 0
     assert add.infer_output(properties, {"amount": 1}) == properties

@@ -1,4 +1,4 @@
-"""Colour to grey: samples, alpha and profile."""
+"""rgb2gray: samples, alpha and colour profile."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from imgpool.filters.color import rgb2gray
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [90, 90, 90]]])
 
 
-def test_the_weights_are_those_of_luminance():
+def test_weights_are_those_of_luminance():
     assert rgb2gray(Image(COLOURS.astype("uint8"), "YXS")).pixels.tolist() == [[54, 182, 18, 90]]
 
 
@@ -23,7 +23,7 @@ def test_grey_colours_keep_their_level(dtype, value):
     assert np.allclose(grey.pixels.astype("f8"), float(np.dtype(dtype).type(value)), rtol=1e-15, atol=0)
 
 
-def test_stacks_lose_only_their_samples():
+def test_stacks_lose_only_the_sample_axis():
     stack = Image(np.random.default_rng(0).integers(0, 256, (2, 3, 4, 5, 3), dtype=np.uint8), "TZYXS")
     grey = rgb2gray(stack)
     assert (grey.axes, grey.pixels.shape) == ("TZYX", (2, 3, 4, 5))
@@ -36,12 +36,12 @@ def test_alpha_is_kept():
     assert grey.axes == "YXS"
 
 
-def test_grey_images_stay():
+def test_grey_images_stay_unchanged():
     for image in (Image(np.ones((2, 2), "uint8"), "YX"), Image(np.ones((2, 2, 2), "uint8"), "YXS")):
         assert rgb2gray(image) is image
 
 
-def test_the_colour_profile_goes_and_the_rest_of_the_metadata_stays():
+def test_only_the_colour_profile_is_dropped():
     image = Image(COLOURS.astype("uint8"), "YXS", metadata=Metadata(icc=b"RGB profile", exif=b"II*\0", dpi=(300, 300)))
     assert rgb2gray(image).metadata == Metadata(exif=b"II*\0", dpi=(300, 300))
 

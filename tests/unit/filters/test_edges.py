@@ -1,3 +1,5 @@
+"""sobel."""
+
 import numpy as np
 import pytest
 
@@ -10,18 +12,18 @@ def step(dtype, high):
 
 
 @pytest.mark.parametrize("turn", [0, 1, 2, 3])
-def test_a_step_shows_on_both_its_sides_and_nowhere_else(turn):
+def test_step_gives_an_edge_on_both_sides_only(turn):
     result = np.rot90(sobel(Image(np.rot90(step(np.uint16, 1000), turn).copy(), "YX")).pixels, -turn)
     assert (result == np.array([0, 0, 707, 707, 0, 0])).all()
 
 
-def test_the_magnitude_is_clipped_where_a_signed_type_cannot_hold_it():
+def test_magnitude_is_clipped_to_signed_types():
     pixels = step(np.int8, 127)
     pixels[pixels == 0] = -128
     assert sobel(Image(pixels, "YX")).pixels.max() == 127
 
 
-def test_a_hole_makes_no_edge():
+def test_hole_has_no_edge():
     pixels = np.full((7, 7), 300, np.float32)
     pixels[3, 3] = np.nan
     result = sobel(Image(pixels, "YX")).pixels
@@ -29,19 +31,19 @@ def test_a_hole_makes_no_edge():
     assert np.nanmax(result) == 0
 
 
-def test_transparency_makes_no_edge():
+def test_transparency_has_no_edge():
     pixels = np.zeros((6, 8, 4), np.uint8)
     pixels[:, :4] = [200, 0, 0, 255]
     pixels[:, 4:] = [0, 255, 0, 0]
     assert (sobel(Image(pixels, "YXS")).pixels[..., :3] == 0).all()
 
 
-def test_half_opaque_neighbours_count_half():
+def test_half_opaque_neighbours_count_by_half():
     pixels = np.stack([step(np.float64, 1), np.ones((6, 6))], axis=-1)
     pixels[:, 3:, 1] = 0.5
     result = sobel(Image(pixels, "YXS")).pixels[2, :, 0]
     np.testing.assert_allclose(result[2] * 2, result[3])
 
 
-def test_one_pixel_has_no_edge():
+def test_single_pixel_has_no_edge():
     assert sobel(Image(np.array([[9]], np.uint8), "YX")).pixels.tolist() == [[0]]

@@ -1,4 +1,4 @@
-"""Grey levels: ranges, groups, dtypes, alpha and NaN."""
+"""Point operations: ranges, groups, dtypes, alpha and NaN."""
 
 import numpy as np
 import pytest
@@ -14,13 +14,13 @@ def image(values, dtype="uint16", axes=""):
     return Image.from_array(np.array(values, dtype), axes)
 
 
-def test_rescale_stretches_what_the_image_holds_to_its_whole_dtype():
+def test_default_stretches_the_image_to_its_dtype():
     assert rescale_intensity(image([[100, 200, 300]])).pixels.tolist() == [[0, 32768, 65535]]
     assert rescale_intensity(image([[-10, 0, 10]], "int8")).pixels.tolist() == [[-128, 0, 127]]
     assert rescale_intensity(image([[0, 5]], "int8")).pixels.tolist() == [[0, 127]]
 
 
-def test_rescale_keeps_twelve_bits_apart_from_sixteen():
+def test_12_bit_and_16_bit_ranges_differ():
     assert rescale_intensity(image([[0, 2048, 4095]]), **{"in": "uint12", "out": "uint8"}).pixels.tolist() == [
         [0, 128, 255]
     ]
@@ -28,7 +28,7 @@ def test_rescale_keeps_twelve_bits_apart_from_sixteen():
     assert (result.pixels.dtype, result.pixels.max()) == (np.uint16, 1023)
 
 
-def test_two_levels_for_the_output_keep_the_dtype_and_never_wrap():
+def test_output_levels_keep_the_dtype_and_clip():
     assert rescale_intensity(image([[0, 255]], "uint8"), out="100..300").pixels.tolist() == [[100, 255]]
     assert rescale_intensity(image([[0, 255]], "uint8"), out_range=(-50, 50)).pixels.tolist() == [[0, 50]]
 
@@ -43,7 +43,7 @@ def test_rescale_shares_one_range_per_group(per, expected):
     assert rescale_intensity(stack, out="uint8", per=per).pixels.tolist() == expected
 
 
-def test_the_samples_of_a_colour_share_one_range():
+def test_samples_of_a_colour_share_one_range():
     assert rescale_intensity(image([[[0, 50, 100]]], "uint8")).pixels.tolist() == [[[0, 128, 255]]]
 
 
@@ -54,7 +54,7 @@ def test_a_constant_image_is_only_clipped(dtype):
     assert (rescale_intensity(image(np.full((3, 3), 1000)), out="uint8").pixels == 255).all()
 
 
-def test_a_large_image_goes_by_table_to_the_same_result():
+def test_lookup_table_gives_the_same_result():
     values = np.random.default_rng(0).integers(0, 4096, (300, 300)).astype("uint16")
     by_table = rescale_intensity(image(values), **{"in": "2%..98%"}).pixels
     by_value = rescale_intensity(
@@ -64,19 +64,19 @@ def test_a_large_image_goes_by_table_to_the_same_result():
     assert np.array_equal(by_table[:200], by_value.pixels)
 
 
-def test_alpha_keeps_its_share_of_opaque_in_another_dtype():
+def test_alpha_is_scaled_to_the_new_dtype():
     pixels = [[[0, 0, 0, 255], [255, 255, 255, 0], [10, 20, 200, 51]]]
     result = rescale_intensity(image(pixels, "uint8"), out="uint16").pixels
     assert result[..., 3].tolist() == [[65535, 0, 51 * 257]]
     assert rescale_intensity(image(pixels, "uint8"), out="float32").pixels[0, 0, 3] == 1
 
 
-def test_transparent_pixels_do_not_count_for_the_range():
+def test_transparent_pixels_do_not_affect_the_range():
     pixels = [[[10, 10, 10, 255], [20, 20, 20, 128], [255, 255, 255, 0]]]
     assert rescale_intensity(image(pixels, "uint8")).pixels[0, :2, 0].tolist() == [0, 255]
 
 
-def test_premultiplied_colour_is_rescaled_as_the_colour_that_it_is():
+def test_premultiplied_colour_is_rescaled_as_straight_colour():
     straight = image([[[100, 100, 100, 255], [200, 200, 200, 128]]], "uint8")
     pixels = np.array([[[100, 100, 100, 255], [100, 100, 100, 128]]], "uint8")
     premultiplied = Image(pixels, "YXS", metadata=Metadata(premultiplied=True))
@@ -85,12 +85,12 @@ def test_premultiplied_colour_is_rescaled_as_the_colour_that_it_is():
     assert invert(premultiplied).pixels[0, 0].tolist() == [155, 155, 155, 255]
 
 
-def test_nan_stays_and_does_not_count():
+def test_nan_stays_and_does_not_affect_the_range():
     result = rescale_intensity(image([[1, NAN, 3], [np.inf, 2, -np.inf]], "float32")).pixels
     assert np.array_equal(result, np.array([[0, NAN, 1], [1, 0.5, 0]], "float32"), equal_nan=True)
 
 
-def test_nan_for_integers_is_refused_or_replaced():
+def test_nan_is_refused_or_replaced_for_integers():
     holey = image([[0, NAN, 2]], "float32")
     for filter_, parameters in ((rescale_intensity, {"out": "uint8"}), (to_uint8, {})):
         with pytest.raises(FilterError, match="NaN") as refusal:
@@ -100,7 +100,7 @@ def test_nan_for_integers_is_refused_or_replaced():
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_an_image_of_nothing_but_nan_stays_nan(dtype):
+def test_image_of_only_nan_stays_nan(dtype):
     nothing = image(np.full((300, 300), NAN), dtype)
     for parameters in ({}, {"in": "1%..99%"}, {"out": "image"}):
         assert np.isnan(rescale_intensity(nothing, **parameters).pixels).all()
@@ -112,12 +112,12 @@ def test_an_image_of_nothing_but_nan_stays_nan(dtype):
     ({"out": "uint7"}, "uint7"),
     ({"per": "pixel"}, "channel"),
 ])  # fmt: skip
-def test_senseless_ranges_are_refused_before_any_image(parameters, message):
+def test_invalid_ranges_are_refused_with_the_recipe(parameters, message):
     with pytest.raises(RecipeError, match=message):
         rescale_intensity.load(parameters)
 
 
-def test_gamma_never_wraps_and_keeps_the_ends():
+def test_gamma_clips_and_keeps_the_ends():
     assert adjust_gamma(image([[0, 65535]]), gamma=2.2).pixels.tolist() == [[0, 65535]]
     assert adjust_gamma(image([[0, 40000, 65535]]), gain=2).pixels.tolist() == [[0, 65535, 65535]]
     assert adjust_gamma(image([[0.25, 4.0, NAN]], "float32"), gamma=0.5).pixels[0, :2].tolist() == [0.5, 2.0]
@@ -132,7 +132,7 @@ def test_gamma_refuses_negative_grey_levels():
 
 
 @pytest.mark.parametrize("gamma", [0, -1])
-def test_gamma_is_above_zero(gamma):
+def test_gamma_must_be_positive(gamma):
     with pytest.raises(RecipeError, match="greater than 0"):
         adjust_gamma.load({"gamma": gamma})
 
@@ -150,19 +150,19 @@ def test_invert_is_exact(dtype, values, expected):
     assert np.array_equal(invert(result).pixels, np.array([values], dtype))
 
 
-def test_invert_leaves_alpha():
+def test_invert_keeps_alpha():
     assert invert(image([[[1, 2, 3, 4]]], "uint8")).pixels.tolist() == [[[254, 253, 252, 4]]]
     assert invert(image([[1, -0.5]], "float32"), signed_float=True).pixels.tolist() == [[-1, 0.5]]
 
 
-def test_to_uint8_shows_twelve_bits_and_keeps_labels_apart():
+def test_to_uint8_stretches_or_keeps_values():
     assert to_uint8(image([[0, 4095]])).pixels.tolist() == [[0, 255]]
     labels = np.arange(200, dtype="uint16").reshape(10, 20)
     assert len(np.unique(to_uint8(image(labels)).pixels)) == 200
     assert np.array_equal(to_uint8(image(labels), **{"in": "0..255"}).pixels, labels)
 
 
-def test_to_uint8_leaves_bytes_and_turns_booleans_to_masks():
+def test_to_uint8_keeps_uint8_and_converts_booleans():
     bytes_ = image([[3, 7]], "uint8")
     assert to_uint8(bytes_) is bytes_
     assert to_uint8(image([[True, False]], "bool")).pixels.tolist() == [[255, 0]]
@@ -174,7 +174,7 @@ def test_to_uint8_leaves_bytes_and_turns_booleans_to_masks():
     ("float32", [-0.5, 0.5, 1.5], [0, 128, 255]),
     ("uint64", [0, 2**63, 2**64 - 1], [0, 128, 255]),
 ])  # fmt: skip
-def test_to_uint8_by_dtype_compares_between_images(dtype, values, expected):
+def test_to_uint8_by_dtype_is_the_same_for_all_images(dtype, values, expected):
     assert to_uint8(image([values], dtype), in_range="dtype").pixels.tolist() == [expected]
 
 
@@ -182,3 +182,22 @@ def test_to_uint8_by_dtype_compares_between_images(dtype, values, expected):
 def test_complex_numbers_are_refused(filter_):
     with pytest.raises(FilterError, match="complex64"):
         filter_(image([[1j]], "complex64"))
+
+
+@pytest.mark.parametrize(("dtype", "value", "clipped"), [
+    ("uint16", 40000, 1000), ("uint16", 5, 100), ("float32", 2.5, 100), ("int16", -7, 100), ("float32", 500, 500),
+])  # fmt: skip
+def test_constant_image_is_clipped_to_the_output_levels(dtype, value, clipped):
+    """As in scikit-image."""
+    image = Image(np.full((4, 5), value, dtype), "YX")
+    assert np.unique(rescale_intensity(image, out_range="100..1000").pixels).tolist() == [clipped]
+
+
+@pytest.mark.parametrize("filter_", [adjust_gamma, invert], ids=["adjust_gamma", "invert"])
+def test_alpha_above_1_counts_as_opaque(filter_):
+    colour = np.full((2, 2, 3), 0.25, np.float32)
+    alpha = np.array([[[1.0], [1.0]], [[2.0], [np.inf]]], np.float32)
+    image = Image(np.concatenate([colour, alpha], axis=-1), "YXS", metadata=Metadata(premultiplied=True))
+    result = filter_(image).pixels
+    assert (result[..., :3] == result[0, 0, :3]).all()
+    assert (result[..., 3:] == alpha).all()

@@ -1,4 +1,4 @@
-"""Cropping, and photos turned upright."""
+"""crop and auto_orient."""
 
 import io
 
@@ -30,7 +30,7 @@ def exif_block(value):
     ({"margin": 0}, np.s_[:]),
     ({"height": "3px"}, np.s_[:3]),
 ])  # fmt: skip
-def test_a_window_or_a_margin(window, expected):
+def test_crop_takes_a_window_or_a_margin(window, expected):
     assert np.array_equal(crop(PHOTO, **window).pixels, PIXELS[expected])
 
 
@@ -40,7 +40,7 @@ def test_every_plane_is_cropped_and_the_pixel_size_stays():
     assert (result.pixels.shape, result.pixel_size) == ((2, 3, 2, 3), stack.pixel_size)
 
 
-def test_lengths_resolve_along_their_own_axis():
+def test_lengths_use_the_pixel_size_of_their_axis():
     image = Image(PIXELS, "YXS", PixelSize(0.5, 0.25))
     assert crop(image, height="1um", width="1um").pixels.shape == (2, 4, 3)
     assert crop(image, margin="500nm").pixels.shape == (3, 3, 3)
@@ -49,7 +49,7 @@ def test_lengths_resolve_along_their_own_axis():
 
 
 @pytest.mark.parametrize("window", [{"height": 6}, {"top": 5}, {"top": 3, "height": 3}, {"left": 9}, {"margin": 3}])
-def test_a_window_beyond_the_image_is_refused_with_its_size(window):
+def test_window_beyond_the_image_is_refused(window):
     with pytest.raises(FilterError, match="5 px high and 7 px wide"):
         crop(PHOTO, **window)
     with pytest.raises(FilterError, match="5 px high and 7 px wide"):
@@ -57,17 +57,17 @@ def test_a_window_beyond_the_image_is_refused_with_its_size(window):
 
 
 @pytest.mark.parametrize("window", [{}, {"margin": 1, "top": 1}, {"margin": 0, "width": 3}, {"top": -1}, {"height": 0}])
-def test_senseless_windows_are_refused_before_any_image(window):
+def test_invalid_windows_are_refused_with_the_recipe(window):
     with pytest.raises(RecipeError):
         crop.load(window)
 
 
-def test_the_result_does_not_hold_on_to_the_source():
+def test_result_does_not_keep_the_source_alive():
     assert crop(PHOTO, margin=1).pixels.base is None
 
 
 @pytest.mark.parametrize("value", range(1, 9))
-def test_every_orientation_turns_as_pillow_turns_it(value):
+def test_every_orientation_agrees_with_pillow(value):
     buffer = io.BytesIO()
     PillowImage.fromarray(PIXELS).save(buffer, "PNG", exif=b"Exif\0\0" + exif_block(value))
     expected = np.asarray(ImageOps.exif_transpose(PillowImage.open(buffer)))
@@ -82,17 +82,23 @@ def test_every_orientation_turns_as_pillow_turns_it(value):
     assert orientation(image.metadata.exif) == value, "the input is not changed"
 
 
-def test_turning_twice_is_turning_once():
+def test_second_auto_orient_changes_nothing():
     upright = auto_orient(Image(PIXELS, "YXS", metadata=Metadata(exif=exif_block(6))))
     assert auto_orient(upright) is upright
 
 
-def test_every_plane_of_a_stack_is_turned():
+def test_every_plane_of_a_stack_is_reoriented():
     stack = Image(np.arange(24).reshape(2, 3, 4), "ZYX", metadata=Metadata(exif=exif_block(6)))
     assert np.array_equal(auto_orient(stack).pixels, np.rot90(stack.pixels, -1, (1, 2)))
 
 
 @pytest.mark.parametrize("exif", [None, b"", b"no exif at all"])
-def test_without_an_orientation_the_image_stays(exif):
+def test_image_without_orientation_stays_unchanged(exif):
     image = Image(PIXELS, "YXS", metadata=Metadata(exif=exif))
     assert auto_orient(image) is image
+
+
+def test_top_and_left_use_the_pixel_size_of_their_axis():
+    pixels = np.arange(600, dtype=np.uint16).reshape(20, 30)
+    result = crop(Image(pixels, "YX", PixelSize(y=1.0, x=0.2)), top="2um", left="2um").pixels
+    assert np.array_equal(result, pixels[2:, 10:])

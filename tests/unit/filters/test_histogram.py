@@ -1,4 +1,4 @@
-"""match_histograms: channels, what does not count, and what does not fit."""
+"""match_histograms: channels, ignored pixels and refusals."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ match_histograms = FILTERS["match_histograms"]
 
 @pytest.fixture
 def reference(tmp_path):
-    """Save a reference image; returns its path."""
+    """Save a reference image and return its path."""
 
     def save(pixels, axes="YX"):
         imgpool.write(Image(pixels, axes), tmp_path / "reference.ome.tif")
@@ -27,19 +27,19 @@ def noise(shape, dtype="uint16", seed=0):
     return rng.integers(0, 250, shape).astype(dtype) if np.dtype(dtype).kind in "ui" else rng.random(shape, dtype)
 
 
-def test_an_image_matched_with_itself_stays_as_it_is(reference):
+def test_matching_an_image_with_itself_changes_nothing(reference):
     for dtype in ("uint8", "uint16", "float32"):
         pixels = noise((20, 30), dtype)
         assert np.array_equal(match_histograms(Image(pixels, "YX"), reference=reference(pixels)).pixels, pixels)
 
 
-def test_any_mixing_of_the_references_pixels_becomes_their_histogram(reference):
+def test_result_has_the_histogram_of_the_reference(reference):
     pixels, other = np.random.default_rng(0).permutation(600).astype(np.uint16).reshape(20, 30), noise((20, 30), seed=1)
     result = match_histograms(Image(pixels, "YX"), reference=reference(other)).pixels
     assert np.abs(np.sort(result.ravel()).astype(int) - np.sort(other.ravel())).max() <= 2
 
 
-def test_a_grey_reference_serves_every_channel(reference):
+def test_grey_reference_applies_to_every_channel(reference):
     pixels, path = noise((2, 3, 10, 12)), reference(noise((9, 9), seed=1))
     result = match_histograms(Image(pixels, "CZYX"), reference=path).pixels
     for channel, matched in zip(pixels, result, strict=True):
@@ -47,7 +47,7 @@ def test_a_grey_reference_serves_every_channel(reference):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_nan_and_hidden_pixels_count_on_neither_side(reference, dtype):
+def test_nan_and_transparent_pixels_are_ignored(reference, dtype):
     pixels = noise((20, 30, 2), dtype)
     white = 255 if dtype == "uint8" else 1
     pixels[..., 1] = white
@@ -64,13 +64,13 @@ def test_nan_and_hidden_pixels_count_on_neither_side(reference, dtype):
         )
 
 
-def test_infinite_values_go_to_the_ends(reference):
+def test_infinite_values_become_the_extremes(reference):
     pixels = np.array([[-np.inf, 1, 2, np.inf, np.nan]])
     result = match_histograms(Image(pixels, "YX"), reference=reference(np.array([[10.0, 20.0]]))).pixels
     assert np.array_equal(result, [[10, 10, 20, 20, np.nan]], equal_nan=True)
 
 
-def test_nothing_wraps_where_the_reference_is_of_a_wider_type(reference):
+def test_values_are_clipped_if_the_reference_is_wider(reference):
     result = match_histograms(Image(noise((9, 9), "uint8"), "YX"), reference=reference(noise((9, 9)) + 300)).pixels
     assert (result == 255).all()
 
@@ -84,13 +84,13 @@ def test_nothing_wraps_where_the_reference_is_of_a_wider_type(reference):
         ((3, 9, 9), "CYX", (9, 9, 3), "YXS"),
     ],
 )
-def test_other_channels_are_refused(reference, shape, axes, reference_shape, reference_axes):
+def test_different_channels_are_refused(reference, shape, axes, reference_shape, reference_axes):
     with pytest.raises(FilterError, match=r"the reference has .*, the image") as caught:
         match_histograms(Image(noise(shape), axes), reference=reference(noise(reference_shape), reference_axes))
     assert caught.value.hint
 
 
-def test_a_reference_that_cannot_be_used_is_refused(reference, tmp_path):
+def test_unusable_reference_is_refused(reference, tmp_path):
     with pytest.raises(RecipeError, match="2 channels of 3 samples"):
         match_histograms.validate({"reference": reference(noise((2, 9, 9, 3)), "CYXS")})
     (tmp_path / "torn.png").write_bytes(b"\x89PNG")

@@ -1,4 +1,4 @@
-"""flat_field: frames, what they fit, and what cannot be corrected."""
+"""flat_field: frames, matching images and dead pixels."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ flat_field = FILTERS["flat_field"]
 
 @pytest.fixture
 def frame(tmp_path):
-    """Save a frame; returns its path."""
+    """Save a frame and return its path."""
 
     def save(pixels, axes="YX", name="flat.tif"):
         imgpool.write(Image(np.asarray(pixels), axes), tmp_path / name)
@@ -24,25 +24,25 @@ def frame(tmp_path):
     return save
 
 
-def test_a_dead_pixel_of_the_flat_keeps_its_value_and_takes_no_part_in_the_mean(frame):
+def test_dead_pixels_of_the_flat_are_ignored(frame):
     even = flat_field(Image(np.full((2, 3), 60, np.uint16), "YX"), flat=frame(FLAT)).pixels
     assert np.array_equal(even, [[144, 72, 48], [72, 36, 60]])  # the mean of the others is 120
 
 
-def test_nan_in_a_flat_counts_as_dead(frame):
+def test_nan_in_the_flat_is_a_dead_pixel(frame):
     flat = np.where(FLAT == 0, np.nan, FLAT).astype(np.float32)
     image = Image(np.full((2, 3), 60, np.uint8), "YX")
     assert np.array_equal(flat_field(image, flat=frame(flat)).pixels, flat_field(image, flat=frame(FLAT)).pixels)
 
 
-def test_what_is_darker_than_the_dark_frame_becomes_0_and_nothing_wraps(frame):
+def test_values_below_the_dark_frame_become_0(frame):
     image = Image(np.array([[5, 10, 255]], np.uint8), "YX")
     flat, dark = frame(np.float32([[20, 30, 20]])), frame(np.uint8([[10, 10, 10]]), name="dark.tif")
     assert np.array_equal(flat_field(image, flat=flat, dark=dark).pixels, [[0, 0, 255]])
     assert np.array_equal(flat_field(image, flat=flat, offset=10).pixels, [[0, 0, 255]])
 
 
-def test_a_flat_that_is_free_of_the_dark_level_is_not_freed_again(frame):
+def test_normalized_flat_is_not_dark_corrected_again(frame):
     image = Image(np.array([[110, 120]], np.uint8), "YX")
     flat = frame(np.float32([[0.5, 1.5]]))
     assert np.array_equal(flat_field(image, flat=flat, offset=100, normalized=True).pixels, [[20, 13]])
@@ -51,7 +51,7 @@ def test_a_flat_that_is_free_of_the_dark_level_is_not_freed_again(frame):
     assert "normalized=true" in caught.value.hint
 
 
-def test_every_channel_and_sample_has_its_own_frame_and_mean(frame):
+def test_channels_and_samples_have_separate_frames(frame):
     flat = np.float32([[[1, 3]], [[30, 10]]])
     pixels = np.full((2, 2, 1, 2), 60, np.uint16)
     expected = np.array([[[120, 40]], [[40, 120]]])
@@ -63,7 +63,7 @@ def test_every_channel_and_sample_has_its_own_frame_and_mean(frame):
     assert np.array_equal(result, [[[120, 40, 60], [40, 120, 60]]])
 
 
-def test_a_frame_of_one_plane_serves_all(frame):
+def test_frame_with_one_plane_applies_to_all(frame):
     path, plane = frame(FLAT), np.random.default_rng(0).integers(0, 99, (2, 3), np.uint8)
     expected = flat_field(Image(plane, "YX"), flat=path).pixels
     stack = flat_field(Image(np.stack([plane] * 4).reshape(2, 2, 2, 3), "CZYX"), flat=path).pixels
@@ -72,7 +72,7 @@ def test_a_frame_of_one_plane_serves_all(frame):
     assert (colour == expected[..., np.newaxis]).all()
 
 
-def test_premultiplied_colour_is_corrected_as_straight_colour_is(frame):
+def test_premultiplied_colour_is_corrected_as_straight(frame):
     pixels = np.array([[[100, 128], [0, 0], [50, 255]]], np.uint8)
     image = Image(pixels, "YXS", metadata=Metadata(premultiplied=True))
     result = flat_field(image, flat=frame(np.float32([[3, 2, 1]])), offset=20, normalized=True).pixels
@@ -88,7 +88,7 @@ def test_premultiplied_colour_is_corrected_as_straight_colour_is(frame):
         ((4, 6), "YX", "the flat frame is 3×2 px, the image 6×4 px"),
     ],
 )
-def test_another_size_is_refused_and_both_are_named(frame, shape, axes, complaint):
+def test_different_size_is_refused(frame, shape, axes, complaint):
     with pytest.raises(FilterError, match=complaint) as caught:
         flat_field(Image(np.ones(shape, np.uint8), axes), flat=frame(FLAT))
     assert caught.value.hint
@@ -98,7 +98,7 @@ def test_another_size_is_refused_and_both_are_named(frame, shape, axes, complain
     ("flat_axes", "shape", "axes"),
     [("CYX", (2, 3), "YX"), ("CYX", (3, 2, 3), "CYX"), ("CYX", (2, 3, 3), "YXS"), ("YXS", (2, 3), "YX")],
 )
-def test_other_channels_are_refused(frame, flat_axes, shape, axes):
+def test_different_channels_are_refused(frame, flat_axes, shape, axes):
     flat = np.ones((2, 2, 3) if flat_axes == "CYX" else (2, 3, 3), np.float32)
     with pytest.raises(FilterError, match="the flat frame has"):
         flat_field(Image(np.ones(shape, np.uint8), axes), flat=frame(flat, flat_axes, "flat.ome.tif"))
@@ -118,7 +118,7 @@ def test_other_channels_are_refused(frame, flat_axes, shape, axes):
         ({}, "needs the parameter 'flat'"),
     ],
 )
-def test_frames_that_cannot_be_used_are_refused_with_the_recipe(frame, tmp_path, parameters, complaint):
+def test_unusable_frames_are_refused_with_the_recipe(frame, tmp_path, parameters, complaint):
     frame(FLAT)
     frame(np.ones((1, 1), np.uint8), name="small.tif")
     frame(np.ones((2, 3, 3), np.uint8), "YXS", name="colour.tif")
@@ -132,7 +132,7 @@ def test_frames_that_cannot_be_used_are_refused_with_the_recipe(frame, tmp_path,
     assert caught.value.hint
 
 
-def test_another_frame_makes_another_fingerprint(frame):
+def test_fingerprint_depends_on_the_frame(frame):
     before = Recipe.from_specs([f"flat_field:flat={frame(FLAT)}"]).fingerprint()
     assert Recipe.from_specs([f"flat_field:flat={frame(FLAT)}"]).fingerprint() == before
     assert Recipe.from_specs([f"flat_field:flat={frame(FLAT + 1)}"]).fingerprint() != before

@@ -1,4 +1,4 @@
-"""richardson_lucy: what it is for, what it leaves alone, and what it refuses."""
+"""richardson_lucy: sharpening, invariants and refusals."""
 
 import numpy as np
 import pytest
@@ -13,12 +13,12 @@ richardson_lucy = FILTERS["richardson_lucy"]
 
 
 def bars(height=48, width=60):
-    """Bars of 10 pixels, and the same out of focus."""
+    """Bars of 10 pixels, sharp and blurred."""
     sharp = np.where(np.arange(width) // 10 % 2, 1000.0, 100.0) * np.ones((height, 1))
     return sharp, gaussian_filter(sharp, 2, mode="reflect")
 
 
-def test_what_was_blurred_is_sharp_again():
+def test_deconvolution_sharpens_a_blurred_image():
     sharp, blurred = bars()
     result = richardson_lucy(Image(blurred, "YX"), sigma=2, iterations=200).pixels
     assert np.abs(result - sharp).mean() < 0.75 * np.abs(blurred - sharp).mean()
@@ -26,7 +26,7 @@ def test_what_was_blurred_is_sharp_again():
     assert np.abs(gaussian_filter(result, 2, mode="reflect") / blurred - 1).max() < 0.02
 
 
-def test_the_light_is_kept_and_a_constant_stays_constant():
+def test_sum_is_kept_and_constant_image_stays_constant():
     _, blurred = bars()
     assert richardson_lucy(Image(blurred, "YX"), sigma=2).pixels.sum() == pytest.approx(blurred.sum(), rel=1e-6)
     for dtype in ("uint8", "uint16", "float32"):
@@ -39,7 +39,7 @@ def test_black_stays_black():
         assert not richardson_lucy(Image(np.zeros((9, 11), dtype), "YX"), sigma=2).pixels.any()
 
 
-def test_a_physical_sigma_follows_the_pixel_size():
+def test_sigma_with_a_unit_uses_the_pixel_size():
     image = Image(bars()[1], "YX", PixelSize(0.1, 0.2))
     by_length = richardson_lucy(image, sigma="0.2um").pixels
     narrow = richardson_lucy(Image(image.pixels, "YX", PixelSize(0.1, 0.1)), sigma="0.2um").pixels
@@ -49,20 +49,20 @@ def test_a_physical_sigma_follows_the_pixel_size():
         richardson_lucy(Image(image.pixels, "YX"), sigma="0.2um")
 
 
-def test_a_nan_hides_nothing_but_itself():
-    """Far from it nothing changes, and near it the image is as bright as without it."""
+def test_nan_does_not_affect_its_neighbours():
+    """Far pixels stay the same, and near pixels keep their brightness."""
     _, blurred = bars(width=120)
     holed = blurred.copy()
     holed[20:23, 30] = np.nan
     whole, result = (richardson_lucy(Image(each, "YX"), sigma=1, iterations=5).pixels for each in (blurred, holed))
     assert np.array_equal(np.isnan(result), np.isnan(holed))
-    reach = 2 * 4 * 5  # there and back, four standard deviations, in every iteration
+    reach = 2 * 4 * 5  # forward and adjoint, four standard deviations each, five iterations
     np.testing.assert_allclose(result[:, 31 + reach :], whole[:, 31 + reach :], rtol=1e-6)
     there = ~np.isnan(holed)
     assert np.abs(result[there] / whole[there] - 1).max() < 0.2
 
 
-def test_volumes_with_nan_are_restored_around_it(tmp_path):
+def test_nan_in_a_volume_does_not_affect_its_neighbours(tmp_path):
     np.save(tmp_path / "psf.npy", np.ones((3, 3, 5)))
     volume = np.random.default_rng(0).random((5, 9, 8)).astype(np.float32) + 1
     volume[2, 4, 4] = np.nan
@@ -71,7 +71,7 @@ def test_volumes_with_nan_are_restored_around_it(tmp_path):
     assert np.nanmax(result) < 5
 
 
-def test_samples_are_restored_one_by_one():
+def test_samples_are_deconvolved_separately():
     _, blurred = bars()
     colour = np.stack([blurred, blurred[::-1, ::-1], blurred.T[: len(blurred), :1] * np.ones(60)], -1).astype(np.uint16)
     result = richardson_lucy(Image(colour, "YXS"), sigma=1.5).pixels
@@ -81,7 +81,7 @@ def test_samples_are_restored_one_by_one():
 
 
 @pytest.mark.parametrize("value", [-1.0, np.inf])
-def test_what_is_no_amount_of_light_is_refused(value):
+def test_negative_and_infinite_values_are_refused(value):
     pixels = np.ones((5, 6), np.float32)
     pixels[2, 3] = value
     with pytest.raises(FilterError, match="finite values of 0 or more") as caught:
@@ -97,7 +97,7 @@ def test_what_is_no_amount_of_light_is_refused(value):
         (np.ones((5, 5, 3)), "axes YXS"),
     ],
 )
-def test_a_psf_that_cannot_be_used_is_refused_with_the_recipe(tmp_path, psf, complaint):
+def test_unusable_psf_is_refused_with_the_recipe(tmp_path, psf, complaint):
     np.save(tmp_path / "psf.npy", psf)
     with pytest.raises(RecipeError, match=complaint) as caught:
         richardson_lucy.validate({"psf": str(tmp_path / "psf.npy")})
@@ -105,14 +105,14 @@ def test_a_psf_that_cannot_be_used_is_refused_with_the_recipe(tmp_path, psf, com
 
 
 @pytest.mark.parametrize("psf", [np.zeros((3, 3)), -np.ones((3, 3)), np.full((3, 3), np.nan)])
-def test_a_psf_that_is_no_light_does_not_load(tmp_path, psf):
+def test_psf_with_invalid_values_does_not_load(tmp_path, psf):
     np.save(tmp_path / "psf.npy", psf)
     with pytest.raises(WorkerError, match="finite values of 0 or more that are not all 0"):
         richardson_lucy.load({"psf": str(tmp_path / "psf.npy")})
 
 
 @pytest.mark.parametrize("axes", ["YX", "TYX"])
-def test_a_volume_of_a_psf_needs_an_image_with_depth(tmp_path, axes):
+def test_psf_with_slices_needs_an_image_with_depth(tmp_path, axes):
     np.save(tmp_path / "psf.npy", np.ones((3, 3, 5)))
     image = Image(np.ones((5, 6, 7)[-len(axes) :], np.uint8), axes)
     with pytest.raises(FilterError, match="is a volume"):
@@ -120,18 +120,18 @@ def test_a_volume_of_a_psf_needs_an_image_with_depth(tmp_path, axes):
 
 
 @pytest.mark.parametrize("parameters", [{}, {"psf": __file__, "sigma": 1}])
-def test_either_a_psf_or_a_sigma_has_to_be_given(parameters):
+def test_exactly_one_of_psf_and_sigma_is_needed(parameters):
     with pytest.raises(RecipeError, match="either psf, a file, or sigma"):
         richardson_lucy.validate(parameters)
 
 
-def test_a_pickle_is_never_read(tmp_path):
+def test_pickled_psf_is_never_read(tmp_path):
     np.save(tmp_path / "psf.npy", np.array([[print]], object), allow_pickle=True)
     with pytest.raises(RecipeError, match=r"psf\.npy cannot be read"):
         richardson_lucy.validate({"psf": str(tmp_path / "psf.npy")})
 
 
-def test_a_bad_psf_ends_a_run_before_it_starts(tmp_path):
+def test_bad_psf_is_refused_before_a_run_starts(tmp_path):
     np.save(tmp_path / "psf.npy", np.ones((4, 4)))
     with pytest.raises(RecipeError):
         imgpool.process(tmp_path, filters=[f"richardson_lucy:psf={tmp_path / 'psf.npy'}"])

@@ -1,4 +1,4 @@
-"""select: which channels, slices, frames and pages stay."""
+"""select: channels, slices, frames and pages, and their metadata."""
 
 import re
 from types import MappingProxyType
@@ -49,13 +49,13 @@ def ome(tmp_path):
         ({"page": 0, "c": 0}, "TZYX", np.s_[:, 0]),
     ],
 )
-def test_it_is_indexing(wanted, axes, index):
+def test_selection_equals_indexing(wanted, axes, index):
     result = select(STACK, **wanted)
     assert np.array_equal(result.pixels, STACK.pixels[index])
     assert result.axes == axes
 
 
-def test_pages_without_a_name():
+def test_pages_without_axis_are_selected_by_page():
     pages = Image(STACK.pixels[0, 0], "IYX")
     assert np.array_equal(select(pages, page=2).pixels, pages.pixels[2])
 
@@ -69,13 +69,13 @@ def test_pages_without_a_name():
         ({"page": 1}, "no page 1: the image has only page 0"),
     ],
 )
-def test_what_is_not_there_is_refused(wanted, complaint):
+def test_missing_pages_are_refused(wanted, complaint):
     with pytest.raises(FilterError, match=re.escape(complaint)) as refusal:
         select(STACK, **wanted)
     assert refusal.value.hint
 
 
-def test_colours_are_no_channels():
+def test_colours_are_not_channels():
     with pytest.raises(FilterError, match="samples of each pixel"):
         select(Image(np.zeros((4, 5, 3), np.uint8), "YXS"), c=0)
 
@@ -98,12 +98,12 @@ def test_select_needs_a_parameter():
         Recipe.from_specs(["select"])
 
 
-def test_a_recipe_keeps_it_as_text():
+def test_recipe_stores_the_selection_as_text():
     step = Recipe.from_specs(["select:z=0..4,c=0+2"]).steps[0]
     assert {name: value for name, value in step.parameters.items() if value} == {"z": "0..4", "c": "0+2"}
 
 
-def test_what_ome_says_of_each_channel_and_plane_follows(ome, tmp_path):
+def test_ome_channels_and_planes_are_selected_too(ome, tmp_path):
     picked = select(imgpool.read(ome), c="2+0", z="0+2", t=1)
     assert imgpool.write(picked, tmp_path / "b.ome.tif") == ()
     back = imgpool.read(tmp_path / "b.ome.tif")
@@ -119,12 +119,12 @@ def test_what_ome_says_of_each_channel_and_plane_follows(ome, tmp_path):
     assert planes == {(0, 0, 0): 120, (0, 0, 1): 122, (0, 1, 0): 100, (0, 1, 1): 102}
 
 
-def test_one_channel_keeps_its_name(ome, tmp_path):
+def test_single_channel_keeps_its_name(ome, tmp_path):
     assert imgpool.write(select(imgpool.read(ome), c=1), tmp_path / "b.ome.tif") == ()
     assert imgpool.read(tmp_path / "b.ome.tif").metadata.channel_names == ("GFP",)
 
 
-def test_the_interval_of_every_other_frame_is_told_in_ome(tmp_path):
+def test_frame_interval_in_ome_is_adapted(tmp_path):
     image = Image(np.zeros((5, 4, 4), np.uint16), "TYX", PixelSize(0.5, 0.5),
                   Metadata(extra=MappingProxyType({"frame_interval": 1.5})))  # fmt: skip
     imgpool.write(image, tmp_path / "a.tif")
@@ -134,7 +134,7 @@ def test_the_interval_of_every_other_frame_is_told_in_ome(tmp_path):
         assert imgpool.read(tmp_path / "b.tif").metadata.extra.get("frame_interval") == seconds
 
 
-def test_imagej_is_told_the_distances_of_what_is_left(tmp_path):
+def test_imagej_intervals_are_adapted(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", STACK.pixels.swapaxes(1, 2), imagej=True,
                      metadata={"axes": "TZCYX", "finterval": 2.5, "fps": 0.4, "spacing": 2.0, "unit": "um"},
                      resolution=(2, 2))  # fmt: skip
@@ -146,7 +146,7 @@ def test_imagej_is_told_the_distances_of_what_is_left(tmp_path):
     assert back.metadata.extra["frame_interval"] == 2.5
 
 
-def test_a_run_that_reads_only_a_part_writes_what_the_filter_does(ome, tmp_path):
+def test_partial_read_gives_the_same_output(ome, tmp_path):
     (tmp_path / "in").mkdir()
     ome.rename(tmp_path / "in" / "a.ome.tif")
     recipe = Recipe.from_specs(["select:c=1,z=0..1", "gaussian:sigma=1"])

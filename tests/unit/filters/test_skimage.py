@@ -1,4 +1,4 @@
-"""scikit-image's functions as filters, by their full names."""
+"""Functions of scikit-image as filters, by their full names."""
 
 import numpy as np
 import pytest
@@ -12,11 +12,11 @@ from imgpool.core.recipe import Recipe
 
 
 def rng():
-    """A generator for each test: what one draws does not depend on the others."""
+    """A new generator for each test, so that tests do not depend on each other."""
     return np.random.default_rng(3)
 
 
-def test_an_integer_image_keeps_its_dtype_and_agrees_on_the_unit_scale():
+def test_integer_image_keeps_its_dtype():
     pixels = rng().integers(0, 65536, (20, 30), dtype=np.uint16)
     expected = np.clip(np.rint(skimage.filters.sobel_h(pixels / 65535) * 65535), 0, 65535)
     result = FILTERS["skimage.filters.sobel_h"](Image.from_array(pixels))
@@ -24,13 +24,13 @@ def test_an_integer_image_keeps_its_dtype_and_agrees_on_the_unit_scale():
     np.testing.assert_allclose(result.pixels, expected, atol=1)
 
 
-def test_a_float_image_is_passed_as_it_is():
+def test_float_image_is_passed_unscaled():
     pixels = rng().normal(5, 3, (20, 30)).astype(np.float32)
     result = FILTERS["skimage.filters.sobel_h"](Image.from_array(pixels))
     np.testing.assert_allclose(result.pixels, skimage.filters.sobel_h(pixels), rtol=1e-5)
 
 
-def test_samples_are_never_mixed():
+def test_samples_are_not_mixed():
     pixels = np.zeros((15, 15, 3), np.uint8)
     pixels[5:10, 5:10, 0] = 255
     result = FILTERS["skimage.filters.gaussian"](Image.from_array(pixels), sigma="2")
@@ -39,27 +39,27 @@ def test_samples_are_never_mixed():
 
 
 @pytest.mark.parametrize("shape", [(9, 9, 2), (9, 9, 4)])
-def test_alpha_is_left_alone(shape):
+def test_alpha_is_kept(shape):
     pixels = rng().integers(0, 256, shape, dtype=np.uint8)
     result = FILTERS["skimage.filters.gaussian"](Image(pixels, "YXS"))
     np.testing.assert_array_equal(result.pixels[..., -1], pixels[..., -1])
     assert result.pixels.shape == shape
 
 
-def test_stacks_go_plane_by_plane():
+def test_stacks_are_filtered_plane_by_plane():
     pixels = rng().integers(0, 256, (3, 12, 13), dtype=np.uint8)
     blur = FILTERS["skimage.filters.gaussian"]
     stack = blur(Image.from_array(pixels), sigma=2).pixels
     np.testing.assert_array_equal(stack[1], blur(Image.from_array(pixels[1]), sigma=2).pixels)
 
 
-def test_a_mask_becomes_0_and_255():
+def test_mask_becomes_0_and_255():
     result = FILTERS["skimage.morphology.local_maxima"](Image.from_array(np.eye(5, dtype=np.uint8)))
     assert result.pixels.dtype == np.uint8
     assert set(np.unique(result.pixels)) <= {0, 255}
 
 
-def test_chance_is_the_same_every_time():
+def test_random_functions_are_reproducible():
     image = Image.from_array(np.full((9, 9), 100, np.uint8))
     noise = FILTERS["skimage.util.random_noise"]
     np.testing.assert_array_equal(noise(image).pixels, noise(image).pixels)
@@ -76,27 +76,33 @@ def test_chance_is_the_same_every_time():
         ("skimage.morphology.disk", "no function"),
     ],
 )
-def test_nothing_but_functions_of_an_image(name, words):
+def test_only_functions_of_an_image_are_accepted(name, words):
     with pytest.raises(RecipeError, match=words.replace("?", r"\?")):
         FILTERS[name]
 
 
-def test_parameters_are_checked_before_anything_starts():
+def test_unknown_parameters_are_refused_with_the_recipe():
     with pytest.raises(RecipeError, match="did you mean sigma"):
         Recipe.from_specs(["skimage.filters.gaussian:sigmaa=2"])
 
 
-def test_what_is_no_image_is_a_failure_with_the_reason():
+def test_result_of_another_shape_is_refused():
     with pytest.raises(FilterError, match="returns an array of shape"):
         FILTERS["skimage.transform.rescale"](Image.from_array(np.zeros((8, 8))), scale=0.5)
 
 
-def test_what_scikit_image_refuses_is_a_failure_with_the_reason():
+def test_errors_of_scikit_image_are_filter_errors():
     with pytest.raises(FilterError, match=r"skimage\.filters\.gaussian"):
         FILTERS["skimage.filters.gaussian"](Image.from_array(np.zeros((8, 8))), sigma="[1, 2, 3, 4]")
 
 
-def test_the_fingerprint_follows_the_parameters():
+def test_fingerprint_depends_on_the_parameters():
     first, second = (Recipe.from_specs([f"skimage.filters.gaussian:sigma={sigma}"]) for sigma in (1, 2))
     assert first.fingerprint() != second.fingerprint()
     assert first.fingerprint() == Recipe.parse({"steps": [{"skimage.filters.gaussian": {"sigma": 1}}]}).fingerprint()
+
+
+@pytest.mark.parametrize("value", ["[1", "a: b: c", "!!python/object:os.system x"])
+def test_unreadable_parameter_value_is_a_recipe_error(value):
+    with pytest.raises(RecipeError, match="sigma"):
+        Recipe.from_specs([f"skimage.filters.gaussian:sigma={value}"])

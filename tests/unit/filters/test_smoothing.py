@@ -1,3 +1,5 @@
+"""gaussian and median."""
+
 import numpy as np
 import pytest
 from scipy.ndimage import median_filter
@@ -22,7 +24,7 @@ def red_beside_hidden_green():
 
 
 @pytest.mark.parametrize("blur", [gaussian, median])
-def test_no_green_bleeds_out_of_transparency(blur):
+def test_transparent_green_does_not_bleed(blur):
     result = blur(Image(red_beside_hidden_green(), "YXS")).pixels
     assert (result[:, :8] == [200, 0, 0, 255]).all()
     assert (result[..., 1] == 0).all()
@@ -32,12 +34,12 @@ def test_no_green_bleeds_out_of_transparency(blur):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "int8", "int16", "int32"])
 @pytest.mark.parametrize("extreme", ["min", "max"])
 @pytest.mark.parametrize("sigma", [0.7, 5, 33])
-def test_the_extremes_stay_constant(dtype, extreme, sigma):
+def test_constant_extremes_stay_constant(dtype, extreme, sigma):
     pixels = np.full((9, 11), getattr(np.iinfo(dtype), extreme), dtype)
     assert np.array_equal(gaussian(Image(pixels, "YX"), sigma=sigma).pixels, pixels)
 
 
-def test_a_physical_sigma_follows_each_axis():
+def test_sigma_with_a_unit_is_converted_per_axis():
     image = Image(spot(), "YX", PixelSize(y=1.0, x=0.5))
     result = gaussian(image, sigma="1um").pixels
     spread_y, spread_x = (np.sqrt((profile * (np.arange(21) - 10) ** 2).sum() / 1000)
@@ -45,13 +47,13 @@ def test_a_physical_sigma_follows_each_axis():
     assert (round(spread_y, 2), round(spread_x, 2)) == (1.0, 2.0)
 
 
-def test_a_physical_sigma_needs_a_pixel_size():
+def test_sigma_with_a_unit_needs_a_pixel_size():
     with pytest.raises(FilterError) as caught:
         gaussian(Image(spot(), "YX"), sigma="650nm")
     assert "`pixel_size=" in caught.value.hint
 
 
-def test_a_sigma_in_the_wrong_unit_is_refused_and_not_computed_for_days():
+def test_huge_sigma_is_refused():
     with pytest.raises(FilterError, match="8000000 px") as caught:
         gaussian(Image(spot(), "YX", PixelSize(0.325, 0.325)), sigma="650mm")
     assert "unit" in caught.value.hint
@@ -62,17 +64,17 @@ def test_truncate_ends_the_kernel():
 
 
 @pytest.mark.parametrize("wrong", [{"sigma": 0}, {"sigma": -1}, {"sigma": "2kg"}, {"truncate": 0}, {"sigmas": 2}])
-def test_gaussian_refuses_what_does_not_fit(wrong):
+def test_gaussian_refuses_invalid_parameters(wrong):
     with pytest.raises(RecipeError):
         gaussian.validate(wrong)
 
 
-def test_the_halo_is_the_reach_of_the_kernel():
+def test_halo_is_the_reach_of_the_kernel():
     halo = gaussian.halo(gaussian.validate({"sigma": "1um"}), PixelSize(y=1.0, x=0.5))
     assert halo == 8
 
 
-def test_infinity_spreads_as_far_as_the_kernel_reaches():
+def test_infinity_spreads_to_the_reach_of_the_kernel():
     pixels = spot()
     pixels[10, 10] = np.inf
     assert np.isinf(gaussian(Image(pixels, "YX")).pixels).sum() == 81
@@ -80,7 +82,7 @@ def test_infinity_spreads_as_far_as_the_kernel_reaches():
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "int16", "float32", "float64"])
 @pytest.mark.parametrize("given", [{}, {"size": 5}, {"size": 7}, {"radius": 1}, {"radius": 4}, {"radius": 9}])
-def test_a_dead_pixel_goes(dtype, given):
+def test_median_removes_a_dead_pixel(dtype, given):
     pixels = np.full((15, 15), 20, dtype)
     pixels[7, 7] = 100
     assert (median(Image(pixels, "YX"), **given).pixels == 20).all()
@@ -88,31 +90,31 @@ def test_a_dead_pixel_goes(dtype, given):
 
 @pytest.mark.parametrize("size", [3, 5, 7, 11, 13, 19])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "uint32"])
-def test_every_way_of_computing_a_median_gives_the_same(size, dtype):
+def test_all_median_algorithms_agree(size, dtype):
     pixels = np.random.default_rng(3).integers(0, 200, (30, 35)).astype(dtype)
     expected = median_filter(pixels, size=size, mode="nearest")
     assert np.array_equal(median(Image(pixels, "YX"), size=size).pixels, expected)
 
 
-def test_a_wide_image_is_worked_through_in_strips():
+def test_median_of_a_wide_image_is_exact():
     pixels = np.random.default_rng(4).integers(0, 60000, (70, 2**13), dtype=np.uint16)
     expected = median_filter(pixels, footprint=[[0, 1, 0], [1, 1, 1], [0, 1, 0]], mode="nearest")
     assert np.array_equal(median(Image(pixels, "YX"), radius=1).pixels, expected)
 
 
-def test_nan_is_left_out_of_a_median_and_kept():
+def test_median_ignores_and_keeps_nan():
     pixels = np.array([[1, 2, np.nan, 90, 90]], np.float32)
     result = median(Image(pixels, "YX"), size=3).pixels
     assert np.array_equal(result, [[1, 2, np.nan, 90, 90]], equal_nan=True)
 
 
-def test_of_an_even_number_the_upper_middle_one_is_taken():
+def test_median_of_an_even_number_is_the_upper_one():
     pixels = np.array([[np.nan, 3, 8]], np.float64)
     # around 3: 3 and 8, three times each
     assert np.array_equal(median(Image(pixels, "YX")).pixels, [[np.nan, 8, 8]], equal_nan=True)
 
 
-def test_many_missing_pixels_are_worked_through_in_chunks(monkeypatch):
+def test_many_missing_pixels_are_processed_in_chunks(monkeypatch):
     pixels = np.random.default_rng(5).random((12, 13))
     pixels[pixels < 0.2] = np.nan
     at_once = median(Image(pixels, "YX"), radius=2).pixels
@@ -120,24 +122,24 @@ def test_many_missing_pixels_are_worked_through_in_chunks(monkeypatch):
     assert np.array_equal(median(Image(pixels, "YX"), radius=2).pixels, at_once, equal_nan=True)
 
 
-def test_infinity_is_a_value_like_any_other_in_a_median():
+def test_median_orders_infinity_like_other_values():
     pixels = np.array([[1, np.inf, 2]], np.float32)
     assert median(Image(pixels, "YX"), radius=1).pixels.tolist() == [[1, np.inf, 2]]
     assert median(Image(pixels.T, "YX"), size=3).pixels.ravel().tolist() == [1, 2, 2]
 
 
 @pytest.mark.parametrize("wrong", [{"size": 4}, {"size": 0}, {"radius": 0}, {"size": 3, "radius": 1}])
-def test_median_refuses_what_does_not_fit_before_any_image(wrong):
+def test_median_refuses_invalid_parameters(wrong):
     with pytest.raises(RecipeError):
         median.load(wrong)
 
 
-def test_an_even_size_is_explained():
+def test_even_size_is_refused():
     with pytest.raises(RecipeError, match="must be odd"):
         median.load({"size": 4})
 
 
-def test_median_resolves_a_physical_radius_per_image():
+def test_radius_with_a_unit_uses_each_images_pixel_size():
     pixels = np.random.default_rng(0).integers(0, 255, (20, 20), dtype=np.uint8)
     near, far = (Image(pixels, "YX", PixelSize(size, size)) for size in (0.5, 1.0))
     load = median.load({"radius": "2um"})
@@ -146,7 +148,7 @@ def test_median_resolves_a_physical_radius_per_image():
 
 
 @pytest.mark.parametrize("blur", [gaussian, median])
-def test_metadata_and_pixel_size_stay(blur):
+def test_metadata_and_pixel_size_are_kept(blur):
     image = Image(spot(), "YX", PixelSize(0.1, 0.1), Metadata(icc=b"profile"))
     result = blur(image)
     assert (result.metadata, result.pixel_size) == (image.metadata, image.pixel_size)
@@ -159,7 +161,7 @@ def test_tiles_are_declared(name, tiles):
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32"])
 @pytest.mark.parametrize(("height", "sigma"), [(256, 2), (257, 2), (700, 2), (900, 40), (300, 200)])
-def test_a_tall_image_is_blurred_as_in_one_piece(dtype, height, sigma):
+def test_blur_in_strips_equals_blur_of_the_whole(dtype, height, sigma):
     pixels = np.random.default_rng(4).integers(0, 200, (height, 9)).astype(dtype)
     result = gaussian(Image(pixels, "YX"), sigma=sigma).pixels
     expected = gaussian(Image(pixels.astype("f8"), "YX"), sigma=sigma).pixels

@@ -27,7 +27,7 @@ def colours(shape, dtype="uint8"):
     return np.random.default_rng(0).integers(1, 255, shape).astype(dtype)
 
 
-def test_stains_become_named_channels_and_the_profile_of_rgb_goes(matrix):
+def test_stains_become_named_channels_without_a_profile(matrix):
     image = Image(colours((2, 5, 6, 3)), "TYXS", metadata=Metadata(icc=b"profile", description="slide 7"))
     apart = separate_stains(image, matrix=matrix)
     assert (apart.axes, apart.pixels.shape) == ("TCYX", (2, 3, 5, 6))
@@ -37,7 +37,7 @@ def test_stains_become_named_channels_and_the_profile_of_rgb_goes(matrix):
     assert (together.axes, together.metadata.channel_names) == ("TYXS", ())
 
 
-def test_colour_that_is_a_mixture_of_the_stains_comes_back(matrix):
+def test_separation_recovers_the_amounts_of_a_mixture(matrix):
     amounts = np.random.default_rng(0).random((6, 7, 3)) * 0.1
     image = Image(np.exp(-13.8155 * amounts @ MATRIX), "YXS")
     apart = separate_stains(image, matrix=matrix)
@@ -45,7 +45,7 @@ def test_colour_that_is_a_mixture_of_the_stains_comes_back(matrix):
     np.testing.assert_allclose(combine_stains(apart, matrix=matrix).pixels, image.pixels, rtol=1e-4)
 
 
-def test_white_has_no_stain_and_what_is_hidden_neither():
+def test_white_and_transparent_pixels_have_no_stain():
     pixels = colours((4, 5, 4))
     pixels[0] = 255
     pixels[1, :, 3] = 0
@@ -55,7 +55,7 @@ def test_white_has_no_stain_and_what_is_hidden_neither():
     assert np.array_equal(apart[:, 2:], separate_stains(Image(pixels[2:, :, :3], "YXS")).pixels)
 
 
-def test_premultiplied_colour_is_freed_from_alpha():
+def test_premultiplied_colour_is_converted_first():
     straight = np.array([[[200, 100, 50, 51]]], np.uint8)
     premultiplied = np.array([[[40, 20, 10, 51]]], np.uint8)
     image = Image(premultiplied, "YXS", metadata=Metadata(premultiplied=True))
@@ -63,7 +63,7 @@ def test_premultiplied_colour_is_freed_from_alpha():
     assert not separate_stains(image).metadata.premultiplied
 
 
-def test_nan_in_one_sample_is_nan_in_every_stain():
+def test_nan_in_a_sample_gives_nan_in_every_stain():
     pixels = colours((3, 4, 3)) / 255
     pixels[1, 2, 0] = np.nan
     apart = separate_stains(Image(pixels, "YXS"))
@@ -73,7 +73,7 @@ def test_nan_in_one_sample_is_nan_in_every_stain():
 
 
 @pytest.mark.parametrize(("shape", "axes"), [((5, 6), "YX"), ((5, 6, 2), "YXS"), ((2, 5, 6, 3), "CYXS")])
-def test_only_rgb_is_separated(shape, axes):
+def test_separate_stains_needs_rgb(shape, axes):
     with pytest.raises(FilterError, match="needs RGB"):
         separate_stains(Image(colours(shape), axes))
 
@@ -81,7 +81,7 @@ def test_only_rgb_is_separated(shape, axes):
 @pytest.mark.parametrize(
     ("shape", "axes"), [((5, 6), "YX"), ((2, 5, 6), "CYX"), ((3, 5, 6), "ZYX"), ((5, 6, 3), "YXS")]
 )
-def test_only_three_channels_are_combined(shape, axes):
+def test_combine_stains_needs_three_channels(shape, axes):
     with pytest.raises(FilterError, match="needs three channels"):
         combine_stains(Image(colours(shape), axes))
 
@@ -107,7 +107,7 @@ def test_only_three_channels_are_combined(shape, axes):
         (" " * 70000, "not a regular file of at most 64 KiB"),
     ],
 )
-def test_a_matrix_that_is_none_is_refused_with_a_sentence(tmp_path, text, complaint):
+def test_invalid_matrix_files_are_refused_with_a_reason(tmp_path, text, complaint):
     path = tmp_path / "stains.json"
     path.write_text(text, "utf-8")
     for filter_ in (separate_stains, combine_stains):
@@ -116,12 +116,12 @@ def test_a_matrix_that_is_none_is_refused_with_a_sentence(tmp_path, text, compla
         assert caught.value.hint
 
 
-def test_a_name_that_is_none_is_refused():
+def test_unknown_matrix_name_is_refused():
     with pytest.raises(RecipeError, match="'hed_from_rgb'"):
         separate_stains.validate({"matrix": "hde_from_rgb"})
 
 
-def test_a_name_is_a_name_also_where_there_is_a_file_of_it(tmp_path, monkeypatch):
+def test_matrix_name_takes_precedence_over_a_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "hed_from_rgb").write_text("no matrix")
     assert separate_stains.validate({"matrix": "hed_from_rgb"}) == {"matrix": "hed_from_rgb"}

@@ -1,4 +1,4 @@
-"""The least and the greatest over disks and squares are what scipy finds."""
+"""Erosion and dilation by disks and squares agree with scipy."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def disk(radius):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "float64"])
 @pytest.mark.parametrize("radius", [1, 4.5, 5, 6.3, 15, 40])
-def test_a_disk(way, dtype, radius):
+def test_erosion_and_dilation_by_disks_agree_with_scipy(way, dtype, radius):
     ours, reference = WAYS[way]
     image, footprint = noise((STRIP_ROWS + 29, 90), dtype), disk(radius)
     before = image.copy()
@@ -32,7 +32,7 @@ def test_a_disk(way, dtype, radius):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("shape", [(1, 1), (1, 30), (30, 1), (7, 9), (STRIP_ROWS, 3), (2 * STRIP_ROWS, 4)])
-def test_an_image_of_any_size(way, shape):
+def test_images_of_any_size_are_filtered(way, shape):
     ours, reference = WAYS[way]
     image, footprint = noise(shape, "uint16"), disk(8)
     np.testing.assert_array_equal(ours(image, footprint), reference(image, footprint=footprint, mode="reflect"))
@@ -40,7 +40,7 @@ def test_an_image_of_any_size(way, shape):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("footprint", [disk(9), np.ones((21, 21), bool)], ids=["disk", "square"])
-def test_colours_apart(way, footprint):
+def test_samples_are_filtered_separately(way, footprint):
     ours, _ = WAYS[way]
     image = noise((50, 40, 3), "uint8")
     found = ours(image, footprint)
@@ -48,7 +48,7 @@ def test_colours_apart(way, footprint):
         np.testing.assert_array_equal(found[..., sample], ours(np.ascontiguousarray(image[..., sample]), footprint))
 
 
-def test_infinite_values():
+def test_infinite_values_are_ordered():
     image = noise((40, 40), "float32")
     image[5, 6], image[30, 20] = np.inf, -np.inf
     np.testing.assert_array_equal(erode(image, disk(7)), ndimage.grey_erosion(image, footprint=disk(7)))

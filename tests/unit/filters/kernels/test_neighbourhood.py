@@ -1,3 +1,5 @@
+"""Neighbourhoods: disks, squares and their parameters."""
+
 import numpy as np
 import pytest
 from skimage.morphology import disk
@@ -11,34 +13,34 @@ DEFAULT = Neighbourhood(None, 3)
 
 
 @pytest.mark.parametrize("radius", [1, 2, 5, 12])
-def test_a_disk_is_that_of_scikit_image(radius):
+def test_disk_agrees_with_scikit_image(radius):
     assert np.array_equal(Neighbourhood(Length(radius)).footprint(None), disk(radius))
 
 
-def test_a_disk_between_two_pixels_holds_the_centres_within():
+def test_fractional_disk_contains_the_centres_within():
     assert Neighbourhood(Length(1.5)).footprint(None).tolist() == [[True] * 3] * 3
     assert Neighbourhood(Length(0.4)).footprint(None).tolist() == [[True]]
 
 
-def test_a_physical_radius_is_resolved():
+def test_radius_with_a_unit_uses_the_pixel_size():
     neighbourhood = Neighbourhood(Length.parse("1.3um"))
     assert neighbourhood.reach(PixelSize(0.325, 0.325)) == 4
     with pytest.raises(FilterError, match="not square"):
         neighbourhood.reach(PixelSize(0.325, 0.65))
 
 
-def test_a_radius_in_the_wrong_unit_is_refused_before_memory_is():
+def test_huge_radius_is_refused_before_allocation():
     with pytest.raises(FilterError, match="4000000 px") as caught:
         Neighbourhood(Length.parse("1300mm")).footprint(PixelSize(0.325, 0.325))
     assert "unit" in caught.value.hint
 
 
-def test_a_square_is_a_square():
+def test_size_gives_a_square():
     assert Neighbourhood(None, 5).footprint(None).shape == (5, 5)
     assert Neighbourhood(None, 5).reach(None) == 2
 
 
-def test_the_default_stands_in_for_neither_and_both_are_refused():
+def test_default_without_parameters_and_both_are_refused():
     assert Neighbourhood.from_parameters("median", None, None, DEFAULT) is DEFAULT
     assert Neighbourhood.from_parameters("median", None, 5, DEFAULT) == Neighbourhood(None, 5)
     with pytest.raises(RecipeError, match="not both") as caught:

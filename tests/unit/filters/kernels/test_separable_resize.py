@@ -1,4 +1,4 @@
-"""Another number of pixels: what each new one is made of."""
+"""Weights of resized pixels, and resizing in blocks."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def noise(*shape, dtype="uint8"):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("axis", AXES, ids=str)
-def test_shares_are_positive_make_one_and_lie_about_the_new_pixel(axis, way):
+def test_weights_are_positive_centred_and_sum_to_1(axis, way):
     indices, shares = way(axis)
     assert len(indices) == axis.new
     assert indices.min() >= 0
@@ -45,8 +45,8 @@ def test_shares_are_positive_make_one_and_lie_about_the_new_pixel(axis, way):
         (mean_of_area, 4, 15),
     ],
 )
-def test_what_is_merged_is_blurred_by_as_much_less(way, merged, factor):
-    """Together with the pixels that were merged, as wide as it is made of the whole."""
+def test_binned_input_is_blurred_less(way, merged, factor):
+    """Binning and the remaining blur together equal the blur of the full image."""
     length = 4096
     new = round(length / factor)
     whole, reduced = (
@@ -57,7 +57,7 @@ def test_what_is_merged_is_blurred_by_as_much_less(way, merged, factor):
 
 
 def spread(indices, shares, pixel):
-    """The variance of what a new pixel is made of, over several that lie differently."""
+    """Mean variance of the weights of several output pixels."""
     some = slice(pixel - 20, pixel + 20)
     middle = (shares[some] * indices[some]).sum(axis=1, keepdims=True)
     return ((indices[some] - middle) ** 2 * shares[some]).sum(axis=1).mean()
@@ -65,7 +65,7 @@ def spread(indices, shares, pixel):
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
 @pytest.mark.parametrize("size", [(700, 90), (301, 500), (299, 61)])
-def test_more_rows_than_are_done_at_once(dtype, size):
+def test_resize_in_blocks_agrees_with_scikit_image(dtype, size):
     pixels = noise(600, 80, 3, dtype=dtype)
     image = Image(pixels, "YXS")
     linear = transform.resize(pixels.astype("f8"), size, order=1, anti_aliasing=True, preserve_range=True)
@@ -77,7 +77,7 @@ def test_more_rows_than_are_done_at_once(dtype, size):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
 @pytest.mark.parametrize("shape", [(120, 36), (120, 36, 3)])
 @pytest.mark.parametrize("size", [(60, 18), (40, 12), (30, 9), (60, 9), (120, 18), (1, 1)])
-def test_binning_by_whole_numbers_is_the_mean_of_each_bin(dtype, shape, size):
+def test_binning_by_integers_is_the_mean_of_each_bin(dtype, shape, size):
     pixels = noise(*shape, dtype=dtype)
     height, width = (old // new for old, new in zip(shape, size, strict=False))
     means = pixels.reshape(size[0], height, size[1], width, -1).mean(axis=(1, 3), dtype="f8")
@@ -87,7 +87,7 @@ def test_binning_by_whole_numbers_is_the_mean_of_each_bin(dtype, shape, size):
 
 
 @pytest.mark.parametrize("interpolation", ["linear", "area"])
-def test_infinity_reaches_as_far_as_the_kernel_and_no_farther(interpolation):
+def test_infinity_spreads_to_the_reach_of_the_kernel(interpolation):
     pixels = noise(40, 50, dtype="float32")
     expected = resize(Image(pixels, "YX"), scale=0.5, interpolation=interpolation).pixels
     pixels[20, 20], pixels[20, 32], pixels[20, 34] = np.inf, np.inf, -np.inf
@@ -101,7 +101,7 @@ def test_infinity_reaches_as_far_as_the_kernel_and_no_farther(interpolation):
     np.testing.assert_allclose(result[~changed], expected[~changed], atol=1e-6)
 
 
-def test_what_was_read_smaller_gets_the_size_that_the_whole_would_get():
+def test_reduced_input_gets_the_size_of_the_full_image():
     metadata = Metadata(full_size=(400, 600), dpi=(300, 150))
     image = Image(noise(200, 300, 3), "YXS", PixelSize(0.5, 0.25), metadata)
     for size, expected in (({"scale": 0.1}, (40, 60)), ({"longest": 90}, (60, 90)), ({"height": 50}, (50, 75))):
@@ -114,13 +114,13 @@ def test_what_was_read_smaller_gets_the_size_that_the_whole_would_get():
     assert resize(image, height=200, width=300).metadata.full_size is None
 
 
-def test_the_size_of_the_whole_is_turned_along():
+def test_auto_orient_swaps_the_full_size():
     exif = b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"
     image = Image(noise(200, 300, 3), "YXS", metadata=Metadata(full_size=(400, 600), exif=exif))
     assert auto_orient(image).metadata.full_size == (600, 400)
 
 
-def test_rescaling_keeps_what_it_is_given():
+def test_resize_does_not_modify_its_input():
     pixels = noise(30, 40)
     before = pixels.copy()
     for way in WAYS:

@@ -1,3 +1,5 @@
+"""Filtering plane by plane with weights for alpha and NaN."""
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from imgpool.filters._pixels.planes import each_sample, fill_missing, map_colour
 
 
 def spy(seen):
-    """A filter that changes nothing and notes what it was given."""
+    """A filter that changes nothing and records its arguments."""
 
     def function(colour, weight):
         seen.append((colour, weight))
@@ -26,7 +28,7 @@ def spy(seen):
         ("TYXS", (2, 4, 5, 4), 2, (4, 5, 3)),
     ],
 )
-def test_every_plane_is_given_without_its_alpha(axes, shape, calls, given):
+def test_function_receives_planes_without_alpha(axes, shape, calls, given):
     seen = []
     pixels = np.full(shape, 255, np.uint8)
     map_colour(Image(pixels, axes), "spy", spy(seen))
@@ -35,7 +37,7 @@ def test_every_plane_is_given_without_its_alpha(axes, shape, calls, given):
     assert all(colour.flags.c_contiguous and colour.dtype == np.uint8 for colour, _ in seen)
 
 
-def test_nan_has_no_weight_and_comes_back():
+def test_nan_has_weight_0_and_is_restored():
     seen = []
     pixels = np.array([[1.0, np.nan]], np.float32)
     result = map_colour(Image(pixels, "YX"), "spy", spy(seen)).pixels
@@ -44,7 +46,7 @@ def test_nan_has_no_weight_and_comes_back():
     assert np.array_equal(result, pixels, equal_nan=True)
 
 
-def test_alpha_is_the_weight_and_hidden_colour_is_neither_given_nor_kept():
+def test_alpha_is_the_weight_and_hidden_colour_is_dropped():
     seen = []
     pixels = np.array([[[9, 9, 9, 255], [8, 8, 8, 51], [7, 7, 7, 0]]], np.uint8)
     result = map_colour(Image(pixels, "YXS"), "spy", spy(seen)).pixels
@@ -54,7 +56,7 @@ def test_alpha_is_the_weight_and_hidden_colour_is_neither_given_nor_kept():
     assert result.tolist() == [[[9, 9, 9, 255], [8, 8, 8, 51], [0, 0, 0, 0]]]
 
 
-def test_premultiplied_colour_is_divided_and_multiplied_again():
+def test_premultiplied_colour_is_filtered_as_straight():
     seen = []
     pixels = np.array([[[100, 128], [50, 255]]], np.uint8)
     image = Image(pixels, "YXS", metadata=Metadata(premultiplied=True))
@@ -71,23 +73,23 @@ def test_a_float_alpha_above_one_is_opaque_and_nan_is_transparent():
     assert np.array_equal(result, [[[3, 255], [0, np.nan]]], equal_nan=True)
 
 
-def test_what_a_filter_cannot_compute_with_is_refused():
+def test_other_dtypes_are_refused():
     with pytest.raises(FilterError, match="spy needs integers or floats"):
         map_colour(Image(np.zeros((2, 2), bool), "YX"), "spy", spy([]))
 
 
-def test_metadata_and_axes_stay():
+def test_metadata_and_axes_are_kept():
     image = Image(np.zeros((2, 2, 2), np.uint8), "CYX", metadata=Metadata(channel_names=("a", "b")))
     result = map_colour(image, "spy", spy([]))
     assert (result.axes, result.metadata) == (image.axes, image.metadata)
 
 
-def test_each_sample_is_alone():
+def test_each_sample_is_processed_separately():
     colour = np.arange(12).reshape(2, 2, 3)
     assert np.array_equal(each_sample(lambda plane: plane - plane.min(), colour)[..., 2], [[0, 3], [6, 9]])
 
 
-def test_the_weighted_mean_is_zero_where_nothing_reaches():
+def test_weighted_mean_without_any_weight_is_0():
     colour = np.array([[8, 4]], np.uint8)
     weight = np.array([[0.5, 0]], np.float32)
     assert weighted_mean(lambda values: values, colour, weight).tolist() == [[8, 0]]
@@ -99,7 +101,7 @@ def test_missing_pixels_take_the_nearest_value():
     assert fill_missing(colour, np.zeros((1, 4), np.float32)).tolist() == colour.tolist()
 
 
-def test_missing_samples_are_filled_from_their_own_sample():
+def test_missing_samples_are_filled_from_the_same_sample():
     colour = np.array([[[1, 2, 3], [4, 5, 0]]], np.uint8)
     weight = np.array([[[1, 1, 1], [1, 1, 0]]], np.float32)
     assert fill_missing(colour, weight).tolist() == [[[1, 2, 3], [4, 5, 3]]]

@@ -1,4 +1,4 @@
-"""Filters by table give what computing every value gives."""
+"""Lookup tables give the same result as computing every value."""
 
 import itertools
 
@@ -19,7 +19,7 @@ def curve(values):
 
 @pytest.mark.parametrize(("source", "result"), list(itertools.product(SMALL, RESULTS)))
 @pytest.mark.parametrize("shape", [(300, 260), (2, 200, 200), (100, 300, 3)])
-def test_a_table_gives_what_computing_gives(source, result, shape):
+def test_lookup_table_equals_computation(source, result, shape):
     bits = np.random.default_rng(2).integers(0, 256, (*shape, np.dtype(source).itemsize), np.uint8)
     pixels = bits.view(source)[..., 0]
     before = pixels.copy()

@@ -1,4 +1,4 @@
-"""Histograms and percentiles against NumPy, and what a group of pixels is."""
+"""Histograms and percentiles agree with NumPy; groups of pixels."""
 
 import numpy as np
 import pytest
@@ -8,12 +8,12 @@ from imgpool.filters._pixels.statistics import group_indices, histogram, level_r
 
 
 def rng():
-    """A generator for each test: what one draws does not depend on the others."""
+    """A new generator for each test, so that tests do not depend on each other."""
     return np.random.default_rng(0)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16"])
-def test_a_histogram_counts_every_level(dtype):
+def test_histogram_counts_every_level(dtype):
     limits = np.iinfo(dtype)
     for low, high in ((limits.min, limits.max), (limits.max - 3, limits.max), (limits.min, limits.min)):
         values = rng().integers(low, high, (40, 50), endpoint=True).astype(dtype)
@@ -22,14 +22,14 @@ def test_a_histogram_counts_every_level(dtype):
         assert np.array_equal(counts, np.bincount(values.ravel().astype(int) - int(values.min())))
 
 
-def test_counts_beyond_the_exactness_of_float32():
+def test_counts_above_float32_precision_are_exact():
     counts, levels = histogram(np.zeros((2**24 + 5,), np.uint8))
     assert (counts.tolist(), levels.tolist()) == ([2**24 + 5], [0])
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "float16", "float32", "float64"])
 @pytest.mark.parametrize("ends", [(0, 100), (0.35, 99.65), (10, 90), (33.3, 33.4)])
-def test_percentiles_are_numpys(dtype, ends):
+def test_percentiles_agree_with_numpy(dtype, ends):
     for size in (1, 2, 3, 10, 1000):
         values = (rng().random(size) * 100 - (50 if np.dtype(dtype).kind == "i" else 0)).astype(dtype)
         expected = np.percentile(values.astype(np.float64), ends)
@@ -38,7 +38,7 @@ def test_percentiles_are_numpys(dtype, ends):
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 @pytest.mark.parametrize("scene", ["normal", "steps", "one", "tiny", "zeros of both signs"])
-def test_percentiles_of_many_floats(dtype, scene):
+def test_percentiles_of_many_floats_agree_with_numpy(dtype, scene):
     values = {
         "normal": rng().standard_normal((300, 200)),
         "steps": np.round(rng().standard_normal((300, 200)) * 3),
