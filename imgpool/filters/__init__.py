@@ -1,7 +1,7 @@
-"""Filters: `Image` in, `Image` out. One file per family, in scikit-image's words.
+"""Filters: functions from `Image` to `Image`, one module per family, named as in scikit-image.
 
-Each public module lists its filters in ``__all__``; a new filter goes into the module of its family, or into a new one.
-The three names below are for filter authors, who import them from `imgpool.plugins`. `_kernels` and `_pixels` are
+A module lists its filters in ``__all__``. To add one, write a function with `imgpool.core.filter.image_filter` in the module
+of its family or in a new module, and give it ``examples``; the contract tests then cover it. The three names below are for filter authors, who import them from `imgpool.plugins`. `_kernels` and `_pixels` are
 private.
 """
 
