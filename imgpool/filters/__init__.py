@@ -1,8 +1,9 @@
 """Filters: functions from `Image` to `Image`, one module per family, named as in scikit-image.
 
-A module lists its filters in ``__all__``. To add one, write a function with `imgpool.core.filter.image_filter` in the module
-of its family or in a new module, and give it ``examples``; the contract tests then cover it. The three names below are for filter authors, who import them from `imgpool.plugins`. `_kernels` and `_pixels` are
-private.
+Each public module lists its filters in ``__all__``. To add one, write a function with the decorator
+`imgpool.core.filter.image_filter` in the module of its family or in a new module, and declare ``examples``, with which
+the contract tests cover it. Authors of plug-ins import the three helpers below from `imgpool.plugins`. `_kernels` and
+`_pixels` are private.
 """
 
 TYPE_CHECKING = False  # as in `imgpool`: a start needs none of this
