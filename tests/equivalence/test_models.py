@@ -75,7 +75,7 @@ def test_order_of_tiles_and_overlap_do_not_matter(nuclei, monkeypatch):
 
 @needs_unet
 def test_part_of_a_large_image_equals_the_part_alone(nuclei):
-    """Distant pixels do not affect the result, given the same statistics."""
+    """Distant pixels do not affect the result if the statistics are the same."""
     whole = nuclei[1].astype(np.float32)
     window = np.s_[224:736]
     model = describe_model(str(UNET))
@@ -104,37 +104,37 @@ SIZES = [(1, 1), (3, 200), (47, 48), (48, 48), (49, 97), (200, 131)]
 @pytest.mark.parametrize("shape", SIZES)
 def test_tiles_give_the_result_of_the_whole_image(tmp_path, kind, shape):
     """For models that take any size and declare the halo they need."""
-    given = np.random.default_rng(0).random(shape, np.float32)
+    values = np.random.default_rng(0).random(shape, np.float32)
     path = str(write_package(tmp_path / "m", kind, halo={"box3": 1, "box7": 3}[kind]))
-    whole = expected(kind, given, "YX")
+    whole = expected(kind, values, "YX")
     for tile in (None, 16, 48, 75):
         assert (
-            np.abs(MODEL(Image(given, "YX"), path=path, tile=tile).pixels - padded(whole, given, kind, tile)).max()
+            np.abs(MODEL(Image(values, "YX"), path=path, tile=tile).pixels - padded(whole, values, kind, tile)).max()
             <= 1e-6
         )
 
 
-def padded(whole, given, kind, tile):
+def padded(whole, values, kind, tile):
     """Expected result; an image smaller than the tile is extended by mirroring."""
-    missing = [max(0, (tile or 0) - length) for length in given.shape]
+    missing = [max(0, (tile or 0) - length) for length in values.shape]
     if not any(missing):
         return whole
-    mirrored = np.pad(given, [(0, number) for number in missing], mode="symmetric")
-    return expected(kind, mirrored, "YX")[tuple(slice(length) for length in given.shape)]
+    mirrored = np.pad(values, [(0, number) for number in missing], mode="symmetric")
+    return expected(kind, mirrored, "YX")[tuple(slice(length) for length in values.shape)]
 
 
 @pytest.mark.parametrize("kind", ["up2", "down2"])
 def test_tiles_of_a_resizing_model_give_the_whole_result(tmp_path, kind):
-    given = np.random.default_rng(0).random((130, 88), np.float32)
+    values = np.random.default_rng(0).random((130, 88), np.float32)
     path = str(write_package(tmp_path / "m", kind, minimum=8, step=2, halo=4))
-    whole = expected(kind, given, "YX")
+    whole = expected(kind, values, "YX")
     for tile in (None, 24, 32, 50):
-        assert np.abs(MODEL(Image(given, "YX"), path=path, tile=tile).pixels - whole).max() <= 1e-6
+        assert np.abs(MODEL(Image(values, "YX"), path=path, tile=tile).pixels - whole).max() <= 1e-6
 
 
 def test_tiles_of_a_volume_give_the_whole_result(tmp_path):
-    given = np.random.default_rng(0).random((70, 40, 45), np.float32)
+    values = np.random.default_rng(0).random((70, 40, 45), np.float32)
     path = str(write_package(tmp_path / "m", "box3", axes="BCZYX", halo=1))
-    whole = expected("box3", given, "ZYX")
+    whole = expected("box3", values, "ZYX")
     for tile in (None, 16):
-        assert np.abs(MODEL(Image(given, "ZYX"), path=path, tile=tile).pixels - whole).max() <= 1e-6
+        assert np.abs(MODEL(Image(values, "ZYX"), path=path, tile=tile).pixels - whole).max() <= 1e-6

@@ -63,25 +63,25 @@ def test_stored_models_are_those_that_the_writer_writes():
     ((1, 9, 8), "CYX"),
 ])  # fmt: skip
 def test_model_of_one_channel_takes_each_plane_by_itself(make, shape, axes):
-    given = pixels(*shape)
-    result = make("double")(Image(given, axes))
+    values = pixels(*shape)
+    result = make("double")(Image(values, axes))
     assert (result.axes, result.pixels.dtype) == (axes, np.float32)
-    assert np.array_equal(result.pixels, given * 3)
+    assert np.array_equal(result.pixels, values * 3)
 
 
 @pytest.mark.parametrize("axes", ["BYX", "YX", "YXC", "XY"])
 def test_order_of_the_models_axes_does_not_matter(make, axes):
-    given = pixels(9, 8)
-    assert np.array_equal(make("double", axes=axes)(Image(given, "YX")).pixels, given * 3)
+    values = pixels(9, 8)
+    assert np.array_equal(make("double", axes=axes)(Image(values, "YX")).pixels, values * 3)
 
 
 def test_image_channels_become_model_channels(make):
-    given = pixels(2, 3, 9, 8)
+    values = pixels(2, 3, 9, 8)
     names = Metadata(channel_names=("DAPI", "GFP"))
-    result = make("mean", channels=2)(Image(given, "CZYX", metadata=names))
+    result = make("mean", channels=2)(Image(values, "CZYX", metadata=names))
     assert (result.axes, result.metadata.channel_names) == ("ZYX", ())
-    assert np.allclose(result.pixels, given.mean(0))
-    after = make("mean", channels=2)(Image(given.swapaxes(0, 1), "ZCYX"))
+    assert np.allclose(result.pixels, values.mean(0))
+    after = make("mean", channels=2)(Image(values.swapaxes(0, 1), "ZCYX"))
     assert after.axes == "ZYX"
     assert np.array_equal(after.pixels, result.pixels)
 
@@ -97,49 +97,49 @@ def test_output_channels_get_their_names(make):
 
 
 def test_outputs_of_each_channel_are_in_order(make):
-    given = pixels(2, 9, 8)
+    values = pixels(2, 9, 8)
     model = make("classes", channel_names=["in", "out"])
-    result = model(Image(given, "CYX", metadata=Metadata(channel_names=("DAPI", "GFP"))))
+    result = model(Image(values, "CYX", metadata=Metadata(channel_names=("DAPI", "GFP"))))
     assert result.metadata.channel_names == ("DAPI in", "DAPI out", "GFP in", "GFP out")
-    assert np.array_equal(result.pixels, [given[0], -given[0], given[1], -given[1]])
-    assert model(Image(given, "CYX")).metadata.channel_names == ()
+    assert np.array_equal(result.pixels, [values[0], -values[0], values[1], -values[1]])
+    assert model(Image(values, "CYX")).metadata.channel_names == ()
 
 
 def test_model_of_three_channels_takes_colours(make):
-    given = pixels(9, 8, 3, dtype="uint8")
-    rgb = Image(given, "YXS")
+    values = pixels(9, 8, 3, dtype="uint8")
+    rgb = Image(values, "YXS")
     model = make("double", channels=3, scale=0.5)
     result = model(rgb)
     assert (result.axes, result.pixels.shape) == ("CYX", (3, 9, 8))
-    assert np.array_equal(result.pixels, np.moveaxis(given, -1, 0) / 2)
+    assert np.array_equal(result.pixels, np.moveaxis(values, -1, 0) / 2)
     back = model(rgb, dtype="image")
     assert (back.axes, back.pixels.dtype) == ("YXS", np.uint8)
-    assert np.array_equal(back.pixels, np.rint(given / 2))
+    assert np.array_equal(back.pixels, np.rint(values / 2))
     grey = make("mean", channels=3)(replace(rgb, metadata=Metadata(icc=b"colours")))
     assert (grey.axes, grey.metadata.icc) == ("YX", None)
 
 
 def test_model_of_volumes_takes_whole_stacks(make):
-    given = pixels(2, 5, 9, 8)
-    result = make("box3", axes="BCZYX", halo=1)(Image(given, "TZYX"))
-    volumes = expected("box3", given[:, None, None], "TBCZYX")[:, 0, 0]
+    values = pixels(2, 5, 9, 8)
+    result = make("box3", axes="BCZYX", halo=1)(Image(values, "TZYX"))
+    volumes = expected("box3", values[:, None, None], "TBCZYX")[:, 0, 0]
     assert np.allclose(result.pixels, volumes, atol=1e-4)
 
 
 def test_model_of_volumes_may_take_a_plane(make):
-    given = pixels(9, 8)
-    assert np.array_equal(make("double", axes="BCZYX")(Image(given, "YX")).pixels, given * 3)
+    values = pixels(9, 8)
+    assert np.array_equal(make("double", axes="BCZYX")(Image(values, "YX")).pixels, values * 3)
 
 
 def test_model_of_any_channels_takes_all_channels(tmp_path):
     """The output has as many channels if the file does not say how many; any other number is refused."""
-    given = pixels(4, 32, 32)
+    values = pixels(4, 32, 32)
     path = write_onnx(tmp_path / "m.onnx", "double", channels="any")
-    result = MODEL(Image(given, "CYX"), path=str(path))
-    assert (result.axes, result.pixels.shape) == ("CYX", given.shape)
-    assert np.array_equal(result.pixels, given * 3)
+    result = MODEL(Image(values, "CYX"), path=str(path))
+    assert (result.axes, result.pixels.shape) == ("CYX", values.shape)
+    assert np.array_equal(result.pixels, values * 3)
     other = write_onnx(tmp_path / "other.onnx", "classes", channels="any")
-    for image in (Image(given, "CYX"), Image(given[0], "YX")):
+    for image in (Image(values, "CYX"), Image(values[0], "YX")):
         assert "the model returns" in refusal_of(lambda each: MODEL(each, path=str(other)), image).message
 
 
@@ -158,7 +158,7 @@ def test_unfit_image_is_refused_by_header_and_filter(tmp_path, package, shape, a
     image = Image(pixels(*shape), axes)
     if shape[-1] == 4 and axes == "YXS":
         image.pixels[..., 3] = 1
-    for refused in (lambda given: MODEL(given, **parameters), lambda given: header(parameters, given)):
+    for refused in (lambda image: MODEL(image, **parameters), lambda image: header(parameters, image)):
         refusal = refusal_of(refused, image)
         assert words in refusal.message
         assert remedy in refusal.hint
@@ -170,10 +170,10 @@ def test_unfit_image_is_refused_by_header_and_filter(tmp_path, package, shape, a
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (31, 33), (64, 64)])
 @pytest.mark.parametrize(("kind", "scale"), [("up2", 2), ("down2", 0.5)])
 def test_resizing_model_adapts_size_and_pixel_size(make, kind, scale, shape):
-    given = pixels(*shape)
-    result = make(kind, {"tile": 16, "overlap": 2})(Image(given, "YX", PixelSize(0.5, 0.25)))
+    values = pixels(*shape)
+    result = make(kind, {"tile": 16, "overlap": 2})(Image(values, "YX", PixelSize(0.5, 0.25)))
     assert result.pixel_size == (0.5 / scale, 0.25 / scale, None)
-    padded = np.pad(given, [(0, length % 2 if kind == "down2" else 0) for length in shape], mode="symmetric")
+    padded = np.pad(values, [(0, length % 2 if kind == "down2" else 0) for length in shape], mode="symmetric")
     whole = expected(kind, padded, "YX")
     assert result.pixels.shape == whole.shape
     assert np.allclose(result.pixels, whole)
@@ -182,20 +182,20 @@ def test_resizing_model_adapts_size_and_pixel_size(make, kind, scale, shape):
 @pytest.mark.parametrize("shape", [(1, 1), (5, 40), (64, 64)])
 @pytest.mark.parametrize("tile", [None, 16])
 def test_border_that_a_model_omits_is_mirrored(make, tile, shape):
-    given = pixels(*shape)
-    result = make("valid7", {"tile": tile}, minimum=7, step=1)(Image(given, "YX")).pixels
-    whole = expected("valid7", np.pad(given, 3, mode="symmetric"), "YX")
+    values = pixels(*shape)
+    result = make("valid7", {"tile": tile}, minimum=7, step=1)(Image(values, "YX")).pixels
+    whole = expected("valid7", np.pad(values, 3, mode="symmetric"), "YX")
     assert np.allclose(result, whole, atol=1e-4)
 
 
 def test_model_of_fixed_size_takes_images_of_any_size(make):
     model = make("box3", size=32, halo=1)
     for shape in ((1, 1), (32, 32), (33, 31), (100, 64)):
-        given = pixels(*shape)
+        values = pixels(*shape)
         inside = np.s_[1:-1, 1:-1]
-        result = model(Image(given, "YX")).pixels
+        result = model(Image(values, "YX")).pixels
         assert result.shape == shape
-        assert np.allclose(result[inside], expected("box3", given, "YX")[inside], atol=1e-4)
+        assert np.allclose(result[inside], expected("box3", values, "YX")[inside], atol=1e-4)
 
 
 @pytest.mark.parametrize(("parameters", "package", "words"), [
@@ -215,8 +215,8 @@ def test_unfit_parameters_are_refused_before_the_run(tmp_path, parameters, packa
 
 def test_bare_onnx_file_takes_images_of_any_size(tmp_path):
     path = write_onnx(tmp_path / "m.onnx", "double")
-    given = pixels(40, 33)
-    assert np.array_equal(MODEL(Image(given, "YX"), path=str(path)).pixels, given * 3)
+    values = pixels(40, 33)
+    assert np.array_equal(MODEL(Image(values, "YX"), path=str(path)).pixels, values * 3)
 
 
 def test_axis_may_have_the_length_of_another(tmp_path):
@@ -226,17 +226,17 @@ def test_axis_may_have_the_length_of_another(tmp_path):
     following = "size:\n      tensor_id: x\n      axis_id: y"
     text = text.replace("id: x\n    size: *id001", f"id: x\n    {following}").replace("axis_id: x", "axis_id: y")
     (path / "bioimageio.yaml").write_text(text)
-    given = pixels(40, 700)
+    values = pixels(40, 700)
     assert {tiling.minimum for tiling in plan_model(describe_model(str(path))).tilings.values()} == {512}
-    result = MODEL(Image(given, "YX"), path=str(path)).pixels
-    assert np.allclose(result[:39, :699], expected("box3", given, "YX")[:39, :699], atol=1e-4)
+    result = MODEL(Image(values, "YX"), path=str(path)).pixels
+    assert np.allclose(result[:39, :699], expected("box3", values, "YX")[:39, :699], atol=1e-4)
 
 
 def test_output_is_chosen_by_name(make):
-    given = pixels(9, 8)
+    values = pixels(9, 8)
     model = make("pair")
-    assert np.array_equal(model(Image(given, "YX")).pixels, given)
-    assert np.array_equal(model(Image(given, "YX"), output="n").pixels, -given)
+    assert np.array_equal(model(Image(values, "YX")).pixels, values)
+    assert np.array_equal(model(Image(values, "YX"), output="n").pixels, -values)
 
 
 def test_rehearsal_uses_the_largest_tile(tmp_path):
@@ -258,29 +258,29 @@ def test_dtype_that_the_model_cannot_hold_is_refused(tmp_path):
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float16", "float64", "uint32"])
 def test_dtype_image_rounds_and_clips(make, dtype):
-    given = pixels(9, 8, dtype=dtype)
-    result = make("double", {"dtype": "image"}, scale=1.7)(Image(given, "YX")).pixels
+    values = pixels(9, 8, dtype=dtype)
+    result = make("double", {"dtype": "image"}, scale=1.7)(Image(values, "YX")).pixels
     assert result.dtype == dtype
-    wide = given.astype(np.float32) * np.float32(1.7)
+    wide = values.astype(np.float32) * np.float32(1.7)
     exact = wide if result.dtype.kind == "f" else np.clip(np.rint(wide), np.iinfo(dtype).min, np.iinfo(dtype).max)
     assert np.array_equal(result, exact.astype(dtype))
 
 
 def test_mask_is_0_and_255(make):
-    given = pixels(9, 8) - 100
-    result = make("mask")(Image(given, "YX")).pixels
+    values = pixels(9, 8) - 100
+    result = make("mask")(Image(values, "YX")).pixels
     assert result.dtype == np.uint8
-    assert np.array_equal(result, np.where(given > 0, 255, 0))
+    assert np.array_equal(result, np.where(values > 0, 255, 0))
 
 
 def test_statistics_are_those_of_the_whole_image(make):
     """Those of a tile would differ: the image gets brighter from left to right."""
-    given = pixels(64, 64) + np.arange(64, dtype=np.float32) * 10
+    values = pixels(64, 64) + np.arange(64, dtype=np.float32) * 10
     unit = {"id": "zero_mean_unit_variance", "kwargs": {"axes": ["y", "x"]}}
-    result = make("identity", {"tile": 16}, preprocessing=[ENSURE, unit])(Image(given, "YX")).pixels
-    assert np.allclose(result, (given - given.mean(dtype="f8")) / given.std(dtype="f8"), atol=1e-5)
+    result = make("identity", {"tile": 16}, preprocessing=[ENSURE, unit])(Image(values, "YX")).pixels
+    assert np.allclose(result, (values - values.mean(dtype="f8")) / values.std(dtype="f8"), atol=1e-5)
     stretch = {"id": "scale_range", "kwargs": {"min_percentile": 0.0, "max_percentile": 100.0}}
-    result = make("identity", {"tile": 16}, postprocessing=[stretch])(Image(given, "YX")).pixels
+    result = make("identity", {"tile": 16}, postprocessing=[stretch])(Image(values, "YX")).pixels
     assert (result.min(), result.max()) == (0, pytest.approx(1))
 
 
@@ -293,46 +293,46 @@ def test_each_plane_has_its_own_statistics(make):
 
 
 def test_mean_and_deviation_of_the_image_can_be_restored(make):
-    given = pixels(64, 50, dtype="uint16")
+    values = pixels(64, 50, dtype="uint16")
     unit = {"id": "zero_mean_unit_variance", "kwargs": {"axes": ["y", "x"]}}
     back = {"id": "scale_mean_variance", "kwargs": {"axes": ["y", "x"], "reference_tensor": "x"}}
     model = make("identity", {"dtype": "image"}, preprocessing=[ENSURE, unit], postprocessing=[back])
-    assert np.array_equal(model(Image(given, "YX")).pixels, given)
+    assert np.array_equal(model(Image(values, "YX")).pixels, values)
 
 
 def test_nan_stays_in_place(make):
-    given = np.full((20, 20), 0.5, np.float32)
-    given[7, 9] = np.nan
+    values = np.full((20, 20), 0.5, np.float32)
+    values[7, 9] = np.nan
     unit = {"id": "scale_range", "kwargs": {"min_percentile": 0.0, "max_percentile": 100.0}}
-    result = make("box3", preprocessing=[ENSURE, unit])(Image(given, "YX")).pixels
+    result = make("box3", preprocessing=[ENSURE, unit])(Image(values, "YX")).pixels
     assert np.argwhere(np.isnan(result)).tolist() == [[7, 9]]
     assert np.nanmax(np.abs(result)) == 0, "NaN does not affect the range"
-    larger = make("up2")(Image(given, "YX")).pixels
+    larger = make("up2")(Image(values, "YX")).pixels
     assert np.argwhere(np.isnan(larger)).tolist() == [[14, 18], [14, 19], [15, 18], [15, 19]]
-    assert np.isnan(make("classes")(Image(given, "YX")).pixels[:, 7, 9]).all()
+    assert np.isnan(make("classes")(Image(values, "YX")).pixels[:, 7, 9]).all()
     assert np.isnan(make("double")(Image(np.full((5, 5), np.nan), "YX")).pixels).all()
-    assert make("mask")(Image(given, "YX")).pixels[7, 9] == 0
+    assert make("mask")(Image(values, "YX")).pixels[7, 9] == 0
 
 
 def test_nan_is_filled_from_the_same_channel(make):
-    given = np.stack([np.full((5, 5), 1.0), np.full((5, 5), 9.0)]).astype(np.float32)
-    given[0, 2, 2] = np.nan
-    result = make("mean", channels=2)(Image(given, "CYX")).pixels
+    values = np.stack([np.full((5, 5), 1.0), np.full((5, 5), 9.0)]).astype(np.float32)
+    values[0, 2, 2] = np.nan
+    result = make("mean", channels=2)(Image(values, "CYX")).pixels
     assert np.isnan(result[2, 2])
     assert np.nanmax(result) == np.nanmin(result) == 5
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf])
 def test_infinite_pixels_are_refused(make, value):
-    given = pixels(9, 8)
-    given[3, 4] = value
-    assert "infinite" in refusal_of(make("identity"), Image(given, "YX")).message
+    values = pixels(9, 8)
+    values[3, 4] = value
+    assert "infinite" in refusal_of(make("identity"), Image(values, "YX")).message
 
 
 def test_model_that_returns_nan_fails_the_image(make):
-    given = pixels(9, 8)
-    assert make("sqrt")(Image(given, "YX")).pixels.shape == (9, 8)
-    assert "NaN or infinite" in refusal_of(make("sqrt"), Image(given - 100, "YX")).message
+    values = pixels(9, 8)
+    assert make("sqrt")(Image(values, "YX")).pixels.shape == (9, 8)
+    assert "NaN or infinite" in refusal_of(make("sqrt"), Image(values - 100, "YX")).message
 
 
 def test_opaque_alpha_is_dropped_and_transparency_refused(make):
@@ -369,10 +369,10 @@ def test_bool_and_complex_pixels_are_refused(make, dtype):
 
 
 def test_metadata_pixel_size_and_input_are_kept(make):
-    given = pixels(9, 8)
-    before = given.copy()
+    values = pixels(9, 8)
+    before = values.copy()
     metadata = Metadata(description="plate 7", dpi=(300.0, 300.0), flavour="imagej", icc=b"grey")
-    image = Image(given, "YX", PixelSize(0.325, 0.325), metadata)
+    image = Image(values, "YX", PixelSize(0.325, 0.325), metadata)
     result = make("double")(image)
     assert (result.pixel_size, result.metadata) == (image.pixel_size, metadata)
     assert np.array_equal(image.pixels, before)
