@@ -41,10 +41,15 @@ def check_formats(tasks: Sequence[Task], recipe: Recipe) -> None:
     suspects = (task for task in tasks if changes_pixels or _changes_format(task))
     found = [unsupported for task in suspects if (unsupported := _find_unsupported(task, recipe))]
     if found:
-        named = ", ".join(each.source for each in found[:MAX_NAMED_FILES])
-        more = f" and {len(found) - MAX_NAMED_FILES:,} more" if len(found) > MAX_NAMED_FILES else ""
-        first = found[0].error
-        raise UsageError(f"{named}{more} cannot be written: {first.message}", first.hint)
+        raise _unsupported_error(found)
+
+
+def _unsupported_error(found: Sequence[_Unsupported]) -> UsageError:
+    """Make an error that names the first files, and gives the reason and the hint of the very first."""
+    named = ", ".join(each.source for each in found[:MAX_NAMED_FILES])
+    more = f" and {len(found) - MAX_NAMED_FILES:,} more" if len(found) > MAX_NAMED_FILES else ""
+    first = found[0].error
+    return UsageError(f"{named}{more} cannot be written: {first.message}", first.hint)
 
 
 def _changes_pixels(recipe: Recipe, properties: Properties) -> bool:

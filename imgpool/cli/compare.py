@@ -75,17 +75,14 @@ def compare_command(  # noqa: PLR0913 - one parameter per option of the command 
         from imgpool.batch.plan import make_plan
         from imgpool.batch.settings import RunSettings
         from imgpool.compare.comparison import ComparisonRunner, new_folder_beside
-        from imgpool.core.errors import UsageError
         from imgpool.report.compare import comparison_lines
         from imgpool.report.compare_json import comparison_json
         from imgpool.report.compare_progress import ComparisonDisplay
         from imgpool.report.plot import check_plot, draw
         from imgpool.report.stdout import print_lines
 
-        if all_images and sample:
-            raise UsageError("--sample and --all were both given", "give one of them")
-        if output and os.path.isdir(output) and os.listdir(output):
-            raise UsageError(f"the output {output} is not empty", "choose a new folder with -o")
+        _check_sample(sample, all_images=all_images)
+        _check_empty(output)
         if plot:
             check_plot(plot, inputs)
         plan = make_plan(
@@ -109,6 +106,20 @@ def compare_command(  # noqa: PLR0913 - one parameter per option of the command 
         if plot:
             draw(comparison, plot)
         raise typer.Exit(1 if comparison.differences else 0)
+
+
+def _check_sample(sample: int | None, *, all_images: bool) -> None:
+    from imgpool.core.errors import UsageError
+
+    if sample and all_images:
+        raise UsageError("--sample and --all were both given", "give one of them")
+
+
+def _check_empty(output: str | None) -> None:
+    from imgpool.core.errors import UsageError
+
+    if output and os.path.isdir(output) and os.listdir(output):
+        raise UsageError(f"the output {output} is not empty", "choose a new folder with -o")
 
 
 @contextmanager
