@@ -19,7 +19,7 @@ from imgpool.output import run_file
 from imgpool.work.process_file import _move
 from tests.support.disks import disk, file_size_limit, remount, shown_at, unmount
 from tests.support.runs import command, outputs, records
-from tests.support.small_runs import BLUR, prepare, run, statuses, write_png
+from tests.support.small_runs import BLUR, run, runner_for, statuses, write_png
 
 PAGE = 4096
 IMAGES = [*(f"plate{number % 2}/{number}.png" for number in range(6)), "top.png"]
@@ -132,11 +132,11 @@ def test_the_command_on_a_full_disk(photos, tmp_path, expected):
 def test_a_read_only_output_stops_the_run_at_its_start(photos, tmp_path, expected, again):
     with disk(tmp_path / "disk", "16m") as folder:
         if again:
-            stopped = prepare(photos, output=str(folder / "out")).results()
+            stopped = runner_for(photos, output=str(folder / "out")).results()
             next(stopped)
             stopped.close()
         remount(folder, "ro")
-        stops(prepare(photos, output=str(folder / "out")).results(), "the output is on a read-only file system")
+        stops(runner_for(photos, output=str(folder / "out")).results(), "the output is on a read-only file system")
         remount(folder, "rw")
         finishes(photos, folder / "out", expected)
 
@@ -145,7 +145,7 @@ def test_an_output_that_is_unmounted_stops_the_run_and_nothing_is_made_in_its_st
     (tmp_path / "share").mkdir()
     with shown_at(tmp_path / "mount", tmp_path / "share") as folder:
         for taken in (1, 4):
-            results = prepare(photos, output=str(folder / "out"), fresh=True).results()
+            results = runner_for(photos, output=str(folder / "out"), fresh=True).results()
             for _ in range(taken):
                 assert next(results).status == "done"
             unmount(folder)
@@ -165,7 +165,7 @@ def test_a_result_that_is_gone_before_it_is_in_its_place_makes_no_folders(tmp_pa
 
 def test_an_output_that_is_removed_stops_the_run_and_is_not_made_again(photos, tmp_path, expected):
     output = tmp_path / "out"
-    results = prepare(photos, output=str(output)).results()
+    results = runner_for(photos, output=str(output)).results()
     next(results)
     os.rename(output, tmp_path / "away")
     stops(results, f"the output folder {output} is gone")
@@ -187,7 +187,7 @@ def test_an_input_that_is_unmounted_stops_the_run_instead_of_failing_file_by_fil
 
 
 def test_a_single_file_that_vanishes_fails_alone(photos, tmp_path):
-    planned = prepare(photos, output=str(tmp_path / "out"))
+    planned = runner_for(photos, output=str(tmp_path / "out"))
     (photos / IMAGES[0]).unlink()
     assert sorted(statuses(planned.results())) == ["done"] * 6 + ["failed"]
 

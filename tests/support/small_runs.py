@@ -1,6 +1,7 @@
 """Small runs on real files, with the serial engine, for the tests of `imgpool.batch`."""
 
 import os
+from dataclasses import replace
 
 import imagecodecs
 import numpy as np
@@ -9,6 +10,8 @@ from imgpool.batch.plan import make_plan
 from imgpool.batch.run import Runner
 from imgpool.batch.settings import RunSettings
 from imgpool.core.recipe import Recipe
+from imgpool.output import run_file
+from imgpool.output.layout import journal_path
 
 BLUR = Recipe.from_specs(["gaussian:sigma=1"])
 GENERATOR = np.random.default_rng(1)
@@ -20,18 +23,29 @@ def write_png(path, side=8):
     return path
 
 
-def plan(*inputs, recipe=BLUR, engine="serial", **settings):
+def plan_for(*inputs, recipe=BLUR, engine="serial", **settings):
     """The plan of a run over some inputs."""
     return make_plan(RunSettings(tuple(map(str, inputs)), recipe, engine=engine, **settings))
 
 
-def prepare(*inputs, **settings):
-    """The runner of a plan, not started."""
-    return Runner(plan(*inputs, **settings))
+def runner_for(*inputs, **settings):
+    """The runner of such a plan, not started."""
+    return Runner(plan_for(*inputs, **settings))
 
 
 def run(*inputs, **settings):
-    return list(prepare(*inputs, **settings).results())
+    """The results of such a run."""
+    return list(runner_for(*inputs, **settings).results())
+
+
+def leave_as_if_killed(photos, output):
+    """Run until there is one output that the journal does not know, and no end in the run file."""
+    results = runner_for(photos).results()
+    next(results)
+    info = run_file.read(str(output))
+    results.close()
+    journal_path(str(output)).unlink()
+    run_file.write(str(output), replace(info, process_started=1.0))
 
 
 def statuses(results):
@@ -43,7 +57,7 @@ def outputs(folder):
 
 
 def close_folder(monkeypatch, name):
-    """Make folders of this name impossible to list, as a mode of 0 does for everybody but root."""
+    """Make folders of this name impossible to list, as mode 0 does for everybody but root."""
     real = os.scandir
 
     def scandir(path):

@@ -18,7 +18,7 @@ from imgpool.report.step_loads import loads_json
 from imgpool.system.resources import MIN_TASK_MEMORY
 from imgpool.work.loading import StepLoad
 from tests.support.heavy_filter import installed, processes
-from tests.support.small_runs import prepare, statuses
+from tests.support.small_runs import runner_for, statuses
 
 MEGABYTE = 1_000_000
 OPTIONS = EngineOptions(start_method="spawn", timeout=60.0)
@@ -122,7 +122,7 @@ def test_a_single_worker_is_given_what_there_is_unless_not_even_that_is_enough()
 
 
 def test_nothing_is_written_where_a_step_does_not_load(photos, tmp_path):
-    run = prepare(photos, recipe=recipe("heavy:how=refuse"), start_method="spawn")
+    run = runner_for(photos, recipe=recipe("heavy:how=refuse"), start_method="spawn")
     with pytest.raises(WorkerError, match="weights are damaged"):
         next(run.results())
     assert os.listdir(tmp_path) == ["photos"]
@@ -130,7 +130,7 @@ def test_nothing_is_written_where_a_step_does_not_load(photos, tmp_path):
 
 def test_nothing_is_compared_where_a_step_does_not_load(photos, tmp_path):
     (tmp_path / "place").mkdir()
-    run = prepare(photos, recipe=recipe("heavy:how=refuse"), start_method="spawn", output=str(tmp_path / "place"))
+    run = runner_for(photos, recipe=recipe("heavy:how=refuse"), start_method="spawn", output=str(tmp_path / "place"))
     with pytest.raises(WorkerError, match="weights are damaged"):
         next(ComparisonRunner(run.plan, str(tmp_path / "place")).measure_all())
     assert os.listdir(tmp_path / "place") == []
@@ -139,7 +139,7 @@ def test_nothing_is_compared_where_a_step_does_not_load(photos, tmp_path):
 def test_a_recipe_is_tried_once_and_only_where_there_is_something_to_do(photos, tmp_path):
     (tmp_path / "notes").mkdir()
     with_notes = recipe(f"heavy:notes={tmp_path / 'notes'}")
-    run = prepare(photos, recipe=with_notes, start_method="spawn")
+    run = runner_for(photos, recipe=with_notes, start_method="spawn")
     assert processes(tmp_path / "notes") == []
     run.prepare()
     (tried,) = processes(tmp_path / "notes")
@@ -147,7 +147,7 @@ def test_a_recipe_is_tried_once_and_only_where_there_is_something_to_do(photos, 
     assert processes(tmp_path / "notes") == sorted([tried, os.getpid()])
     assert [(load.step, load.pid) for load in run.loads] == [(0, os.getpid())]
 
-    again = prepare(photos, recipe=with_notes, start_method="spawn")
+    again = runner_for(photos, recipe=with_notes, start_method="spawn")
     assert statuses(again.results()) == ["skipped"] * 3
     assert (again.preflight, again.loads) == (None, ())
     assert len(processes(tmp_path / "notes")) == 2
@@ -155,18 +155,18 @@ def test_a_recipe_is_tried_once_and_only_where_there_is_something_to_do(photos, 
 
 def test_a_recipe_without_heavy_steps_is_not_tried(photos, monkeypatch):
     monkeypatch.setattr(preflight, "run_preflight", None)
-    run = prepare(photos)
+    run = runner_for(photos)
     assert statuses(run.results()) == ["done"] * 3
     assert (run.preflight, run.loads) == (None, ())
 
 
 def test_workers_that_load_for_long_are_not_replaced_by_others(photos):
-    run = prepare(photos, recipe=recipe("heavy"), engine="pool")
+    run = runner_for(photos, recipe=recipe("heavy"), engine="pool")
     assert run.plan.engine_options.max_workers is None
 
 
 def test_memory_decides_how_many_workers_a_run_has(photos):
-    run = prepare(photos, recipe=recipe("heavy"), workers=8, max_memory=4 * MIN_TASK_MEMORY, engine="pool")
+    run = runner_for(photos, recipe=recipe("heavy"), workers=8, max_memory=4 * MIN_TASK_MEMORY, engine="pool")
     run.preflight = Preflight((StepLoad(0, 1, 0.1, MIN_TASK_MEMORY),), memory=MIN_TASK_MEMORY, peak=MIN_TASK_MEMORY)
     assert (run.plan.engine_options.workers, run.options.workers, run.options.memory) == (8, 2, 2 * MIN_TASK_MEMORY)
 
@@ -174,7 +174,7 @@ def test_memory_decides_how_many_workers_a_run_has(photos):
 def test_what_a_recipe_leans_on_is_told_as_it_was_when_the_run_was_planned(photos, tmp_path):
     weights = tmp_path / "weights"
     weights.write_bytes(b"")
-    run = prepare(photos, recipe=recipe("invert", f"heavy:weights={weights}"), start_method="spawn")
+    run = runner_for(photos, recipe=recipe("invert", f"heavy:weights={weights}"), start_method="spawn")
     told = run.plan.references
     results = run.results()
     next(results)

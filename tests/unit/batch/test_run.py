@@ -1,8 +1,8 @@
-"""A run from the inputs to the last result, on real files, with the serial engine."""
+"""Runs from the inputs to the last result, on real files, with the serial engine."""
 
 import os
 import sys
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,20 +11,31 @@ import imgpool
 from imgpool.batch.plan import make_plan
 from imgpool.batch.run import Runner
 from imgpool.batch.settings import RunSettings
-from imgpool.core.catalogue import FILTERS
+from imgpool.core.catalogue import FILTERS, FORMATS
 from imgpool.core.errors import ReadError, RunError
 from imgpool.core.filter import image_filter
-from imgpool.core.image import Image
+from imgpool.core.image import Image, Properties
 from imgpool.core.recipe import Output, Recipe
 from imgpool.output import run_file
 from imgpool.output.layout import journal_path
-from imgpool.system.resources import available_cpus
 from imgpool.work.files import size_and_hash, source_hash
-from tests.support.small_runs import BLUR, close_folder, outputs, prepare, run, statuses, write_png
+from tests.support.disks import disk, remount
+from tests.support.small_runs import (
+    BLUR,
+    close_folder,
+    leave_as_if_killed,
+    outputs,
+    run,
+    runner_for,
+    statuses,
+    write_png,
+)
+
+GREY = Properties((512, 512), np.dtype("uint8"), "YX")
 
 
-def reasons(planned):
-    return [each.reason for each in planned.plan.images]
+def reasons(runner):
+    return [planned.reason for planned in runner.plan.images]
 
 
 def test_every_image_is_processed_into_the_mirrored_tree(photos, tmp_path):
@@ -40,82 +51,74 @@ def test_every_image_is_processed_into_the_mirrored_tree(photos, tmp_path):
         assert result.written == os.path.getsize(result.task.target)
 
 
-def test_nothing_is_left_in_the_output_but_results_and_journal(photos, tmp_path):
+def test_large_files_are_processed_first(photos):
+    results = list(runner_for(photos).results())
+    assert [os.path.basename(result.task.source) for result in results] == ["a.png", "z.png", "b.png"]
+
+
+def test_only_results_and_state_are_left_in_the_output(photos, tmp_path):
     run(photos)
     assert set(os.listdir(tmp_path / "photos-processed" / ".imgpool")) == {"journal.jsonl", "lock", "run.json"}
 
 
-def test_big_files_come_first_and_the_plan_stays_in_order_of_names(photos):
-    planned = prepare(photos)
-    assert [os.path.basename(each.task.source) for each in planned.plan.images] == ["b.png", "a.png", "z.png"]
-    assert [os.path.basename(task.source) for task in planned.plan.tasks] == ["a.png", "z.png", "b.png"]
-    assert [os.path.basename(result.task.source) for result in planned.results()] == ["a.png", "z.png", "b.png"]
-
-
-def test_nothing_is_written_before_results_are_asked_for(photos, tmp_path):
-    planned = prepare(photos)
-    planned.results()
+def test_nothing_is_written_before_the_first_result(photos, tmp_path):
+    runner = runner_for(photos)
+    runner.results()
     assert os.listdir(tmp_path) == ["photos"]
 
 
-def test_what_is_done_is_skipped_the_second_time(photos):
+def test_second_run_skips_what_is_done(photos):
     run(photos)
-    again = prepare(photos)
+    again = runner_for(photos)
     assert reasons(again) == [""] * 3
     assert (again.plan.tasks, len(again.plan.done)) == ((), 3)
     assert statuses(again.results()) == ["skipped"] * 3
 
 
-def test_a_new_image_runs_alone_and_the_skipped_are_told_first(photos):
+def test_skipped_images_are_yielded_before_a_new_one(photos):
     run(photos)
     write_png(photos / "new.png", 128)
-    again = prepare(photos)
+    again = runner_for(photos)
     assert reasons(again) == ["", "new", "", ""]
     results = list(again.results())
     assert statuses(results) == ["skipped"] * 3 + ["done"]
     assert results[-1].task.source.endswith("new.png")
 
 
-def test_a_changed_parameter_runs_all_again_and_says_why(photos, tmp_path):
+def test_changed_parameter_reprocesses_everything(photos, tmp_path):
     run(photos)
     before = size_and_hash(tmp_path / "photos-processed" / "z.png")[1]
-    again = prepare(photos, recipe=Recipe.from_specs(["gaussian:sigma=2"]))
+    again = runner_for(photos, recipe=Recipe.from_specs(["gaussian:sigma=2"]))
     assert reasons(again) == ["the recipe changed"] * 3
     assert statuses(again.results()) == ["done"] * 3
     assert size_and_hash(tmp_path / "photos-processed" / "z.png")[1] != before
 
 
-def test_a_changed_source_runs_again_alone(photos):
-    run(photos)
-    write_png(photos / "b.png", 16)
-    assert reasons(prepare(photos)) == ["the source file changed in size", "", ""]
-
-
-def test_fresh_runs_all_again(photos):
+def test_fresh_reprocesses_everything(photos):
     run(photos)
     assert statuses(run(photos, fresh=True)) == ["done"] * 3
 
 
-def test_a_lost_output_is_made_again_with_the_same_bytes(photos, tmp_path):
+def test_missing_output_is_made_again_with_the_same_bytes(photos, tmp_path):
     run(photos)
     target = tmp_path / "photos-processed" / "b.png"
     before = target.read_bytes()
     target.unlink()
-    assert reasons(prepare(photos)) == ["the output is missing", "", ""]
+    assert reasons(runner_for(photos)) == ["the output is missing", "", ""]
     run(photos)
     assert target.read_bytes() == before
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(photos):
-    results = prepare(photos).results()
+def test_interrupted_run_continues_where_it_stopped(photos):
+    results = runner_for(photos).results()
     assert next(results).status == "done"
     results.close()
-    again = prepare(photos)
+    again = runner_for(photos)
     assert [os.path.basename(task.source) for task in again.plan.done] == ["a.png"]
     assert sorted(statuses(again.results())) == ["done", "done", "skipped"]
 
 
-def test_what_a_killed_run_left_behind_goes(photos, tmp_path):
+def test_scratch_files_of_a_killed_run_are_removed(photos, tmp_path):
     scratch = tmp_path / "photos-processed" / ".imgpool" / "tmp"
     scratch.mkdir(parents=True)
     (scratch / ".imgpool-1-1.png").write_bytes(b"half")
@@ -123,7 +126,7 @@ def test_what_a_killed_run_left_behind_goes(photos, tmp_path):
     assert not scratch.exists()
 
 
-def test_a_bad_image_fails_alone_and_is_tried_again(photos, tmp_path):
+def test_bad_image_fails_alone_and_is_retried_next_time(photos, tmp_path):
     (photos / "bad.png").write_bytes((photos / "z.png").read_bytes()[:200])
     results = run(photos)
     (failed,) = [result for result in results if result.status == "failed"]
@@ -132,13 +135,13 @@ def test_a_bad_image_fails_alone_and_is_tried_again(photos, tmp_path):
     assert (failed.failure.stage, failed.failure.error) == ("read", "ReadError")
     assert failed.failure.hint
     assert outputs(tmp_path / "photos-processed") == ["b.png", "trip/a.png", "z.png"]
-    again = prepare(photos)
+    again = runner_for(photos)
     assert reasons(again) == ["", "failed before", "", ""]
     write_png(photos / "bad.png")
     assert "failed" not in statuses(run(photos))
 
 
-def test_a_failing_image_keeps_the_result_of_an_earlier_run(photos, tmp_path):
+def test_failed_image_keeps_its_earlier_output(photos, tmp_path):
     run(photos)
     before = (tmp_path / "photos-processed" / "z.png").read_bytes()
     (photos / "z.png").write_bytes(b"no picture any more")
@@ -146,16 +149,16 @@ def test_a_failing_image_keeps_the_result_of_an_earlier_run(photos, tmp_path):
     assert (tmp_path / "photos-processed" / "z.png").read_bytes() == before
 
 
-def test_an_image_that_vanishes_after_the_plan_fails_by_name(photos):
-    planned = prepare(photos)
+def test_image_deleted_after_planning_fails(photos):
+    runner = runner_for(photos)
     (photos / "z.png").unlink()
-    (failed,) = [result for result in planned.results() if result.status == "failed"]
+    (failed,) = [result for result in runner.results() if result.status == "failed"]
     assert failed.task.source.endswith("z.png")
     assert failed.failure.stage == "read"
     assert "no longer exists" in failed.failure.message
 
 
-def test_a_folder_that_cannot_be_listed_is_a_failure_not_a_silence(photos, monkeypatch):
+def test_unreadable_folder_is_a_failure(photos, monkeypatch):
     close_folder(monkeypatch, "trip")
     results = run(photos)
     (failed,) = [result for result in results if result.status == "failed"]
@@ -170,7 +173,7 @@ def exits(image: Image) -> Image:
     return image
 
 
-def test_an_image_on_which_a_filter_exits_fails_alone(photos, monkeypatch):
+def test_image_whose_filter_exits_fails_alone(photos, monkeypatch):
     monkeypatch.setitem(FILTERS._built_in, "exits", image_filter(tiles="no")(exits))
     results = run(photos, recipe=Recipe.from_specs(["exits"]))
     (failed,) = [result for result in results if result.status == "failed"]
@@ -186,11 +189,11 @@ class Unloadable:
         raise ReadError("the model is damaged", "download it again")
 
 
-def test_a_filter_that_does_not_load_stops_the_run_before_the_first_image(photos, tmp_path, monkeypatch):
+def test_filter_that_does_not_load_stops_the_run(photos, tmp_path, monkeypatch):
     monkeypatch.setitem(FILTERS._built_in, "unloadable", image_filter(tiles="no")(Unloadable))
-    planned = prepare(photos, recipe=Recipe.from_specs(["unloadable"]))
+    runner = runner_for(photos, recipe=Recipe.from_specs(["unloadable"]))
     with pytest.raises(RunError, match="the model is damaged"):
-        list(planned.results())
+        list(runner.results())
     assert outputs(tmp_path / "photos-processed") == []
 
 
@@ -198,70 +201,41 @@ def test_a_filter_that_does_not_load_stops_the_run_before_the_first_image(photos
     "name",
     ["new\nline.png", "-dash.png", "🔬 µ.png", "x" * 240 + ".png", "x" * 251 + ".png", "\udcff\udcfe.png", "a b.PNG"],
 )
-def test_odd_names_go_the_whole_way_twice(tmp_path, name):
+def test_odd_names_are_processed_and_then_skipped(tmp_path, name):
     write_png(tmp_path / "photos" / name)
     assert statuses(run(tmp_path / "photos")) == ["done"]
     assert set(os.listdir(tmp_path / "photos-processed")) == {".imgpool", name}
     assert statuses(run(tmp_path / "photos")) == ["skipped"]
 
 
-def test_several_inputs_and_a_given_output(photos, tmp_path, monkeypatch):
+def test_several_inputs_keep_their_names_in_the_output(photos, tmp_path, monkeypatch):
     write_png(tmp_path / "more" / "b.png")
     monkeypatch.chdir(tmp_path)
     run(photos.name, "more", output="results")
     assert outputs(tmp_path / "results") == ["more/b.png", "photos/b.png", "photos/trip/a.png", "photos/z.png"]
 
 
-def test_another_format_is_another_target_and_not_done(photos, tmp_path):
+def test_other_output_format_is_not_done_yet(photos, tmp_path):
     run(photos)
-    to_jpeg = prepare(photos, recipe=BLUR.with_output(Output.parse("jpeg")))
+    to_jpeg = runner_for(photos, recipe=BLUR.with_output(Output.parse("jpeg")))
     assert reasons(to_jpeg) == ["new"] * 3
     assert statuses(to_jpeg.results()) == ["done"] * 3
     assert len(outputs(tmp_path / "photos-processed")) == 6
 
 
-def test_the_engine_is_told_workers_memory_and_modules(photos):
-    settings = RunSettings((str(photos),), BLUR, workers=4, chunksize=3, timeout=9.0, retries=2, max_memory=400)
-    options = make_plan(settings).engine_options
-    assert (options.workers, options.chunksize, options.timeout, options.retries) == (4, 3, 9.0, 2)
-    assert options.memory == 400
-    assert "imgpool.filters.smoothing" in options.preload
-    assert make_plan(replace(settings, engine="serial")).engine_options.workers == 1
-
-
-@pytest.mark.parametrize(
-    ("timeout", "seconds", "per_byte"), [(None, 900.0, 20e-6), (0, None, 0.0), (0.0, None, 0.0), (9.0, 9.0, 0.0)]
-)
-def test_the_time_for_an_image_follows_from_its_size_unless_it_is_given(photos, timeout, seconds, per_byte):
-    options = make_plan(RunSettings((str(photos),), BLUR, timeout=timeout)).engine_options
-    assert (options.timeout, options.timeout_per_byte) == (seconds, per_byte)
-
-
-def test_a_plan_cannot_be_changed(photos):
-    plan = prepare(photos).plan
-    with pytest.raises(FrozenInstanceError):
-        plan.images = ()
-    with pytest.raises(FrozenInstanceError):
-        plan.scan.other_files = 1
-    with pytest.raises(AttributeError):
-        plan.images[0].reason = ""
-    assert isinstance(plan.images, tuple)
-    assert isinstance(plan.tasks, tuple)
-
-
-def test_running_a_plan_leaves_it_as_it_was(photos):
-    runner = prepare(photos)
+def test_running_a_plan_does_not_change_it(photos):
+    runner = runner_for(photos)
     before = (runner.plan.images, runner.plan.tasks, runner.plan.done, runner.plan.reasons)
     assert statuses(runner.results()) == ["done"] * 3
     assert (runner.plan.images, runner.plan.tasks, runner.plan.done, runner.plan.reasons) == before
     assert statuses(Runner(runner.plan).results()) == ["done"] * 3
 
 
-def test_the_run_file_tells_of_the_run(photos, tmp_path):
+def test_run_file_describes_the_run(photos, tmp_path):
     run(photos)
     write_png(photos / "new.png")
     before = journal_path(str(tmp_path / "photos-processed")).stat().st_size
-    results = list(prepare(photos, recipe=BLUR).results())
+    results = list(runner_for(photos, recipe=BLUR).results())
     info = run_file.read(str(tmp_path / "photos-processed"))
     assert info.inputs == (str(photos),)
     assert (info.recipe, info.fingerprint, info.engine, info.workers) == ("gaussian", BLUR.fingerprint(), "serial", 1)
@@ -269,16 +243,16 @@ def test_the_run_file_tells_of_the_run(photos, tmp_path):
     assert (info.how, info.pid) == ("finished", os.getpid())
 
 
-def test_a_run_that_is_stopped_tells_so(photos, tmp_path):
-    planned = prepare(photos)
-    results = planned.results()
+def test_run_file_of_a_stopped_run_says_interrupted(photos, tmp_path):
+    runner = runner_for(photos)
+    results = runner.results()
     next(results)
-    planned.stop()
+    runner.stop()
     assert list(results) == []
     assert run_file.read(str(tmp_path / "photos-processed")).how == "interrupted"
 
 
-def test_python_gets_the_results_that_the_command_gives(photos, tmp_path):
+def test_api_gives_the_same_outputs_as_a_runner(photos, tmp_path):
     results = list(imgpool.process(photos, filters=["gaussian:sigma=1"], output=tmp_path / "a", engine="serial"))
     run(photos, output=str(tmp_path / "b"))
     assert statuses(results) == ["done"] * 3
@@ -286,7 +260,7 @@ def test_python_gets_the_results_that_the_command_gives(photos, tmp_path):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_a_folder_in_the_place_of_a_target_fails_that_image_alone(photos, tmp_path):
+def test_folder_at_a_target_fails_that_image_alone(photos, tmp_path):
     run(photos)
     target = tmp_path / "photos-processed" / "z.png"
     target.unlink()
@@ -297,18 +271,90 @@ def test_a_folder_in_the_place_of_a_target_fails_that_image_alone(photos, tmp_pa
     assert statuses(results).count("skipped") == 2
 
 
-def test_the_engine_may_take_more_workers_only_where_their_number_is_left_to_it(photos):
-    settings = RunSettings((str(photos),), BLUR)
-    assert make_plan(settings).engine_options.max_workers == 4 * available_cpus()
-    assert make_plan(replace(settings, workers=2)).engine_options.max_workers is None
-    assert make_plan(replace(settings, engine="serial")).engine_options.max_workers is None
-
-
 @pytest.mark.parametrize("engine", ["serial", "pool"])
-def test_a_run_tells_its_pace(photos, engine):
+def test_latest_metrics_are_kept(photos, engine):
     told = []
     run = Runner(make_plan(RunSettings((str(photos),), BLUR, engine=engine)))
     results = list(run.results(told.append))
     assert run.metrics == told[-1]
     assert run.metrics.tasks == len(results)
     assert run.metrics.reason
+
+
+def test_outputs_missing_in_the_journal_are_made_again(photos, tmp_path):
+    output = tmp_path / "photos-processed"
+    leave_as_if_killed(photos, output)
+    assert outputs(output) == ["trip/a.png"]
+    assert statuses(run(photos)) == ["done"] * 3
+    info = run_file.read(str(output))
+    assert (info.how, info.unsettled_since_ns, info.unsettled) == ("finished", None, ())
+
+
+def test_output_of_a_killed_run_stays_known_after_other_runs(photos, tmp_path):
+    output = tmp_path / "photos-processed"
+    leave_as_if_killed(photos, output)
+    write_png(tmp_path / "more" / "b.png")
+    for _ in range(2):
+        run(tmp_path / "more", output=str(output), fresh=True)
+    assert statuses(run(photos)) == ["done"] * 3
+
+
+def test_output_of_a_run_started_meanwhile_is_not_foreign(photos, monkeypatch):
+    """Its outputs are there before its journal; so it is told as what it is, not as files of somebody else."""
+    first = runner_for(photos).results()
+    real, looks = run_file.read, []
+
+    def read(output):
+        info = real(output)
+        if not looks:
+            looks.append(info)
+            next(first)  # makes an output that is not committed yet
+        return info
+
+    monkeypatch.setattr(run_file, "read", read)
+    second = runner_for(photos)
+    with pytest.raises(RunError, match="another run is writing"):
+        list(second.results())
+    assert statuses(first) == ["done"] * 2
+
+
+def test_run_without_tasks_cleans_up_after_a_killed_run(photos, tmp_path):
+    output = tmp_path / "photos-processed"
+    run(photos)
+    litter = output / ".imgpool" / "tmp" / "0123" / "half.png"
+    litter.parent.mkdir(parents=True)
+    litter.touch()
+    assert statuses(run(photos)) == ["skipped"] * 3
+    assert litter.exists()  # a run that finished leaves none: nobody looks
+    info = run_file.read(str(output))
+    run_file.write(str(output), replace(info, ended=None, how=None, process_started=1.0))
+    assert statuses(run(photos)) == ["skipped"] * 3
+    assert not litter.exists()
+    assert run_file.read(str(output)).how == "finished"
+
+
+def test_second_run_into_the_same_output_is_refused(photos):
+    """It would clear the first one's half-written files away, and both would write the journal."""
+    first = runner_for(photos).results()
+    next(first)
+    with pytest.raises(RunError):
+        list(runner_for(photos).results())
+    assert statuses(first) == ["done"] * 2
+    assert statuses(run(photos)) == ["skipped"] * 3
+
+
+@pytest.mark.parametrize("name", [format_.name for format_ in FORMATS if format_.can_hold(GREY)])
+def test_full_disk_stops_the_run_and_space_continues_it(tmp_path, name):
+    """Whatever the writer raises: some libraries give an OSError without an errno, or a RuntimeError."""
+    for number in range(3):
+        write_png(tmp_path / "photos" / f"{number}.png", 512)
+    with disk(tmp_path / "disk", "128k") as folder:
+        settings = {"recipe": Recipe("keep").with_output(Output.parse(name)), "output": str(folder / "out")}
+        results = runner_for(tmp_path / "photos", **settings).results()
+        seen = []
+        with pytest.raises(RunError, match="the disk is full") as caught:
+            seen.extend(results)
+        assert "free some space" in caught.value.hint
+        assert (seen, outputs(folder / "out")) == ([], [])
+        remount(folder, "size=16m")
+        assert statuses(run(tmp_path / "photos", **settings)) == ["done"] * 3

@@ -21,7 +21,7 @@ from tests.support.past_runs import read_journal
 def plan(tmp_path):
     (tmp_path / "photos").mkdir()
     write(Image.from_array(np.zeros((4, 4), np.uint8)), tmp_path / "photos" / "a.png")
-    return small_runs.plan(tmp_path / "photos", recipe=Recipe.from_specs(["invert"]))
+    return small_runs.plan_for(tmp_path / "photos", recipe=Recipe.from_specs(["invert"]))
 
 
 def test_counts_add_up_if_a_folder_could_not_be_listed(plan, tmp_path, capsys):

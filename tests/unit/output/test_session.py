@@ -21,7 +21,7 @@ from imgpool.output.layout import run_path
 from imgpool.output.session import Session
 from tests.support.past_runs import read_journal
 from tests.support.run_files import run_of, write_elsewhere
-from tests.support.small_runs import prepare, statuses
+from tests.support.small_runs import runner_for, statuses
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_what_is_done_is_durable_while_another_image_takes_long(photos, tmp_path
     (photos / "z.png").unlink()
     waits_for_the_other.output = str(tmp_path / "photos-processed")
     monkeypatch.setitem(FILTERS._built_in, "waits", image_filter(tiles="no")(waits_for_the_other))
-    assert statuses(prepare(photos, recipe=Recipe.from_specs(["waits"])).results()) == ["done"] * 2
+    assert statuses(runner_for(photos, recipe=Recipe.from_specs(["waits"])).results()) == ["done"] * 2
 
 
 @quick
@@ -129,7 +129,7 @@ def test_a_commit_that_failed_is_told_at_the_end_at_the_latest_and_made_up_for(o
 
 @quick
 def test_a_run_whose_storage_fails_starts_no_further_image(photos, monkeypatch):
-    planned = prepare(photos)
+    planned = runner_for(photos)
     monkeypatch.setattr(journal_module, "sync_file_system", broken_sync)
     results = planned.results()
     seen = [next(results)]
@@ -171,7 +171,7 @@ def test_partial_files_of_a_killed_run_are_removed_first(photos, output):
     litter = [os.path.join(scratch, "0123", ".imgpool-1-1.png"), os.path.join(output, ".imgpool", "run-0123.tmp")]
     for path in litter:
         open(path, "wb").close()
-    results = prepare(photos, output=output).results()
+    results = runner_for(photos, output=output).results()
     assert next(results).status == "done"
     assert not any(map(os.path.exists, litter))
     assert statuses(results) == ["done"] * 2
@@ -213,7 +213,7 @@ def test_an_image_that_cannot_be_written_though_all_is_there_fails_alone(output)
 
 @pytest.mark.parametrize("back", [False, True])
 def test_an_input_folder_that_is_gone_or_another_one_stops_the_run(photos, output, back):
-    planned = prepare(photos, output=output)
+    planned = runner_for(photos, output=output)
     os.rename(photos, f"{photos}-gone")
     if back:  # as the empty folder that a share was mounted on
         photos.mkdir()
@@ -222,7 +222,7 @@ def test_an_input_folder_that_is_gone_or_another_one_stops_the_run(photos, outpu
     assert read_journal(output) == {}
     shutil.rmtree(photos, ignore_errors=True)
     os.rename(f"{photos}-gone", photos)
-    assert statuses(prepare(photos, output=output).results()) == ["done"] * 3
+    assert statuses(runner_for(photos, output=output).results()) == ["done"] * 3
 
 
 def test_only_the_folder_of_the_image_is_asked(tmp_path, output):

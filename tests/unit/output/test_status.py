@@ -9,7 +9,7 @@ from imgpool.core.errors import UsageError
 from imgpool.output.layout import journal_path
 from imgpool.output.status import Status
 from tests.support.past_runs import ENDED, KILLED, done, failed, write_journal, write_run
-from tests.support.small_runs import close_folder, prepare, run, write_png
+from tests.support.small_runs import close_folder, run, runner_for, write_png
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_it_agrees_with_the_run_itself(photos, tmp_path):
 
 def test_a_run_that_is_left_half_way_was_interrupted(photos, tmp_path):
     output = str(tmp_path / "out")
-    results = prepare(photos, output=output).results()
+    results = runner_for(photos, output=output).results()
     next(results)
     assert Status(output).state == "running"
     results.close()

@@ -35,7 +35,7 @@ def photos(tmp_path, monkeypatch):
 
 
 def plan(*inputs, spec="gaussian", **settings):
-    return small_runs.plan(*inputs, recipe=Recipe.from_specs([spec]), **settings)
+    return small_runs.plan_for(*inputs, recipe=Recipe.from_specs([spec]), **settings)
 
 
 def finish(planned):

@@ -7,7 +7,7 @@ from imgpool.core.recipe import Recipe
 from imgpool.report.step_loads import load_lines, loads_json, preflight_lines
 from imgpool.work.loading import StepLoad
 from tests.support.heavy_filter import installed
-from tests.support.small_runs import prepare, write_png
+from tests.support.small_runs import runner_for, write_png
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def run(tmp_path, monkeypatch):
     write_png(tmp_path / "in" / "a.png")
     with installed(monkeypatch):
         recipe = Recipe.from_specs(["invert", f"heavy:weights={tmp_path / 'weights.bin'}"])
-        run = prepare(tmp_path / "in", recipe=recipe, workers=2, max_memory=250_000_000, engine="pool")
+        run = runner_for(tmp_path / "in", recipe=recipe, workers=2, max_memory=250_000_000, engine="pool")
         yield run
 
 
