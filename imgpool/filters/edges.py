@@ -1,4 +1,4 @@
-"""Edges: sobel."""
+"""Edge detection: sobel."""
 
 import math
 
@@ -43,22 +43,22 @@ def _magnitude(colour: Pixels, weight: Floats | None) -> Pixels:
     values = to_float(colour)
     along_y = _gradient(values, weight, DIFFERENCE, SMOOTHING)
     along_x = _gradient(values, weight, SMOOTHING, DIFFERENCE)
-    magnitude = _hypotenuse(along_y, along_x) if colour.dtype.kind in "ui" else np.hypot(along_y, along_x)
+    magnitude = _hypot(along_y, along_x) if colour.dtype.kind in "ui" else np.hypot(along_y, along_x)
     magnitude *= magnitude.dtype.type(math.sqrt(0.5))
     return restore(magnitude, colour.dtype)
 
 
-def _hypotenuse(along_y: Floats, along_x: Floats) -> Floats:
-    """As ``numpy.hypot``, 4 times faster, for floats whose squares neither overflow nor vanish."""
+def _hypot(along_y: Floats, along_x: Floats) -> Floats:
+    """Compute ``numpy.hypot`` 4 times as fast, for values whose squares neither overflow nor underflow."""
     squares = along_y * along_y
     squares += along_x * along_x
     return np.sqrt(squares, out=squares)
 
 
 def _gradient(values: Floats, weight: Floats | None, kernel_y: Floats, kernel_x: Floats) -> Floats:
-    """Weigh each neighbour's difference from the middle by how much the neighbour counts."""
+    """Compute the gradient from the differences between each neighbour and the centre, weighted by the neighbour."""
     if weight is None:
         return convolve(values, kernel_y, kernel_x, "reflect")
     gradient = convolve(values * weight, kernel_y, kernel_x, "reflect")
-    with np.errstate(invalid="ignore"):  # an infinite value in the middle
+    with np.errstate(invalid="ignore"):  # an infinite value at the centre
         return gradient - values * convolve(weight, kernel_y, kernel_x, "reflect")

@@ -135,7 +135,7 @@ class richardson_lucy:  # noqa: N801 - a filter's name
         return map_colour(image, "richardson_lucy", lambda colour, weight: self._restore(colour, weight, operator))
 
     def _restore(self, colour: Pixels, weight: Floats | None, operator: BlurOperator) -> Pixels:
-        _check_amounts_of_light(colour)
+        _check_not_negative(colour)
         if colour.ndim == 2 or self._volumes:  # noqa: PLR2004 - Y and X
             return restore(deconvolve(to_float(colour), weight, operator, self._iterations), colour.dtype, reuse=True)
         if weight is None:
@@ -166,7 +166,7 @@ def _read_psf(reference: Reference) -> Floats:
     return normalized
 
 
-def _check_amounts_of_light(colour: Pixels) -> None:
+def _check_not_negative(colour: Pixels) -> None:
     if colour.dtype.kind != "u" and not (float(np.min(colour)) >= 0 and np.isfinite(float(np.max(colour)))):
         raise FilterError(
             "richardson_lucy needs finite values of 0 or more",

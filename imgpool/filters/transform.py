@@ -158,7 +158,7 @@ def _infer_rotated(properties: Properties, parameters: Parameters) -> Properties
     if parameters["angle"] % 90 == 0:
         return rotate_properties_90(properties) if parameters["angle"] % 180 else properties
     _check_square(properties)
-    return with_plane_size(properties, _enclosing(plane_size(properties), parameters), rescale=False)
+    return with_plane_size(properties, _enclosing_size(plane_size(properties), parameters), rescale=False)
 
 
 def _check_square(properties: Properties) -> None:
@@ -173,7 +173,7 @@ def _check_square(properties: Properties) -> None:
                           "rotate by a multiple of 90, or resize to square pixels first") from error  # fmt: skip
 
 
-def _enclosing(size: tuple[int, int], parameters: Parameters) -> tuple[int, int]:
+def _enclosing_size(size: tuple[int, int], parameters: Parameters) -> tuple[int, int]:
     """Return the height and width of the rotated image, enlarged to contain all of it if `resize` is set."""
     if not parameters["resize"]:
         return size

@@ -125,7 +125,7 @@ def _select_median(neighbours: list[Pixels]) -> Pixels:
     pool = [neighbour.copy() for neighbour in neighbours[:count]]
     remaining = iter(neighbours[count:])
     while len(pool) > 1:
-        _move_extrema_out(pool)
+        _move_extrema_to_ends(pool)
         minimum, _maximum = pool.pop(0), pool.pop()
         following = next(remaining, None)
         if following is not None:
@@ -134,7 +134,7 @@ def _select_median(neighbours: list[Pixels]) -> Pixels:
     return pool[0]
 
 
-def _move_extrema_out(pool: list[Pixels]) -> None:
+def _move_extrema_to_ends(pool: list[Pixels]) -> None:
     """Exchange values between the arrays until the first holds the minima and the last the maxima."""
     half = len(pool) // 2
     for index in range(half):

@@ -16,14 +16,14 @@ MAX_RADIUS_PX = 4095
 Footprint = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 
 
-def _odd(size: int) -> int:
+def _check_odd(size: int) -> int:
     if size % 2 == 0:
         raise ValueError("must be odd, so that the square has a centre pixel")
     return size
 
 
 Radius = Annotated[Length, Field(gt=0)]
-Size = Annotated[int, Field(ge=1, le=2 * MAX_RADIUS_PX + 1), AfterValidator(_odd)]
+Size = Annotated[int, Field(ge=1, le=2 * MAX_RADIUS_PX + 1), AfterValidator(_check_odd)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ def smooth_and_interpolate(axis: AxisScale) -> Weights:
     weights = np.zeros((axis.new, len(offsets)))
     weights[:, :-1] += (1 - fraction) * gaussian
     weights[:, 1:] += fraction * gaussian
-    return Weights(_mirrored(below + offsets, axis.old), weights)
+    return Weights(_mirror_indices(below + offsets, axis.old), weights)
 
 
 def mean_of_area(axis: AxisScale) -> Weights:
@@ -134,7 +134,7 @@ def _smooth_after_binning(axis: AxisScale) -> Weights:
     radius = int(TRUNCATE * sigma + 0.5)
     indices = np.floor(axis.centres).astype(np.intp) + np.arange(-radius, radius + 1)
     weights = np.exp(-0.5 * ((indices + 0.5 - axis.centres) / sigma) ** 2)
-    return Weights(_mirrored(indices, axis.old), weights / weights.sum(axis=1, keepdims=True))
+    return Weights(_mirror_indices(indices, axis.old), weights / weights.sum(axis=1, keepdims=True))
 
 
 def resize_plane(plane: Pixels, rows: AxisScale, columns: AxisScale, weighting: Weighting) -> Pixels:
@@ -220,7 +220,7 @@ def _blocks(axis: AxisScale, weighting: Weighting, dtype: np.dtype[Any], samples
     return tuple(blocks)
 
 
-def _mirrored(indices: Integers, length: int) -> Integers:
+def _mirror_indices(indices: Integers, length: int) -> Integers:
     """Map indices to 0 … `length` - 1 by mirroring at the centres of the first and last pixel."""
     period = max(2 * (length - 1), 1)
     inside = np.abs(indices) % period

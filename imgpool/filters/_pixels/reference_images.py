@@ -31,7 +31,7 @@ def reference_properties(reference: Reference, owner: str) -> Properties:
         properties = format_.properties(reference.path)
     except (ReadError, OSError) as error:
         raise RecipeError(*_error_text(reference, owner, error)) from error
-    shape, axes = _squeezed(properties.shape, properties.axes)
+    shape, axes = _squeeze_axes(properties.shape, properties.axes)
     return replace(properties, shape=shape, axes=axes)
 
 
@@ -47,7 +47,7 @@ def read_reference(reference: Reference, owner: str) -> Image:
         image = _format(reference, owner).read(reference.path)
     except (ReadError, RecipeError, OSError) as error:
         raise WorkerError(*_error_text(reference, owner, error)) from error
-    shape, axes = _squeezed(image.pixels.shape, image.axes)
+    shape, axes = _squeeze_axes(image.pixels.shape, image.axes)
     return image.with_pixels(image.pixels.reshape(shape), axes)
 
 
@@ -80,6 +80,6 @@ def _error_text(reference: Reference, owner: str, error: Exception) -> tuple[str
     return f"{owner}={reference} cannot be read: {reason}", hint or "check the file"
 
 
-def _squeezed(shape: tuple[int, ...], axes: str) -> tuple[tuple[int, ...], str]:
+def _squeeze_axes(shape: tuple[int, ...], axes: str) -> tuple[tuple[int, ...], str]:
     kept = [(n, letter) for n, letter in zip(shape, axes, strict=True) if n > 1 or letter in "YXS"]
     return tuple(n for n, _ in kept), "".join(letter for _, letter in kept)
