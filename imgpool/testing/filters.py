@@ -3,6 +3,7 @@
 import atexit
 import doctest
 import functools
+import itertools
 import json
 import os
 import pickle
@@ -210,17 +211,12 @@ class FilterContract:
             return
         tolerance = 0.1 if filter_.tiles == "exact" else 1
         height, width = 45 + 2 * halo, 41 + 2 * halo  # a tile in the middle has its complete halo
+        corners = ((0, 0), (halo + 7, halo + 9), (height - TILE_PX, width - TILE_PX))
         wholes = [(image, apply(filter_, example, image)) for image in _large_images(height, width)]
         assert any(whole for _, whole in wholes), "every image is refused"
-        for image, whole in wholes:
-            if whole is None:
-                continue
-            for top, left in ((0, 0), (halo + 7, halo + 9), (height - TILE_PX, width - TILE_PX)):
-                y0, x0 = max(top - halo, 0), max(left - halo, 0)
-                surroundings = crop(image, (y0, top + TILE_PX + halo), (x0, left + TILE_PX + halo))
-                result = apply(filter_, example, surroundings)
-                assert result is not None, "a tile is refused"
-                tile = crop(result, (top - y0, top - y0 + TILE_PX), (left - x0, left - x0 + TILE_PX))
+        for (image, whole), (top, left) in itertools.product(wholes, corners):
+            if whole is not None:
+                tile = filter_tile(filter_, example, image, (top, left), halo)
                 expected = crop(whole, (top, top + TILE_PX), (left, left + TILE_PX))
                 assert are_equal(tile.pixels, expected.pixels, tolerance), (
                     f"{image.pixels.dtype} {image.axes}: the tile at ({top}, {left}) with a halo of {halo} px differs"
@@ -286,6 +282,16 @@ def crop(image: Image, rows: tuple[int, int], columns: tuple[int, int]) -> Image
     """Cut these rows and columns out of every plane."""
     leading = (slice(None),) * image.axes.index("Y")
     return image.with_pixels(image.pixels[(*leading, slice(*rows), slice(*columns))])
+
+
+def filter_tile(filter_: Filter, example: Example, image: Image, corner: tuple[int, int], halo: int) -> Image:
+    """Filter a tile alone, with `halo` pixels of context where the image has them, and return the tile."""
+    top, left = corner
+    y0, x0 = max(top - halo, 0), max(left - halo, 0)
+    with_context = crop(image, (y0, top + TILE_PX + halo), (x0, left + TILE_PX + halo))
+    result = apply(filter_, example, with_context)
+    assert result is not None, "a tile is refused"
+    return crop(result, (top - y0, top - y0 + TILE_PX), (left - x0, left - x0 + TILE_PX))
 
 
 def are_equal(one: Pixels, other: Pixels, tolerance: float = 0.0) -> bool:

@@ -17,7 +17,7 @@ print([result.status for result in results], cv2.getNumThreads())
 """
 
 
-def test_a_forked_pool_works_after_opencv_has_used_threads(tmp_path):
+def test_forked_pool_works_after_opencv_used_threads(tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     done = subprocess.run(

@@ -39,7 +39,7 @@ def wait_for(condition):
     [(40, True, False), (4, False, False), (4, False, True)],
     ids=["locks", "no locks", "no locks, several machines"],
 )
-def test_of_those_that_start_at_the_same_instant_exactly_one_proceeds(tmp_path, rounds, locks, hosts):
+def test_of_runs_that_start_together_exactly_one_proceeds(tmp_path, rounds, locks, hosts):
     folders = [str(tmp_path / f"out{number}") for number in range(rounds)]
     together, outcomes = SPAWN.Barrier(4, timeout=PATIENCE), SPAWN.Queue()
     options = {"locks": locks, "hosts": hosts}
@@ -74,7 +74,7 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
-def test_a_second_command_is_refused_and_names_the_first_which_goes_on(photos, tmp_path):
+def test_second_command_is_refused_and_the_first_goes_on(photos, tmp_path):
     first = process_of(photos, tmp_path / "out", "-j", "2", recipe=ENDLESS)
     wait_for(run_path(str(tmp_path / "out")).exists)
     second = process_of(photos, tmp_path / "out", "--serial")
@@ -94,7 +94,7 @@ for result in imgpool.process(sys.argv[1], output=sys.argv[2], filters=[{SLOW!r}
 """
 
 
-def test_a_killed_run_is_followed_at_once_though_its_workers_inherited_the_lock(photos, tmp_path):
+def test_run_starts_at_once_after_another_was_killed(photos, tmp_path):
     words = [sys.executable, "-c", IN_A_FORKED_POOL, photos, tmp_path / "out"]
     first = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     assert first.stdout.readline() == "done\n"
@@ -105,7 +105,7 @@ def test_a_killed_run_is_followed_at_once_though_its_workers_inherited_the_lock(
     assert len(outputs(tmp_path / "out")) == 12
 
 
-def test_a_run_that_stood_still_and_was_taken_over_stops_and_disturbs_nobody(tmp_path):
+def test_suspended_run_that_lost_its_lock_stops(tmp_path):
     """A laptop asleep, on a share without locks."""
     output = tmp_path / "out"
     sleeper = SPAWN.Process(target=stand_still, args=(str(output),), kwargs={"host": "laptop"}, daemon=True)
@@ -143,7 +143,7 @@ def kill(running, output, pause):
 
 
 @pytest.mark.parametrize("words", [["--serial"], pytest.param(["-j", "2"], marks=pytest.mark.slow)])
-def test_runs_killed_one_after_the_other_at_any_moment_never_refuse_what_they_left(photos, tmp_path, words):
+def test_runs_killed_at_any_moment_leave_no_lock(photos, tmp_path, words):
     """Outputs that no journal knows yet are not taken for somebody else's."""
     output, unknown = tmp_path / "out", 0
     for pause in (0, -random.random() / 3, random.random() / 3):

@@ -110,7 +110,7 @@ def compared_with_serial(folder, *options):
     return outcome
 
 
-def test_images_that_do_not_fit_beside_each_other_wait(folder):
+def test_images_that_do_not_fit_together_wait(folder):
     """Of 144 MB decoded, as much again inverted: two at once would be over the budget."""
     for number in range(3):
         write_checks(folder / f"large-{number}.tif", 12, 12)
@@ -121,7 +121,7 @@ def test_images_that_do_not_fit_beside_each_other_wait(folder):
     assert outcome.large == 1
 
 
-def test_images_run_beside_each_other_where_they_fit_once_one_of_them_has_been_seen(folder):
+def test_images_run_together_once_they_are_known_to_fit(folder):
     """Before, each is taken for four gigabytes."""
     for number in range(5):
         write_checks(folder / f"large-{number}.tif", 12, 12)
@@ -130,7 +130,7 @@ def test_images_run_beside_each_other_where_they_fit_once_one_of_them_has_been_s
     assert outcome.large == 2
 
 
-def test_a_small_file_of_an_enormous_image_is_one_failure(folder):
+def test_small_file_of_an_enormous_image_fails_alone(folder):
     write_bomb(folder / "bomb.tif")
     write_small(folder, 20)
     outcome = run(folder, "--max-memory", "512MiB", "-o", folder.parent / "out")
@@ -153,7 +153,7 @@ def test_a_small_file_of_an_enormous_image_is_one_failure(folder):
         ("sobel", 512, [(3, 3)] * 12 + [(2, 2)] * 20),
     ],
 )
-def test_a_folder_of_all_sizes_stays_within_its_memory(folder, spec, budget, sizes):
+def test_images_of_all_sizes_stay_within_the_memory_limit(folder, spec, budget, sizes):
     for number, (rows, columns) in enumerate(sizes):
         write_checks(folder / f"{rows}x{columns}-{number:02}.tif", rows, columns)
     write_small(folder, 100)

@@ -19,19 +19,19 @@ def photos(tmp_path):
     return folder
 
 
-def test_a_file_that_cannot_be_read(photos):
+def test_older_output_of_an_unreadable_file_is_named(photos):
     (photos / "a.png").write_bytes(b"")
     (result,) = imgpool.process(photos, engine="serial")
     assert result.failure.hint.endswith(OLDER)
 
 
-def test_a_worker_that_is_ended_for_its_time(photos):
+def test_older_output_of_a_timed_out_task_is_named(photos):
     (result,) = imgpool.process(photos, filters=[ENDLESS], timeout=4, retries=0)
     assert result.failure.stage == "worker"
     assert result.failure.hint.endswith(OLDER)
 
 
-def test_without_an_earlier_output_nothing_is_said_of_it(photos):
+def test_missing_older_output_is_not_mentioned(photos):
     (photos.with_name("photos-processed") / "a.png").unlink()
     (photos / "a.png").write_bytes(b"")
     (result,) = imgpool.process(photos, engine="serial")

@@ -15,7 +15,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_all_are_listed(imgpool, kind):
+def test_catalogue_lists_every_name(imgpool, kind):
     listed = imgpool(kind)
     assert listed.code == 0
     assert all(name in listed.stdout for name in KINDS[kind])
@@ -23,21 +23,21 @@ def test_all_are_listed(imgpool, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_is_explained(imgpool, kind):
+def test_catalogue_explains_one_name(imgpool, kind):
     name = KINDS[kind][0]
     assert name in imgpool(kind, name).stdout
     assert imgpool(kind, name, "--json").json["name"] == name
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_unknown_name_gets_a_hint(imgpool, kind):
+def test_unknown_name_gets_a_suggestion(imgpool, kind):
     name = KINDS[kind][0]
     done = imgpool(kind, name + "x")
     assert done.code == 2
     assert f"did you mean {name}?" in done.stderr
 
 
-def test_gaussian_is_explained_with_units_and_range(imgpool):
+def test_help_of_gaussian_has_units_and_range(imgpool):
     text = imgpool("filters", "gaussian").stdout
     assert "sigma" in text
     assert "> 0" in text
@@ -46,12 +46,12 @@ def test_gaussian_is_explained_with_units_and_range(imgpool):
     assert parameters["sigma"]["range"] == "> 0"
 
 
-def test_a_printed_recipe_is_a_recipe(imgpool, tmp_path):
+def test_printed_recipe_can_be_loaded(imgpool, tmp_path):
     for name in built_in_recipes():
         file = tmp_path / f"{name}.yaml"
         file.write_text(imgpool("recipes", name).stdout)
         assert Recipe.load(file).fingerprint() == Recipe.load(name).fingerprint()
 
 
-def test_json_is_json(imgpool):
+def test_catalogue_prints_valid_json(imgpool):
     assert json.loads(imgpool("filters", "--json").stdout)

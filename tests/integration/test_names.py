@@ -23,7 +23,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("engine", ["serial", "pool"])
-def test_every_name_goes_through(imgpool, tmp_path, engine):
+def test_file_names_of_every_kind_are_processed(imgpool, tmp_path, engine):
     folder = tmp_path / "in"
     folder.mkdir()
     for number, name in enumerate(NAMES):
@@ -39,13 +39,13 @@ def test_every_name_goes_through(imgpool, tmp_path, engine):
     assert imgpool(*command).json["skipped"] == len(NAMES)
 
 
-def test_a_name_with_a_dash_can_be_an_input(imgpool, tmp_path):
+def test_name_with_a_leading_dash_can_be_an_input(imgpool, tmp_path):
     write(Image.from_array(np.zeros((8, 9), np.uint8)), tmp_path / "-f.png")
     done = imgpool("process", "--serial", "--", "-f.png", cwd=tmp_path)
     assert done.code == 0, done.stderr
 
 
-def test_a_terminal_without_unicode_is_no_failure(imgpool, tmp_path):
+def test_terminal_without_unicode_is_supported(imgpool, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     write(Image.from_array(np.zeros((8, 9), np.uint8)), folder / "µ.png")

@@ -29,7 +29,7 @@ def test_blanks_around_anything_mean_nothing(name, key, value, before, after):
 
 
 @given(st.text(st.sampled_from("ab:=, "), max_size=14))
-def test_any_text_is_a_spec_that_can_be_written_again_or_a_recipe_error(text):
+def test_any_text_is_a_valid_spec_or_a_recipe_error(text):
     with contextlib.suppress(RecipeError):
         name, parameters = parse_spec(text)
         assert name

@@ -51,7 +51,7 @@ def output(tmp_path):
 
 
 @pytest.mark.parametrize("corpus", ["photos", "cells", "tiny"])
-def test_a_corpus_is_the_same_each_time_and_its_images_differ(images, corpus):
+def test_corpus_is_reproducible_and_its_images_differ(images, corpus):
     first = [path.read_bytes() for path in sorted(images(corpus).iterdir())]
     again = [path.read_bytes() for path in sorted(images(corpus).iterdir())]
     assert first == again
@@ -59,7 +59,7 @@ def test_a_corpus_is_the_same_each_time_and_its_images_differ(images, corpus):
 
 
 @pytest.mark.parametrize("workload", WORKLOADS[:-1], ids=lambda workload: workload.name)
-def test_the_bound_does_what_imgpool_does(images, output, workload):
+def test_bare_processes_write_what_imgpool_writes(images, output, workload):
     source = min(images(workload.corpus).iterdir())
     target = output / f"bound{workload.suffix}"
     bound.KERNELS[workload.job]()(str(source), str(target))
@@ -71,7 +71,7 @@ def test_the_bound_does_what_imgpool_does(images, output, workload):
 
 
 @pytest.mark.parametrize("work", [workload.name for workload in WORKLOADS[:-1]])
-def test_the_textbook_script_does_what_the_bound_does(images, output, work):
+def test_textbook_script_writes_what_bare_processes_write(images, output, work):
     workload = next(workload for workload in WORKLOADS if workload.name == work)
     source = min(images(workload.corpus).iterdir())
     results = [str(output / f"{name}{workload.suffix}") for name in ("bound", "textbook")]
@@ -81,7 +81,7 @@ def test_the_textbook_script_does_what_the_bound_does(images, output, work):
 
 
 @pytest.mark.parametrize("way", WAYS.values())
-def test_every_way_to_deal_out_work_gives_every_image(images, output, way):
+def test_every_dispatch_method_processes_every_image(images, output, way):
     library = way.partition(".")[0]
     if library in {"joblib", "mpire", "dask"} and not find_spec(library):
         pytest.skip(f"{library} is not installed")
@@ -94,7 +94,7 @@ def test_every_way_to_deal_out_work_gives_every_image(images, output, way):
 
 
 @pytest.mark.parametrize("name", ["GraphicsMagick", "GraphicsMagick, level 1", "ImageMagick"])
-def test_a_command_line_tool_gets_every_image(images, output, name):
+def test_command_line_tool_gets_every_image(images, output, name):
     method = next(method for method in command_line.methods("tiny") if method.name == name)
     if method.missing or not shutil.which("xargs"):
         pytest.skip(method.missing)
@@ -105,7 +105,7 @@ def test_a_command_line_tool_gets_every_image(images, output, name):
         assert_alike(read(str(output / source.name)), read(str(output / "expected.png")), most=8)
 
 
-def test_a_method_that_fails_is_a_note_and_the_others_are_measured(tmp_path):
+def test_failed_method_is_noted_and_others_are_measured(tmp_path):
     def python(code):
         return lambda job: [Command([sys.executable, "-c", code.format(output=job.output, folder=job.folder)])]
 
@@ -131,7 +131,7 @@ def test_a_method_that_fails_is_a_note_and_the_others_are_measured(tmp_path):
     assert record["copies"]["difference"]["max"] > 0
 
 
-def test_a_tool_that_takes_some_images_counts_its_start_once(tmp_path):
+def test_start_of_a_tool_is_counted_once(tmp_path):
     workload = Workload("x", "x", "tiny", 12, 12, ".png", (), slow={"sleeps": 2})
     code = "import os, shutil, time; time.sleep(.1 * len(os.listdir('{0}'))); "
     code += "shutil.copytree('{0}', '{1}', dirs_exist_ok=True)"
@@ -143,13 +143,13 @@ def test_a_tool_that_takes_some_images_counts_its_start_once(tmp_path):
     assert taken["seconds"][0] >= 1.0
 
 
-def test_ratios_are_taken_round_by_round():
+def test_ratios_are_computed_per_round():
     record = {"methods": {POOL: {"seconds": [1.0, 10.0, 2.0]}, "peer": {"seconds": [3.0, None, 4.0]}}}
     assert table.ratio(record, "peer") == pytest.approx(2.5)
     assert table.ratio(record, "absent") is None
 
 
-def test_the_makespan_is_held_against_the_longest_task_or_the_even_share():
+def test_makespan_is_compared_with_its_lower_bound():
     methods_ = {
         SERIAL: {"seconds": [21.0, 21.0], "tasks": [{"sum": 20.0, "longest": 5.0}, {"sum": 12.0, "longest": 11.0}]},
         POOL: {"seconds": [11.0, 11.0], "tasks": [{"sum": 22.0, "longest": 5.0}] * 2},

@@ -81,20 +81,20 @@ def check(folder, name, shape, dtype, sizes):
 
 
 @pytest.mark.parametrize(("name", "shape", "dtype", "sizes"), ROWS, ids=[row[0] for row in ROWS])
-def test_an_image_is_what_the_table_says(name, shape, dtype, sizes):
+def test_image_matches_its_row_in_the_table(name, shape, dtype, sizes):
     check(SAMPLES, name, shape, dtype, sizes)
 
 
-def test_the_table_lists_every_image_and_no_other():
+def test_table_lists_every_image_and_no_other():
     images = {path.relative_to(SAMPLES).as_posix() for path in SAMPLES.rglob("*") if path.suffix in IMAGE_SUFFIXES}
     assert images == {row[0] for row in ROWS}
 
 
-def test_the_set_is_small():
+def test_sample_images_are_small():
     assert sum(path.stat().st_size for path in SAMPLES.rglob("*") if path.suffix in IMAGE_SUFFIXES) < 5_000_000
 
 
-def test_the_script_makes_the_same_images_again(tmp_path):
+def test_script_reproduces_the_images(tmp_path):
     command = [sys.executable, "-W", "error", SAMPLES / "make_samples.py", tmp_path]
     subprocess.run(command, check=True, capture_output=True, text=True)
     for name, *row in ROWS:
@@ -105,7 +105,7 @@ def test_the_script_makes_the_same_images_again(tmp_path):
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {Path(row[0]).name for row in ROWS}
 
 
-def test_the_landscape_lies_on_its_side_and_says_so():
+def test_landscape_is_stored_rotated_with_its_orientation():
     from PIL import Image, ImageOps
 
     with Image.open(SAMPLES / "landscape.jpg") as image:
@@ -118,7 +118,7 @@ def test_the_landscape_lies_on_its_side_and_says_so():
     assert exif.get_ifd(0x8769)[0x829A] == pytest.approx(1 / 125)
 
 
-def test_the_landscape_has_the_colours_of_display_p3():
+def test_landscape_has_a_display_p3_profile():
     from PIL import Image, ImageCms
 
     with Image.open(SAMPLES / "landscape.jpg") as image:
@@ -129,7 +129,7 @@ def test_the_landscape_has_the_colours_of_display_p3():
     np.testing.assert_allclose(in_srgb.astype(int), [[(255, 0, 0), (128, 128, 128), (0, 255, 0)]], atol=3)
 
 
-def test_the_icon_hides_magenta_under_nothing_and_fades_softly():
+def test_icon_has_hidden_magenta_and_soft_alpha():
     icon = read(SAMPLES / "icon.png")
     hidden = icon[..., 3] == 0
     assert (icon[hidden][:, :3] == (255, 0, 255)).all()
@@ -138,14 +138,14 @@ def test_the_icon_hides_magenta_under_nothing_and_fades_softly():
     assert len(np.unique(icon[..., 3])) > 100
 
 
-def test_the_island_is_stored_as_palette_indices():
+def test_island_is_stored_as_palette_indices():
     content = (SAMPLES / "island.png").read_bytes()
     assert struct.unpack(">IIBB", content[16:26]) == (416, 288, 8, 3)  # 3: a palette
     start = content.index(b"PLTE")
     assert struct.unpack(">I", content[start - 4 : start]) == (3 * 58,)
 
 
-def test_the_nuclei_are_noisy_blobs_on_an_uneven_background():
+def test_nuclei_are_noisy_blobs_on_uneven_background():
     from scipy import ndimage
     from skimage.filters import threshold_otsu
 
@@ -161,7 +161,7 @@ def test_the_nuclei_are_noisy_blobs_on_an_uneven_background():
     assert noise[bright].var() > 2 * noise[dim].var()  # as counts of photons have it
 
 
-def test_the_stack_names_its_channels_and_goes_through_focus():
+def test_stack_names_its_channels_and_passes_through_focus():
     from scipy import ndimage
 
     pixels = ome_pixels(SAMPLES / "cells.ome.tif")
@@ -175,21 +175,21 @@ def test_the_stack_names_its_channels_and_goes_through_focus():
     assert detail[sharpest] > 3 * min(detail)
 
 
-def test_the_phase_map_goes_below_zero_and_holds_no_nan():
+def test_phase_map_has_negative_values_and_no_nan():
     phase = read(SAMPLES / "phase.tif")
     assert np.isfinite(phase).all()
     assert phase.min() < -0.1
     assert 1.5 < phase.max() < 2.5
 
 
-def test_sixteen_bit_images_use_their_sixteen_bits():
+def test_16_bit_images_use_all_16_bits():
     for name in ("tissue.tif", "galaxy.png"):
         pixels = read(SAMPLES / name)
         assert pixels.max() > 20_000
         assert len(np.unique(pixels & 0xFF)) == 256
 
 
-def test_the_drug_leaves_few_cells():
+def test_treated_well_has_few_cells():
     lit = {well: (read(SAMPLES / "plate" / f"well {well}.tif") > 1500).sum() for well in ("A1", "A2", "B1")}
     assert lit["B1"] < 0.5 * min(lit["A1"], lit["A2"])
 
@@ -204,7 +204,7 @@ def broken(request, tmp_path):
     return tmp_path
 
 
-def test_cut_files_are_the_beginnings_of_whole_ones(broken):
+def test_truncated_files_are_beginnings_of_whole_files(broken):
     whole = {"truncated.jpg": "landscape.jpg", "truncated.png": "island.png", "truncated_lzw.tif": "plate/well B1.tif"}
     for name, source in whole.items():
         part, all_of_it = (broken / name).read_bytes(), (SAMPLES / source).read_bytes()
@@ -212,7 +212,7 @@ def test_cut_files_are_the_beginnings_of_whole_ones(broken):
         assert len(part) == int(0.6 * len(all_of_it))
 
 
-def test_pillow_refuses_what_is_cut_or_damaged(broken):
+def test_pillow_refuses_truncated_and_damaged_files(broken):
     from PIL import Image
 
     for name in ("truncated.jpg", "truncated.png", "truncated_lzw.tif", "corrupt_lzw.tif"):
@@ -220,7 +220,7 @@ def test_pillow_refuses_what_is_cut_or_damaged(broken):
             image.load()
 
 
-def test_some_files_are_no_images_at_all(broken):
+def test_some_files_are_not_images(broken):
     from PIL import Image, UnidentifiedImageError
 
     for name in ("zero_bytes.png", "text.tif"):
@@ -229,13 +229,13 @@ def test_some_files_are_no_images_at_all(broken):
     assert (broken / "zero_bytes.png").stat().st_size == 0
 
 
-def test_tifffile_takes_a_tiff_without_pages_for_an_empty_array(broken):
+def test_tifffile_reads_a_tiff_without_pages_as_empty(broken):
     import tifffile
 
     assert tifffile.imread(broken / "no_pages.tif").shape == (0,)
 
 
-def test_the_huge_header_is_small_and_its_checksums_are_right(broken):
+def test_huge_header_file_is_small_with_valid_checksums(broken):
     from PIL import Image
 
     content = (broken / "huge_header.png").read_bytes()
@@ -253,7 +253,7 @@ def test_the_huge_header_is_small_and_its_checksums_are_right(broken):
         Image.open(broken / "huge_header.png")
 
 
-def test_the_cmyk_jpeg_is_whole(broken):
+def test_cmyk_jpeg_is_complete(broken):
     from PIL import Image
 
     with Image.open(broken / "cmyk.jpg") as image:
@@ -261,7 +261,7 @@ def test_the_cmyk_jpeg_is_whole(broken):
         assert (image.mode, image.size) == ("CMYK", (160, 120))
 
 
-def test_the_imagej_stack_declares_five_pages_and_gives_one(broken):
+def test_imagej_stack_declares_five_pages_and_has_one(broken):
     import tifffile
 
     with tifffile.TiffFile(broken / "truncated_stack.tif") as tiff:
@@ -269,7 +269,7 @@ def test_the_imagej_stack_declares_five_pages_and_gives_one(broken):
     assert tifffile.imread(broken / "truncated_stack.tif").shape == (64, 64)
 
 
-def test_the_ome_stack_declares_five_planes_and_gives_black_ones(broken):
+def test_ome_stack_declares_five_planes_and_has_three(broken):
     import tifffile
 
     path = broken / "truncated_stack.ome.tif"
@@ -279,7 +279,7 @@ def test_the_ome_stack_declares_five_planes_and_gives_black_ones(broken):
     assert [plane.max() > 0 for plane in tifffile.imread(path)] == [True, True, True, False, False]
 
 
-def test_half_a_photo_looks_whole_to_a_lenient_reader(broken):
+def test_half_a_photo_looks_complete_to_opencv(broken):
     import cv2
 
     photo = cv2.imread(str(broken / "truncated.jpg"), cv2.IMREAD_UNCHANGED)
