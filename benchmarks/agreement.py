@@ -1,7 +1,7 @@
-"""Whether two methods have done the same work: their results for one image, compared.
+"""Comparison of the results of two methods for the same image.
 
-``python agreement.py REFERENCE FILE…`` prints a JSON list: for each file its shape, its type, whether both are the
-reference's, and the largest and the mean difference.
+``python -m benchmarks.agreement REFERENCE FILE…`` prints a JSON list. It contains for each file its shape and dtype,
+whether both equal those of the reference, and the largest and the mean absolute difference.
 """
 
 import json
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def read(path: str) -> "Pixels":
-    """The pixels of a file, without axes of length 1."""
+    """Read the pixels of a file, without axes of length 1."""
     import numpy as np
 
     if path.endswith(".tif"):
@@ -28,7 +28,7 @@ def read(path: str) -> "Pixels":
 
 
 def compare(reference: "Pixels", pixels: "Pixels") -> dict[str, Any]:
-    """The differences between a result and the reference."""
+    """Compare the pixels of a result with the reference."""
     import numpy as np
 
     same = reference.shape == pixels.shape and reference.dtype == pixels.dtype

@@ -1,13 +1,13 @@
-"""The images that are measured on, made from a seed: the same pixels on every machine, kept between invocations.
+"""The benchmark images, generated from a seed: the same pixels on every machine.
 
 - ``photos``: JPEGs of 12 megapixels, as a camera writes them: quality 90, 4:2:0, 3 to 4 MB;
-- ``cells``: uint16 TIFFs of 2048 × 2048, uncompressed, as most microscopes save them: a dark background of some
-  hundred counts, bright blobs, the noise of counted photons;
-- ``tiny``: 8-bit PNGs of 64 × 64;
-- ``mixed``: the cells again, three files of 12288 × 12288 and many of 2048 × 2048.
+- ``cells``: uncompressed uint16 TIFFs of 2048 × 2048 pixels, as most microscopes save them: a dark background of some
+  hundred counts, bright blobs and photon noise;
+- ``tiny``: 8-bit PNGs of 64 × 64 pixels;
+- ``mixed``: like cells, with three files of 12288 × 12288 pixels and the rest of 2048 × 2048.
 
-Each image has a seed of its own, so it does not matter how many there are or which process makes it:
-``python corpora.py NAME COUNT FOLDER`` makes one corpus.
+Every image has its own seed, so it depends neither on the number of images nor on the process that generates it.
+``python -m benchmarks.corpora NAME COUNT FOLDER`` generates one corpus.
 """
 
 import os
@@ -25,17 +25,19 @@ if TYPE_CHECKING:
     Random = np.random.Generator
 
 VERSION = 1
-"""Raised when the same seed makes other images."""
+"""Increased when the same seed gives different images."""
 
 SEED = 20
-PHOTO = (3000, 4000)  # pixels
+PHOTO_SHAPE = (3000, 4000)
 GRAIN = 6.0  # grey levels of 255
-BACKGROUND, BRIGHTEST, OFFSET = 180.0, 2500.0, 100.0  # counts
-HUGE, SMALL, HUGE_ONES = 12288, 2048, range(21, 24)
+BACKGROUND_COUNTS, MAX_BLOB_COUNTS, OFFSET_COUNTS = 180.0, 2500.0, 100.0
+HUGE_SIDE_PX, SIDE_PX = 12288, 2048
+HUGE_NUMBERS = range(21, 24)
+"""Numbers of the huge images in the mixed corpus."""
 
 
 def make_corpus(name: str, count: int, folder: Path) -> None:
-    """Make the first `count` images of a corpus in a new folder, on every core."""
+    """Generate the first `count` images of a corpus in a new folder, on every core."""
     partial_folder = folder.with_name(f"{folder.name}.part")
     partial_folder.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor() as executor:
@@ -45,13 +47,13 @@ def make_corpus(name: str, count: int, folder: Path) -> None:
 
 
 def photo(folder: Path, number: int) -> None:
-    """Smooth light, shapes with sharp edges, fine texture and a sensor's noise."""
+    """Generate a photo: smooth light, shapes with sharp edges, fine texture and sensor noise."""
     import cv2
     import numpy as np
     import simplejpeg
 
     cv2.setNumThreads(1)
-    random, (height, width) = _random(number), PHOTO
+    random, (height, width) = _random(number), PHOTO_SHAPE
     light = random.standard_normal((6, 8, 3), dtype=np.float32)
     pixels = cv2.resize(light, (width, height), interpolation=cv2.INTER_CUBIC) * 45 + 120
     for _ in range(60):
@@ -68,30 +70,30 @@ def photo(folder: Path, number: int) -> None:
     Path(folder, f"photo-{number:03}.jpg").write_bytes(encoded)
 
 
-def cells(folder: Path, number: int, side: int = 2048) -> None:
-    """Blobs in the dark, and the noise of photons: its variance is the number counted."""
+def cells(folder: Path, number: int, side: int = SIDE_PX) -> None:
+    """Generate blobs on a dark background, with photon noise whose variance is the number of counts."""
     import cv2
     import numpy as np
     import tifffile
 
     cv2.setNumThreads(1)
     random = _random(number, side)
-    signal = np.full((side, side), BACKGROUND, np.float32)
+    signal = np.full((side, side), BACKGROUND_COUNTS, np.float32)
     for _ in range(max(4, side * side // 20_000)):
         _add_blob(signal, random)
     signal = cv2.GaussianBlur(signal, (0, 0), 1.5)
     counts = signal + np.sqrt(signal) * random.standard_normal(signal.shape, dtype=np.float32)
-    pixels = np.clip(np.rint(counts + OFFSET), 0, 65535).astype(np.uint16)
+    pixels = np.clip(np.rint(counts + OFFSET_COUNTS), 0, 65535).astype(np.uint16)
     tifffile.imwrite(Path(folder, f"cells-{side:05}-{number:03}.tif"), pixels, photometric="minisblack")
 
 
 def tiny(folder: Path, number: int) -> None:
-    """A corner of such a picture in 8 bits."""
+    """Generate a small image like `cells` in 8 bits."""
     import imagecodecs
     import numpy as np
 
     random, side = _random(number), 64
-    signal = np.full((side, side), BACKGROUND, np.float32)
+    signal = np.full((side, side), BACKGROUND_COUNTS, np.float32)
     for _ in range(4):
         _add_blob(signal, random)
     noise = np.sqrt(signal) * random.standard_normal(signal.shape, dtype=np.float32)
@@ -100,8 +102,8 @@ def tiny(folder: Path, number: int) -> None:
 
 
 def mixed(folder: Path, number: int) -> None:
-    """Three huge files in the middle of many small ones."""
-    cells(folder, number, HUGE if number in HUGE_ONES else SMALL)
+    """Generate an image like `cells`, which is huge for `HUGE_NUMBERS`."""
+    cells(folder, number, HUGE_SIDE_PX if number in HUGE_NUMBERS else SIDE_PX)
 
 
 CORPORA: dict[str, Callable[[Path, int], None]] = {"photos": photo, "cells": cells, "tiny": tiny, "mixed": mixed}
@@ -114,10 +116,10 @@ def _random(*seed: int) -> "Random":
 
 
 def _add_blob(signal: "Pixels", random: "Random") -> None:
-    """Brighten a disk of 6 to 20 pixels, wherever it lies."""
+    """Brighten a disk with a radius of 6 to 20 pixels at a random position."""
     import numpy as np
 
-    radius, brightness = random.uniform(6, 20), random.uniform(0.1, 1) ** 2 * BRIGHTEST
+    radius, brightness = random.uniform(6, 20), random.uniform(0.1, 1) ** 2 * MAX_BLOB_COUNTS
     y, x = random.uniform(0, signal.shape[0]), random.uniform(0, signal.shape[1])
     top, left = max(0, int(y - radius)), max(0, int(x - radius))
     part = signal[top : int(y + radius) + 1, left : int(x + radius) + 1]

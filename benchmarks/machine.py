@@ -1,4 +1,4 @@
-"""On what and with what the figures were taken."""
+"""Description of the machine and the software that were measured."""
 
 import os
 import platform
@@ -28,7 +28,7 @@ PROGRAMS: dict[str, Sequence[str]] = {
 
 
 def describe(folder: Path) -> dict[str, object]:
-    """The machine, the file system of a folder, and the versions of everything that is measured."""
+    """Return the machine, the file system of a folder, and the versions of everything that is measured."""
     return {
         "date": time.strftime("%Y-%m-%d"),
         "processor": _processor(),
@@ -42,7 +42,7 @@ def describe(folder: Path) -> dict[str, object]:
 
 
 def file_system(folder: Path) -> str:
-    """The type of the file system on which a folder lies."""
+    """Return the type of a folder's file system."""
     mounts = {Path(part.mountpoint): part.fstype for part in psutil.disk_partitions(all=True)}
     return next(
         (mounts[above] for above in (folder.resolve(), *folder.resolve().parents) if above in mounts), "unknown"
@@ -70,7 +70,7 @@ def _programs() -> dict[str, str]:
 
 
 def _version(command: Sequence[str]) -> str:
-    """The first number with a dot in what a program says of itself."""
+    """Return the first number with a dot in the version text of a program."""
     try:
         done = subprocess.run(command, capture_output=True, check=False, timeout=20)  # noqa: S603 - a fixed list
     except (OSError, subprocess.TimeoutExpired):

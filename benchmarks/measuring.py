@@ -1,7 +1,6 @@
-"""Running commands side by side and measuring what they take.
+"""Running commands in parallel, and measuring their time and memory.
 
-This module and whatever starts commands through it load no large library: a child process would inherit nothing
-from it, and the processors are free for what is measured.
+This module and its users import no large libraries, to leave processors and memory to the measured commands.
 """
 
 import contextlib
@@ -17,16 +16,16 @@ from pathlib import Path
 
 import psutil
 
-LIMIT = 1200.0  # seconds
-PERIOD = 0.02  # seconds between two looks at the memory
+COMMAND_TIMEOUT_S = 1200.0
+MEMORY_SAMPLING_S = 0.02
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VIPS_CONCURRENCY", "MAGICK_THREAD_LIMIT")
 ONE_THREAD = dict.fromkeys(THREADS, "1")
-"""Every method runs as many processes as there are processors: no library is to start threads besides."""
+"""Environment that limits libraries to one thread, because every method runs one process per processor."""
 
 
 class MethodError(Exception):
-    """A method failed, or gave something else than was asked for."""
+    """A method failed, or did not produce the expected files."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,11 @@ class Command:
     words
         The command line.
     lines
-        What it reads from stdin.
+        Lines of its standard input.
     folder
-        Where it runs.
+        Its working directory; None for the current one.
     environment
-        Variables beside the usual ones.
+        Additional environment variables.
     """
 
     words: Sequence[str]
@@ -52,25 +51,26 @@ class Command:
 
 
 def run(commands: Sequence[Command], *, watch: bool = False) -> tuple[float, int]:
-    """Run commands at the same time until all have ended.
+    """Run commands in parallel until all of them have ended.
 
     Parameters
     ----------
     commands
-        What to start.
+        The commands.
     watch
-        Whether to look at the memory all the while, which takes some time itself.
+        Whether to measure memory, which slows the commands down a little.
 
     Returns
     -------
-    tuple
-        The seconds, and the peak of memory in bytes of the largest process among them and their children; 0 if
-        not watched.
+    seconds : float
+        Duration.
+    memory : int
+        Peak memory in bytes of the largest process, including child processes; 0 without `watch`.
 
     Raises
     ------
     MethodError
-        If one fails, is not there, or takes too long.
+        If a command fails, does not exist, or takes too long.
     """
     with contextlib.ExitStack() as stack:
         logs = [stack.enter_context(tempfile.TemporaryFile()) for _ in commands]
@@ -81,23 +81,23 @@ def run(commands: Sequence[Command], *, watch: bool = False) -> tuple[float, int
         for command, log, lines in zip(commands, logs, inputs, strict=True):
             processes.append(_start(command, log.fileno(), lines))
         memory = stack.enter_context(_watched(processes)) if watch else [0]
-        late = threading.Timer(LIMIT, _end, [processes])
-        late.start()
-        stack.callback(late.cancel)
+        timer = threading.Timer(COMMAND_TIMEOUT_S, _end, [processes])
+        timer.start()
+        stack.callback(timer.cancel)
         codes = [process.wait() for process in processes]
         seconds = time.perf_counter() - started
         for command, code, log in zip(commands, codes, logs, strict=True):
             if code:
                 log.seek(0)
-                said = log.read().decode(errors="replace").strip().splitlines()[-1:] or ["nothing said"]
-                raise MethodError(f"{Path(command.words[0]).name} ended with {code}: {said[0][:200]}")
+                output = log.read().decode(errors="replace").strip().splitlines()[-1:] or ["no output"]
+                raise MethodError(f"{Path(command.words[0]).name} ended with {code}: {output[0][:200]}")
     return seconds, memory[0]
 
 
 def _start(command: Command, log: int, lines: int) -> "subprocess.Popen[bytes]":
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     try:
-        return subprocess.Popen(  # noqa: S603 - our own commands
+        return subprocess.Popen(  # noqa: S603 - the commands of this benchmark
             command.words, stdin=lines, stdout=log, stderr=log, cwd=command.folder,
             env={**environment, **ONE_THREAD, **command.environment}, start_new_session=True,
         )  # fmt: skip
@@ -122,17 +122,17 @@ def _end(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
 
 @contextlib.contextmanager
 def _watched(processes: Sequence["subprocess.Popen[bytes]"]) -> Iterator[list[int]]:
-    """A list whose only number is the largest peak seen so far."""
+    """Sample the memory in the background; yields a list whose only item is the largest peak so far."""
     largest, done = [0], threading.Event()
 
-    def look() -> None:
-        while not done.wait(PERIOD):
+    def sample() -> None:
+        while not done.wait(MEMORY_SAMPLING_S):
             for process in processes:
                 with contextlib.suppress(psutil.Error):
                     root = psutil.Process(process.pid)
                     largest[0] = max(largest[0], *map(_peak, [root, *root.children(recursive=True)]))
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=sample)
     thread.start()
     try:
         yield largest
@@ -142,7 +142,7 @@ def _watched(processes: Sequence["subprocess.Popen[bytes]"]) -> Iterator[list[in
 
 
 def _peak(process: psutil.Process) -> int:
-    """The peak of a process so far where the system tells it, else what it takes now."""
+    """Return the peak memory of a process if the system records it, otherwise its current memory."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

@@ -1,4 +1,4 @@
-"""Every way to do a workload's work: the bound, imgpool itself, and its peers."""
+"""All methods for a workload: the bound, imgpool, and its peers."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from benchmarks.workloads import Workload
 
 POOL, SERIAL = "imgpool pool", "imgpool serial"
 
-WAYS = {
+LIBRARIES = {
     "textbook map": "map",
     "textbook imap_unordered": "imap_unordered",
     "textbook ProcessPoolExecutor": "ProcessPoolExecutor",
@@ -19,15 +19,15 @@ WAYS = {
     "textbook mpire": "mpire",
     "textbook dask.bag": "dask.bag",
 }
-"""The same worker function, dealt out in different ways."""
+"""Libraries that run the same textbook worker function, by the name of the method."""
 
 
 def methods(workload: Workload) -> list[Method]:
-    """The bound first, then imgpool, then the peers."""
+    """List the bound, then imgpool, then the peers."""
     own = [Method("bound", _bound), Method(POOL, _imgpool), Method(SERIAL, _imgpool_serial)]
     if workload.name == "mixed":
         return own
-    textbook = [_textbook(name, way) for name, way in WAYS.items()]
+    textbook = [_textbook(name, library) for name, library in LIBRARIES.items()]
     return [
         *own,
         *textbook,
@@ -52,11 +52,13 @@ def _imgpool_serial(job: Job) -> list[Command]:
     return _imgpool(job, "serial")
 
 
-def _textbook(name: str, way: str) -> Method:
+def _textbook(name: str, library: str) -> Method:
     def commands(job: Job) -> list[Command]:
-        words = (way, job.workload.job, job.folder, job.output, job.workload.suffix, job.workers)
+        words = (library, job.workload.job, job.folder, job.output, job.workload.suffix, job.workers)
         return [python_module("benchmarks.peers.dispatch", *words)]
 
-    library = way.partition(".")[0]
-    absent = library in {"joblib", "mpire", "dask"} and not find_spec(library)
-    return Method(name, commands, way in {"map", "imap_unordered"}, missing=f"{library} is not installed" * absent)
+    package = library.partition(".")[0]
+    missing = package in {"joblib", "mpire", "dask"} and not find_spec(package)
+    return Method(
+        name, commands, library in {"map", "imap_unordered"}, missing=f"{package} is not installed" if missing else ""
+    )

@@ -1,8 +1,8 @@
-"""What a run costs before its first image, in a folder of very many files of which all or half are done.
+"""Time and memory before the first image of a run over very many files, none, half or all of which are done.
 
-``python benchmarks/million.py FOLDER --files 1000000`` makes the files in FOLDER, or takes those that an earlier call
-made, and measures each step in a fresh process: ``find`` over the inputs, ``make_plan``
-(scan, plan, journal), and ``Status``. The images are empty: nothing opens them.
+``python -m benchmarks.million FOLDER --files 1000000`` creates the files in FOLDER, unless an earlier call has, and
+measures each step in a new process: ``find`` over the inputs, ``make_plan`` (scan, plan, journal) and ``Status``. The
+images are empty, because nothing opens them.
 """
 
 import argparse
@@ -24,19 +24,20 @@ from imgpool.output.layout import run_path
 from imgpool.output.run_file import RunInfo, write
 from imgpool.output.status import Status
 
-IN_FOLDER = 1000
+FILES_PER_FOLDER = 1000
 FILTERS = ("gaussian:sigma=2",)
 HASH = "5d41402abc4b2a76b9719d911017c592ae7e1f0c3b8d64925f1e0a7cb3d84e96"
 
 
 def names(files: int) -> Iterator[str]:
-    """As a plate reader calls them."""
+    """Iterate over file names like those of a plate reader."""
     for number in range(files):
-        yield f"plate_{number // IN_FOLDER:04}/exp_2026-11-22_{number // IN_FOLDER:04}_s{number % IN_FOLDER:04}_w1.tif"
+        plate, site = divmod(number, FILES_PER_FOLDER)
+        yield f"plate_{plate:04}/exp_2026-11-22_{plate:04}_s{site:04}_w1.tif"
 
 
 def make_images(folder: Path, files: int) -> None:
-    """Empty files, a thousand to a folder."""
+    """Create empty files, `FILES_PER_FOLDER` per folder."""
     for name in names(files):
         path = folder / name
         if name.endswith("_s0000_w1.tif"):
@@ -45,14 +46,14 @@ def make_images(folder: Path, files: int) -> None:
 
 
 def make_output(photos: Path, output: Path, files: int) -> None:
-    """As a run leaves it that has done so many images."""
+    """Create an output folder like that of a run that has processed `files` images."""
     make_images(output, files)
     recipe = Recipe.from_specs(FILTERS)
     with Journal(str(output), recipe.fingerprint()) as journal:
         for number, name in enumerate(names(files)):
             task = Task(str(photos / name), str(output / name), 0, (photos / name).stat().st_mtime_ns)
             journal.append(_result(task, number))
-            if number % IN_FOLDER == 0:
+            if number % FILES_PER_FOLDER == 0:
                 journal.commit()
     run = RunInfo(
         inputs=(str(photos),),
@@ -83,26 +84,26 @@ def _result(task: Task, number: int) -> Result:
 
 
 def find(photos: str) -> str:
-    """What the system's own tool takes to list and ask every file."""
+    """List every file with its size and time, using the system's own tool."""
     command = ["find", photos, "-type", "f", "-printf", "%p %s %T@\\n"]
-    listed = subprocess.run(command, check=True, capture_output=True).stdout  # noqa: S603 - no shell, own arguments
+    listed = subprocess.run(command, check=True, capture_output=True).stdout  # noqa: S603 - no shell, fixed arguments
     return f"{len(listed.splitlines()):,} files"
 
 
 def plan_run(photos: str, output: str) -> str:
-    """A run up to its first image."""
+    """Make the plan of a run."""
     plan = make_plan(RunSettings((photos,), Recipe.from_specs(FILTERS), output))
     return f"{plan.found:,} found, {len(plan.tasks):,} to do"
 
 
 def read_status(output: str) -> str:
-    """What the status command reads."""
+    """Read the status of a run."""
     status = Status(output)
     return f"{status.done:,} done"
 
 
 def measured(function: Callable[..., str], *arguments: str) -> tuple[float, float, int, str]:
-    """Seconds by the clock and on the processor, peak bytes and outcome of a call."""
+    """Call a function; return elapsed seconds, processor seconds, peak memory in bytes and the result."""
     who = resource.RUSAGE_CHILDREN if function is find else resource.RUSAGE_SELF
     started, before = time.perf_counter(), resource.getrusage(who)
     outcome = function(*arguments)
@@ -112,15 +113,15 @@ def measured(function: Callable[..., str], *arguments: str) -> tuple[float, floa
 
 
 def main() -> None:
-    """Make what is missing, then measure."""
+    """Create missing files, then measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--files", type=int, default=100_000)
     arguments = parser.parse_args()
     files = arguments.files
     base = arguments.folder.absolute() / str(files)
-    made_by = Recipe.from_specs(FILTERS).fingerprint()[:8]  # outputs of another version would all be made again
-    photos, whole, half = base / "photos", base / f"whole-{made_by}", base / f"half-{made_by}"
+    version = Recipe.from_specs(FILTERS).fingerprint()[:8]  # outputs of another version would be processed again
+    photos, whole, half = base / "photos", base / f"whole-{version}", base / f"half-{version}"
     if not photos.exists():
         make_images(photos, files)
     for output, done in ((whole, files), (half, files // 2)):

@@ -1,8 +1,8 @@
-"""What a command costs before and after its work: help, and a run over one image, beside the import of two libraries.
+"""Start-up time of commands: the help and a run over one image, relative to importing two libraries.
 
-``python benchmarks/startup.py`` runs each command in turn, round after round, and prints medians, fastest times and
-ratios to ``import numpy, cv2``. The image is a uint16 TIFF of 2048 × 2048, in memory as its results are. With
-``--first``, for root on Linux, the commands go before all else that runs on the machine.
+``python -m benchmarks.startup`` runs each command in turn in several rounds, and prints the median and fastest times
+and their ratios to ``import numpy, cv2``. The image is a uint16 TIFF of 2048 × 2048 pixels. The image and the results
+are in memory if possible. With ``--first``, for root on Linux, the commands have priority over all other processes.
 """
 
 import argparse
@@ -21,11 +21,11 @@ import numpy as np
 import imgpool
 
 REFERENCE = "import numpy, cv2"
-IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a new folder is created in it
 
 
 def commands(folder: Path) -> dict[str, list[str]]:
-    """What is measured, by name."""
+    """Return the measured commands by name."""
     python = sys.executable
     process = [python, "-m", "imgpool", "process", str(folder / "one"), "-f", "gaussian:sigma=2"]
     process += ["-o", str(folder / "out")]
@@ -40,16 +40,16 @@ def commands(folder: Path) -> dict[str, list[str]]:
 
 
 def seconds_of(command: Sequence[str], output: Path) -> float:
-    """How long a command takes, to its exit."""
+    """Run a command, and return its duration in seconds."""
     shutil.rmtree(output, ignore_errors=True)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     started = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)  # noqa: S603 - our own
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)  # noqa: S603 - the commands of this benchmark
     return time.perf_counter() - started
 
 
 def measure(folder: Path, rounds: int) -> dict[str, list[float]]:
-    """Seconds of every round, after one that only warms up."""
+    """Return the seconds of every round, after a warm-up round."""
     taken: dict[str, list[float]] = {name: [] for name in commands(folder)}
     for number in range(rounds + 1):
         for name, command in commands(folder).items():
@@ -60,7 +60,7 @@ def measure(folder: Path, rounds: int) -> dict[str, list[float]]:
 
 
 def print_table(taken: Mapping[str, Sequence[float]]) -> None:
-    """Print medians, fastest times, and both as ratios to the reference."""
+    """Print median and fastest times, and their ratios to the reference."""
     median = {name: statistics.median(times) for name, times in taken.items()}
     print(f"{'command':20} {'median s':>9} {'ratio':>6} {'fastest s':>10} {'ratio':>6}")
     for name, times in taken.items():
@@ -69,10 +69,12 @@ def print_table(taken: Mapping[str, Sequence[float]]) -> None:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--first", action="store_true", help="go before all else that runs; for root on Linux")
+    parser.add_argument(
+        "--first", action="store_true", help="run with priority over all other processes (root on Linux)"
+    )
     options = parser.parse_args()
     if options.first:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))

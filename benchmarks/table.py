@@ -1,4 +1,7 @@
-"""Tables of what ``bench.py`` has measured: ``python table.py FILE…`` prints the README's from its ``--json``."""
+"""Tables of the measurements of `benchmarks.bench`.
+
+``python -m benchmarks.table FILE…`` prints the table for the documentation from files that ``--json`` has saved.
+"""
 
 import json
 import statistics
@@ -8,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.methods import POOL, SERIAL
-from benchmarks.workloads import MAKESPAN, MEMORY, WORKLOADS, Target, Workload
+from benchmarks.workloads import MAX_MAKESPAN_RATIO, MAX_MEMORY_RATIO, WORKLOADS, Target, Workload
 
 Record = dict[str, Any]
-GIGA, MEGA = 1e9, 1e6
+GB, MB = 1e9, 1e6
 HEADINGS = (
     "images, in and out", "bound", "imgpool", "against the bound", "against the textbook script",
     "against command-line tools", "pool against serial", "worker's peak memory",
@@ -19,13 +22,13 @@ HEADINGS = (
 
 
 def median(record: Record, name: str) -> float | None:
-    """The median seconds of a method; None where it has none."""
+    """Return the median seconds of a method; None if it was not measured."""
     found = [value for value in record["methods"].get(name, {}).get("seconds", []) if value is not None]
     return statistics.median(found) if found and "failed" not in record["methods"][name] else None
 
 
 def ratio(record: Record, slower: str, faster: str = POOL) -> float | None:
-    """How many times as fast one method is as another: the median over the rounds in which both took part."""
+    """Return how many times as fast one method is as another: the median over the rounds in which both took part."""
     if median(record, slower) is None or median(record, faster) is None:
         return None
     pairs = zip(*(record["methods"][name]["seconds"] for name in (slower, faster)), strict=True)
@@ -34,9 +37,14 @@ def ratio(record: Record, slower: str, faster: str = POOL) -> float | None:
 
 
 def makespan(record: Record) -> tuple[float, float] | None:
-    """The pool's seconds over the lower bound: by the tasks' seconds in the serial run, and in its own.
+    """Return the pool's duration relative to its lower bound.
 
-    No schedule ends before the longest task, nor before all tasks' seconds dealt out evenly.
+    The lower bound is the longest task or the evenly divided sum of all tasks, whichever is larger.
+
+    Returns
+    -------
+    tuple of float
+        Ratios to the lower bound from the tasks' seconds in the serial run, and in the pool run.
     """
     runs = [record["methods"].get(name, {}) for name in (SERIAL, POOL)]
     if not all(taken.get("tasks") and "failed" not in taken for taken in runs):
@@ -50,15 +58,15 @@ def makespan(record: Record) -> tuple[float, float] | None:
 
 
 def plain(record: Record) -> str:
-    """Everything measured of a workload, a line for each method, the fastest first."""
-    lines = [f"{record['title']}: {record['images']} images, {record['bytes'] / MEGA:.0f} MB"]
+    """Format all measurements of a workload, one line per method, fastest first."""
+    lines = [f"{record['title']}: {record['images']} images, {record['bytes'] / MB:.0f} MB"]
     lines.append(f"  {'method':29} {'seconds':>8} {'range':>15} {'× imgpool':>9} {'peak MB':>8}  difference, notes")
     ran = [name for name in record["methods"] if median(record, name) is not None]
     for name in sorted(ran, key=lambda name: median(record, name) or 0):
         taken = record["methods"][name]
         found = [value for value in taken["seconds"] if value is not None]
         spread = f"{min(found):.2f}–{max(found):.2f}"
-        memory = f"{taken['memory'] / MEGA:.0f}" if taken.get("memory") else ""
+        memory = f"{taken['memory'] / MB:.0f}" if taken.get("memory") else ""
         lines.append(
             f"  {name:29} {statistics.median(found):8.2f} {spread:>15} {_number(ratio(record, name)):>9} {memory:>8}"
             f"  {_notes(taken)}"
@@ -69,8 +77,8 @@ def plain(record: Record) -> str:
     return "\n".join(lines)
 
 
-def readme(results: Record) -> str:
-    """The table for the README, in Markdown."""
+def markdown(results: Record) -> str:
+    """Format the table for the documentation, in Markdown."""
     lines = [f"| {' | '.join(HEADINGS)} |", f"|{' --- |' * len(HEADINGS)}"]
     known = {workload.name: workload for workload in WORKLOADS}
     for name, record in results["workloads"].items():
@@ -79,7 +87,7 @@ def readme(results: Record) -> str:
 
 
 def merged(several: Sequence[Record]) -> Record:
-    """Workloads measured one by one, together; the last measurement of each counts."""
+    """Merge separately measured workloads; the last measurement of each counts."""
     workloads = {name: record for results in several for name, record in results["workloads"].items()}
     return {**several[-1], "workloads": workloads}
 
@@ -89,14 +97,15 @@ def _row(workload: Workload, record: Record) -> str:
     speeds.append(_cell(record, workload.serial) if workload.serial else _number(ratio(record, SERIAL)))
     if workload.name == "mixed" and (found := makespan(record)):
         speeds[0] = (
-            f"makespan {found[1]:.2f} × the lower bound of its own tasks (≤ {MAKESPAN}), {found[0]:.2f} × serial's"
+            f"makespan {found[1]:.2f} × the lower bound of its own tasks (≤ {MAX_MAKESPAN_RATIO}), "
+            f"{found[0]:.2f} × serial's"
         )
     cells = [record["title"], _seconds(record, "bound"), _seconds(record, POOL), *speeds, _memory(record)]
     return f"| {' | '.join(cells)} |"
 
 
 def _cell(record: Record, target: Target | None) -> str:
-    """How fast against the target's methods; against a command-line tool faster than those besides."""
+    """Format the ratio to the target's methods, and to a command-line tool that is even faster."""
     if target is None:
         return "–"
     named = fastest(record, target.against)
@@ -111,27 +120,27 @@ def _cell(record: Record, target: Target | None) -> str:
 
 
 def fastest(record: Record, names: Sequence[str]) -> str | None:
-    """The fastest of some methods that were measured; None if none was."""
+    """Return the fastest of the measured methods; None if none was measured."""
     found = {name: seconds for name in names if (seconds := median(record, name)) is not None}
     return min(found, key=lambda name: found[name]) if found else None
 
 
 def is_command_line(name: str) -> bool:
-    """Whether a method is a tool that others made for the command line."""
+    """Whether a method is another command-line tool."""
     return not name.startswith(("bound", "imgpool", "textbook"))
 
 
 def _notes(taken: Record) -> str:
     difference = taken.get("difference", {})
-    said = [f"max {difference['max']:g}, mean {difference['mean']:.3g}"] if "max" in difference else []
+    notes = [f"max {difference['max']:g}, mean {difference['mean']:.3g}"] if "max" in difference else []
     if taken["images"] < taken["of"]:
-        said.append(f"from {taken['images']} of {taken['of']} images")
-    return "; ".join([*said, *([taken["note"]] if taken["note"] else [])])
+        notes.append(f"from {taken['images']} of {taken['of']} images")
+    return "; ".join([*notes, *([taken["note"]] if taken["note"] else [])])
 
 
 def _memory(record: Record) -> str:
     bound, pool = (record["methods"].get(name, {}).get("memory") for name in ("bound", POOL))
-    return f"{pool / MEGA:.0f} MB, {pool / bound:.2f} × the bound's (≤ {MEMORY})" if bound and pool else "–"
+    return f"{pool / MB:.0f} MB, {pool / bound:.2f} × the bound's (≤ {MAX_MEMORY_RATIO})" if bound and pool else "–"
 
 
 def _seconds(record: Record, name: str) -> str:
@@ -147,10 +156,10 @@ def _machine(results: Record) -> str:
     machine = results["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     return (
-        f"{machine['date']}, {machine['cores']} × {machine['processor']}, {machine['memory'] / GIGA:.0f} GB, "
+        f"{machine['date']}, {machine['cores']} × {machine['processor']}, {machine['memory'] / GB:.0f} GB, "
         f"{machine['system']}, files on {machine['file system']}; medians of {results['rounds']} rounds. {versions}."
     )
 
 
 if __name__ == "__main__":
-    print(readme(merged([json.loads(Path(name).read_text()) for name in sys.argv[1:]])))
+    print(markdown(merged([json.loads(Path(name).read_text()) for name in sys.argv[1:]])))

@@ -1,7 +1,7 @@
-"""What is measured: which images, what is done to them, and how fast it is meant to be.
+"""The measured workloads: images, processing and speed targets.
 
-The numbers of a `Workload`'s ``slow`` say that a peer takes only every so-many-th image: it would take minutes
-otherwise. Its seconds are then extrapolated, and the table says so.
+A method in a workload's ``slow`` processes only every n-th image, because all images would take it minutes. Its seconds
+are extrapolated, and the table says so.
 """
 
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Target:
-    """How many times as fast as something imgpool's pool is meant to be.
+    """A speed target for imgpool's pool.
 
     Attributes
     ----------
     against
-        Names of methods; the fastest of those that ran counts.
+        Names of methods, of which the fastest measured one counts.
     ratio
-        At least this.
+        Lowest ratio of that method's seconds to the pool's.
     """
 
     against: tuple[str, ...]
@@ -26,24 +26,24 @@ class Target:
 
 @dataclass(frozen=True)
 class Workload:
-    """A corpus and what is done to it.
+    """A corpus, and the processing of its images.
 
     Attributes
     ----------
     name, title
-        For the command line, and for the table; "{count}" in the title stands for the number of images.
+        Name on the command line, and title in the table; "{count}" in the title is the number of images.
     corpus, count, quick
-        The name of the corpus, and how many images of it are taken: usually, and with ``--quick``.
+        Name of the corpus, and number of images normally and with ``--quick``.
     suffix
-        Of the results.
+        Extension of the results.
     arguments
-        For ``imgpool process``, beside input and output.
+        Arguments of ``imgpool process`` besides input and output.
     bound, textbook, command_line, serial
-        The targets.
+        Speed targets.
     slow
-        Every so-many-th image only, by the name of the peer or the first word of it.
+        For slow peers, by their name or its first word: process only every n-th image.
     work
-        The name under which peers know what is to be done; the workload's own if empty.
+        Name of the processing in `benchmarks.peers`; by default the name of the workload.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Workload:
 
     @property
     def job(self) -> str:
-        """The name under which peers know what is to be done."""
+        """Name of the processing in `benchmarks.peers`."""
         return self.work or self.name
 
 
@@ -108,8 +108,8 @@ WORKLOADS = (
     ),
 )  # fmt: skip
 
-MAKESPAN = 1.08
-"""The mixed workload's pool run may take this many times the lower bound."""
+MAX_MAKESPAN_RATIO = 1.08
+"""Target for the mixed workload: duration of the pool run relative to its lower bound."""
 
-MEMORY = 1.3
-"""At its peak a worker may take this many times the memory of the bare process."""
+MAX_MEMORY_RATIO = 1.3
+"""Target for the peak memory of a worker, relative to a bare process."""

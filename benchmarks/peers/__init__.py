@@ -1,1 +1,1 @@
-"""Other ways to do the same work: each a list of commands for a `Job`."""
+"""Other ways to do the same work, each of which gives a list of commands for a `Job`."""

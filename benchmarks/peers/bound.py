@@ -1,10 +1,10 @@
-"""The bound: a bare process that loops over its share of the files with the best kernels there are.
+"""The bound on speed: a bare process that processes its share of the files with the fastest kernels available.
 
-No journal, no bar, no safety, nothing of imgpool. Buffers are used again from image to image. Codecs have the
-fastest settings that suit any image, not only those measured here.
+It has no journal, no progress bar and no safety features, and uses nothing of imgpool. It reuses buffers between
+images. The codecs have the fastest settings that are suitable for any image, not only for the measured ones.
 
-``python bound.py WORK INPUT OUTPUT SHARE SHARES`` processes every file whose rank by size, from the largest, is
-SHARE modulo SHARES.
+``python -m benchmarks.peers.bound WORK INPUT OUTPUT SHARE SHARES`` sorts the files by size, largest first, and
+processes those whose index is SHARE modulo SHARES.
 """
 
 import os
@@ -21,7 +21,7 @@ Kernel = Callable[[str, str], None]
 
 
 def photos() -> Kernel:
-    """Decode at half the size, shrink by the mean of areas, sharpen in 8 bits."""
+    """Decode at half the size, shrink by area averaging, sharpen in 8 bits."""
     import cv2
     import simplejpeg
 
@@ -43,7 +43,7 @@ def photos() -> Kernel:
 
 
 def gaussian() -> Kernel:
-    """In float32, for OpenCV is fastest there."""
+    """Blur in float32, in which OpenCV is fastest."""
     import tifffile
 
     blur = _blur(2.0)
@@ -51,7 +51,7 @@ def gaussian() -> Kernel:
 
 
 def median() -> Kernel:
-    """OpenCV sorts uint16 without a histogram."""
+    """Median filter by OpenCV, which sorts uint16 values without a histogram."""
     import cv2
     import tifffile
 
@@ -59,7 +59,7 @@ def median() -> Kernel:
 
 
 def stretch() -> Kernel:
-    """Percentiles from a histogram; then one pass to subtract and one to scale."""
+    """Compute percentiles from a histogram, then subtract and scale in one pass each."""
     import cv2
     import imagecodecs
     import numpy as np
@@ -76,7 +76,7 @@ def stretch() -> Kernel:
 
 
 def tiny() -> Kernel:
-    """In uint8, with OpenCV's fixed-point arithmetic."""
+    """Blur in uint8 with the fixed-point arithmetic of OpenCV."""
     import cv2
     import imagecodecs
 
@@ -123,20 +123,20 @@ def _write_tiff(target: str, pixels: "Pixels") -> None:
 
 
 def _write_png(target: str, imagecodecs: Any, pixels: "Pixels") -> None:  # noqa: ANN401 - a module
-    """Level 1, run lengths, differences to the left neighbour."""
+    """Write a PNG with level 1, run-length encoding and differences to the left neighbour."""
     with open(target, "wb") as file:
         file.write(imagecodecs.png_encode(pixels, level=1, strategy=3, filter=16))
 
 
 def share(folder: str, number: int, count: int) -> list[str]:
-    """The paths of a share of the files: dealt out in turn, the largest first."""
+    """Return the paths of one share of the files, which are assigned in turn, largest first."""
     with os.scandir(folder) as entries:
         sizes = sorted((-entry.stat().st_size, entry.name) for entry in entries)
     return [os.path.join(folder, name) for _, name in sizes[number::count]]
 
 
 def main(work: str, folder: str, output: str, number: str, count: str) -> None:
-    """Process one share."""
+    """Process one share of the files."""
     import cv2
 
     cv2.setNumThreads(1)

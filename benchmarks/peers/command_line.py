@@ -1,7 +1,7 @@
-"""Command-line tools, as many at a time as there are processors: ``xargs -P``.
+"""Command-line tools, one process per processor by ``xargs -P``.
 
-Each takes several files at once where it can, with the options that a user would give. Tools whose default for PNG
-is a slow level of compression are measured a second time with the fastest ("level 1").
+Each tool gets several files at once if it accepts them, with the options that a user would give. Tools whose default
+compression of PNG is slow are measured a second time with the fastest compression ("level 1").
 """
 
 import shutil
@@ -38,7 +38,7 @@ LEVEL_1 = ", level 1"
 
 
 def methods(work: str) -> list[Method]:
-    """The tools that can do this work."""
+    """List the tools that can do this work."""
     found = list[Method]()
     for level in ("", LEVEL_1):
         if (work + level) in IMAGEMAGICK:
@@ -59,7 +59,7 @@ def _imagemagick(work: str, level: str) -> Method:
 def _graphicsmagick(work: str, level: str) -> Method:
     words = GRAPHICSMAGICK[work + level].split()
     start = ["mogrify", "-output-directory"]
-    each_round = work in {"stretch", "tiny"}  # where it is the best of the tools, or the one to beat
+    each_round = work in {"stretch", "tiny"}  # where it is the fastest tool, or the target
     return _xargs(f"GraphicsMagick{level}", "gm", lambda job: [*start, str(job.output), *words], each_round=each_round)
 
 
@@ -68,7 +68,7 @@ def _vipsthumbnail(job: Job) -> list[str]:
 
 
 def _vips(work: str) -> Method:
-    """Vips takes one file and its result's name: xargs fills both in."""
+    """Return the method for vips, which takes one file and the name of its result; xargs fills in both."""
     operation, options, *parameters = VIPS[work]
 
     def words(job: Job) -> list[str]:
@@ -81,7 +81,7 @@ def _vips(work: str) -> Method:
 def _xargs(
     name: str, program: str, words: Words, *, one: bool = False, each_round: bool = True, note: str = ""
 ) -> Method:
-    """A method that runs ``program words… files…``."""
+    """Return a method that runs ``program words… files…``."""
 
     def commands(job: Job) -> list[Command]:
         batch = max(1, min(200, len(job.names) // (4 * job.workers)))

@@ -1,6 +1,7 @@
-"""One worker function, dealt out in the ways that Python offers.
+"""One worker function, run by different libraries.
 
-``python dispatch.py WAY WORK INPUT OUTPUT SUFFIX WORKERS`` processes a folder with a textbook worker function.
+``python -m benchmarks.peers.dispatch LIBRARY WORK INPUT OUTPUT SUFFIX WORKERS`` processes a folder with a textbook
+worker function.
 """
 
 import sys
@@ -13,7 +14,7 @@ Worker = Callable[[str], None]
 
 
 def pool_map(worker: Worker, sources: Sequence[str], workers: int) -> None:
-    """``Pool.map``, with the chunks that it chooses."""
+    """Run ``Pool.map`` with the chunks that it chooses."""
     from multiprocessing import Pool
 
     with Pool(workers) as pool:
@@ -21,7 +22,7 @@ def pool_map(worker: Worker, sources: Sequence[str], workers: int) -> None:
 
 
 def pool_imap_unordered(worker: Worker, sources: Sequence[str], workers: int) -> None:
-    """``Pool.imap_unordered``, file by file."""
+    """Run ``Pool.imap_unordered``, file by file."""
     from multiprocessing import Pool
 
     with Pool(workers) as pool:
@@ -30,7 +31,7 @@ def pool_imap_unordered(worker: Worker, sources: Sequence[str], workers: int) ->
 
 
 def executor(worker: Worker, sources: Sequence[str], workers: int) -> None:
-    """``concurrent.futures``."""
+    """Run ``concurrent.futures.ProcessPoolExecutor``."""
     from concurrent.futures import ProcessPoolExecutor
 
     with ProcessPoolExecutor(workers) as pool:
@@ -39,14 +40,14 @@ def executor(worker: Worker, sources: Sequence[str], workers: int) -> None:
 
 
 def joblib(worker: Worker, sources: Sequence[str], workers: int) -> None:
-    """Joblib, with its default of loky."""
+    """Run joblib with its default backend, loky."""
     from joblib import Parallel, delayed
 
     Parallel(n_jobs=workers)(delayed(worker)(source) for source in sources)
 
 
 def mpire(worker: Worker, sources: Sequence[str], workers: int) -> None:
-    """mpire, with the chunks that it chooses."""
+    """Run mpire with the chunks that it chooses."""
     from mpire import WorkerPool
 
     with WorkerPool(n_jobs=workers) as pool:
@@ -54,13 +55,13 @@ def mpire(worker: Worker, sources: Sequence[str], workers: int) -> None:
 
 
 def dask(worker: Worker, sources: Sequence[str], workers: int) -> None:
-    """A ``dask.bag`` on processes."""
+    """Run a ``dask.bag`` on processes."""
     from dask.bag import from_sequence
 
     from_sequence(sources).map(worker).compute(scheduler="processes", num_workers=workers)
 
 
-WAYS = {
+LIBRARIES = {
     "map": pool_map,
     "imap_unordered": pool_imap_unordered,
     "ProcessPoolExecutor": executor,
@@ -75,11 +76,11 @@ def process(work: str, output: str, suffix: str, source: str) -> None:
     import_module(f"benchmarks.peers.textbook.{work}").process(source, str(Path(output, Path(source).stem + suffix)))
 
 
-def main(way: str, work: str, folder: str, output: str, suffix: str, workers: str) -> None:
+def main(library: str, work: str, folder: str, output: str, suffix: str, workers: str) -> None:
     """Process a folder."""
-    import_module(f"benchmarks.peers.textbook.{work}")  # as the imports at the top of a script
+    import_module(f"benchmarks.peers.textbook.{work}")  # like the imports at the top of a script
     sources = sorted(str(path) for path in Path(folder).iterdir())
-    WAYS[way](partial(process, work, output, suffix), sources, int(workers))
+    LIBRARIES[library](partial(process, work, output, suffix), sources, int(workers))
 
 
 if __name__ == "__main__":

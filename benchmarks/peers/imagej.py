@@ -1,4 +1,4 @@
-"""ImageJ: a Java machine for each processor, each running a macro over its share of the files."""
+"""ImageJ: one Java process per processor, each of which runs a macro over its share of the files."""
 
 import contextlib
 import os
@@ -10,13 +10,13 @@ from pathlib import Path
 from benchmarks.measuring import Command
 from benchmarks.peers.method import Job, Method
 
-JAR = Path("/usr/share/java/ij.jar")  # where Debian puts it
+JAR = Path("/usr/share/java/ij.jar")  # its path on Debian
 MACRO = Path(__file__).parent / "imagej.ijm"
 
 
 def methods() -> list[Method]:
-    """ImageJ, for the median."""
-    return [Method("ImageJ", _commands, each_round=False, note="by a disk; uncompressed", missing=_missing())]
+    """Return ImageJ as a method for the median."""
+    return [Method("ImageJ", _commands, each_round=False, note="disk-shaped median; uncompressed", missing=_missing())]
 
 
 def _missing() -> str:
@@ -31,12 +31,12 @@ def _commands(job: Job) -> list[Command]:
 
 @contextlib.contextmanager
 def display() -> Iterator[None]:
-    """A screen in memory, which ImageJ asks for; nothing where there is no Xvfb."""
+    """Provide a virtual screen, which ImageJ needs; without Xvfb do nothing."""
     if not shutil.which("Xvfb"):
         yield
         return
     command = ["Xvfb", "-displayfd", "1", "-screen", "0", "800x600x24", "-nolisten", "tcp"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:  # noqa: S603 - ours
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:  # noqa: S603 - a fixed command
         assert server.stdout
         os.environ["DISPLAY"] = f":{server.stdout.readline().decode().strip()}"
         try:

@@ -1,4 +1,4 @@
-"""What a way to do the work looks like to whoever measures it."""
+"""The interface between methods and their measurement."""
 
 import os
 import sys
@@ -15,16 +15,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Job:
-    """A folder of images to be processed into another one, which is empty.
+    """A folder of images to process into another, empty folder.
 
     Attributes
     ----------
     workload
-        What is to be done.
+        The processing.
     folder, output
-        Where the images are, and where the results go; absolute.
+        Absolute paths of the folder of images and of the folder for results.
     workers
-        How many processes are to share the work.
+        Number of processes.
     """
 
     workload: Workload
@@ -34,26 +34,26 @@ class Job:
 
     @property
     def names(self) -> list[str]:
-        """The names of the images, sorted."""
+        """Names of the images, sorted."""
         return sorted(os.listdir(self.folder))
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way to do the work.
+    """A way to process a workload.
 
     Attributes
     ----------
     name
-        As it stands in the table.
+        Name in the table.
     commands
-        What to start for a job.
+        Returns the commands to start for a job.
     each_round
-        Whether it takes part in every round; else in a few, for it only gives a rough idea.
+        Whether it takes part in every round; others are slow, or only give a rough impression.
     note
-        What it does otherwise than the rest.
+        Difference to the other methods, shown in the table.
     missing
-        What is not installed and stops it from running.
+        The missing program or package, if it cannot run.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Method:
     missing: str = ""
 
     def sample(self, workload: Workload) -> int:
-        """It takes only every so-many-th image."""
+        """Return n if the method processes only every n-th image."""
         return workload.slow.get(self.name, workload.slow.get(self.name.split()[0], 1))
 
 

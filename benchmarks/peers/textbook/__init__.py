@@ -1,1 +1,1 @@
-"""The worker functions of a textbook script, one a file: what a tutorial shows, with nothing tuned."""
+"""Worker functions of a textbook script, one per file: as in a tutorial, without tuning."""

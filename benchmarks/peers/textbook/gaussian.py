@@ -1,4 +1,4 @@
-"""Blur an image of 16 bits and store it compressed."""
+"""Blur a 16-bit image, and store it compressed."""
 
 import tifffile
 from skimage import io

@@ -1,4 +1,4 @@
-"""Take the median of 5 × 5 pixels and store it compressed."""
+"""Filter an image with the median of 5 × 5 pixels, and store it compressed."""
 
 import numpy as np
 import tifffile

@@ -1,4 +1,4 @@
-"""Make a photo smaller and sharpen it, as Pillow's tutorial does."""
+"""Shrink and sharpen a photo, as in the tutorial of Pillow."""
 
 from PIL import Image, ImageFilter
 

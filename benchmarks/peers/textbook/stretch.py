@@ -1,4 +1,4 @@
-"""Stretch the contrast between two percentiles and store 8 bits."""
+"""Stretch the contrast between two percentiles, and store 8 bits."""
 
 import numpy as np
 from skimage import exposure, io

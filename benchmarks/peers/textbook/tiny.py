@@ -1,4 +1,4 @@
-"""Blur an image of 8 bits."""
+"""Blur an 8-bit image."""
 
 from skimage import io
 from skimage.filters import gaussian
