@@ -1,6 +1,6 @@
 """Plan how a model is applied: which input and output, and in which tiles.
 
-What a model cannot be used for is refused here, before anything starts.
+Requests that a model cannot serve are refused here, before anything starts.
 """
 
 import math

@@ -69,6 +69,7 @@ def write_package(  # noqa: PLR0913 - one keyword per field of the description
     postprocessing=(),
     channel_names=None,
     test_length=None,
+    weights=None,
     tolerance=None,
     name="small model",
 ):
@@ -89,10 +90,12 @@ def write_package(  # noqa: PLR0913 - one keyword per field of the description
     test_length
         Side of the test image; by default `size`, or `minimum` and some steps. The published output is that of the
         model without processing, so do not add processing if the output matters.
+    weights
+        Content of the weights file instead of that of `write_onnx`.
     """
     import yaml
 
-    weights = onnx_bytes(kind, size, channels, axes, scale)
+    weights = weights or onnx_bytes(kind, size, channels, axes, scale)
     side = test_length or size or minimum + step * max(1, 16 // step)
     shape = [1 if letter == "B" else channels if letter == "C" else side for letter in axes]
     values = np.random.default_rng(0).random(shape, np.float32)

@@ -78,7 +78,7 @@ def read_graph(data: bytes) -> Graph:
     except (UnicodeDecodeError, IndexError, OverflowError):
         reason = ""
     except ValueError as error:
-        reason = f": {error}"
+        reason = f": {error}" if error.args else ""
     raise RecipeError(f"it is not an ONNX file, or it is damaged{reason}", "export or download the model again")
 
 
@@ -164,7 +164,7 @@ def _field_length(data: memoryview, position: int, wire_type: int) -> tuple[int,
         return _varint(data, position)
     if wire_type in {FIXED_32, FIXED_64}:
         return 4 if wire_type == FIXED_32 else 8, position
-    raise ValueError("not a protocol buffer")
+    raise ValueError
 
 
 def _varint(data: memoryview, position: int) -> tuple[int, int]:
@@ -176,4 +176,4 @@ def _varint(data: memoryview, position: int) -> tuple[int, int]:
         value |= (byte & 127) << shift
         if not byte & 128:
             return value, position
-    raise ValueError("not a protocol buffer")
+    raise ValueError

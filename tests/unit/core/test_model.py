@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 
 import pytest
 
@@ -45,8 +46,8 @@ def test_built_in_models_are_the_folders(built_in):
     assert built_in_models() == {"denoise": str(built_in / "denoise"), "nuclei": str(built_in / "nuclei")}
 
 
-def test_missing_folder_means_no_built_in_models(built_in, monkeypatch):
-    monkeypatch.setattr(model_module, "BUILT_IN_FOLDER", str(built_in / "nowhere"))
+def test_missing_folder_means_no_built_in_models(built_in):
+    shutil.rmtree(built_in)
     assert built_in_models() == {}
 
 
