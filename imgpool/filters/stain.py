@@ -47,17 +47,17 @@ def _check(parameters: Parameters) -> None:
         try:
             StainMatrix.load(parameters["matrix"])
         except (ValueError, OSError) as error:
-            raise RecipeError(*_error_text(parameters["matrix"], error)) from error
+            raise RecipeError(*_message_and_hint(parameters["matrix"], error)) from error
 
 
 def _load(matrix: str | Reference) -> StainMatrix:
     try:
         return StainMatrix.load(matrix)
     except (ValueError, OSError) as error:
-        raise WorkerError(*_error_text(matrix, error)) from error
+        raise WorkerError(*_message_and_hint(matrix, error)) from error
 
 
-def _error_text(matrix: str | Reference, error: Exception) -> tuple[str, str]:
+def _message_and_hint(matrix: str | Reference, error: Exception) -> tuple[str, str]:
     hint = 'write {"stains": ["hematoxylin", "eosin", "dab"], "matrix": [[0.65, 0.70, 0.29], …]}'
     return f"the stain matrix {matrix} {getattr(error, 'strerror', None) or error}", hint
 

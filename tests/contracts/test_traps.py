@@ -33,7 +33,7 @@ from imgpool.core.errors import ReadError, UsageError, WriteError
 from imgpool.core.exif import orientation
 from imgpool.core.recipe import built_in_recipes
 from imgpool.core.step import Step
-from tests.support.examples import example_steps
+from tests.support.examples import example_parameters
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 BLURS = [pytest.param(each, id=each.name) for each in FILTERS if each.function.__module__.endswith(".smoothing")]
@@ -295,7 +295,7 @@ def test_byte_order_does_not_matter(filter_):
     """skimage's non-local means raises, and its rank filters return uint8."""
     shape, axes = KINDS.get(filter_.name, ((24, 24), "YX"))
     numbers = rng().integers(0, 60000, shape).astype("<u2")
-    recipe = Recipe("one", (Step.create(filter_.name, example_steps(filter_, (24, 24))[0].parameters),))
+    recipe = Recipe("one", (Step.create(filter_.name, example_parameters(filter_, (24, 24))[0]),))
     little, big = recipe.apply(numbers, axes), recipe.apply(numbers.astype(">u2"), axes)
     assert (little.dtype, little.dtype.isnative) == (big.dtype, big.dtype.isnative)
     assert little.tobytes() == big.tobytes()

@@ -11,7 +11,7 @@ import imgpool
 from imgpool.core.catalogue import FILTERS
 from imgpool.core.recipe import Output, Recipe, built_in_recipes
 from imgpool.core.step import Step
-from tests.support.examples import example_steps
+from tests.support.examples import example_parameters
 
 SAMPLES = Path(__file__).parents[2] / "sample_images"
 PLATE = (256, 256)
@@ -41,7 +41,7 @@ def run(output, recipe, **how):
 def recipe_of(name):
     """The filter with its first example, after another one where it needs what that makes; writes TIFF."""
     first = [Step.create("separate_stains", {})] if name == "combine_stains" else []
-    parameters = SMALL_MODEL if name == "model" else example_steps(FILTERS[name], PLATE)[0].parameters
+    parameters = SMALL_MODEL if name == "model" else example_parameters(FILTERS[name], PLATE)[0]
     return Recipe(name, (*first, Step.create(name, parameters))).with_output(Output.parse("tiff"))
 
 

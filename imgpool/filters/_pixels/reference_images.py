@@ -30,7 +30,7 @@ def reference_properties(reference: Reference, owner: str) -> Properties:
     try:
         properties = format_.properties(reference.path)
     except (ReadError, OSError) as error:
-        raise RecipeError(*_error_text(reference, owner, error)) from error
+        raise RecipeError(*_message_and_hint(reference, owner, error)) from error
     shape, axes = _squeeze_axes(properties.shape, properties.axes)
     return replace(properties, shape=shape, axes=axes)
 
@@ -46,7 +46,7 @@ def read_reference(reference: Reference, owner: str) -> Image:
     try:
         image = _format(reference, owner).read(reference.path)
     except (ReadError, RecipeError, OSError) as error:
-        raise WorkerError(*_error_text(reference, owner, error)) from error
+        raise WorkerError(*_message_and_hint(reference, owner, error)) from error
     shape, axes = _squeeze_axes(image.pixels.shape, image.axes)
     return image.with_pixels(image.pixels.reshape(shape), axes)
 
@@ -66,13 +66,13 @@ def _format(reference: Reference, owner: str) -> Format:
     try:
         regular = stat.S_ISREG(os.stat(reference.path).st_mode)
     except OSError as error:
-        raise RecipeError(*_error_text(reference, owner, error)) from error
+        raise RecipeError(*_message_and_hint(reference, owner, error)) from error
     if not regular:
         raise RecipeError(f"{owner}={reference} is not a regular file", "name an image file")
     return format_
 
 
-def _error_text(reference: Reference, owner: str, error: Exception) -> tuple[str, str]:
+def _message_and_hint(reference: Reference, owner: str, error: Exception) -> tuple[str, str]:
     if isinstance(error, RecipeError):
         return error.message, error.hint
     reason = error.message if isinstance(error, ReadError) else getattr(error, "strerror", None) or str(error)

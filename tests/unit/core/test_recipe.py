@@ -8,7 +8,7 @@ from imgpool.core.image import PixelSize
 from imgpool.core.recipe import Output, Recipe, built_in_recipes, format_name, parse_pixel_size
 from imgpool.core.spec import parse_spec
 from imgpool.core.step import Step
-from tests.support.examples import example_steps
+from tests.support.examples import example_parameters
 
 
 def load(tmp_path, text, name="my recipe.yaml"):
@@ -60,8 +60,8 @@ def test_invalid_step_is_refused(data, complaint):
 
 @pytest.mark.parametrize("filter_", list(FILTERS), ids=lambda filter_: filter_.name)
 def test_step_text_is_a_valid_spec(filter_):
-    for example in example_steps(filter_, (12, 17)):
-        step = Step.create(example.filter, example.parameters)
+    for parameters in example_parameters(filter_, (12, 17)):
+        step = Step.create(filter_.name, parameters)
         assert Step.create(*parse_spec(str(step))) == step
 
 
