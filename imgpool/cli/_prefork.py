@@ -1,9 +1,7 @@
 """Start the process that workers are forked from before the command line is parsed, to save start-up time."""
 
-import gc
-
 from imgpool.cli._interrupts import ignore_hang_up
-from imgpool.system.gc_control import pause_gc
+from imgpool.system.gc_control import gc_paused, pause_gc
 from imgpool.system.heap import keep_freed_memory
 from imgpool.system.threads import set_one_thread_environment
 
@@ -37,11 +35,10 @@ def prepare_process_command(arguments: list[str]) -> None:
     ignore_hang_up()
     set_one_thread_environment()
     keep_freed_memory()
-    gc.disable()
     if NO_WORKER_ARGUMENTS.isdisjoint(arguments):
-        import imgpool.work.preload_common  # noqa: F401 - imported before the fork, once for both processes
-        from imgpool.engines.pool.parent.prefork import start_prefork_host
+        with gc_paused():
+            import imgpool.work.preload_common  # noqa: F401 - imported before the fork, once for both processes
+            from imgpool.engines.pool.parent.prefork import start_prefork_host
 
-        start_prefork_host(PRELOAD_MODULES)
-    gc.enable()
+            start_prefork_host(PRELOAD_MODULES)
     pause_gc()

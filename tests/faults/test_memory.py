@@ -1,4 +1,4 @@
-"""Images that together, or alone, take more memory than there may be: they wait, or fail by name; nothing else does."""
+"""Images that need more memory than the limit, together or alone: they wait, or fail by themselves."""
 
 import hashlib
 import json
@@ -16,10 +16,10 @@ import tifffile
 
 MB = 2**20
 SIDE = 1024
-LARGE = 120 * MB  # what only a process with a large image holds
-LIBRARIES = 400 * MB  # what host and workers hold before the first image, and what an allocator keeps for the next
+LARGE_PROCESS = 120 * MB  # only a process with a large image holds more
+LIBRARIES = 400 * MB  # held by host and workers before the first image, and kept by the allocator
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded and seen in Linux' way")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measures memory as Linux reports it")
 
 
 @dataclass(frozen=True)
@@ -27,23 +27,23 @@ class Outcome:
     code: int
     summary: dict
     peak: int  # bytes held by all processes together
-    large: int  # the most processes seen at once with a large image
+    large: int  # the most processes with a large image at the same time
 
 
 def run(folder, *options):
-    """Run the command, and look at its processes all the while."""
+    """Run the command and sample the memory of its processes."""
     command = [sys.executable, "-m", "imgpool", "process", folder, "--json", "-q", *options]
     peak = most = 0
     with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as running:
         while running.poll() is None:
-            held = [*map(resident, family(running.pid))]
+            held = [*map(resident, descendants(running.pid))]
             peak = max(peak, sum(held))
-            most = max(most, sum(size > LARGE for size in held))
-            time.sleep(0.005)  # sampling, nothing waits for it
+            most = max(most, sum(size > LARGE_PROCESS for size in held))
+            time.sleep(0.005)  # sampling interval
         return Outcome(running.returncode, json.loads(running.stdout.read()), peak, most)
 
 
-def family(pid):
+def descendants(pid):
     try:
         return psutil.Process(pid).children(recursive=True)
     except psutil.Error:
@@ -51,7 +51,7 @@ def family(pid):
 
 
 def resident(process):
-    """A process's own memory and its part of what it shares."""
+    """Return a process's own memory plus its share of shared memory."""
     try:
         return process.memory_full_info().pss
     except psutil.Error:
@@ -59,7 +59,7 @@ def resident(process):
 
 
 def checks(rows, columns):
-    """Tiles of a checked TIFF, compressed: of an image as large as one likes, at once."""
+    """Return the compressed tiles of a chequered TIFF; fast for any size."""
     tile = (np.indices((SIDE, SIDE)).sum(axis=0) // 64 % 200).astype(np.uint8)
     return [zlib.compress(tile.tobytes(), 1)] * (rows * columns)
 
@@ -72,7 +72,7 @@ def write_checks(path, rows, columns):
 
 
 def write_bomb(path):
-    """Four gigabytes in as many megabytes."""
+    """Write four gigabytes of pixels into four megabytes."""
     nothing = zlib.compress(bytes(4 * SIDE * SIDE), 9)
     side = 31
     tifffile.imwrite(
@@ -101,8 +101,8 @@ def folder(tmp_path):
     return tmp_path / "in"
 
 
-def compared_with_serial(folder, *options):
-    """Run in a pool of two and serially: the pool's outcome, the same bytes having come out."""
+def run_and_compare_with_serial(folder, *options):
+    """Run with two workers and serially, check that the bytes are equal, and return the outcome of the pool."""
     outputs = [folder.parent / name for name in ("pool", "serial")]
     outcome = run(folder, "-j", 2, "-o", outputs[0], *options)
     assert run(folder, "--serial", "-o", outputs[1], *options).code == 0
@@ -111,18 +111,18 @@ def compared_with_serial(folder, *options):
 
 
 def test_images_that_do_not_fit_together_wait(folder):
-    """Of 144 MB decoded, as much again inverted: two at once would be over the budget."""
+    """Each takes 144 MB decoded and as much again inverted; two of them exceed the budget."""
     for number in range(3):
         write_checks(folder / f"large-{number}.tif", 12, 12)
     write_small(folder, 20)
-    outcome = compared_with_serial(folder, "-f", "invert", "--max-memory", "448MiB")
+    outcome = run_and_compare_with_serial(folder, "-f", "invert", "--max-memory", "448MiB")
     assert (outcome.code, outcome.summary["done"]) == (0, 23)
     assert outcome.peak < 448 * MB + LIBRARIES
     assert outcome.large == 1
 
 
-def test_images_run_together_once_they_are_known_to_fit(folder):
-    """Before, each is taken for four gigabytes."""
+def test_images_that_fit_run_together_once_one_is_measured(folder):
+    """Before that, each is estimated to take four gigabytes."""
     for number in range(5):
         write_checks(folder / f"large-{number}.tif", 12, 12)
     outcome = run(folder, "-j", 2, "-f", "invert", "--max-memory", "1GiB", "-o", folder.parent / "out")
@@ -130,7 +130,7 @@ def test_images_run_together_once_they_are_known_to_fit(folder):
     assert outcome.large == 2
 
 
-def test_small_file_of_an_enormous_image_fails_alone(folder):
+def test_decompression_bomb_fails_alone(folder):
     write_bomb(folder / "bomb.tif")
     write_small(folder, 20)
     outcome = run(folder, "--max-memory", "512MiB", "-o", folder.parent / "out")
@@ -153,10 +153,10 @@ def test_small_file_of_an_enormous_image_fails_alone(folder):
         ("sobel", 512, [(3, 3)] * 12 + [(2, 2)] * 20),
     ],
 )
-def test_images_of_all_sizes_stay_within_the_memory_limit(folder, spec, budget, sizes):
+def test_folder_of_mixed_sizes_stays_within_the_limit(folder, spec, budget, sizes):
     for number, (rows, columns) in enumerate(sizes):
         write_checks(folder / f"{rows}x{columns}-{number:02}.tif", rows, columns)
     write_small(folder, 100)
-    outcome = compared_with_serial(folder, "-f", spec, "--max-memory", f"{budget}MiB")
+    outcome = run_and_compare_with_serial(folder, "-f", spec, "--max-memory", f"{budget}MiB")
     assert (outcome.code, outcome.summary["done"]) == (0, len(sizes) + 100)
     assert outcome.peak < budget * MB + LIBRARIES

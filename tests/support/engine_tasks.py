@@ -47,18 +47,6 @@ def leave_mark(folder):
     return folder
 
 
-def refuse():
-    raise ReadError("the model does not load", "download it again")
-
-
-def refuse_plainly():
-    raise KeyError("weights")
-
-
-def quit_at_once():
-    sys.exit(7)
-
-
 def die_at_once():
     faulthandler.disable()
     os.kill(os.getpid(), signal.SIGBUS)

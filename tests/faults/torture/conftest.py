@@ -1,4 +1,4 @@
-"""What the tests of this folder share: images, runs that leave nothing behind, and a table of figures at the end."""
+"""Fixtures of the fault tests: images, runs that leave nothing behind, and a table of figures at the end."""
 
 import contextlib
 import shutil
@@ -17,7 +17,7 @@ from tests.support.runs import Running, command, outputs
 
 ROWS = pytest.StashKey[list]()
 FILTER = ("-f", "gaussian")
-LEAST = 1000  # no pixel is darker: those that are mean something to the filter of the poison package
+MIN_PIXEL = 1000  # lower values are commands to the filter of the poison package
 
 collect_ignore_glob = [] if sys.platform == "linux" else ["test_*"]  # /proc, tmpfs, process groups
 
@@ -30,16 +30,16 @@ def pytest_terminal_summary(terminalreporter, config):
 
 @dataclass
 class Place:
-    """Where a test happens.
+    """Folders and helpers of a test.
 
     Attributes
     ----------
     folder
         For inputs and outputs.
     temporary
-        For temporary files of what is started here, which end with the test.
+        For temporary files of the programs that are started here; removed after the test.
     images
-        ``images(200)`` gives a folder of so many small images, and what the serial engine makes of them.
+        ``images(200)`` returns a folder with 200 small images, and the outputs of the serial engine for them.
     """
 
     folder: Path
@@ -50,7 +50,7 @@ class Place:
     started: list = field(default_factory=list)
 
     def row(self, fault):
-        """Open a row of the table, which is shown whether the test passes or not."""
+        """Start a row of the table, which is shown whether the test passes or not."""
         row = Row(fault)
         self.rows.append(row)
         self.opened.append((row, time.monotonic()))
@@ -71,13 +71,13 @@ class Place:
         for running in self.started:
             running.close()
         if not any(row.verdict for row, _ in self.opened):
-            shutil.rmtree(self.folder)  # gigabytes, of a hundred rounds
+            shutil.rmtree(self.folder)  # a hundred rounds take gigabytes
 
 
 @pytest.fixture
 def place(request, tmp_path, images):
-    """Where a test happens, and what it uses there."""
-    with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as temporary:  # short enough for the sockets in it
+    """Folders and helpers for a test."""
+    with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as temporary:  # a path short enough for sockets
         place = Place(tmp_path, Path(temporary), images, request.config.stash.setdefault(ROWS, []))
         with contextlib.closing(place):
             yield place
@@ -106,6 +106,6 @@ def draw(folder, count, side=64):
     folder.mkdir()
     rng = np.random.default_rng(count)
     for number in range(count):
-        pixels = rng.integers(LEAST, 65536, (side, side), np.uint16)
+        pixels = rng.integers(MIN_PIXEL, 65536, (side, side), np.uint16)
         (folder / f"{number:05}.png").write_bytes(imagecodecs.png_encode(pixels))
     return folder

@@ -1,4 +1,4 @@
-"""A disk that is too small, by any number of bytes or files: the run says so, and goes on once there is space."""
+"""A disk that gets full, at any number of bytes or files: the run says so, and continues once there is space."""
 
 from collections import Counter
 
@@ -16,7 +16,7 @@ LARGE = "size=64m,nr_inodes=10000"
     short=[("size", (PAGE, 30 * PAGE, 90 * PAGE)), ("nr_inodes", (20,))],
     long=[("size", range(PAGE, 130 * PAGE, 4 * PAGE)), ("nr_inodes", range(1, 60, 3))],
 )
-def test_a_disk_that_gets_full(place, limit, values):
+def test_run_continues_after_a_full_disk(place, limit, values):
     row = place.row(f"disk full, {limit} from {values[0]:,} to {values[-1]:,}")
     images = place.images(COUNT)
     ends = Counter()
@@ -30,15 +30,15 @@ def test_a_disk_that_gets_full(place, limit, values):
 
 
 def _fill(row, place, disk, images):
-    """Run on a small disk, then again when it is large; what the first run ended by."""
+    """Run on a small disk, then again when it is large; return why the first run ended."""
     folder, expected = images
     output = disk / "out"
     first = place.process(folder, output, "-j", 2, "--json").wait()
     if row.ended(first, 3, 0):
         row.whole(output, expected)
-        promised = {record["target"] for record in records(output) if record["status"] == "done"}
-        row.count("lost", [name for name in promised if not (output / name).exists()])
-        row.expect(first.code == 3 or len(promised) == COUNT, f"exit 0, and {COUNT - len(promised)} not done")
+        recorded = {record["target"] for record in records(output) if record["status"] == "done"}
+        row.count("lost", [name for name in recorded if not (output / name).exists()])
+        row.expect(first.code == 3 or len(recorded) == COUNT, f"exit 0, and {COUNT - len(recorded)} not done")
     remount(disk, LARGE)
     again = place.process(folder, output, "-j", 2, "--json").wait()
     if row.ended(again, 0):
@@ -48,5 +48,5 @@ def _fill(row, place, disk, images):
 
 
 def _cause(outcome):
-    told = [line for line in outcome.stderr.splitlines() if line.startswith("imgpool: ")]
-    return told[-1].rpartition(": ")[2] if told else "nothing said"
+    errors = [line for line in outcome.stderr.splitlines() if line.startswith("imgpool: ")]
+    return errors[-1].rpartition(": ")[2] if errors else "no message"

@@ -16,14 +16,14 @@ from imgpool.core.task import Task
 from imgpool.engines.pool import POOL
 
 tasks = (Task(f"pass {{number}}", f"out-{{number}}", 10, 0) for number in range({count}))
-answered = sum(1 for _ in POOL.run(tasks, engine_tasks.do, engine_tasks.no_state, engine_tasks.options()))
+finished = sum(1 for _ in POOL.run(tasks, engine_tasks.do, engine_tasks.no_state, engine_tasks.options()))
 [peak] = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
-print(answered, peak)
+print(finished, peak)
 """
 
 
 @scaled(("few", "many"), short=[(1000, 20_000)], long=[(1000, 100_000)])
-def test_of_an_engine(place, few, many):
+def test_memory_of_the_engine_is_constant(place, few, many):
     row = place.row(f"peak RSS of the parent, {few:,} → {many:,} tasks")
     peaks = {}
     for count in (few, many):
@@ -31,8 +31,8 @@ def test_of_an_engine(place, few, many):
         outcome = place.start(sys.executable, "-c", script).wait()
         row.rounds += 1
         if row.ended(outcome, 0):
-            answered, peaks[count] = map(int, outcome.stdout.split())
-            row.count("unreported", range(answered, count))
+            finished, peaks[count] = map(int, outcome.stdout.split())
+            row.count("unreported", range(finished, count))
     ratio = peaks[many] / peaks[few]
     row.remarks.append(f"{peaks[few] / 1024:.0f} → {peaks[many] / 1024:.0f} MiB, ratio {ratio:.2f}")
     row.expect(ratio < 1.2, f"the parent grows: {row.remarks}")
@@ -41,16 +41,16 @@ def test_of_an_engine(place, few, many):
 
 @pytest.mark.torture
 @pytest.mark.timeout(3600)
-def test_of_the_command(place):
-    """For information: a plan knows every file, so the command's memory cannot be flat."""
+def test_memory_of_the_command_is_reported(place):
+    """For information: a plan contains every file, so the command's memory cannot be constant."""
     row = place.row("peak RSS of the command, 1,000 → 20,000 images")
     peaks = {}
     for count in (1000, 20_000):
         folder, expected = place.images(count)
         running = place.process(folder, place.folder / str(count), "-j", 2, "--json")
-        seen = []
-        seconds_until(lambda running=running, seen=seen: seen.append(_peak(running.pid)) or not running.runs())
-        peaks[count] = max(seen)
+        sampled = []
+        seconds_until(lambda running=running, sampled=sampled: sampled.append(_peak(running.pid)) or not running.runs())
+        peaks[count] = max(sampled)
         row.rounds += 1
         outcome = running.wait()
         if row.ended(outcome, 0):
@@ -60,6 +60,6 @@ def test_of_the_command(place):
 
 
 def _peak(pid):
-    """KiB; 0 for a process that has ended."""
+    """Return the peak memory of a process in KiB; 0 if it has ended."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return max((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), default=0)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM at random moments: the run ends as it should, and the same command goes on."""
+"""Ctrl-C and SIGTERM at random moments: the run ends with the right exit code, and the same command continues it."""
 
 import random
 import signal
@@ -7,7 +7,7 @@ from collections import Counter
 from tests.support.runs import random_moment
 from tests.support.scales import scaled
 
-MOST = 5  # times as many runs: some have finished before they hear of it
+MAX_RUNS_PER_ROUND = 5  # some runs finish before the signal arrives
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
@@ -16,12 +16,12 @@ CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
     short=[(signal.SIGINT, True, 1, 200), (signal.SIGTERM, False, 1, 200)],
     long=[(signal.SIGINT, True, 20, 2000), (signal.SIGINT, False, 10, 2000), (signal.SIGTERM, False, 10, 2000)],
 )
-def test_interrupted_at_a_random_moment(place, number, group, rounds, count):
+def test_interrupted_run_continues(place, number, group, rounds, count):
     row = place.row(f"{number.name}{' from the terminal' if group else ''}, {count:,} images")
     folder, expected = place.images(count)
     chance = random.Random(number)
     codes = Counter()
-    while codes[CODES[number]] < rounds and row.rounds < MOST * rounds and not row.hopeless:
+    while codes[CODES[number]] < rounds and row.rounds < MAX_RUNS_PER_ROUND * rounds and not row.hopeless:
         output = place.folder / str(row.rounds)
         running = place.process(folder, output, "-j", 2, "--json")
         random_moment(chance, running, output, count)
@@ -35,6 +35,6 @@ def test_interrupted_at_a_random_moment(place, number, group, rounds, count):
         if row.ended(again, 0):
             row.reported(again, output, expected)
             row.identical(output, expected, place.temporary)
-    row.expect(codes[CODES[number]] == rounds, f"{rounds} interruptions wanted, exit codes {codes}")
+    row.expect(codes[CODES[number]] == rounds, f"{rounds} interruptions expected, exit codes {codes}")
     row.remarks.append(", ".join(f"{times} × exit {code}" for code, times in codes.items()))
     assert not row.verdict

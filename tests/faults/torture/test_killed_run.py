@@ -1,4 +1,4 @@
-"""SIGKILL of the run itself, at random moments: nobody stays behind, and the same command goes on."""
+"""SIGKILL of the run itself at random moments: no process stays behind, and the same command continues the run."""
 
 import itertools
 import random
@@ -8,7 +8,7 @@ import sys
 from tests.support.runs import random_moment, records, seconds_until
 from tests.support.scales import scaled
 
-IN_A_ROW = 4  # kills of one command, at most, before it may end
+MAX_KILLS_PER_RUN = 4
 METHODS = ("fork", "forkserver", "spawn")
 
 SCRIPT = """
@@ -23,7 +23,7 @@ list(imgpool.process(folder, output=output, filters=["gaussian"], workers=2, sta
     short=[("parent", 2, 200), ("group", 1, 200)],
     long=[("parent", 100, 2000), ("group", 50, 2000)],
 )
-def test_killed_at_a_random_moment(place, whom, kills, count):
+def test_killed_run_continues(place, whom, kills, count):
     row = place.row(f"SIGKILL of the run, its {whom}, {count:,} images")
     folder, expected = place.images(count)
     chance = random.Random(kills)
@@ -33,7 +33,7 @@ def test_killed_at_a_random_moment(place, whom, kills, count):
         output = place.folder / str(runs)
         running = place.process(folder, output, "-j", 2, "--json")
         names = set()
-        for _ in range(chance.randint(1, IN_A_ROW)):
+        for _ in range(chance.randint(1, MAX_KILLS_PER_RUN)):
             random_moment(chance, running, output, count)
             names |= running.shared_names()
             if not running.runs():
@@ -41,24 +41,24 @@ def test_killed_at_a_random_moment(place, whom, kills, count):
             running.send(signal.SIGKILL, group=whom == "group")
             row.rounds += 1
             killed, running = running, place.process(folder, output, "-j", 2, "--json")
-            slowest = max(slowest, _gone(killed))
+            slowest = max(slowest, _seconds_until_gone(killed))
             row.whole(output, expected)
-            row.count("lost", _promised(output) - {path.name for path in output.glob("*.png")})
+            row.count("lost", _recorded(output) - {path.name for path in output.glob("*.png")})
         last = running.wait()
         if row.ended(last, 0):
             row.reported(last, output, expected)
             row.identical(output, expected, place.temporary, names)
-    row.remarks.append(f"{runs} runs; nobody left after {slowest:.2f} s")
+    row.remarks.append(f"{runs} runs; no process left after {slowest:.2f} s")
     row.expect(row.sockets <= 1 + row.rounds // 20, f"{row.sockets} folders of sockets were left")
     assert not row.verdict
 
 
 @scaled(
-    ("method", "work", "kills", "most"),
+    ("method", "work", "kills", "max_seconds"),
     short=[(method, "hang-in-c", 1, 10) for method in METHODS],
     long=[(method, work, 5, 2) for method, work in itertools.product(METHODS, ("hang-in-c", "hang", "gaussian"))],
 )
-def test_nobody_outlives_the_parent(place, method, work, kills, most):
+def test_no_process_outlives_the_parent(place, method, work, kills, max_seconds):
     row = place.row(f"SIGKILL of the parent, {method}, workers at {work}")
     slowest = 0.0
     for number in range(kills):
@@ -66,27 +66,27 @@ def test_nobody_outlives_the_parent(place, method, work, kills, most):
         notes.mkdir()
         output = place.folder / f"out{number}"
         if work == "gaussian":
-            folder, seen = place.images(2000)[0], output
+            folder, marks = place.images(2000)[0], output
         else:
-            folder, seen = _poison(place.folder / f"in{number}", f"{work} {notes}"), notes
+            folder, marks = _poison(place.folder / f"in{number}", f"{work} {notes}"), notes
         running = place.start(sys.executable, "-c", SCRIPT, folder, output, method)
-        assert running.until(lambda seen=seen: len(list(seen.glob("[0-9]*"))) > 1)
-        row.expect(len(running.workers()) == 2, "there were no two workers")
+        assert running.until(lambda marks=marks: len(list(marks.glob("[0-9]*"))) > 1)
+        row.expect(len(running.workers()) == 2, "there were not two workers")
         running.send(signal.SIGKILL)
-        slowest = max(slowest, _gone(running))
+        slowest = max(slowest, _seconds_until_gone(running))
         row.rounds += 1
-    row.remarks.append(f"nobody left after {slowest:.2f} s")
-    row.expect(slowest < most, f"somebody was there for {slowest:.2f} s")
+    row.remarks.append(f"no process left after {slowest:.2f} s")
+    row.expect(slowest < max_seconds, f"a process was left for {slowest:.2f} s")
     assert not row.verdict
 
 
-def _gone(running):
-    """How long the processes of a killed run live on."""
+def _seconds_until_gone(running):
+    """Return how many seconds the processes of a killed run live on."""
     seconds = seconds_until(lambda: not running.processes(), patience=30)
     return float("inf") if seconds is None else seconds
 
 
-def _promised(output):
+def _recorded(output):
     return {record["target"] for record in records(output) if record["status"] == "done"}
 
 

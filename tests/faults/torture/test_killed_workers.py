@@ -1,4 +1,4 @@
-"""SIGKILL of processes that a run has started, at random, busy or idle: the run ends and tells of every image."""
+"""SIGKILL of random processes that a run has started, busy or idle: the run ends and reports every image."""
 
 import random
 import signal
@@ -12,8 +12,8 @@ VICTIMS = {
     "hosts of the pool": (Running.hosts, 3),
     "processes but the parent": (Running.helpers, 1),
 }
-"""Who is killed, and how often without an image done in between: a run may well say at last that all its workers die,
-or that none can be started.
+"""Which processes are killed, and how often before another image must be done. With more kills, a run may rightly say
+that all its workers die, or that none can be started.
 """
 
 
@@ -27,11 +27,11 @@ or that none can be started.
         ("processes but the parent", 2, 100, 2000),
     ],
 )
-def test_killed_at_random(place, victims, workers, kills, count):
+def test_run_survives_killed_processes(place, victims, workers, kills, count):
     row = place.row(f"SIGKILL of random {victims}, {workers} workers, {count:,} images")
     folder, expected = place.images(count)
     chance = random.Random(workers)
-    charged = failed = runs = 0
+    retried = failed = runs = 0
     while row.rounds < kills and not row.hopeless:
         runs += 1
         output = place.folder / str(runs)
@@ -40,25 +40,25 @@ def test_killed_at_random(place, victims, workers, kills, count):
         outcome = running.wait()
         if row.ended(outcome, 0, 1):
             row.reported(outcome, output, expected)
-            charged += sum(record["attempt"] > 1 for record in records(output))
+            retried += sum(record["attempt"] > 1 for record in records(output))
             failed += outcome.json["failed"]
         while outcome.code == 1:
             outcome = place.process(folder, output, "-j", workers, "--json").wait()
             row.ended(outcome, 0, 1)
         if outcome.code == 0:
             row.identical(output, expected, place.temporary)
-    row.remarks.append(f"{runs} runs; {charged} charged, {failed} failed at first")
+    row.remarks.append(f"{runs} runs; {retried} retried, {failed} failed at first")
     assert not row.verdict
 
 
-def _kill_at_random(running, victims, in_a_row, output, chance, most):
-    """Kill one victim after the other while the run lasts; the number of those killed."""
+def _kill_at_random(running, victims, kills_between_images, output, chance, max_kills):
+    """Kill one victim after another while the run lasts; return their number."""
     kills = 0
-    while running.runs() and kills < most:
+    while running.runs() and kills < max_kills:
         if found := victims(running):
             send_each([chance.choice(found)], signal.SIGKILL)
             kills += 1
-            if kills % in_a_row == 0:
+            if kills % kills_between_images == 0:
                 done = _count(output)
                 running.until(lambda done=done: _count(output) > done)
         time.sleep(chance.uniform(0, 0.1))

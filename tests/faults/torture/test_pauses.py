@@ -1,4 +1,4 @@
-"""Processes that are stopped and go on, and a wall clock that jumps: no image is charged with time it did not have."""
+"""Processes that are stopped and continue, and a wall clock that jumps: no image exceeds its time limit for that."""
 
 import itertools
 import signal
@@ -11,9 +11,9 @@ import pytest
 from tests.support.runs import SLEEPLESS, Running, outputs, records, send_each
 from tests.support.scales import scaled
 
-NAP = 0.3  # seconds that an image takes
+NAP = 0.3  # seconds per image
 COUNT = 20
-JUMP = 0.2
+JUMP_INTERVAL_S = 0.2
 LIMITS = ("-j", 2, "--timeout", 3, "--retries", 0, "--json")
 
 LIBRARY = next(map(str, Path("/usr/lib").glob("**/faketime/libfaketimeMT.so.1")), None)
@@ -25,7 +25,7 @@ FAKETIME = {
     "DONT_FAKE_MONOTONIC": "1",
     "NO_FAKE_STAT": "1",
 }
-"""A library that shows its process another wall clock; the files' times, as the system's, are the true ones."""
+"""A library that shows its process another wall clock; the times of files remain true."""
 
 
 @pytest.fixture
@@ -50,19 +50,19 @@ STOPPED = {"the parent": _parent, "all": Running.processes, "the host": Running.
 
 
 @scaled(("pause", "timeout", "rounds"), short=[(5, 3, 1)], long=[(10, 4, 3)])
-def test_stopped_for_longer_than_an_image_may_take(place, naps, pause, timeout, rounds):
+def test_suspension_does_not_exceed_the_time_limit(place, naps, pause, timeout, rounds):
     rows = {whom: place.row(f"SIGSTOP {pause} s / CONT of {whom}, --timeout {timeout}") for whom in STOPPED}
     for number in range(rounds):
         outs = {whom: place.folder / f"{whom} {number}" for whom in STOPPED}
         runs = {whom: place.process(naps, outs[whom], *LIMITS, "--timeout", timeout) for whom in STOPPED}
         for whom, running in runs.items():
-            assert running.until(partial(_is_under_way, outs[whom]))
+            assert running.until(partial(_has_started, outs[whom]))
         stopped = {whom: STOPPED[whom](running) for whom, running in runs.items()}
         for processes in stopped.values():
             send_each(processes, signal.SIGSTOP)
         time.sleep(pause)
         for whom, processes in stopped.items():
-            rows[whom].expect(processes, "nobody was there to be stopped")
+            rows[whom].expect(processes, "there was no process to stop")
             send_each(processes, signal.SIGCONT)
         for whom, running in runs.items():
             _all_done(rows[whom], running.wait(), outs[whom], None)
@@ -71,7 +71,7 @@ def test_stopped_for_longer_than_an_image_may_take(place, naps, pause, timeout, 
 
 @pytest.mark.skipif(not LIBRARY, reason="libfaketime is not installed (Debian: faketime)")
 @scaled(("rounds",), short=[(1,)], long=[(5,)])
-def test_a_wall_clock_that_jumps(place, naps, rounds):
+def test_jumps_of_the_wall_clock_have_no_effect(place, naps, rounds):
     row = place.row("wall clock ±1 day")
     clock = place.folder / "clock"
     for number in range(rounds):
@@ -79,13 +79,13 @@ def test_a_wall_clock_that_jumps(place, naps, rounds):
         output = place.folder / str(number)
         running = place.process(naps, output, *LIMITS, **FAKETIME, FAKETIME_TIMESTAMP_FILE=str(clock))
         for jump in itertools.cycle(("-1d", "+0", "+1d", "+0")):
-            time.sleep(JUMP)
+            time.sleep(JUMP_INTERVAL_S)
             if not running.runs():
                 break
             _replace(clock, jump)
         _all_done(row, running.wait(), output, place.temporary)
         days = {record["time"][:10] for record in records(output)}
-        row.expect(len(days) > 1, f"the clock did not jump: all was done on {days}")
+        row.expect(len(days) > 1, f"the clock did not jump: all images were done on {days}")
     assert not row.verdict
 
 
@@ -96,7 +96,7 @@ def _all_done(row, outcome, output, temporary):
         row.identical(output, outputs(output), temporary)
 
 
-def _is_under_way(output):
+def _has_started(output):
     return any(output.glob("*.poison"))
 
 

@@ -1,4 +1,4 @@
-"""Files that end their decoder, and filters and models that end their process: each is named, the rest is done."""
+"""Files that crash their decoder, and filters and models that end their process: each is named, the rest is done."""
 
 import itertools
 import os
@@ -14,7 +14,7 @@ POISON = {
     "00026": ("exit 7", 3, "exit code 7"),
     "00039": ("eat", 4, "MemoryError"),
 }
-"""By the name of a good image as long as it: what a file says, which pixel says the same, and how it has to fail."""
+"""By the name of a good image of the same size: the command in the file, the pixel with the same meaning, the error."""
 
 SHORT = ("--timeout", 5, "--max-memory", "256MiB", "--retries", 0)
 LONG = ("--timeout", 5, "--max-memory", "1GiB")
@@ -25,7 +25,7 @@ LONG = ("--timeout", 5, "--max-memory", "1GiB")
     short=[("decoder", 50, 40, SHORT), ("filter", "auto", 40, SHORT)],
     long=list(itertools.product(("decoder", "filter"), ("auto", 50), (200,), (LONG,))),
 )
-def test_four_among_many(place, where, chunksize, count, limits):
+def test_four_poisoned_images_fail_and_the_rest_is_done(place, where, chunksize, count, limits):
     row = place.row(f"crash, hang, exit, eat in a {where}, {count} good images, chunks {chunksize}")
     folder, expected = place.images(count)
     poisoned = {"decoder": _poison_files, "filter": _poison_pixels}[where]
@@ -43,7 +43,7 @@ def test_four_among_many(place, where, chunksize, count, limits):
 
 
 def _poison_files(folder, mixed):
-    """Files of a format of their own."""
+    """Add files of the poison format."""
     shutil.copytree(folder, mixed)
     for name, (text, _, _) in POISON.items():
         length = (folder / f"{name}.png").stat().st_size
@@ -52,7 +52,7 @@ def _poison_files(folder, mixed):
 
 
 def _poison_pixels(folder, mixed):
-    """Images like the others, but for what the filter sees in them."""
+    """Add images with a pixel that is a command to the filter."""
     shutil.copytree(folder, mixed)
     for name, (_, number, _) in POISON.items():
         pixels = imagecodecs.png_decode((folder / f"{name}.png").read_bytes())
@@ -61,23 +61,23 @@ def _poison_pixels(folder, mixed):
     return mixed, {f"x{name}.png": error for name, (_, _, error) in POISON.items()}
 
 
-STORM = 50  # processes: a bare Pool starts more in a second, and never stops
-ENDS = {
+MAX_PROCESSES = 50  # a bare Pool starts more than this in a second, and never stops
+MODEL_ERRORS = {
     "raise": "weights.onnx",
     "exit": "exit code 9",
     "crash": "SIGSEGV",
     "kill": "SIGKILL",
     "hang": "could not be set up in time",
 }
-"""How a model ends its process while it loads, and what the sentence about it has to hold."""
+"""How a model ends its process while it loads, and what the message must contain."""
 
 
 @scaled(
     ("how", "workers", "timeout"),
     short=[("raise", 2, 60), ("crash", 2, 60)],
-    long=[(how, workers, 5 if how == "hang" else 60) for how in ENDS for workers in (2, 8)],
+    long=[(how, workers, 5 if how == "hang" else 60) for how in MODEL_ERRORS for workers in (2, 8)],
 )
-def test_a_model_that_does_not_load(place, how, workers, timeout):
+def test_model_that_does_not_load_ends_the_run(place, how, workers, timeout):
     row = place.row(f"initializer: {how}, pool of {workers}")
     notes = place.folder / "notes"
     notes.mkdir()
@@ -87,10 +87,10 @@ def test_a_model_that_does_not_load(place, how, workers, timeout):
     ).wait()
     row.rounds = 1
     if row.ended(outcome, 3):
-        told = [line for line in outcome.stderr.splitlines() if line.startswith("imgpool: ")]
-        row.expect(len(told) == 1 and ENDS[how] in told[0], f"said: {outcome.stderr}")
+        errors = [line for line in outcome.stderr.splitlines() if line.startswith("imgpool: ")]
+        row.expect(len(errors) == 1 and MODEL_ERRORS[how] in errors[0], f"stderr: {outcome.stderr}")
         row.identical(place.folder / "out", {}, place.temporary)
     started = len(list(notes.iterdir()))
-    row.expect(0 < started < STORM, f"{started} processes were set up")
+    row.expect(0 < started < MAX_PROCESSES, f"{started} processes were set up")
     row.remarks.append(f"{started} processes were set up")
     assert not row.verdict

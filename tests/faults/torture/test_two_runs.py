@@ -1,4 +1,4 @@
-"""Two runs of one output, started together: one proceeds, the other says which."""
+"""Two runs with the same output, started together: one proceeds, the other names it."""
 
 import socket
 
@@ -9,7 +9,7 @@ COUNT = 6
 
 
 @scaled(("rounds",), short=[(2,)], long=[(20,)])
-def test_only_one_proceeds(place, rounds):
+def test_only_one_of_two_runs_proceeds(place, rounds):
     row = place.row("two runs of one output at once")
     for number in range(rounds):
         notes = place.folder / f"notes{number}"
@@ -22,7 +22,7 @@ def test_only_one_proceeds(place, rounds):
         seconds_until(lambda both=both: not all(running.runs() for running in both), PATIENCE / 2)
         refused = [running for running in both if not running.runs()]
         row.expect(len(refused) == 1, f"{len(refused)} of two runs were refused")
-        (notes / "go").touch()  # no image is done before: the run that proceeds is there while the other asks
+        (notes / "go").touch()  # until now, no image was done: the first run is still there when the other one asks
         for running in both:
             outcome = running.wait()
             row.ended(outcome, 3 if running in refused else 0)

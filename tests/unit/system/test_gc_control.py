@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from imgpool.system.gc_control import pause_gc, resume_gc
+from imgpool.system.gc_control import gc_paused, pause_gc, resume_gc
 
 
 class Node:
@@ -39,3 +39,15 @@ def test_cycles_are_collected_only_after_resuming():
     after = reference_cycle()
     allocate()
     assert after() is None
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_paused_context_restores_the_state_before(enabled):
+    was_enabled = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with gc_paused():
+            assert not gc.isenabled()
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if was_enabled else gc.disable)()
