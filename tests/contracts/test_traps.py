@@ -1,16 +1,8 @@
-"""The measured traps of image libraries, each with its very numbers, through the public interface.
+"""Known faults of image libraries, each with the case in which it was found, through imgpool's public interface.
 
-Traps of this kind that are not here are tests elsewhere:
-
-=========================================== =====================================================================
-every dtype × format, shapes like colours    contracts/test_formats.py: test_what_goes_in_comes_out_…
-43 cuts of stacks and of LZW                 faults/test_bad_tiff.py: test_no_cut_goes_unnoticed
-all eight orientations × every format        contracts/test_formats.py: test_no_picture_comes_out_turned
-int32 labels in an ImageJ TIFF               unit/formats/test_tiff_imagej.py: test_labels_of_32_bits_become_ome_…
-a minimum that is white                      unit/formats/test_tiff.py: test_white_first_is_…
-a full disk, with and without an errno       unit/batch/test_run_refusals.py: test_a_full_disk_stops_the_run_…
-names of every sort, one target for two      integration/test_names.py, integration/test_process.py, unit/batch/
-=========================================== =====================================================================
+Others are tested elsewhere: every dtype in every format, and all orientations, in `imgpool.testing.formats`; truncated
+stacks in `tests/faults/test_bad_tiff.py`; 32-bit labels in ImageJ TIFFs in `tests/unit/formats`; full disks in
+`tests/faults/test_storage.py`; odd file names in `tests/integration/test_names.py`.
 """
 
 import os
