@@ -1,6 +1,7 @@
-"""TIFFs that are cut off, damaged, or lie: an error that says so, and never other pixels."""
+"""TIFFs that are truncated, damaged or contradictory: an error that says so, and never other pixels."""
 
 import logging
+import re
 import struct
 
 import numpy as np
@@ -13,6 +14,9 @@ from imgpool.formats.tiff import TIFF
 
 STACK = np.random.default_rng(1).integers(0, 4096, (3, 2, 2, 24, 31), np.uint16)
 COLOUR = np.random.default_rng(1).integers(0, 256, (40, 50, 3), np.uint8)
+FULL_STACK = np.random.default_rng(1).integers(1, 4096, (3, 2, 2, 24, 31), np.uint16)
+"""A stack without a zero, so that a missing plane cannot be taken for a black one."""
+
 CUTS = 43
 
 
@@ -66,7 +70,7 @@ def outcome(path):
 
 
 @pytest.mark.parametrize("make", WRITERS)
-def test_no_cut_goes_unnoticed(make, tmp_path, capfd, caplog):
+def test_every_truncation_is_noticed(make, tmp_path, capfd, caplog):
     path = tmp_path / "a.tif"
     make(path)
     data, whole = path.read_bytes(), TIFF.read(path)
@@ -83,7 +87,7 @@ def test_no_cut_goes_unnoticed(make, tmp_path, capfd, caplog):
     assert caplog.records == []
 
 
-def test_a_cut_file_says_how_much_is_there(tmp_path):
+def test_truncated_file_says_how_much_is_present(tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, np.zeros((100, 100), np.uint8), metadata=None)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 61 // 100])
@@ -92,7 +96,7 @@ def test_a_cut_file_says_how_much_is_there(tmp_path):
     assert "copy it again" in error.value.hint
 
 
-def test_a_cut_stack_says_in_which_page(tmp_path):
+def test_truncated_stack_names_the_page(tmp_path):
     path = tmp_path / "a.tif"
     with tifffile.TiffWriter(path) as writer:
         for page in STACK.reshape(12, 24, 31):
@@ -134,7 +138,7 @@ def header_only(width=10, height=10, **changes):
     return directory([(tag, *value) for tag, value in tags.items() if value]).ljust(400, b"\0") + bytes(range(100))
 
 
-def test_the_small_file_that_the_others_are_made_from_is_sound(tmp_path):
+def test_minimal_file_is_valid(tmp_path):
     (tmp_path / "a.tif").write_bytes(header_only())
     assert TIFF.read(tmp_path / "a.tif").pixels.ravel().tolist() == list(range(100))
 
@@ -172,7 +176,7 @@ def test_forged_size_of_a_tiff_shows_in_its_properties(tmp_path):
     ({"tag270": (2, 600, 200)}, "truncated"),
     ({"tag277": (3, 1, 7)}, "100 bytes of the 700"),
 ])  # fmt: skip
-def test_what_is_wrong_is_said(changes, message, tmp_path, capfd):
+def test_message_says_what_is_wrong(changes, message, tmp_path, capfd):
     path = tmp_path / "a.tif"
     path.write_bytes(header_only(**changes))
     with pytest.raises(ReadError, match=message) as error:
@@ -183,7 +187,7 @@ def test_what_is_wrong_is_said(changes, message, tmp_path, capfd):
 
 
 @pytest.mark.parametrize("following", [8, 3, 200, 500, 2**32 - 1])
-def test_a_chain_of_directories_that_leads_nowhere(following, tmp_path):
+def test_broken_chain_of_directories_is_refused(following, tmp_path):
     sound = header_only()
     end = 8 + 2 + 9 * 12
     path = tmp_path / "a.tif"
@@ -192,7 +196,7 @@ def test_a_chain_of_directories_that_leads_nowhere(following, tmp_path):
         TIFF.read(path)
 
 
-def test_a_writer_that_was_interrupted(tmp_path):
+def test_file_of_an_interrupted_writer_is_refused(tmp_path):
     path = tmp_path / "a.tif"
     path.write_bytes(b"II*\0\0\0\0\0" + bytes(1000))
     with pytest.raises(ReadError, match="interrupted"):
@@ -211,10 +215,54 @@ def test_broken_lzw_is_not_an_empty_image(tmp_path):
         TIFF.read(path)
 
 
-def test_the_librarys_log_is_left_as_it_was(tmp_path):
+def test_log_of_tifffile_is_left_unchanged(tmp_path):
     logger = logging.getLogger("tifffile")
     path = tmp_path / "a.tif"
     path.write_bytes(header_only(tag273=None))
     with pytest.raises(ReadError):
         TIFF.read(path)
     assert not logger.disabled
+
+
+def plane_element(number):
+    return f'<TiffData IFD="{number}" FirstT="{number // 4}" FirstZ="{number // 2 % 2}" FirstC="{number % 2}"/>'
+
+
+def ome_declaring(path, told, there):
+    """Write an OME-TIFF whose XML declares 12 planes and locates those `told`; the file holds `there` of them."""
+    tifffile.imwrite(path, FULL_STACK, ome=True, metadata={"axes": "TZCYX"})
+    with tifffile.TiffFile(path) as tiff:
+        xml = re.sub("<TiffData[^>]*/>", "".join(map(plane_element, told)), tiff.ome_metadata)
+    with tifffile.TiffWriter(path) as writer:
+        for number, page in enumerate(FULL_STACK.reshape(-1, 24, 31)[:there]):
+            options = {"description": xml if number == 0 else None, "metadata": None}
+            writer.write(page, contiguous=False, photometric="minisblack", **options)
+
+
+@pytest.mark.parametrize(
+    ("told", "there"), [(range(12), 11), (range(11), 11), (range(11), 12), ([*range(5), *range(6, 12)], 12)]
+)
+def test_plane_declared_by_ome_and_missing_is_noticed(told, there, tmp_path):
+    ome_declaring(tmp_path / "a.ome.tif", told, there)
+    for look in (TIFF.properties, TIFF.read):
+        with pytest.raises(ReadError, match="declares 12 planes, and holds 11"):
+            look(tmp_path / "a.ome.tif")
+
+
+def test_planes_behind_one_directory_are_counted_first(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, FULL_STACK, photometric="minisblack", truncate=True)
+    assert TIFF.properties(path).pages == 12
+    path.write_bytes(path.read_bytes()[:-5000])
+    for look in (TIFF.properties, TIFF.read):
+        with pytest.raises(ReadError, match="truncated: at most 72% of the file is present"):
+            look(path)
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 2, 2, 31, 24)])
+def test_array_of_another_shape_than_declared_is_refused(shape, tmp_path, monkeypatch):
+    """tifffile reads some broken files as an empty array."""
+    tifffile.imwrite(tmp_path / "a.tif", FULL_STACK, photometric="minisblack")
+    monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", lambda *_given, **_named: np.zeros(shape, np.uint16))
+    with pytest.raises(ReadError, match="declares pixels of shape"):
+        TIFF.read(tmp_path / "a.tif")

@@ -1,4 +1,4 @@
-"""What lies behind the pixels is as much of the file as they are; and a disk's error is no damage."""
+"""Files that end within their metadata, and disks that fail while a file is read."""
 
 import errno
 import io
@@ -13,19 +13,19 @@ from imgpool.core.errors import ReadError
 from imgpool.core.image import Image, Metadata
 
 EXIF = b"II*\0\x08\0\0\0\x02\0\x0f\x01\x02\0\x08\0\0\0\x26\0\0\0\x12\x01\x03\0\x01\0\0\0\x01\0\0\0\0\0\0\0TestCam\0"
-SAID = Metadata(
+METADATA = Metadata(
     icc=bytes(16) + b"RGB " + bytes(300),
     exif=EXIF,
     dpi=(300.0, 300.0),
     description="a cell",
     extra=MappingProxyType({"xmp": b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"}),
 )
-PICTURE = Image(np.random.default_rng(0).integers(0, 4, (20, 30, 3), np.uint8) * 60, "YXS", metadata=SAID)
+PICTURE = Image(np.random.default_rng(0).integers(0, 4, (20, 30, 3), np.uint8) * 60, "YXS", metadata=METADATA)
 EVERY = [pytest.param(each, id=each.name) for each in FORMATS]
 
 
 @pytest.mark.parametrize("target", EVERY)
-def test_no_metadata_is_cut_off_unnoticed(target, tmp_path):
+def test_truncated_metadata_is_noticed(target, tmp_path):
     path = tmp_path / f"a{target.extensions[0]}"
     target.write(PICTURE, path)
     data, whole = path.read_bytes(), target.read(path)
@@ -40,7 +40,7 @@ def test_no_metadata_is_cut_off_unnoticed(target, tmp_path):
 
 
 class Failing(io.FileIO):
-    """A file on a disk that gives the first 700 bytes and then an error."""
+    """A file whose first 700 bytes can be read, and no others."""
 
     def read(self, size=-1):
         if size < 0 or self.tell() + size > 700:
@@ -56,8 +56,8 @@ class Failing(io.FileIO):
 
 
 @pytest.mark.parametrize("target", [case for case in EVERY if case.id != "npy"])  # numpy reads past Python's file
-def test_an_error_of_the_disk_is_told_as_such(target, tmp_path, monkeypatch):
-    """A `ReadError` would say that the picture is damaged, which it is not."""
+def test_disk_error_is_not_reported_as_damage(target, tmp_path, monkeypatch):
+    """A `ReadError` would say that the picture is damaged, and it is not."""
     path = tmp_path / f"a{target.extensions[0]}"
     target.write(PICTURE, path)
     assert path.stat().st_size > 700
@@ -69,7 +69,7 @@ def test_an_error_of_the_disk_is_told_as_such(target, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("missing", range(1, 9))
-def test_the_header_of_a_webp_tells_that_its_last_bytes_are_missing(missing, tmp_path):
+def test_webp_header_shows_that_the_last_bytes_are_missing(missing, tmp_path):
     path = tmp_path / "a.webp"
     FORMATS["webp"].write(PICTURE, path)
     path.write_bytes(path.read_bytes()[:-missing])

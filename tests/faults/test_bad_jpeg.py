@@ -1,4 +1,4 @@
-"""JPEGs with a hole in them: libjpeg fills it with grey and merely warns, so the file must fail by name."""
+"""JPEGs with missing data, which libjpeg fills with grey and a warning: imgpool must refuse them."""
 
 import io
 
@@ -35,17 +35,17 @@ def ended_early(data):
     return data[: len(data) // 2] + END
 
 
-@pytest.mark.parametrize("harm", [zeroed, cut, ended_early])
+@pytest.mark.parametrize("damage", [zeroed, cut, ended_early])
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}], ids=str)
-def test_a_hole_in_the_picture_is_an_error(tmp_path, harm, options):
+def test_missing_data_is_an_error(tmp_path, damage, options):
     path = tmp_path / "a.jpg"
-    path.write_bytes(harm(photo(**options)))
+    path.write_bytes(damage(photo(**options)))
     with pytest.raises(ReadError, match=r"damaged|truncated"):
         JPEG.read(path)
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}], ids=str)
-def test_what_costs_no_pixel_is_no_error(tmp_path, options):
+def test_damage_that_costs_no_pixel_is_ignored(tmp_path, options):
     path, whole = tmp_path / "a.jpg", photo(**options)
     path.write_bytes(whole)
     expected = JPEG.read(path).pixels
@@ -54,7 +54,7 @@ def test_what_costs_no_pixel_is_no_error(tmp_path, options):
         assert np.array_equal(JPEG.read(path).pixels, expected)
 
 
-def test_grey_and_colour_agree_with_pillow(tmp_path):
+def test_grey_and_colour_are_read_as_by_pillow(tmp_path):
     path = tmp_path / "a.jpg"
     for mode in ("L", "RGB"):
         PillowImage.open(io.BytesIO(photo())).convert(mode).save(path, quality=90)
