@@ -200,6 +200,8 @@ class Journal:
         Called before each write. If it raises, nothing is written.
     provenance
         The files and models that the recipe uses. Each line holds them, if there are any.
+    sync
+        Makes everything on the output's file system durable, given the descriptor of an open file on it.
     """
 
     def __init__(
@@ -208,11 +210,14 @@ class Journal:
         fingerprint: str,
         before_write: Callable[[], object] = lambda: None,
         provenance: Sequence[Mapping[str, Any]] = (),
+        *,
+        sync: Callable[[int], None] = sync_file_system,
     ) -> None:
         self._output_prefix = os.path.join(output, "")
         self._fingerprint = fingerprint
         self._provenance = {"provenance": provenance} if provenance else {}
         self._before_write = before_write
+        self._sync = sync
         self._append_lock, self._commit_lock = Lock(), Lock()
         path = journal_path(output)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -241,7 +246,7 @@ class Journal:
     def _write(self, lines: bytes) -> None:
         self._before_write()
         descriptor = self._file.fileno()
-        sync_file_system(descriptor)
+        self._sync(descriptor)
         size = os.fstat(descriptor).st_size
         try:
             while lines:

@@ -1,4 +1,4 @@
-"""One run per output, among real processes: started at the same instant, killed, stopped and woken again."""
+"""Runs of several processes into one output folder: simultaneous, killed, and suspended ones."""
 
 import multiprocessing
 import os
@@ -24,11 +24,11 @@ from tests.support.small_runs import run, write_png
 SPAWN = multiprocessing.get_context("spawn")
 SLOW = "skimage.restoration.denoise_tv_chambolle:max_num_iter=300,eps=0"
 ENDLESS = SLOW.replace("300", "1000000000")
-PATIENCE = 120
+TIMEOUT_S = 120
 
 
 def wait_for(condition):
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT_S
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)
@@ -39,18 +39,18 @@ def wait_for(condition):
     [(40, True, False), (4, False, False), (4, False, True)],
     ids=["locks", "no locks", "no locks, several machines"],
 )
-def test_of_runs_that_start_together_exactly_one_proceeds(tmp_path, rounds, locks, hosts):
+def test_one_of_several_simultaneous_runs_gets_the_folder(tmp_path, rounds, locks, hosts):
     folders = [str(tmp_path / f"out{number}") for number in range(rounds)]
-    together, outcomes = SPAWN.Barrier(4, timeout=PATIENCE), SPAWN.Queue()
+    together, outcomes = SPAWN.Barrier(4, timeout=TIMEOUT_S), SPAWN.Queue()
     options = {"locks": locks, "hosts": hosts}
     processes = [
         SPAWN.Process(target=compete, args=(folders, together, outcomes), kwargs=options, daemon=True) for _ in range(4)
     ]
     for process in processes:
         process.start()
-    told = [outcomes.get(timeout=PATIENCE) for _ in range(4 * rounds)]
+    told = [outcomes.get(timeout=TIMEOUT_S) for _ in range(4 * rounds)]
     for process in processes:
-        process.join(PATIENCE)
+        process.join(TIMEOUT_S)
         assert process.exitcode == 0
     by_folder = defaultdict(dict)
     for folder, pid, refusal in told:
@@ -62,7 +62,7 @@ def test_of_runs_that_start_together_exactly_one_proceeds(tmp_path, rounds, lock
 
 
 def process_of(folder, output, *words, recipe=SLOW):
-    """The command, started."""
+    """Start the command."""
     arguments = command("process", folder, "-o", output, "-f", recipe, *words)
     return subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
@@ -74,11 +74,11 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
-def test_second_command_is_refused_and_the_first_goes_on(photos, tmp_path):
+def test_a_second_command_is_refused_and_names_the_first(photos, tmp_path):
     first = process_of(photos, tmp_path / "out", "-j", "2", recipe=ENDLESS)
     wait_for(run_path(str(tmp_path / "out")).exists)
     second = process_of(photos, tmp_path / "out", "--serial")
-    told = second.communicate(timeout=PATIENCE)[1]
+    told = second.communicate(timeout=TIMEOUT_S)[1]
     assert second.returncode == 3
     assert f"another run is writing into {tmp_path / 'out'}: pid {first.pid} on {socket.gethostname()}, since" in told
     assert f"kill {first.pid}" in told
@@ -94,19 +94,19 @@ for result in imgpool.process(sys.argv[1], output=sys.argv[2], filters=[{SLOW!r}
 """
 
 
-def test_run_starts_at_once_after_another_was_killed(photos, tmp_path):
+def test_orphaned_workers_do_not_keep_the_lock(photos, tmp_path):
     words = [sys.executable, "-c", IN_A_FORKED_POOL, photos, tmp_path / "out"]
     first = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     assert first.stdout.readline() == "done\n"
     first.kill()
-    second = subprocess.run(words, stdout=subprocess.PIPE, text=True, timeout=PATIENCE, check=True)
+    second = subprocess.run(words, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT_S, check=True)
     first.communicate()
     assert set(second.stdout.split()) <= {"done", "skipped"}
     assert len(outputs(tmp_path / "out")) == 12
 
 
-def test_suspended_run_that_lost_its_lock_stops(tmp_path):
-    """A laptop asleep, on a share without locks."""
+def test_a_suspended_run_that_lost_the_folder_stops(tmp_path):
+    """As on a sleeping laptop, with the output on a share without locks."""
     output = tmp_path / "out"
     sleeper = SPAWN.Process(target=stand_still, args=(str(output),), kwargs={"host": "laptop"}, daemon=True)
     sleeper.start()
@@ -120,7 +120,7 @@ def test_suspended_run_that_lost_its_lock_stops(tmp_path):
             scratch.mkdir(parents=True)
             (tmp_path / "go").touch()
             os.kill(sleeper.pid, signal.SIGCONT)
-            sleeper.join(PATIENCE)
+            sleeper.join(TIMEOUT_S)
             assert f"another run took over {output}" in said.read_text()
             assert f"pid {os.getpid()} on" in said.read_text()
             assert run_file.read(str(output)) == held.info
@@ -131,7 +131,7 @@ def test_suspended_run_that_lost_its_lock_stops(tmp_path):
 
 
 def kill(running, output, pause):
-    """Kill a run a while after it has made another output, or after its start where the pause is negative."""
+    """Kill a run some time after its next output, or after its start if the pause is negative."""
     before = len(list(output.glob("*.png")))
     wait_for(lambda: run_path(str(output)).exists() or running.poll() is not None)
     if pause >= 0:
@@ -143,14 +143,14 @@ def kill(running, output, pause):
 
 
 @pytest.mark.parametrize("words", [["--serial"], pytest.param(["-j", "2"], marks=pytest.mark.slow)])
-def test_runs_killed_at_any_moment_leave_no_lock(photos, tmp_path, words):
-    """Outputs that no journal knows yet are not taken for somebody else's."""
+def test_outputs_of_killed_runs_are_never_foreign_files(photos, tmp_path, words):
+    """A killed run leaves outputs that are not in the journal; the next run replaces them."""
     output, unknown = tmp_path / "out", 0
     for pause in (0, -random.random() / 3, random.random() / 3):
         kill(process_of(photos, output, *words), output, pause)
         unknown += len(outputs(output).keys() - {record["target"] for record in records(output)})
     last = process_of(photos, output, *words)
-    assert "already there" not in last.communicate(timeout=PATIENCE)[1]
+    assert "already there" not in last.communicate(timeout=TIMEOUT_S)[1]
     assert last.returncode == 0
     run(photos, output=str(tmp_path / "expected"), recipe=Recipe.from_specs([SLOW]))
     assert unknown > 0

@@ -1,4 +1,4 @@
-"""Storage that fails: the run stops with one sentence and a remedy, claims nothing false, and goes on afterwards."""
+"""Storage that fails: the run stops with a message and a remedy, records nothing false, and can be continued."""
 
 import os
 import shutil
@@ -34,13 +34,13 @@ def photos(tmp_path):
 
 @pytest.fixture
 def expected(photos, tmp_path):
-    """The bytes that an undisturbed run makes."""
+    """The outputs of an undisturbed run."""
     run(photos, output=str(tmp_path / "expected"))
     return outputs(tmp_path / "expected")
 
 
 def stops(results, sentence):
-    """Take what results there are until the run stops; what it said."""
+    """Consume results until the run stops; return its error."""
     seen = []
     with pytest.raises(RunError, match=sentence) as caught:
         seen.extend(results)
@@ -50,7 +50,7 @@ def stops(results, sentence):
 
 
 def is_intact(output, expected):
-    """Whether only whole files stand there, and the journal claims no more."""
+    """Check that there are only complete outputs, and that the journal lists no others."""
     there = outputs(output)
     assert there.items() <= expected.items()
     assert {record["target"] for record in records(output)} <= there.keys()
@@ -77,7 +77,7 @@ def failing_function(error):
 
 
 def run_until_full(photos, output):
-    """Run; the function that met the full disk, None where there was room for all."""
+    """Run; return the function that met the full disk, or None if there was enough space."""
     try:
         run(photos, output=str(output))
     except RunError as error:
@@ -89,7 +89,7 @@ def run_until_full(photos, output):
     return failing_function(stopped)
 
 
-def test_a_disk_that_is_full_at_any_point_stops_the_run_and_making_space_continues_it(photos, tmp_path, expected):
+def test_a_run_continues_after_a_disk_was_full_at_any_point(photos, tmp_path, expected):
     stopped_in = set()
     limits = [{"size": pages * PAGE} for pages in range(1, 30)]
     limits += [{"size": "16m", "nr_inodes": inodes} for inodes in range(1, 16)]
@@ -99,11 +99,11 @@ def test_a_disk_that_is_full_at_any_point_stops_the_run_and_making_space_continu
             is_intact(folder / "out", expected)
             remount(folder, "size=16m,nr_inodes=1000")
             finishes(photos, folder / "out", expected)
-    # the lock, the run file, the scratch folder, the journal, an image, and nowhere
+    # the lock, the run file, the scratch folder, the journal, an image, and none
     assert stopped_in >= {"__enter__", "write", "_temporary_folder", "_write", "worker", None}
 
 
-def test_a_disk_that_fills_up_again_and_again(photos, tmp_path, expected):
+def test_a_run_continues_on_a_disk_that_fills_up_repeatedly(photos, tmp_path, expected):
     with disk(tmp_path / "disk", 4 * PAGE) as folder:
         for pages in range(4, 60, 4):
             remount(folder, f"size={pages * PAGE}")
@@ -112,7 +112,7 @@ def test_a_disk_that_fills_up_again_and_again(photos, tmp_path, expected):
         finishes(photos, folder / "out", expected)
 
 
-def test_the_command_on_a_full_disk(photos, tmp_path, expected):
+def test_the_command_exits_with_3_on_a_full_disk(photos, tmp_path, expected):
     def process():
         words = command("process", photos, "-o", folder / "out", "-f", "gaussian:sigma=1", "-j", "2")
         return subprocess.run(words, capture_output=True, text=True, timeout=100, check=False)
@@ -129,7 +129,7 @@ def test_the_command_on_a_full_disk(photos, tmp_path, expected):
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_a_read_only_output_stops_the_run_at_its_start(photos, tmp_path, expected, again):
+def test_a_read_only_output_stops_the_run_at_the_start(photos, tmp_path, expected, again):
     with disk(tmp_path / "disk", "16m") as folder:
         if again:
             stopped = runner_for(photos, output=str(folder / "out")).results()
@@ -141,7 +141,7 @@ def test_a_read_only_output_stops_the_run_at_its_start(photos, tmp_path, expecte
         finishes(photos, folder / "out", expected)
 
 
-def test_an_output_that_is_unmounted_stops_the_run_and_nothing_is_made_in_its_stead(photos, tmp_path, expected):
+def test_an_unmounted_output_stops_the_run(photos, tmp_path, expected):
     (tmp_path / "share").mkdir()
     with shown_at(tmp_path / "mount", tmp_path / "share") as folder:
         for taken in (1, 4):
@@ -156,14 +156,14 @@ def test_an_output_that_is_unmounted_stops_the_run_and_nothing_is_made_in_its_st
         finishes(photos, folder / "out", expected)
 
 
-def test_a_result_that_is_gone_before_it_is_in_its_place_makes_no_folders(tmp_path):
-    """Its scratch folder went with the disk: what would be made now lies in the empty mount point."""
+def test_moving_a_missing_output_creates_no_folders(tmp_path):
+    """After the disk was unmounted, new folders would be created in the empty mount point."""
     with pytest.raises(FileNotFoundError):
         _move(tmp_path / "out" / "tmp" / "a.png", tmp_path / "out" / "plate" / "a.png")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_output_that_is_removed_stops_the_run_and_is_not_made_again(photos, tmp_path, expected):
+def test_a_removed_output_stops_the_run(photos, tmp_path, expected):
     output = tmp_path / "out"
     results = runner_for(photos, output=str(output)).results()
     next(results)
@@ -175,7 +175,7 @@ def test_an_output_that_is_removed_stops_the_run_and_is_not_made_again(photos, t
 
 
 @pytest.mark.parametrize(("engine", "taken"), [("serial", 0), ("serial", 3), ("pool", 0)])
-def test_an_input_that_is_unmounted_stops_the_run_instead_of_failing_file_by_file(photos, tmp_path, engine, taken):
+def test_an_unmounted_input_stops_the_run(photos, tmp_path, engine, taken):
     with shown_at(tmp_path / "mount", photos) as folder:
         settings = RunSettings((str(folder),), BLUR, str(tmp_path / "out"), engine, workers=2)
         results = Runner(make_plan(settings)).results()
@@ -186,13 +186,13 @@ def test_an_input_that_is_unmounted_stops_the_run_instead_of_failing_file_by_fil
     assert len(list(records(tmp_path / "out"))) == taken
 
 
-def test_a_single_file_that_vanishes_fails_alone(photos, tmp_path):
+def test_a_single_missing_file_fails_alone(photos, tmp_path):
     planned = runner_for(photos, output=str(tmp_path / "out"))
     (photos / IMAGES[0]).unlink()
     assert sorted(statuses(planned.results())) == ["done"] * 6 + ["failed"]
 
 
-def test_a_file_that_may_not_be_so_large_fails_alone(photos, tmp_path):
+def test_a_file_above_the_size_limit_fails_alone(photos, tmp_path):
     write_png(photos / "large.png", 400)
     with file_size_limit(20_000):
         results = run(photos, output=str(tmp_path / "out"))
@@ -216,7 +216,7 @@ def test_a_name_that_is_too_long_fails_alone(tmp_path):
     assert done.status == "done"
 
 
-def test_a_folder_of_results_that_is_another_disk_fails_alone(photos, tmp_path):
+def test_images_of_a_folder_on_another_disk_fail_alone(photos, tmp_path):
     (tmp_path / "out").mkdir()
     with disk(tmp_path / "out" / "plate0", "1m"):
         results = run(photos, output=str(tmp_path / "out"))
@@ -243,7 +243,7 @@ except RunError as error:
 
 
 def with_permissions(photos, output, *, close_after=0):
-    """Process as somebody to whom permissions matter, as they do not to root; the lines told."""
+    """Process without root's power to ignore permissions; return the lines printed."""
     words = [sys.executable, "-c", SCRIPT, photos, output, str(close_after)]
     if os.geteuid() == 0:
         if not shutil.which("setpriv"):
@@ -254,7 +254,7 @@ def with_permissions(photos, output, *, close_after=0):
     return done.stdout.splitlines()
 
 
-def test_a_folder_that_may_not_be_written_to_fails_its_images_alone(photos, tmp_path):
+def test_images_of_a_read_only_folder_fail_alone(photos, tmp_path):
     (tmp_path / "out" / "plate0").mkdir(parents=True)
     (tmp_path / "out" / "plate0").chmod(0o555)
     lines = with_permissions(photos, tmp_path / "out")
@@ -262,15 +262,15 @@ def test_a_folder_that_may_not_be_written_to_fails_its_images_alone(photos, tmp_
     assert lines.count("failed it cannot be written (permission denied)") == 3
 
 
-def test_an_output_that_may_not_be_written_to_stops_the_run(photos, tmp_path):
+def test_an_output_without_write_permission_stops_the_run(photos, tmp_path):
     (tmp_path / "closed").mkdir(0o555)
     (line,) = with_permissions(photos, tmp_path / "closed" / "out")
     assert line.startswith(f"stopped {tmp_path}/closed/out: it cannot be written (permission denied)")
     assert "`output`" in line
 
 
-def test_an_output_that_may_be_written_to_no_more_stops_the_run(photos, tmp_path, expected):
-    """As on a share when a ticket runs out at night."""
+def test_losing_the_write_permission_stops_the_run(photos, tmp_path, expected):
+    """As on a share whose login expires at night."""
     *done, last = with_permissions(photos, tmp_path / "out", close_after=2)
     assert done == ["done ", "done "]
     assert last.startswith(f"stopped {tmp_path}/out: it cannot be written (permission denied)")

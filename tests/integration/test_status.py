@@ -1,4 +1,4 @@
-"""``imgpool status``: a run as seen from another terminal."""
+"""``imgpool status``, during and after a run."""
 
 import contextlib
 import os
@@ -15,12 +15,12 @@ import pytest
 from imgpool import write
 from imgpool.core.image import Image
 
-PATIENCE = 60
+TIMEOUT_S = 60
 
 
 @pytest.fixture
 def photos(tmp_path):
-    """Three good ones, one of them with a name that no terminal wants to see, and a bad one."""
+    """Three valid images, one of them with a line break in its name, and a damaged one."""
     folder = tmp_path / "photos"
     folder.mkdir()
     for name in ("a.png", "b.png", "new\nline.png"):
@@ -31,7 +31,7 @@ def photos(tmp_path):
 
 @pytest.fixture
 def start(tmp_path):
-    """Start ``imgpool`` in a session of its own; what still runs at the end is killed."""
+    """Start ``imgpool`` in a session of its own, and kill it at the end of the test."""
     started = []
 
     def call(*arguments, stderr=subprocess.DEVNULL):
@@ -56,7 +56,7 @@ def start(tmp_path):
 
 @pytest.fixture
 def run(start, photos, tmp_path):
-    """A run that takes longer than any test looks at it: a thousand images, one after the other."""
+    """A run over a thousand images, which takes longer than any test."""
     write(Image.from_array(np.random.default_rng(1).integers(0, 256, (500, 500), np.uint8)), photos / "0.png")
     for number in range(1, 1000):
         os.link(photos / "0.png", photos / f"{number}.png")
@@ -68,14 +68,14 @@ def run(start, photos, tmp_path):
 
 @pytest.fixture
 def watch(start, run, tmp_path):
-    """Somebody who looks on at a terminal, and has seen the bar; and a function that tells what can be seen there."""
+    """A watching command in a terminal that shows the bar, and a function that returns what the terminal has shown."""
     terminal, end = os.openpty()
     process = start("status", tmp_path / "out", "--watch", stderr=end)
     os.close(end)
     seen = bytearray()
 
     def see():
-        with contextlib.suppress(OSError):  # nobody writes there any more
+        with contextlib.suppress(OSError):  # the command has ended
             while select.select([terminal], [], [], 0)[0]:
                 seen.extend(os.read(terminal, 10_000))
         return bytes(seen)
@@ -87,9 +87,9 @@ def watch(start, run, tmp_path):
 
 
 def until(condition):
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT_S
     while not condition():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, "the condition was not met in time"
         time.sleep(0.05)
 
 
@@ -98,7 +98,7 @@ def numbers(outcome):
 
 
 @pytest.mark.parametrize("engine", ["serial", "pool"])
-def test_it_tells_what_the_run_has_told(imgpool, photos, tmp_path, engine):
+def test_status_agrees_with_the_run(imgpool, photos, tmp_path, engine):
     command = ["process", photos, "-o", tmp_path / "out", "-f", "invert", "--engine", engine, "--json"]
     for _ in range(2):  # the second run skips what is done
         run = imgpool(*command)
@@ -121,7 +121,7 @@ def test_names_are_printed_safely(imgpool, photos, tmp_path):
     assert "\\u2717" in imgpool("status", tmp_path / "out", env={"PYTHONIOENCODING": "ascii"}).stdout
 
 
-def test_a_journal_alone_tells_its_totals(imgpool, photos, tmp_path):
+def test_without_a_run_file_totals_are_shown(imgpool, photos, tmp_path):
     imgpool("process", photos, "-o", tmp_path / "out", "-f", "invert", "--serial")
     shutil.copytree(tmp_path / "out", tmp_path / "copy")
     (tmp_path / "copy" / ".imgpool" / "run.json").unlink()
@@ -129,7 +129,7 @@ def test_a_journal_alone_tells_its_totals(imgpool, photos, tmp_path):
     assert (status["state"], status["found"], status["done"], status["failed"]) == ("unknown", None, 3, 1)
 
 
-def test_what_imgpool_did_not_write_is_refused(imgpool, photos, tmp_path):
+def test_a_foreign_or_missing_folder_is_refused(imgpool, photos, tmp_path):
     status = imgpool("status", photos)
     assert (status.code, status.stdout) == (2, "")
     assert "photos was not written by imgpool" in status.stderr
@@ -138,7 +138,7 @@ def test_what_imgpool_did_not_write_is_refused(imgpool, photos, tmp_path):
     assert f"did you mean {photos}-processed?" in imgpool("status", photos).stderr
 
 
-def test_a_run_that_is_killed_is_told_and_can_go_on(imgpool, run, tmp_path):
+def test_a_killed_run_is_reported_and_can_continue(imgpool, run, tmp_path):
     out = tmp_path / "out"
     status = imgpool("status", out)
     assert status.code == 0
@@ -158,18 +158,18 @@ def test_a_run_is_watched_to_its_end(imgpool, run, watch, tmp_path):
     watching, _ = watch
     assert watching.poll() is None
     run.send_signal(signal.SIGINT)
-    stdout, _ = watching.communicate(timeout=PATIENCE)
+    stdout, _ = watching.communicate(timeout=TIMEOUT_S)
     assert watching.returncode == 0
     assert "  interrupted: pid " in stdout.decode()
-    assert run.wait(PATIENCE) == 130
-    assert imgpool("status", tmp_path / "out", "--watch").code == 0  # there is nothing to wait for
+    assert run.wait(TIMEOUT_S) == 130
+    assert imgpool("status", tmp_path / "out", "--watch").code == 0  # the run has ended
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_whoever_looks_away_leaves_quietly_and_disturbs_nobody(run, watch, number, code):
+def test_ending_a_watch_does_not_disturb_the_run(run, watch, number, code):
     watching, see = watch
     watching.send_signal(number)
-    stdout, _ = watching.communicate(timeout=PATIENCE)
+    stdout, _ = watching.communicate(timeout=TIMEOUT_S)
     assert (watching.returncode, stdout) == (code, b"")
     seen = see()
     assert not any(word in seen for word in (b"interrupted", b"terminated", b"Traceback"))

@@ -1,4 +1,4 @@
-"""``imgpool verify``: outputs against the journal."""
+"""``imgpool verify``: outputs compared with the journal."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from tests.support.run_files import write_elsewhere
 
 @pytest.fixture(scope="module")
 def done(imgpool, sample_images, tmp_path_factory):
-    """The sample images, one of them with a name that no terminal wants to see, and their outputs."""
+    """The sample images, one of them with a line break in its name, and their outputs."""
     place = tmp_path_factory.mktemp("verify")
     shutil.copytree(sample_images, place / "in")
     shutil.copy(place / "in" / "icon.png", place / "in" / os.fsdecode(b"new\nline-\xff.png"))
@@ -20,7 +20,7 @@ def done(imgpool, sample_images, tmp_path_factory):
 
 @pytest.fixture
 def output(done, tmp_path):
-    """The same outputs, to be spoilt."""
+    """A copy of the outputs, for tests that damage them."""
     return shutil.copytree(done / "out", tmp_path / "out")
 
 
@@ -35,7 +35,7 @@ def flip(path):
     path.write_bytes(data)
 
 
-def test_a_run_leaves_everything_intact(imgpool, done):
+def test_outputs_of_a_run_are_intact(imgpool, done):
     verified = imgpool("verify", done / "out")
     assert (verified.code, verified.stderr) == (0, "")
     count = len([path for path in (done / "out").rglob("*.*") if path.is_file() and ".imgpool" not in path.parts])
@@ -46,7 +46,7 @@ def test_a_run_leaves_everything_intact(imgpool, done):
     assert r"✓ new\nline-\udcff.png · intact" in imgpool("verify", done / "out", "-v").stdout
 
 
-def test_every_kind_is_named_and_what_it_says_of_the_next_run_is_true(imgpool, done, output):
+def test_each_problem_is_named_and_its_advice_is_right(imgpool, done, output):
     (output / os.fsdecode(b"new\nline-\xff.png")).unlink()
     with (output / "galaxy.png").open("ab") as file:
         file.write(b"!")
@@ -87,7 +87,7 @@ def test_an_output_of_an_earlier_run_is_outdated(imgpool, photo, tmp_path):
     assert "its output is still the one of an earlier run" in imgpool("status", tmp_path / "out").stdout
 
 
-def test_while_a_run_writes_it_is_named(imgpool, photo, tmp_path):
+def test_verification_during_a_run_names_it(imgpool, photo, tmp_path):
     output = tmp_path / "out"
     assert imgpool("process", photo, "-o", output, "-f", "invert", "--serial").code == 0
     info = write_elsewhere(output)
@@ -96,7 +96,7 @@ def test_while_a_run_writes_it_is_named(imgpool, photo, tmp_path):
     assert f"pid {info.pid} on {info.host}, since 2026-11-22 21:03:11 UTC" in verified.stderr
 
 
-def test_what_has_no_journal_is_refused(imgpool, sample_images, tmp_path):
+def test_a_folder_without_a_journal_is_refused(imgpool, sample_images, tmp_path):
     verified = imgpool("verify", sample_images)
     assert (verified.code, verified.stdout) == (2, "")
     assert "sample_images was not written by imgpool" in verified.stderr

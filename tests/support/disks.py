@@ -1,4 +1,4 @@
-"""Small disks, disks that go away, and limits on files: for the tests of storage that fails."""
+"""Small disks, disks that disappear, and limits on file sizes."""
 
 import resource
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 @contextmanager
 def mounted(folder, *options, source="tmpfs"):
-    """Mount on a folder, which is made; the test is skipped where that is not permitted."""
+    """Mount on a new folder; skip the test if mounting is not permitted."""
     folder.mkdir(exist_ok=True)
     try:
         done = subprocess.run(["mount", *options, source, folder], capture_output=True, check=False)
@@ -24,13 +24,13 @@ def mounted(folder, *options, source="tmpfs"):
 
 
 def disk(folder, size, **options):
-    """A file system of this size (4k, 1m)."""
+    """Mount an empty file system of a size such as 4k or 1m."""
     words = ",".join([f"size={size}", *(f"{name}={value}" for name, value in options.items())])
     return mounted(folder, "-t", "tmpfs", "-o", words)
 
 
 def shown_at(folder, source):
-    """Another folder, shown at this one: as a share that can be unmounted and brought back."""
+    """Mount another folder, like a share that can be unmounted and come back."""
     return mounted(folder, "--bind", source=source)
 
 
@@ -39,13 +39,13 @@ def remount(folder, options):
 
 
 def unmount(folder):
-    """Unmount at once, also what is in use; nothing happens where nothing is mounted."""
+    """Unmount at once, even if it is in use; do nothing if nothing is mounted."""
     subprocess.run(["umount", "--lazy", folder], capture_output=True, check=False)
 
 
 @contextmanager
 def file_size_limit(size):
-    """Let this process write no file beyond a size, as a full disk does in the middle of a line."""
+    """Limit the size of files that this process writes, like a disk that fills up within a line."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

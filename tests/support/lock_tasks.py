@@ -1,4 +1,4 @@
-"""Processes that want the same output folder, for the tests of the lock."""
+"""Functions for processes that compete for an output folder."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from tests.support.run_files import run_of
 
 
 def pretend(*, locks=True, host=None):
-    """Make this process one whose file systems have no locks, or one on another machine."""
+    """Make this process believe that file systems have no locks, or that it runs on another machine."""
     import socket
 
     import filelock
@@ -31,7 +31,7 @@ def pretend(*, locks=True, host=None):
 
 
 def compete(folders, together, outcomes, *, locks, hosts=None):
-    """Ask for one folder after the other at the same instant as others do, and tell who got it.
+    """Try to take one folder after the other at the same moment as other processes, and report who got it.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ def compete(folders, together, outcomes, *, locks, hosts=None):
             together.wait()
         else:
             outcomes.put((folder, os.getpid(), ""))
-            together.wait()  # until all have asked
+            together.wait()  # until all have tried
             held.__exit__(None, None, None)
 
 
 def stand_still(folder, *, host):
-    """Hold a folder without locks, be stopped, and tell what is found after waking up."""
+    """Hold a folder without locks, be suspended, and write down the error after waking up."""
     from imgpool.core.task import Result, Task
     from imgpool.output.session import Session
 

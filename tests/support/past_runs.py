@@ -1,4 +1,4 @@
-"""Output folders as runs leave them, made by hand: the lines of a journal, and a run file."""
+"""Output folders as past runs left them: a journal and a run file, written by hand."""
 
 import os
 from dataclasses import replace
@@ -11,7 +11,7 @@ from tests.support.run_files import run_of
 
 SINCE = "2026-11-22T21:03:11Z"
 ENDED = {"ended": "2026-11-22T21:03:21Z", "how": "finished"}
-KILLED = {"process_started": -10.0}  # a process of this number there is, but it is another one
+KILLED = {"process_started": -10.0}  # the process with this number is another one
 
 
 def done(output, name="a.png", **changes):
@@ -31,12 +31,12 @@ def write_journal(output, *results):
 
 
 def read_journal(output):
-    """The last record of every target, by its path relative to the output folder."""
+    """Read the last record of every target, by its path relative to the output folder."""
     return {record.target: record for record in read_records(output)}
 
 
 def write_run(output, **changes):
-    """A run file, of 10 images; without changes this very process is at it."""
+    """Write the run file of a run over 10 images; without changes, it is a live run of this process."""
     journal = journal_path(output)
     journal.parent.mkdir(parents=True, exist_ok=True)
     size = journal.stat().st_size if journal.exists() else 0

@@ -1,4 +1,4 @@
-"""Run files for tests: of this process, and of runs on other machines."""
+"""Run files of this process, and of runs on other machines."""
 
 import os
 import time
@@ -10,13 +10,13 @@ ELSEWHERE = "a-host-that-is-not-this-one"
 
 
 def run_of(**changes):
-    """A run of this process."""
+    """Describe a run of this process."""
     fields = {"inputs": ("/photos",), "recipe": "keep", "fingerprint": "f", "engine": "serial", "workers": 1}
     return RunInfo(**fields | {"found": 3, "skipped": 1, "to_do": 2} | changes)
 
 
 def write_elsewhere(output, seconds_ago=0.0, **changes):
-    """Write the run file of a run on another machine, touched some time ago."""
+    """Write the run file of a run on another machine, with a heartbeat some time ago."""
     info = run_of(**{"host": ELSEWHERE, "boot": "another", "pid": 4711, "since": "2026-11-22T21:03:11Z"} | changes)
     write(str(output), info)
     moment = time.time() - seconds_ago

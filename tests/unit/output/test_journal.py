@@ -1,4 +1,4 @@
-"""The journal: what is done, durably, and why the rest has to run."""
+"""The journal: durable records, and the reasons to process an image again."""
 
 import json
 import os
@@ -10,7 +10,6 @@ import pytest
 
 from imgpool.core.errors import RunError, UsageError
 from imgpool.core.task import Failure, Result, Task
-from imgpool.output import journal as journal_module
 from imgpool.output.journal import Journal, latest_records, reason_to_run
 from imgpool.output.layout import journal_path
 from imgpool.system.durability import sync_file_system
@@ -38,8 +37,8 @@ def failed(output, name="a.png"):
     return Result(done(output, name).task, "failed", failure)
 
 
-def write(output, *results, fingerprint=FINGERPRINT):
-    with Journal(output, fingerprint) as journal:
+def write(output, *results, **options):
+    with Journal(output, FINGERPRINT, **options) as journal:
         for result in results:
             journal.append(result)
 
@@ -48,12 +47,12 @@ def lines(output):
     return journal_path(output).read_bytes().splitlines()
 
 
-def test_without_a_journal_nothing_is_done(output):
+def test_a_missing_journal_has_no_records(output):
     assert read_journal(output) == {}
     assert read_journal(os.path.join(output, "absent")) == {}
 
 
-def test_what_models_and_files_a_recipe_has_stands_in_every_line(output):
+def test_each_line_holds_the_provenance(output):
     provenance = [{"model": {"path": {"model": "unet", "sha256": "h"}}}]
     with Journal(output, FINGERPRINT, provenance=provenance) as journal:
         journal.append(done(output))
@@ -62,7 +61,7 @@ def test_what_models_and_files_a_recipe_has_stands_in_every_line(output):
     assert read_journal(output)["a.png"].fingerprint == FINGERPRINT
 
 
-def test_a_result_is_one_json_line_that_says_everything(output):
+def test_a_result_is_one_json_line_with_all_fields(output):
     write(output, done(output, "trip/a.png", sha256="h", seconds={"read": 0.5}, lost=("exif",), pid=7, attempt=2))
     (line,) = lines(output)
     entry = json.loads(line)
@@ -76,7 +75,7 @@ def test_a_result_is_one_json_line_that_says_everything(output):
 
 
 @pytest.mark.parametrize("name", ["a.png", "\udcff.png"])
-def test_a_failure_is_written_with_its_reason(output, name):
+def test_a_failure_is_written_with_its_message(output, name):
     write(output, failed(output, name))
     entry = json.loads(lines(output)[0])
     assert entry["status"] == "failed"
@@ -84,7 +83,7 @@ def test_a_failure_is_written_with_its_reason(output, name):
     assert read_journal(output)[name].status == "failed"
 
 
-def test_numbers_of_any_size_and_kind_come_back(output):
+def test_large_numbers_and_numpy_floats_survive(output):
     task = replace(done(output).task, size=2**70, mtime_ns=-(2**70))
     write(output, replace(done(output), task=task, seconds={"read": np.float64(0.5)}))
     assert json.loads(lines(output)[0])["seconds"] == {"read": 0.5}
@@ -92,7 +91,7 @@ def test_numbers_of_any_size_and_kind_come_back(output):
     assert (record.size, record.mtime_ns) == (2**70, -(2**70))
 
 
-def test_the_latest_record_wins_and_the_file_only_grows(output):
+def test_the_latest_record_wins(output):
     write(output, done(output), done(output, "b.png"))
     before = journal_path(output).read_bytes()
     write(output, failed(output), done(output, "b.png", written=99))
@@ -104,7 +103,7 @@ def test_the_latest_record_wins_and_the_file_only_grows(output):
 @pytest.mark.parametrize(
     "name", ["\udcff\udcfe.png", "new\nline.png", "-dash.png", "🔬 µ.png", 'quo"te\\.png', "x" * 240 + ".png"]
 )
-def test_odd_names_come_back_as_they_were(output, name):
+def test_unusual_names_survive(output, name):
     write(output, done(output, name))
     assert len(lines(output)) == 1
     (target,) = read_journal(output)
@@ -112,7 +111,7 @@ def test_odd_names_come_back_as_they_were(output, name):
     assert read_journal(output)[name].source == f"/photos/{name}"
 
 
-def test_of_the_journal_only_the_records_of_the_tasks_are_held_and_no_text_twice(output):
+def test_latest_records_share_strings_with_their_tasks(output):
     write(output, failed(output), done(output), done(output, "\udcff.png"), done(output, "b.png"))
     tasks = [done(output, name).task for name in ("a.png", "\udcff.png", "new.png")]
     records = latest_records(tasks, output)
@@ -122,7 +121,7 @@ def test_of_the_journal_only_the_records_of_the_tasks_are_held_and_no_text_twice
         assert record.source is task.source
 
 
-def test_a_line_as_any_other_tool_writes_it_is_read(output):
+def test_lines_rewritten_by_another_tool_are_read(output):
     write(output, done(output, "µ.png"))
     (line,) = lines(output)
     entry = json.loads(line)
@@ -133,15 +132,14 @@ def test_a_line_as_any_other_tool_writes_it_is_read(output):
     assert (record.target, record.source, record.written) == ("µ.png", "/photos/µ.png", 3)
 
 
-def test_nothing_on_disk_claims_done_before_the_commit_and_the_outputs_are_synced_first(output, monkeypatch):
+def test_outputs_are_synced_before_lines_are_written(output):
     on_disk_at_sync = []
 
     def sync(descriptor):
         on_disk_at_sync.append((os.fstat(descriptor).st_dev, len(lines(output))))
         sync_file_system(descriptor)
 
-    monkeypatch.setattr(journal_module, "sync_file_system", sync)
-    with Journal(output, FINGERPRINT) as journal:
+    with Journal(output, FINGERPRINT, sync=sync) as journal:
         journal.append(done(output))
         journal.append(done(output, "b.png"))
         assert lines(output) == []
@@ -157,25 +155,23 @@ def test_nothing_on_disk_claims_done_before_the_commit_and_the_outputs_are_synce
 
 def test_a_commit_ends_with_a_sync_of_the_journal(output, monkeypatch):
     synced = []
-    monkeypatch.setattr(journal_module, "sync_file_system", lambda _descriptor: synced.append("outputs"))
 
     def fsync(descriptor):
         synced.append((os.readlink(f"/proc/self/fd/{descriptor}"), journal_path(output).read_bytes() != b""))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    write(output, done(output))
+    write(output, done(output), sync=lambda _descriptor: synced.append("outputs"))
     assert synced == ["outputs", (str(journal_path(output)), True)]
 
 
-def test_what_is_appended_after_the_sync_waits_for_the_next_commit(output, monkeypatch):
+def test_late_results_wait_for_the_next_commit(output):
     """Its output may not be durable yet."""
-    with Journal(output, FINGERPRINT) as journal:
 
-        def sync(_descriptor):
-            if not lines(output):
-                journal.append(done(output, "late.png"))
+    def sync(_descriptor):
+        if not lines(output):
+            journal.append(done(output, "late.png"))
 
-        monkeypatch.setattr(journal_module, "sync_file_system", sync)
+    with Journal(output, FINGERPRINT, sync=sync) as journal:
         journal.append(done(output))
         journal.commit()
         assert list(read_journal(output)) == ["a.png"]
@@ -183,7 +179,7 @@ def test_what_is_appended_after_the_sync_waits_for_the_next_commit(output, monke
         assert list(read_journal(output)) == ["a.png", "late.png"]
 
 
-def test_threads_append_and_commit_at_once_and_no_line_is_lost_or_torn(output):
+def test_concurrent_appends_and_commits_lose_nothing(output):
     with Journal(output, FINGERPRINT) as journal, ThreadPoolExecutor(8) as threads:
         for number in range(300):
             threads.submit(journal.append, done(output, f"{number}.png"))
@@ -192,7 +188,7 @@ def test_threads_append_and_commit_at_once_and_no_line_is_lost_or_torn(output):
     assert set(read_journal(output)) == {f"{number}.png" for number in range(300)}
 
 
-def test_what_is_committed_is_not_held(output):
+def test_committed_lines_are_not_written_again(output):
     with Journal(output, FINGERPRINT) as journal:
         journal.append(done(output))
         journal.commit()
@@ -200,7 +196,7 @@ def test_what_is_committed_is_not_held(output):
     assert len(lines(output)) == 1
 
 
-def test_a_check_that_fails_keeps_everything_unwritten(output):
+def test_a_failed_check_prevents_the_write(output):
     def check():
         raise RunError("another run took over")
 
@@ -209,7 +205,7 @@ def test_a_check_that_fails_keeps_everything_unwritten(output):
     assert lines(output) == []
 
 
-def test_an_error_in_the_run_still_commits_what_is_done(output):
+def test_an_error_in_the_run_still_commits_results(output):
     def interrupted_run():
         with Journal(output, FINGERPRINT) as journal:
             journal.append(done(output))
@@ -220,18 +216,17 @@ def test_an_error_in_the_run_still_commits_what_is_done(output):
     assert list(read_journal(output)) == ["a.png"]
 
 
-def test_a_failing_sync_claims_nothing(output, monkeypatch):
+def test_a_failed_sync_writes_no_lines(output):
     def sync(_descriptor):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(journal_module, "sync_file_system", sync)
     with pytest.raises(OSError, match="Input/output"):
-        write(output, done(output))
+        write(output, done(output), sync=sync)
     assert lines(output) == []
 
 
 @pytest.mark.parametrize("room", [0, 1, 100, 700])
-def test_a_write_that_fails_leaves_no_half_line_and_the_same_lines_can_be_written_later(output, room):
+def test_a_failed_write_is_undone_and_can_be_retried(output, room):
     write(output, done(output))
     before = journal_path(output).read_bytes()
     with Journal(output, FINGERPRINT) as journal:
@@ -243,17 +238,17 @@ def test_a_write_that_fails_leaves_no_half_line_and_the_same_lines_can_be_writte
     assert list(read_journal(output)) == ["a.png", "b.png", "c.png"]
 
 
-def test_every_cut_of_the_last_line_loses_that_line_alone(output):
+def test_a_truncated_last_line_loses_only_itself(output):
     write(output, done(output), done(output, "b.png"))
     first, second = journal_path(output).read_bytes().splitlines(keepends=True)
     for cut in range(len(second) - 1):
         journal_path(output).write_bytes(first + second[:cut])
         assert list(read_journal(output)) == ["a.png"]
-    journal_path(output).write_bytes(first + second[:-1])  # all but the line's end
+    journal_path(output).write_bytes(first + second[:-1])  # all but the line break
     assert list(read_journal(output)) == ["a.png", "b.png"]
 
 
-def test_appending_after_a_torn_line_loses_nothing_that_follows(output):
+def test_appending_after_a_truncated_line_loses_nothing(output):
     write(output, done(output), done(output, "b.png"))
     path = journal_path(output)
     path.write_bytes(path.read_bytes()[:-20])
@@ -284,7 +279,7 @@ def test_appending_after_a_torn_line_loses_nothing_that_follows(output):
         b"1",
     ],
 )
-def test_a_garbage_line_costs_nobody_else_their_record(output, garbage):
+def test_a_damaged_line_is_skipped(output, garbage):
     write(output, done(output))
     with journal_path(output).open("ab") as file:
         file.write(garbage + b"\n")
@@ -311,7 +306,7 @@ def test_journals_of_shards_can_be_concatenated(output, tmp_path):
     assert list(read_journal(output)) == ["a.png", "b.png"]
 
 
-def test_a_journal_moves_with_its_folder(output, tmp_path):
+def test_the_output_folder_can_be_moved(output, tmp_path):
     write(output, done(output, "trip/a.png"))
     os.rename(output, tmp_path / "moved")
     assert list(read_journal(str(tmp_path / "moved"))) == ["trip/a.png"]
@@ -319,7 +314,7 @@ def test_a_journal_moves_with_its_folder(output, tmp_path):
 
 @pytest.fixture
 def finished(tmp_path, output):
-    """A task that is done: source and target exist, the journal knows them."""
+    """A task that is done: source, target and record exist."""
     source, target = tmp_path / "a.png", os.path.join(output, "a.png")
     source.write_bytes(b"picture")
     with open(target, "wb") as file:
@@ -339,56 +334,56 @@ def rescanned(task):
     return replace(task, size=status.st_size, mtime_ns=status.st_mtime_ns)
 
 
-def test_what_is_done_and_unchanged_does_not_run(finished, output):
+def test_an_unchanged_image_is_not_processed_again(finished, output):
     assert reason(finished, output) == ""
 
 
-def test_what_the_journal_does_not_know_is_new(finished, output):
+def test_an_image_without_a_record_is_new(finished, output):
     assert reason(replace(finished, target=f"{finished.target}2"), output) == "new"
 
 
-def test_what_failed_runs_again(finished, output):
+def test_a_failed_image_is_processed_again(finished, output):
     write(output, failed(output))
     assert reason(finished, output) == "failed before"
 
 
-def test_another_recipe_runs_again(finished, output):
+def test_a_changed_recipe_is_a_reason_to_run(finished, output):
     assert "recipe" in reason(finished, output, "g" * 64)
 
 
-def test_another_source_of_the_same_target_runs_again(finished, output, tmp_path):
+def test_another_source_of_the_target_is_a_reason_to_run(finished, output, tmp_path):
     assert "another source file" in reason(replace(finished, source=str(tmp_path / "b.png")), output)
 
 
-def test_a_source_of_another_size_runs_again(finished, output):
+def test_a_source_of_another_size_is_a_reason_to_run(finished, output):
     with open(finished.source, "ab") as file:
         file.write(b"!")
     assert reason(rescanned(finished), output) == "the source file changed in size"
 
 
-def test_a_source_that_was_only_touched_does_not_run_again(finished, output):
+def test_a_touched_source_with_equal_bytes_is_not_processed(finished, output):
     os.utime(finished.source, ns=(1, 1))
     assert reason(rescanned(finished), output) == ""
 
 
-def test_other_bytes_of_the_same_size_at_another_time_run_again(finished, output):
+def test_changed_bytes_of_equal_size_are_a_reason_to_run(finished, output):
     with open(finished.source, "wb") as file:
         file.write(b"PICTURE")
     os.utime(finished.source, ns=(1, 1))
     assert reason(rescanned(finished), output) == "the source file changed"
 
 
-def test_a_moved_time_without_a_source_to_compare_runs_again(finished, output):
+def test_an_unreadable_source_with_a_new_mtime_is_a_reason(finished, output):
     os.unlink(finished.source)
     assert "cannot be read" in reason(replace(finished, mtime_ns=1), output)
 
 
-def test_a_missing_output_is_made_again(finished, output):
+def test_a_missing_output_is_a_reason_to_run(finished, output):
     os.unlink(finished.target)
     assert reason(finished, output) == "the output is missing"
 
 
-def test_an_output_of_another_size_is_made_again(finished, output):
+def test_an_output_of_another_size_is_a_reason_to_run(finished, output):
     with open(finished.target, "ab") as file:
         file.write(b"!")
     assert reason(finished, output) == "the output was modified"

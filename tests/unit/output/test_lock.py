@@ -1,4 +1,4 @@
-"""One run per output: who gets the folder, what the run file tells, and what is carried on from run to run."""
+"""The lock: which run gets the folder, what the run file says, and what one run passes on to the next."""
 
 import errno
 import os
@@ -37,25 +37,25 @@ def lock_of(output, key="key", **changes):
 
 
 def live(output, processed=2, **changes):
-    """A run from its start to its end."""
+    """Run from start to end; return the run file."""
     with lock_of(output, **changes) as held:
         held.processed = processed
     return run_file.read(output)
 
 
 def killed(output, **changes):
-    """What a run leaves that is killed: its run file as it was at the start, with a process that is gone."""
+    """Leave the run file of a killed run: without an end, and with a process that does not exist."""
     with lock_of(output, **changes) as held:
         left = replace(held.info, process_started=1.0)
     run_file.write(output, left)
     return left
 
 
-def test_a_folder_that_is_not_there_is_made(tmp_path):
+def test_a_missing_output_folder_is_created(tmp_path):
     assert live(str(tmp_path / "new" / "folder")).how == "finished"
 
 
-def test_while_it_runs_the_run_file_tells_so(output):
+def test_the_run_file_shows_a_live_run(output):
     with lock_of(output, recipe="blur") as held:
         info = run_file.read(output)
         assert info == held.info
@@ -64,7 +64,7 @@ def test_while_it_runs_the_run_file_tells_so(output):
     assert not run_file.is_alive(output, run_file.read(output))
 
 
-def test_a_second_run_is_refused_by_the_name_of_the_first_and_changes_nothing(output):
+def test_a_second_run_is_refused_and_changes_nothing(output):
     with lock_of(output, since="2026-11-22T21:03:11Z") as first:
         with pytest.raises(RunError, match=r"another run is writing into .*/out: pid \d+ on .*, since") as caught:
             lock_of(output).__enter__()
@@ -76,7 +76,7 @@ def test_a_second_run_is_refused_by_the_name_of_the_first_and_changes_nothing(ou
     assert live(output).how == "finished"
 
 
-def test_a_run_that_has_the_lock_and_does_not_say_who_it_is_is_waited_for_not_for_ever(output, monkeypatch):
+def test_waiting_for_an_unknown_lock_holder_ends(output, monkeypatch):
     monkeypatch.setattr(lock, "LOCK_TIMEOUT_S", 0.2)
     killed(output)
     with open(os.path.join(output, ".imgpool", "lock"), "w") as file:
@@ -97,7 +97,7 @@ def test_a_run_that_has_the_lock_and_does_not_say_who_it_is_is_waited_for_not_fo
         (OSError(errno.ENOSPC, "No space left on device"), 1, "stopped: the disk is full"),
     ],
 )
-def test_the_run_file_tells_how_the_run_ended(output, error, processed, how):
+def test_the_run_file_says_how_the_run_ended(output, error, processed, how):
     def run():
         with lock_of(output) as held:
             held.processed = processed
@@ -115,14 +115,14 @@ def test_the_run_file_tells_how_the_run_ended(output, error, processed, how):
     assert (info.unsettled_since_ns is None) == (how == "finished")
 
 
-def test_the_journal_before_the_run_is_told_by_its_bytes(output):
+def test_the_run_file_holds_the_size_of_the_journal(output):
     assert live(output).journal == 0
     with open(os.path.join(output, ".imgpool", "journal.jsonl"), "w") as file:
         file.write("a line\n")
     assert live(output).journal == 7
 
 
-def test_the_first_run_that_did_not_settle_is_carried_on_until_one_like_it_finishes(output):
+def test_unsettled_runs_stay_listed_until_an_equal_run_finishes(output):
     first = killed(output, key="photos")
     assert first.unsettled_since_ns is not None
     for processed, key in ((1, "photos"), (2, "other photos"), (1, "other photos")):
@@ -132,7 +132,7 @@ def test_the_first_run_that_did_not_settle_is_carried_on_until_one_like_it_finis
     assert live(output, key="other photos").unsettled_since_ns is None
 
 
-def test_what_a_run_writes_is_never_older_than_its_start(output):
+def test_outputs_are_never_older_than_the_start_of_the_run(output):
     with lock_of(output) as held:
         path = os.path.join(output, "a.png")
         with open(path, "wb"):
@@ -140,12 +140,12 @@ def test_what_a_run_writes_is_never_older_than_its_start(output):
         assert os.stat(path).st_mtime_ns >= held.info.unsettled_since_ns
 
 
-def test_a_killed_run_is_no_obstacle(output):
+def test_a_killed_run_does_not_block_the_next(output):
     killed(output)
     assert live(output).how == "finished"
 
 
-def test_a_run_elsewhere_that_shows_that_it_lives_is_not_disturbed_though_the_lock_is_free(output):
+def test_a_live_run_on_another_machine_blocks_without_a_lock(output):
     there = write_elsewhere(output)
     with pytest.raises(RunError, match=f"pid 4711 on {ELSEWHERE}, since 2026-11-22 21:03:11 UTC"):
         lock_of(output).__enter__()
@@ -153,13 +153,13 @@ def test_a_run_elsewhere_that_shows_that_it_lives_is_not_disturbed_though_the_lo
 
 
 @pytest.mark.parametrize("changes", [{"seconds_ago": 70}, {"ended": "2026-11-22T21:03:11Z", "how": "finished"}])
-def test_a_run_elsewhere_that_is_silent_or_over_is_no_obstacle(output, changes):
+def test_a_dead_run_on_another_machine_does_not_block(output, changes):
     write_elsewhere(output, **changes)
     assert live(output).how == "finished"
 
 
-def test_the_lock_speaks_for_all_that_share_a_kernel(output):
-    """A container that was killed is followed by one of another name at once."""
+def test_a_free_lock_is_proof_within_one_kernel(output):
+    """A killed container may be followed at once by one with another host name."""
     write_elsewhere(output, boot=run_of().boot or pytest.skip("this system has no name for a boot"))
     assert live(output).how == "finished"
 
@@ -179,7 +179,7 @@ def test_without_locks_the_run_file_decides(output):
 
 
 @pytest.mark.usefixtures("_without_locks")
-def test_without_locks_whoever_wrote_the_run_file_last_has_won(output, monkeypatch):
+def test_without_locks_the_last_writer_of_the_run_file_wins(output, monkeypatch):
     monkeypatch.setattr(lock.time, "sleep", lambda _seconds: write_elsewhere(output))
     with pytest.raises(RunError, match=f"another run is writing into .*: pid 4711 on {ELSEWHERE}"):
         lock_of(output).__enter__()
@@ -187,7 +187,7 @@ def test_without_locks_whoever_wrote_the_run_file_last_has_won(output, monkeypat
 
 
 @pytest.mark.usefixtures("_without_locks")
-def test_without_locks_a_run_whose_half_written_run_file_another_one_cleared_away_has_lost(output, monkeypatch):
+def test_without_locks_a_run_loses_if_its_temporary_file_is_gone(output, monkeypatch):
     def fsync(_descriptor):
         monkeypatch.setattr(os, "fsync", bool)
         run_file.remove_temporary_files(output)
@@ -198,7 +198,7 @@ def test_without_locks_a_run_whose_half_written_run_file_another_one_cleared_awa
         lock_of(output).__enter__()
 
 
-def test_a_run_that_was_taken_over_says_so_and_leaves_the_run_file_and_the_scratch_folder_alone(output):
+def test_a_run_that_lost_the_folder_says_so_and_changes_nothing(output):
     held = lock_of(output).__enter__()
     other = write_elsewhere(output)
     before = os.stat(run_path(output)).st_mtime_ns
@@ -211,14 +211,14 @@ def test_a_run_that_was_taken_over_says_so_and_leaves_the_run_file_and_the_scrat
     assert os.stat(run_path(output)).st_mtime_ns == before
 
 
-def test_a_run_shows_that_it_lives(output):
+def test_the_heartbeat_touches_the_run_file(output):
     with lock_of(output) as held:
         os.utime(run_path(output), (1, 1))
         held.heartbeat()
         assert os.stat(run_path(output)).st_mtime_ns >= held.info.unsettled_since_ns
 
 
-def test_a_folder_that_is_gone_is_told_and_not_made_again(output):
+def test_a_folder_that_is_gone_is_not_created_again(output):
     with lock_of(output) as held:
         os.rename(output, f"{output}-elsewhere")
         with pytest.raises(RunError, match="is gone"):
@@ -226,7 +226,7 @@ def test_a_folder_that_is_gone_is_told_and_not_made_again(output):
     assert not os.path.exists(output)
 
 
-def test_an_end_that_cannot_be_written_is_an_error_unless_there_is_a_worse_one(output, monkeypatch):
+def test_an_unwritable_end_never_hides_an_earlier_error(output, monkeypatch):
     def write(*_arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -250,8 +250,8 @@ def leave_litter(output):
             pass
 
 
-def test_what_killed_runs_left_half_written_goes_at_the_start_and_what_comes_later_at_the_end(output):
-    """A worker may outlive its killed run for a moment."""
+def test_partial_files_are_removed_at_the_start_and_the_end(output):
+    """A worker may live a moment longer than its killed run."""
     leave_litter(output)
     with lock_of(output):
         assert sorted(os.listdir(os.path.join(output, ".imgpool"))) == ["lock", "run.json"]
@@ -259,7 +259,7 @@ def test_what_killed_runs_left_half_written_goes_at_the_start_and_what_comes_lat
     assert sorted(os.listdir(os.path.join(output, ".imgpool"))) == ["lock", "run.json"]
 
 
-def test_the_sockets_of_a_killed_run_go_and_nothing_else_whatever_its_run_file_says(output, tmp_path, monkeypatch):
+def test_only_socket_folders_of_killed_runs_are_removed(output, tmp_path, monkeypatch):
     own = lock.get_temp_dir()
     monkeypatch.setattr(lock.tempfile, "tempdir", str(tmp_path))
     names = ("pymp-killed", "photos", "elsewhere/pymp-mine")

@@ -1,11 +1,11 @@
-"""Runs seen from the outside: the journal as it grows, and what has become of the last run."""
+"""Reading from outside: a growing journal, and the state of the last run."""
 
 import os
 
 import pytest
 
 from imgpool.core.errors import RunError, UsageError
-from imgpool.output import reader, run_file
+from imgpool.output import run_file
 from imgpool.output.journal import Entry
 from imgpool.output.layout import journal_path, run_path
 from imgpool.output.reader import JournalReader, last_run, not_an_output_error
@@ -19,8 +19,8 @@ def output(tmp_path):
     return str(tmp_path / "out")
 
 
-def targets(follower):
-    return [entry.target for entry in follower.entries()]
+def targets(reader):
+    return [entry.target for entry in reader.entries()]
 
 
 def add(output, data):
@@ -28,57 +28,57 @@ def add(output, data):
         file.write(data)
 
 
-def test_what_was_read_is_not_read_again(output):
+def test_each_line_is_read_once(output):
     write_journal(output, done(output))
-    follower = JournalReader(output, Entry)
-    assert targets(follower) == ["a.png"]
-    assert targets(follower) == []
+    reader = JournalReader(output, Entry)
+    assert targets(reader) == ["a.png"]
+    assert targets(reader) == []
     write_journal(output, done(output, "b.png"))
-    assert targets(follower) == ["b.png"]
+    assert targets(reader) == ["b.png"]
 
 
-def test_a_run_can_be_read_without_those_before_it(output):
+def test_reading_can_start_at_an_offset(output):
     write_journal(output, done(output))
     start = journal_path(output).stat().st_size
     write_journal(output, done(output, "b.png"))
     assert targets(JournalReader(output, Entry, start)) == ["b.png"]
 
 
-def test_a_line_is_read_once_it_is_whole_wherever_it_was_cut(output):
+def test_an_incomplete_line_is_read_when_complete(output):
     write_journal(output, done(output))
     line = journal_path(output).read_bytes()
     for cut in range(len(line)):
         journal_path(output).write_bytes(line + line[:cut])
-        follower = JournalReader(output, Entry)
-        first = targets(follower)
+        reader = JournalReader(output, Entry)
+        first = targets(reader)
         add(output, line[cut:])
-        assert first + targets(follower) == ["a.png", "a.png"]
+        assert first + targets(reader) == ["a.png", "a.png"]
 
 
-def test_a_torn_line_costs_none_of_those_after_it(output):
+def test_lines_after_a_damaged_line_are_read(output):
     write_journal(output, done(output))
     add(output, b'{"v": 1, "targ')
-    follower = JournalReader(output, Entry)
-    assert targets(follower) == ["a.png"]
+    reader = JournalReader(output, Entry)
+    assert targets(reader) == ["a.png"]
     write_journal(output, done(output, "b.png"))
-    assert targets(follower) == ["b.png"]
+    assert targets(reader) == ["b.png"]
 
 
-def test_without_a_journal_there_is_nothing_to_read(output):
-    follower = JournalReader(output, Entry)
-    assert targets(follower) == []
-    assert not follower.is_truncated()
+def test_a_missing_journal_has_no_entries(output):
+    reader = JournalReader(output, Entry)
+    assert targets(reader) == []
+    assert not reader.is_truncated()
     write_journal(output, done(output))
-    assert targets(follower) == ["a.png"]
+    assert targets(reader) == ["a.png"]
 
 
-def test_a_journal_that_became_shorter_is_noticed(output):
+def test_a_shortened_journal_is_detected(output):
     write_journal(output, done(output), done(output, "b.png"))
-    follower = JournalReader(output, Entry)
-    list(follower.entries())
-    assert not follower.is_truncated()
+    reader = JournalReader(output, Entry)
+    list(reader.entries())
+    assert not reader.is_truncated()
     os.truncate(journal_path(output), 10)
-    assert follower.is_truncated()
+    assert reader.is_truncated()
 
 
 def test_a_newer_journal_is_refused(output):
@@ -88,7 +88,7 @@ def test_a_newer_journal_is_refused(output):
         list(JournalReader(output, Entry).entries())
 
 
-def test_a_journal_that_cannot_be_read_is_a_sentence(output):
+def test_an_unreadable_journal_is_a_run_error(output):
     journal_path(output).mkdir(parents=True)
     with pytest.raises(RunError, match=r"journal\.jsonl: is a directory"):
         list(JournalReader(output, Entry).entries())
@@ -104,23 +104,23 @@ def test_a_journal_that_cannot_be_read_is_a_sentence(output):
         ({**ENDED, "how": "stopped: the disk is full"}, "stopped"),
     ],
 )
-def test_the_run_file_tells_what_became_of_the_last_run(output, changes, state):
+def test_the_run_file_determines_the_state(output, changes, state):
     info = write_run(output, **changes)
     assert last_run(output) == (info, state)
 
 
 @pytest.mark.parametrize(("seconds_ago", "state"), [(0, "running"), (600, "killed")])
-def test_a_run_on_another_machine_lives_as_long_as_it_shows(output, seconds_ago, state):
+def test_a_remote_run_is_alive_while_its_heartbeat_is_recent(output, seconds_ago, state):
     write_journal(output)
     write_elsewhere(output, seconds_ago)
     assert last_run(output)[1] == state
 
 
-def test_without_a_run_file_nothing_is_known_of_the_last_run(output):
+def test_without_a_run_file_the_state_is_unknown(output):
     assert last_run(output) == (None, "unknown")
 
 
-def test_a_run_that_ends_while_one_looks_was_not_killed(output, monkeypatch):
+def test_a_run_that_ends_during_the_check_was_not_killed(output, monkeypatch):
     begun = write_run(output)
 
     def ends_now(_output, _info):
@@ -131,18 +131,18 @@ def test_a_run_that_ends_while_one_looks_was_not_killed(output, monkeypatch):
     assert last_run(output)[1] == "finished"
 
 
-def test_a_run_file_that_cannot_be_read_is_a_sentence(output):
+def test_an_unreadable_run_file_is_a_run_error(output):
     run_path(output).mkdir(parents=True)
     with pytest.raises(RunError, match=r"run\.json: is a directory"):
         last_run(output)
 
 
-def test_a_run_in_a_few_words(output):
+def test_a_run_is_described_by_process_machine_and_start(output):
     assert readable_time("2026-11-22T21:03:11Z") == "2026-11-22 21:03:11 UTC"
     assert describe_run(write_run(output, pid=4711, host="labpc")) == "pid 4711 on labpc, since 2026-11-22 21:03:11 UTC"
 
 
-def test_the_output_beside_an_input_is_what_was_meant(tmp_path):
+def test_the_output_beside_an_input_is_suggested(tmp_path):
     (tmp_path / "photos").mkdir()
     write_journal(str(tmp_path / "photos-processed"))
     error = not_an_output_error(str(tmp_path / "photos"))
@@ -150,6 +150,6 @@ def test_the_output_beside_an_input_is_what_was_meant(tmp_path):
     assert error.hint == f"did you mean {tmp_path / 'photos-processed'}?"
 
 
-def test_a_folder_that_is_none_or_not_there_is_named(tmp_path):
+def test_a_missing_or_foreign_folder_is_named(tmp_path):
     assert not_an_output_error(str(tmp_path)).hint == "give the output of `imgpool process`"
-    assert "does not exist" in reader.not_an_output_error(str(tmp_path / "absent")).message
+    assert "does not exist" in not_an_output_error(str(tmp_path / "absent")).message

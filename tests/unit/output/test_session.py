@@ -1,10 +1,11 @@
-"""While a run writes: results become durable as it goes on, and what goes wrong in the background is never lost."""
+"""A session: results become durable during the run, and errors of the commit thread are never lost."""
 
 import errno
 import os
 import shutil
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -15,8 +16,8 @@ from imgpool.core.filter import image_filter
 from imgpool.core.image import Image
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Failure, Result, Task
-from imgpool.output import journal as journal_module
 from imgpool.output import run_file, session
+from imgpool.output.journal import Journal
 from imgpool.output.layout import run_path
 from imgpool.output.session import Session
 from tests.support.past_runs import read_journal
@@ -58,14 +59,14 @@ def wait_for(condition):
 
 
 def waits_for_the_other(image: Image) -> Image:
-    """On the second image: stay until the first one is in the journal."""
+    """Return the second image only when the first one is in the journal."""
     if image.pixels.shape == (8, 8):
         wait_for(lambda: len(read_journal(waits_for_the_other.output)) == 1)
     return image
 
 
 @quick
-def test_what_is_done_is_durable_while_another_image_takes_long(photos, tmp_path, monkeypatch):
+def test_results_are_durable_while_a_slow_image_runs(photos, tmp_path, monkeypatch):
     (photos / "z.png").unlink()
     waits_for_the_other.output = str(tmp_path / "photos-processed")
     monkeypatch.setitem(FILTERS._built_in, "waits", image_filter(tiles="no")(waits_for_the_other))
@@ -73,7 +74,7 @@ def test_what_is_done_is_durable_while_another_image_takes_long(photos, tmp_path
 
 
 @quick
-def test_results_are_committed_and_life_is_shown_though_nothing_more_comes(output):
+def test_commits_and_heartbeats_need_no_further_result(output):
     with start(output) as held:
         held.record(done(output))
         wait_for(lambda: list(read_journal(output)) == ["a.png"])
@@ -81,56 +82,63 @@ def test_results_are_committed_and_life_is_shown_though_nothing_more_comes(outpu
         wait_for(lambda: run_path(output).stat().st_mtime_ns > 10**18)
 
 
-def test_the_thread_ends_with_the_session_and_keeps_no_process(output):
+def test_the_commit_thread_ends_with_the_session(output):
     before = threading.enumerate()
     with start(output):
-        (keeper,) = set(threading.enumerate()) - set(before)
-        assert keeper.daemon
-    assert not keeper.is_alive()
+        (commit_thread,) = set(threading.enumerate()) - set(before)
+        assert commit_thread.daemon
+    assert not commit_thread.is_alive()
 
 
-def broken_sync(_descriptor):
-    raise OSError(errno.EIO, os.strerror(errno.EIO))
+@pytest.fixture
+def broken_sync(monkeypatch):
+    """A disk that cannot be synced, until the event is set."""
+    repaired = threading.Event()
+
+    def sync(_descriptor):
+        if not repaired.is_set():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(session, "Journal", partial(Journal, sync=sync))
+    return repaired
 
 
-@quick
-def test_a_commit_that_fails_in_the_background_stops_the_run_at_the_next_result(output, monkeypatch):
-    stopped, taken = threading.Event(), []
-    monkeypatch.setattr(journal_module, "sync_file_system", broken_sync)
+@pytest.mark.usefixtures("_quick", "broken_sync")
+def test_a_failed_background_commit_stops_the_run(output):
+    stopped, recorded = threading.Event(), []
 
     def run():
         with start(output, stop=stopped.set) as held:
             held.record(done(output))
             assert stopped.wait(30)
-            taken.append(held.record(done(output, "b.png")))
+            recorded.append(held.record(done(output, "b.png")))
 
     with pytest.raises(RunError, match="input/output error") as caught:
         run()
     assert caught.value.hint
-    assert not taken
+    assert not recorded
     assert read_journal(output) == {}
     assert run_file.read(output).how.startswith("stopped: the disk or share of the output has an error")
 
 
 @quick
-def test_a_commit_that_failed_is_told_at_the_end_at_the_latest_and_made_up_for(output, monkeypatch):
+def test_a_failed_commit_is_retried_and_reported_at_the_end(output, broken_sync):
     stopped = threading.Event()
 
     def run():
-        with start(output, stop=stopped.set) as held, monkeypatch.context() as patched:
-            patched.setattr(journal_module, "sync_file_system", broken_sync)
+        with start(output, stop=stopped.set) as held:
             held.record(done(output))
             assert stopped.wait(30)
+            broken_sync.set()
 
     with pytest.raises(RunError, match="input/output error"):
         run()
     assert list(read_journal(output)) == ["a.png"]
 
 
-@quick
-def test_a_run_whose_storage_fails_starts_no_further_image(photos, monkeypatch):
+@pytest.mark.usefixtures("_quick", "broken_sync")
+def test_no_image_is_started_after_a_storage_error(photos):
     planned = runner_for(photos)
-    monkeypatch.setattr(journal_module, "sync_file_system", broken_sync)
     results = planned.results()
     seen = [next(results)]
     wait_for(planned.options.should_stop)
@@ -140,7 +148,7 @@ def test_a_run_whose_storage_fails_starts_no_further_image(photos, monkeypatch):
 
 
 @quick
-def test_a_run_that_was_taken_over_stops_and_claims_nothing_more(output):
+def test_a_run_that_lost_the_folder_writes_no_lines(output):
     stopped = threading.Event()
 
     def run():
@@ -155,7 +163,7 @@ def test_a_run_that_was_taken_over_stops_and_claims_nothing_more(output):
     assert read_journal(output) == {}
 
 
-def test_the_scratch_folder_is_empty_of_this_run_alone_and_gone_at_the_end(output):
+def test_each_run_has_an_empty_scratch_folder_until_its_end(output):
     with start(output) as first:
         assert os.listdir(first.scratch) == []
         open(os.path.join(first.scratch, "half.png"), "wb").close()
@@ -178,7 +186,7 @@ def test_partial_files_of_a_killed_run_are_removed_first(photos, output):
     assert not os.path.exists(scratch)
 
 
-def test_the_scratch_folder_of_a_run_that_took_over_stays(output):
+def test_the_scratch_folder_of_another_run_stays(output):
     with start(output) as held:
         other = os.path.join(os.path.dirname(held.scratch), "another")
         os.mkdir(other)
@@ -187,7 +195,7 @@ def test_the_scratch_folder_of_a_run_that_took_over_stays(output):
     assert not os.path.exists(held.scratch)
 
 
-def test_an_output_that_is_gone_is_told_at_the_first_image_that_cannot_be_written(output):
+def test_a_missing_output_folder_stops_the_run_at_a_failed_write(output):
     with start(output) as held:
         shutil.rmtree(held.scratch)
         with pytest.raises(RunError, match=r"the output folder .* is gone") as caught:
@@ -196,7 +204,7 @@ def test_an_output_that_is_gone_is_told_at_the_first_image_that_cannot_be_writte
     assert read_journal(output) == {}
 
 
-def test_an_image_that_cannot_be_written_since_another_run_cleared_the_folder_tells_of_that_run(output):
+def test_a_failed_write_names_the_run_that_took_the_folder(output):
     with start(output) as held:
         write_elsewhere(output)
         shutil.rmtree(held.scratch)
@@ -204,7 +212,7 @@ def test_an_image_that_cannot_be_written_since_another_run_cleared_the_folder_te
             held.record(failed(output, "write", "no such file or directory"))
 
 
-def test_an_image_that_cannot_be_written_though_all_is_there_fails_alone(output):
+def test_a_write_error_of_a_single_image_does_not_stop_the_run(output):
     with start(output) as held:
         held.record(failed(output, "write", "is a directory"))
         held.record(failed(output, "worker", "killed"))
@@ -212,7 +220,7 @@ def test_an_image_that_cannot_be_written_though_all_is_there_fails_alone(output)
 
 
 @pytest.mark.parametrize("back", [False, True])
-def test_an_input_folder_that_is_gone_or_another_one_stops_the_run(photos, output, back):
+def test_a_missing_or_replaced_input_folder_stops_the_run(photos, output, back):
     planned = runner_for(photos, output=output)
     os.rename(photos, f"{photos}-gone")
     if back:  # as the empty folder that a share was mounted on
@@ -225,7 +233,7 @@ def test_an_input_folder_that_is_gone_or_another_one_stops_the_run(photos, outpu
     assert statuses(runner_for(photos, output=output).results()) == ["done"] * 3
 
 
-def test_only_the_folder_of_the_image_is_asked(tmp_path, output):
+def test_only_the_input_folder_of_a_failed_image_is_checked(tmp_path, output):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos-2").mkdir()
     there = session.file_id(str(tmp_path / "photos"))
@@ -234,7 +242,7 @@ def test_only_the_folder_of_the_image_is_asked(tmp_path, output):
         held.record(failed(output, "read", source=str(tmp_path / "gone-too.png")))
 
 
-def test_a_pool_that_is_forked_while_the_journal_is_kept_is_not_disturbed(photos, output, monkeypatch):
+def test_forking_during_commits_is_safe(photos, output, monkeypatch):
     monkeypatch.setattr(session, "COMMIT_INTERVAL_S", 0.0)
     monkeypatch.setattr(session, "HEARTBEAT_INTERVAL_S", 0.0)
     for _ in range(3):
@@ -242,7 +250,7 @@ def test_a_pool_that_is_forked_while_the_journal_is_kept_is_not_disturbed(photos
         assert statuses(results) == ["done"] * 3
 
 
-def test_a_run_that_finds_no_room_for_its_journal_leaves_the_folder_free(output, monkeypatch):
+def test_a_run_without_space_for_its_journal_frees_the_lock(output, monkeypatch):
     def refuse(*_arguments):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

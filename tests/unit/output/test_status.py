@@ -1,4 +1,4 @@
-"""What a run did, told by its run file and its journal."""
+"""The status of a run from its run file and journal."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def add_line(output, line):
         file.write(line + "\n")
 
 
-def test_a_run_is_told_apart_from_those_before_it(output):
+def test_earlier_runs_are_not_counted(output):
     write_journal(output, done(output), failed(output, "b.png"))
     write_run(output, found=12, skipped=2)
     write_journal(output, done(output, "c.png"), failed(output, "d.png"), done(output, "e.png"))
@@ -36,7 +36,7 @@ def test_a_run_is_told_apart_from_those_before_it(output):
     assert [result.task.source for result in status.failures] == ["/photos/d.png"]
 
 
-def test_it_agrees_with_the_run_itself(photos, tmp_path):
+def test_status_agrees_with_the_results_of_the_run(photos, tmp_path):
     output = str(tmp_path / "out")
     (photos / "cut.png").write_bytes(b"no picture")
     first = run(photos, output=output)
@@ -51,7 +51,7 @@ def test_it_agrees_with_the_run_itself(photos, tmp_path):
     assert status.state == "finished"
 
 
-def test_a_run_that_is_left_half_way_was_interrupted(photos, tmp_path):
+def test_an_abandoned_run_is_interrupted(photos, tmp_path):
     output = str(tmp_path / "out")
     results = runner_for(photos, output=output).results()
     next(results)
@@ -62,7 +62,7 @@ def test_a_run_that_is_left_half_way_was_interrupted(photos, tmp_path):
     assert counts(status) == (1, 0, 0, 2)
 
 
-def test_a_folder_that_could_not_be_listed_is_a_failure_and_no_image(photos, tmp_path, monkeypatch):
+def test_an_unlisted_folder_is_a_failure_but_not_an_image(photos, tmp_path, monkeypatch):
     output = str(tmp_path / "out")
     close_folder(monkeypatch, "trip")
     results = run(photos, output=output)
@@ -72,7 +72,7 @@ def test_a_folder_that_could_not_be_listed_is_a_failure_and_no_image(photos, tmp
     assert counts(status) == (2, 1, 0, 0)
 
 
-def test_without_a_run_file_the_totals_are_told(output):
+def test_without_a_run_file_totals_are_counted(output):
     write_journal(output, failed(output), done(output, "b.png"))
     write_journal(output, done(output))
     status = Status(output)
@@ -81,7 +81,7 @@ def test_without_a_run_file_the_totals_are_told(output):
     assert (status.seconds, status.rate) == (0.0, 0.0)
 
 
-def test_a_journal_that_is_not_the_run_files_own_is_told_in_whole(output):
+def test_a_replaced_journal_is_counted_as_a_whole(output):
     write_journal(output, done(output))
     write_run(output, journal=10**6, **ENDED)
     status = Status(output)
@@ -89,7 +89,7 @@ def test_a_journal_that_is_not_the_run_files_own_is_told_in_whole(output):
     assert status.done == 1
 
 
-def test_the_last_word_on_a_target_counts(output):
+def test_the_last_line_about_a_target_counts(output):
     write_journal(output, done(output, lost=("exif",)), failed(output), done(output, "b.png", lost=("exif", "icc")))
     status = Status(output)
     assert (status.done, status.failed) == (1, 1)
@@ -99,7 +99,7 @@ def test_the_last_word_on_a_target_counts(output):
     assert (status.done, status.failed) == (2, 0)
 
 
-def test_a_look_again_reads_what_was_added(output):
+def test_refresh_reads_new_lines(output):
     write_run(output)
     status = Status(output)
     assert counts(status) == (0, 0, 0, 10)
@@ -110,7 +110,7 @@ def test_a_look_again_reads_what_was_added(output):
     assert status.processed == 2
 
 
-def test_another_run_is_counted_anew(output):
+def test_refresh_starts_again_with_a_new_run(output):
     write_run(output)
     write_journal(output, done(output))
     status = Status(output)
@@ -120,8 +120,8 @@ def test_another_run_is_counted_anew(output):
     assert counts(status) == (1, 1, 1, 7)
 
 
-def test_lines_that_were_taken_back_do_not_count(output):
-    """A commit that the disk has no room for is cut off the journal again."""
+def test_lines_of_an_undone_commit_do_not_count(output):
+    """A commit that fails on a full disk is removed from the journal again."""
     write_run(output)
     write_journal(output, done(output))
     size = journal_path(output).stat().st_size
@@ -132,7 +132,7 @@ def test_lines_that_were_taken_back_do_not_count(output):
     assert counts(status) == (1, 0, 0, 9)
 
 
-def test_causes_are_counted_the_most_frequent_first(output):
+def test_the_most_frequent_cause_comes_first(output):
     write_journal(
         output,
         failed(output, "a.png", "OSError"),
@@ -143,7 +143,7 @@ def test_causes_are_counted_the_most_frequent_first(output):
     assert Status(output).causes == [("read", "ReadError", 2), ("read", "MemoryError", 1), ("read", "OSError", 1)]
 
 
-def test_the_rate_of_a_run_that_is_over_is_that_of_all_its_time(output):
+def test_the_rate_of_an_ended_run_covers_all_its_time(output):
     write_run(output, **ENDED)
     write_journal(output, done(output), failed(output, "b.png"))
     status = Status(output)
@@ -151,7 +151,7 @@ def test_the_rate_of_a_run_that_is_over_is_that_of_all_its_time(output):
 
 
 @pytest.mark.parametrize("changes", [{}, KILLED])
-def test_the_rate_of_a_run_without_an_end_is_told_by_its_last_result(output, changes):
+def test_the_rate_without_an_end_uses_the_last_result(output, changes):
     write_run(output, **changes)
     write_journal(output, done(output))
     entry = json.loads(journal_path(output).read_text())
@@ -161,7 +161,7 @@ def test_the_rate_of_a_run_without_an_end_is_told_by_its_last_result(output, cha
     assert (status.seconds, status.rate) == (30.0, 0.1)
 
 
-def test_before_the_first_result_there_is_no_rate(output):
+def test_the_rate_is_zero_before_the_first_result(output):
     write_run(output)
     status = Status(output)
     assert (status.seconds, status.rate) == (0.0, 0.0)
@@ -177,7 +177,7 @@ def test_before_the_first_result_there_is_no_rate(output):
         "\0\0\0\0",
     ],
 )
-def test_garbage_is_passed_over(output, line):
+def test_damaged_lines_are_skipped(output, line):
     write_journal(output, done(output))
     add_line(output, line)
     write_journal(output, done(output, "b.png"))
@@ -185,13 +185,13 @@ def test_garbage_is_passed_over(output, line):
     assert counts(status) == (2, 0, 0, 0)
 
 
-def test_tracebacks_are_kept_only_where_they_are_wanted(output):
+def test_tracebacks_are_kept_on_request(output):
     write_journal(output, failed(output))
     assert Status(output).failures[0].failure.traceback == ""
     assert Status(output, tracebacks=True).failures[0].failure.traceback == "Traceback …"
 
 
-def test_a_folder_that_imgpool_has_not_written_into_is_refused(tmp_path):
+def test_a_foreign_or_missing_folder_is_refused(tmp_path):
     with pytest.raises(UsageError, match="not written by imgpool"):
         Status(str(tmp_path))
     with pytest.raises(UsageError, match="does not exist"):
@@ -201,6 +201,6 @@ def test_a_folder_that_imgpool_has_not_written_into_is_refused(tmp_path):
         Status(str(tmp_path / "file"))
 
 
-def test_a_run_that_has_just_begun_has_no_journal_yet(output):
+def test_a_run_without_a_journal_is_running(output):
     write_run(output)
     assert Status(output).state == "running"

@@ -1,4 +1,4 @@
-"""Outputs against the journal: what is missing, changed, outdated, extra or cannot be read."""
+"""Outputs compared with the journal: missing, changed, outdated, extra or unreadable."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from tests.support.small_runs import close_folder, outputs, run
 
 @pytest.fixture
 def output(photos, tmp_path):
-    """Of a run over b.png, trip/a.png and z.png."""
+    """The output of a run over b.png, trip/a.png and z.png."""
     run(photos, output=str(tmp_path / "out"))
     return tmp_path / "out"
 
@@ -27,12 +27,12 @@ def check_files(output):
 
 
 def kinds(output):
-    """What is not intact, by path."""
+    """Return the state of each file that is not intact, by path."""
     return {each.path: each.state for each in check_files(output) if each.state != "intact"}
 
 
 def only(output):
-    """The one finding that is not intact."""
+    """Return the only file that is not intact."""
     (found,) = [each for each in check_files(output) if each.state != "intact"]
     return found
 
@@ -45,25 +45,25 @@ def flipped(data):
     return data[:-1] + bytes([data[-1] ^ 1])
 
 
-def test_what_a_run_wrote_is_intact(output):
+def test_unchanged_outputs_are_intact(output):
     found = check_files(output)
     assert sorted(each.path for each in found) == outputs(output) == ["b.png", "trip/a.png", "z.png"]
     assert {each.state for each in found} == {"intact"}
 
 
-def test_a_missing_output_is_made_again(output):
+def test_a_missing_output_is_restored_by_a_rerun(output):
     (output / "b.png").unlink()
     assert only(output) == CheckedFile("missing", "b.png", "it no longer exists", rerun_restores=True)
 
 
-def test_a_missing_folder_is_as_many_missing_outputs(output):
+def test_outputs_in_a_missing_folder_are_missing(output):
     shutil.rmtree(output / "trip")
     assert kinds(output) == {"trip/a.png": "missing"}
     (output / "trip").touch()
     assert kinds(output) == {"trip/a.png": "missing", "trip": "extra"}
 
 
-def test_another_size_is_a_change_that_a_run_sees(output, photos):
+def test_a_changed_size_is_restored_by_a_rerun(output, photos):
     overwrite(output / "b.png", lambda data: data + b"!")
     size = (output / "b.png").stat().st_size
     reason = f"{size} bytes instead of {size - 1}"
@@ -72,14 +72,14 @@ def test_another_size_is_a_change_that_a_run_sees(output, photos):
     assert kinds(output) == {}
 
 
-def test_one_bit_is_a_change_that_a_run_does_not_see(output, photos):
+def test_one_changed_bit_is_not_restored_by_a_rerun(output, photos):
     overwrite(output / "b.png", flipped)
     assert only(output) == CheckedFile("changed", "b.png", "same size, different content")
     run(photos, output=str(output))
     assert kinds(output) == {"b.png": "changed"}
 
 
-def test_the_output_of_an_earlier_run_is_outdated_where_the_last_one_failed(output, photos):
+def test_an_old_output_is_outdated_if_the_last_run_failed(output, photos):
     (photos / "b.png").write_bytes(b"no picture")
     run(photos, output=str(output))
     assert only(output).state == "outdated"
@@ -98,7 +98,7 @@ def test_a_failed_image_has_no_output(photos, tmp_path):
     assert kinds(output) == {"b.png": "extra"}
 
 
-def test_what_is_made_at_last_is_intact(output, photos):
+def test_an_output_made_after_a_failure_is_intact(output, photos):
     picture = (photos / "b.png").read_bytes()
     for content in (b"no picture", picture):
         (photos / "b.png").write_bytes(content)
@@ -106,7 +106,7 @@ def test_what_is_made_at_last_is_intact(output, photos):
     assert kinds(output) == {}
 
 
-def test_files_of_others_are_extra(output):
+def test_unrecorded_files_are_extra(output):
     for name in ("notes.txt", ".hidden.png", "trip/new\nline.png"):
         (output / name).touch()
     (output / "trip" / "deep").mkdir()
@@ -116,7 +116,7 @@ def test_files_of_others_are_extra(output):
     )
 
 
-def test_imgpools_own_folder_and_what_systems_leave_behind_are_not_extra(output):
+def test_state_and_system_files_are_not_extra(output):
     (output / ".imgpool" / "anything").touch()
     (output / "trip" / ".DS_Store").touch()
     (output / "__MACOSX").mkdir()
@@ -124,7 +124,7 @@ def test_imgpools_own_folder_and_what_systems_leave_behind_are_not_extra(output)
     assert kinds(output) == {}
 
 
-def test_the_results_of_another_run_have_a_journal_of_their_own(output, photos):
+def test_a_nested_output_folder_is_not_checked(output, photos):
     run(photos, output=str(output / "again"))
     verification = Verification(str(output))
     assert {each.state for each in verification.check_files()} == {"intact"}
@@ -133,7 +133,7 @@ def test_the_results_of_another_run_have_a_journal_of_their_own(output, photos):
 
 
 @pytest.mark.parametrize("same_bytes", [True, False])
-def test_a_link_is_no_output_whatever_it_leads_to(output, tmp_path, same_bytes):
+def test_a_link_in_place_of_an_output_is_a_change(output, tmp_path, same_bytes):
     other = tmp_path / "other.png"
     shutil.move(output / "b.png", other)
     (output / "b.png").symlink_to(other if same_bytes else tmp_path / "absent")
@@ -148,7 +148,7 @@ def test_links_to_folders_are_not_followed(output, tmp_path):
     assert kinds(output) == {"elsewhere": "extra", "loop": "extra"}
 
 
-def test_a_folder_of_outputs_may_have_moved_to_another_disk(output, tmp_path):
+def test_a_linked_folder_of_outputs_is_checked(output, tmp_path):
     shutil.move(output / "trip", tmp_path / "trip")
     (output / "trip").symlink_to(tmp_path / "trip")
     assert kinds(output) == {}
@@ -157,14 +157,14 @@ def test_a_folder_of_outputs_may_have_moved_to_another_disk(output, tmp_path):
 
 
 @pytest.mark.parametrize(("make", "what"), [(os.mkdir, "a folder"), (os.mkfifo, "a special file")])
-def test_what_is_no_file_is_not_read(output, make, what):
+def test_folders_and_pipes_are_not_read(output, make, what):
     (output / "b.png").unlink()
     make(output / "b.png")
     assert only(output) == CheckedFile("changed", "b.png", f"replaced by {what}")
 
 
-def test_what_cannot_be_read_is_told(output, monkeypatch):
-    """Root can read what has a mode of 0, so that the error is made."""
+def test_an_unreadable_output_is_reported(output, monkeypatch):
+    """Root can read any file, so the error is simulated."""
     real = open
 
     def closed(path, *arguments, **options):
@@ -176,14 +176,14 @@ def test_what_cannot_be_read_is_told(output, monkeypatch):
     assert only(output) == CheckedFile("unreadable", "b.png", "it cannot be read (permission denied)")
 
 
-def test_a_folder_that_cannot_be_listed_is_told(output, monkeypatch):
+def test_an_unlisted_folder_is_reported(output, monkeypatch):
     close_folder(monkeypatch, "trip")
     found = only(output)
     assert (found.state, found.path) == ("unreadable", "trip")
     assert "permission denied" in found.reason
 
 
-def test_names_of_every_sort(photos, tmp_path):
+def test_unusual_names_are_checked(photos, tmp_path):
     names = ["new\nline.png", os.fsdecode(b"not-utf8-\xff.png"), "[bold].png", "-f.png"]
     for name in names:
         shutil.copy(photos / "b.png", photos / name)
@@ -194,7 +194,7 @@ def test_names_of_every_sort(photos, tmp_path):
     assert kinds(tmp_path / "out") == dict.fromkeys(names, "missing")
 
 
-def test_many_files_are_told_in_the_order_of_the_journal(output, photos, monkeypatch):
+def test_files_come_in_the_order_of_the_journal(output, photos, monkeypatch):
     monkeypatch.setattr(verify, "MAX_QUEUED_FILES", 1)
     for number in range(20):
         shutil.copy(photos / "b.png", photos / f"{number}.png")
@@ -219,18 +219,18 @@ def test_a_cancelled_verification_stops_reading(tmp_path):
 
 
 @pytest.mark.parametrize(("changes", "expected"), [(ENDED, False), ({"unsettled_since_ns": 1} | KILLED, True)])
-def test_a_run_that_was_cut_off_may_have_left_outputs_unaccounted_for(output, changes, expected):
+def test_a_killed_run_may_have_left_unrecorded_outputs(output, changes, expected):
     write_run(output, **changes)
     assert Verification(str(output)).may_have_unrecorded_outputs is expected
 
 
-def test_while_a_run_is_writing_nothing_can_be_told(output):
+def test_verification_during_a_run_is_refused(output):
     write_elsewhere(output)
     with pytest.raises(RunError, match="pid 4711 on a-host-that-is-not-this-one, since 2026-11-22 21:03:11 UTC"):
         Verification(str(output))
 
 
-def test_a_run_that_wrote_meanwhile_spoils_the_findings(output, photos):
+def test_a_run_during_the_verification_is_an_error(output, photos):
     (photos / "b.png").unlink()
     found = Verification(str(output)).check_files()
     next(found)
@@ -246,13 +246,13 @@ def test_a_folder_without_a_journal_is_refused(photos, tmp_path):
         Verification(str(tmp_path / "absent"))
 
 
-def test_garbage_in_the_journal_costs_nobody_else_their_record(output):
+def test_damaged_journal_lines_are_skipped(output):
     with journal_path(str(output)).open("ab") as file:
         file.write(b'{"v": 1, "status": "done", "target": "x", "written": 1, "sha256": "no hash"}\n{"v": 1}\n\0\0')
     assert kinds(output) == {}
 
 
-def test_a_journal_is_enough(tmp_path):
+def test_a_journal_without_a_run_file_is_enough(tmp_path):
     output = str(tmp_path / "out")
     write_journal(output, failed(output))
     assert kinds(output) == {"a.png": "absent"}

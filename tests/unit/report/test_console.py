@@ -1,4 +1,4 @@
-"""What a person sees of a run."""
+"""What a run shows on stderr."""
 
 import threading
 
@@ -13,7 +13,7 @@ from imgpool.report.tally import Tally
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch):
-    """Say nothing of colours or terminals in the environment."""
+    """Remove everything about colours and terminals from the environment."""
     for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
@@ -35,7 +35,7 @@ def failed(name="bad.png", message="cut off", hint="copy it again"):
 
 
 def told(capsys, *results, verbosity=0, to_do=3, advice=()):
-    """What stands on stderr after these results; nothing may stand on stdout."""
+    """Show results; return what was printed on stderr, and check that stdout is empty."""
     reporter = Reporter(Tally(found=to_do), to_do, "/photos", verbosity)
     with reporter:
         for result in results:
@@ -46,15 +46,15 @@ def told(capsys, *results, verbosity=0, to_do=3, advice=()):
     return captured.err
 
 
-def test_a_failure_is_one_line_with_file_stage_reason_and_remedy(capsys):
+def test_a_failure_names_file_stage_reason_and_remedy(capsys):
     assert "✗ bad.png · read · cut off · copy it again\n" in told(capsys, done(), failed())
 
 
-def test_a_failure_without_a_remedy_ends_with_its_reason(capsys):
+def test_a_failure_without_a_hint_ends_with_its_reason(capsys):
     assert "✗ bad.png · read · cut off\n" in told(capsys, failed(hint=""))
 
 
-def test_a_failure_stays_one_line_however_long_and_odd_it_is(capsys):
+def test_a_failure_with_an_unusual_name_is_one_line(capsys):
     name = "x" * 300 + "[red]\n\x1b[31m\udcff:smile:.png"
     err = told(capsys, failed(name, message="odd\nmessage [bold]"))
     (line,) = [line for line in err.splitlines() if "read" in line]
@@ -69,42 +69,42 @@ def test_the_summary_counts_and_gives_advice(capsys):
     assert "✓ 1 done · 0 failed · 0 skipped" in told(capsys, done(), to_do=1)
 
 
-def test_a_summary_of_an_interrupted_run_tells_what_is_left(capsys):
+def test_the_summary_counts_images_that_are_left(capsys):
     assert "✗ 1 done · 0 failed · 0 skipped · 2 left · " in told(capsys, done(), to_do=3)
 
 
-def test_verbose_tells_of_each_image_what_was_lost(capsys):
+def test_verbose_lines_name_what_was_not_stored(capsys):
     assert "· not stored in this format: pixel size\n" in told(capsys, done(lost=("pixel_size",)), verbosity=1)
 
 
-def test_a_summary_of_nothing_but_skipped_has_no_speed(capsys):
+def test_the_summary_of_skipped_images_has_no_rate(capsys):
     assert told(capsys, skipped(), to_do=0) == "✓ 0 done · 0 failed · 1 skipped\n"
 
 
-def test_what_outputs_could_not_keep_is_told(capsys):
+def test_the_summary_counts_what_was_not_stored(capsys):
     err = told(capsys, done(lost=("pixel_size",)), done(lost=("pixel_size", "exif")))
     assert "not stored in this format: pixel size (2 images)\n" in err
     assert "not stored in this format: exif (1 image)\n" in err
 
 
-def test_quiet_tells_failures_only(capsys):
+def test_quiet_shows_failures_only(capsys):
     assert told(capsys, done(), failed(), skipped(), verbosity=-1, advice=["x"]) == (
         "✗ bad.png · read · cut off · copy it again\n"
     )
 
 
-def test_every_image_has_a_line_when_asked_for(capsys):
+def test_verbose_shows_a_line_for_each_image(capsys):
     err = told(capsys, done(), skipped("b.png"), failed(), verbosity=1)
     assert "✓ a.png · uint8 YX 5×4 · read 12 ms · write 100 ms\n" in err
     assert "- b.png · already done\n" in err
     assert "ReadError: …" in err
 
 
-def test_a_traceback_is_not_shown_unasked(capsys):
+def test_tracebacks_need_verbose(capsys):
     assert "Traceback" not in told(capsys, failed())
 
 
-def test_a_log_file_gets_a_line_now_and_then_and_no_control_characters(capsys, monkeypatch):
+def test_a_log_file_gets_progress_lines_without_escapes(capsys, monkeypatch):
     monkeypatch.setattr(progress, "LINE_INTERVAL_S", 0.0)
     err = told(capsys, done(), failed(), skipped(), to_do=1200)
     assert "1/1,200 · " in err
@@ -114,23 +114,23 @@ def test_a_log_file_gets_a_line_now_and_then_and_no_control_characters(capsys, m
     assert "\x1b" not in err
 
 
-def test_no_line_of_progress_comes_before_its_time(capsys):
+def test_the_first_progress_line_waits_for_the_interval(capsys):
     assert "/1,200" not in told(capsys, done(), done(), to_do=1200)
 
 
-def test_a_terminal_gets_a_bar_that_leaves_nothing_running(capsys, monkeypatch):
+def test_a_terminal_gets_a_bar_that_is_removed(capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     before = set(threading.enumerate())
     err = told(capsys, done(), failed())
     assert "2/3" in err
     assert "✗ bad.png" in err
-    assert err.count("\x1b[?25l") == err.count("\x1b[?25h") == 1  # the cursor is hidden, and comes back
+    assert err.count("\x1b[?25l") == err.count("\x1b[?25h") == 1  # the cursor is hidden and shown again
     for thread in set(threading.enumerate()) - before:
         thread.join(timeout=10)
         assert not thread.is_alive()
 
 
-def test_an_error_in_the_run_takes_the_bar_away_too(capsys, monkeypatch):
+def test_an_error_removes_the_bar(capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
 
     def interrupted_run():
@@ -142,12 +142,12 @@ def test_an_error_in_the_run_takes_the_bar_away_too(capsys, monkeypatch):
     assert "\x1b[?25h" in capsys.readouterr().err
 
 
-def test_no_colour_where_none_is_wanted(capsys, monkeypatch):
+def test_no_color_is_respected(capsys, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b" not in told(capsys, done(), failed())
 
 
-def test_the_progress_line_tells_rate_time_left_and_failures():
+def test_progress_text_has_rate_time_left_and_failures():
     tally = Tally(found=10, done=4)
     tally.started -= 2
     assert progress.progress_text(tally, 6).startswith("2.0 images/s · 3.0 s left")
@@ -156,7 +156,7 @@ def test_the_progress_line_tells_rate_time_left_and_failures():
     assert progress.progress_text(Tally(found=10), 10) == "0.0 images/s"
 
 
-def test_why_the_engine_chose_as_it_did_is_told_once_and_only_when_asked_for(capsys):
+def test_the_choice_of_the_engine_is_shown_once_with_verbose(capsys):
     verbose, usual = (Reporter(Tally(found=1), 1, "/photos", verbosity) for verbosity in (1, 0))
     for metrics in (RunMetrics(reason="1 worker: as set"), RunMetrics(tasks=1, reason="1 worker: as set")):
         verbose.show_metrics(metrics)

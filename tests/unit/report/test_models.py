@@ -1,4 +1,4 @@
-"""Models in words and as JSON."""
+"""Models as text and as JSON."""
 
 import json
 
@@ -22,7 +22,7 @@ from tests.support.onnx_files import write_package
 
 @pytest.fixture
 def model(tmp_path):
-    """With processing, halo and names."""
+    """A model with processing, halo and channel names."""
     return find_model(
         str(
             write_package(

@@ -1,4 +1,4 @@
-"""A run in a few lines, and in one JSON object."""
+"""The plan and the summary of a run, as text and as JSON."""
 
 import json
 import os
@@ -23,7 +23,7 @@ DOCUMENTED = [
 
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
-    """Two images, a text and a pipe; the folder above is the current one."""
+    """Two images, a text and a pipe. The current folder is the parent."""
     folder = tmp_path / "photos"
     (folder / "trip").mkdir(parents=True)
     for name in ("a.png", "trip/b\n.png"):
@@ -49,13 +49,13 @@ def finish_run(run):
     return tally
 
 
-def test_paths_are_shown_below_the_input_folder_or_the_current_one(photos, tmp_path):
+def test_paths_are_relative_to_the_input_or_current_folder(photos, tmp_path):
     assert overview.display_root(plan("photos").settings.inputs) == str(photos)
     assert overview.display_root(plan(photos / "a.png").settings.inputs) == str(tmp_path)
     assert overview.display_root(plan(photos, photos / "trip", output="/out").settings.inputs) == str(tmp_path)
 
 
-def test_the_header_tells_what_happens_and_what_is_left_out(photos):
+def test_the_header_counts_images_and_ignored_files(photos):
     lines = list(overview.header_lines(plan(photos)))
     assert lines[0].startswith("gaussian · 2 images · ")
     assert lines[0].endswith(" · serial → photos-processed")
@@ -63,21 +63,21 @@ def test_the_header_tells_what_happens_and_what_is_left_out(photos):
     assert "2 workers → " in next(overview.header_lines(plan(photos, engine="pool", workers=2)))
 
 
-def test_the_header_tells_what_is_done_and_what_runs_again_and_why(photos):
+def test_the_header_says_what_is_processed_again_and_why(photos):
     finish(plan(photos))
     assert any(line.startswith("  2 images already done and unchanged") for line in overview.header_lines(plan(photos)))
     again = list(overview.header_lines(plan(photos, spec="gaussian:sigma=2")))
     assert "  processing 2 images again: the recipe changed" in again
 
 
-def test_advice_is_given_where_something_failed(photos):
+def test_failed_images_lead_to_advice(photos):
     assert overview.retry_advice(finish(plan(photos))) == []
     (photos / "bad.png").write_bytes(b"no picture")
     (line,) = overview.retry_advice(finish(plan(photos)))
     assert "again" in line
 
 
-def test_the_plan_shows_every_image_its_target_and_reason(photos):
+def test_the_plan_lists_source_target_and_reason(photos):
     lines = list(overview.plan_lines(plan(photos)))
     assert lines[0] == "a.png → photos-processed/a.png · new"
     assert lines[1] == r"trip/b\n.png → photos-processed/trip/b\n.png · new"
@@ -89,7 +89,7 @@ def test_the_plan_shows_every_image_its_target_and_reason(photos):
     assert done[-1] == "0 images to process (0 bytes, 0.0 megapixels), 2 already done"
 
 
-def test_the_plan_as_json(photos):
+def test_plan_json_lists_tasks_and_workload(photos):
     planned = plan(photos)
     told = json.loads(json.dumps(overview.plan_json(planned)))
     assert told["found"] == 2
@@ -103,7 +103,7 @@ def test_the_plan_as_json(photos):
     }
 
 
-def test_an_estimate_lives_with_headers_that_cannot_be_read(photos):
+def test_unreadable_headers_have_no_megapixels(photos):
     (photos / "bad.png").write_bytes(b"no picture")
     (photos / "gone.png").symlink_to("nowhere")
     work = overview.workload(plan(photos).tasks)
@@ -117,7 +117,7 @@ def test_planning_writes_nothing(photos, tmp_path):
     assert os.listdir(tmp_path) == ["photos"]
 
 
-def test_the_summary_has_the_documented_keys_in_their_order(photos):
+def test_summary_json_has_the_documented_keys(photos):
     (photos / "bad\udcff.png").write_bytes(b"no picture")
     run = Runner(plan(photos))
     told = json.loads(json.dumps(overview.summary_json(run, finish_run(run))))
@@ -132,7 +132,7 @@ def test_the_summary_has_the_documented_keys_in_their_order(photos):
     assert told["failures"][0]["source"].endswith("bad\udcff.png")
 
 
-def test_the_counts_add_up_to_what_was_found_also_where_a_folder_could_not_be_listed(photos, monkeypatch):
+def test_an_unlisted_folder_is_counted_as_failed(photos, monkeypatch):
     close_folder(monkeypatch, "trip")
     run = Runner(plan(photos))
     told = overview.summary_json(run, finish_run(run))

@@ -27,7 +27,7 @@ def told(output, verbosity=0):
     return [line.plain for line in status_lines(Status(output, tracebacks=verbosity > 0), verbosity)]
 
 
-def test_a_run_that_went_well(output):
+def test_a_finished_run_is_summarized(output):
     write_run(output, found=3, skipped=1, to_do=2, **WHOSE, **ENDED)
     write_journal(output, done(output), done(output, "b.png", lost=("pixel_size",)))
     assert told(output) == [
@@ -38,7 +38,7 @@ def test_a_run_that_went_well(output):
     ]
 
 
-def test_a_run_with_failures_tells_their_causes_and_names_them(output):
+def test_failures_are_counted_and_listed(output):
     write_run(output, found=3, to_do=3, engine="pool", workers=4, **ENDED)
     names = ["b\n.png", "c.png"]
     write_journal(output, failed(output, error="OSError"), *(failed(output, name) for name in names))
@@ -53,7 +53,7 @@ def test_a_run_with_failures_tells_their_causes_and_names_them(output):
     ]
 
 
-def test_failed_images_are_named_as_seen_from_the_input(output, tmp_path):
+def test_failed_images_are_named_relative_to_the_input(output, tmp_path):
     (tmp_path / "photos").mkdir()
     write_run(output, inputs=(str(tmp_path / "photos"),), **ENDED)
     result = failed(output)
@@ -62,8 +62,8 @@ def test_failed_images_are_named_as_seen_from_the_input(output, tmp_path):
     assert "✗ trip/a.png · read · cut off · copy it again" in told(output)
 
 
-def test_a_run_that_is_going_on(output):
-    info = write_run(output, found=4, to_do=4, since="2100-01-01T00:00:00Z")  # a clock that was set back
+def test_a_live_run_is_running(output):
+    info = write_run(output, found=4, to_do=4, since="2100-01-01T00:00:00Z")  # the clock was set back
     write_journal(output, done(output))
     assert told(output)[1:] == [
         f"  running: {status.describe_run(info)}",
@@ -72,7 +72,7 @@ def test_a_run_that_is_going_on(output):
     ]
 
 
-def test_the_time_left_follows_from_the_rate(output):
+def test_the_rate_determines_the_time_left(output):
     write_run(output, since="2020-01-01T00:00:00Z")
     write_journal(output, done(output))
     seconds = Status(output).seconds
@@ -92,7 +92,7 @@ def test_the_time_left_follows_from_the_rate(output):
         ),
     ],
 )
-def test_a_run_that_did_not_finish_says_why_and_how_to_go_on(output, changes, line):
+def test_an_unfinished_run_says_why_and_how_to_continue(output, changes, line):
     info = write_run(output, **changes)
     write_journal(output)
     lines = told(output)
@@ -101,7 +101,7 @@ def test_a_run_that_did_not_finish_says_why_and_how_to_go_on(output, changes, li
     assert lines[3:] == ["  Run the same command again to continue. Images that are done are skipped."]
 
 
-def test_folders_that_could_not_be_listed_are_told(output):
+def test_unlisted_folders_are_counted(output):
     write_run(output, found=12, **ENDED)
     write_journal(output)
     lines = told(output)
@@ -109,7 +109,7 @@ def test_folders_that_could_not_be_listed_are_told(output):
     assert "  2 input folders could not be listed" in lines
 
 
-def test_a_journal_alone_tells_its_totals(output):
+def test_without_a_run_file_totals_are_shown(output):
     write_journal(output, done(output))
     assert told(output) == [
         "out · no run file: these are the totals of its journal",
@@ -117,7 +117,7 @@ def test_a_journal_alone_tells_its_totals(output):
     ]
 
 
-def test_quiet_names_failures_only_and_verbose_shows_tracebacks(output):
+def test_quiet_lists_failures_and_verbose_adds_tracebacks(output):
     write_run(output, **ENDED)
     write_journal(output, done(output), failed(output, "b.png"))
     line = "✗ /photos/b.png · read · cut off · copy it again"
@@ -126,7 +126,7 @@ def test_quiet_names_failures_only_and_verbose_shows_tracebacks(output):
     assert told(output, 1)[-3:-1] == [line, "Traceback …"]
 
 
-def test_a_recipes_models_and_files_are_told(output):
+def test_models_and_files_of_the_recipe_are_shown(output):
     model = {"model": "unet", "version": "1.0", "sha256": "ab" * 32, "license": "", "runtime": "onnxruntime 1.32.0"}
     provenance = ({"flat_field": {"flat": "cd" * 32}}, {"model": {"path": model}})
     write_run(output, provenance=provenance, **WHOSE, **ENDED)
@@ -137,7 +137,7 @@ def test_a_recipes_models_and_files_are_told(output):
     assert json.loads(json.dumps(status_json(Status(output))))["run"]["provenance"] == list(provenance)
 
 
-def test_json_of_a_run(output):
+def test_json_contains_run_counts_and_failures(output):
     write_run(output, found=4, to_do=3, skipped=1, **WHOSE, **ENDED)
     write_journal(output, done(output), failed(output, "b.png"))
     found = json.loads(json.dumps(status_json(Status(output))))
@@ -169,7 +169,7 @@ def test_json_of_a_run(output):
     }
 
 
-def test_json_of_a_journal_alone_does_not_guess(output):
+def test_json_without_a_run_file_has_nulls(output):
     write_journal(output, done(output))
     found = status_json(Status(output))
     assert (found["state"], found["done"], found["failed"]) == ("unknown", 1, 0)
@@ -179,7 +179,7 @@ def test_json_of_a_journal_alone_does_not_guess(output):
 
 
 def finish_soon(output, monkeypatch):
-    """A run of three images that is over when it has been looked at three times."""
+    """Write a run over three images that ends after three refreshes."""
     begun = write_run(output, found=3, to_do=3)
     slept = []
 
@@ -194,7 +194,7 @@ def finish_soon(output, monkeypatch):
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_a_run_is_followed_to_its_end(output, monkeypatch, capsys, quiet):
+def test_a_run_is_watched_to_its_end(output, monkeypatch, capsys, quiet):
     monkeypatch.setattr(progress, "LINE_INTERVAL_S", 0.0)
     slept = finish_soon(output, monkeypatch)
     found = Status(output)
@@ -207,7 +207,7 @@ def test_a_run_is_followed_to_its_end(output, monkeypatch, capsys, quiet):
     assert places == ([] if quiet else ["  0/3", "  1/3", "  2/3"])
 
 
-def test_a_terminal_gets_a_bar_that_goes_away(output, monkeypatch, capsys):
+def test_a_terminal_gets_a_bar_that_is_removed(output, monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     before = set(threading.enumerate())
@@ -221,7 +221,7 @@ def test_a_terminal_gets_a_bar_that_goes_away(output, monkeypatch, capsys):
         assert not thread.is_alive()
 
 
-def test_only_the_run_that_was_there_is_followed(output, monkeypatch):
+def test_watching_stops_when_another_run_starts(output, monkeypatch):
     write_run(output)
     monkeypatch.setattr(status.time, "sleep", lambda _seconds: write_run(output, found=5))
     found = Status(output)
@@ -230,7 +230,7 @@ def test_only_the_run_that_was_there_is_followed(output, monkeypatch):
 
 
 @pytest.mark.parametrize("changes", [None, ENDED, KILLED])
-def test_there_is_nothing_to_follow_where_nothing_runs(output, monkeypatch, changes):
+def test_watching_returns_at_once_without_a_live_run(output, monkeypatch, changes):
     monkeypatch.delattr(status.time, "sleep")
     write_journal(output, done(output))
     if changes:

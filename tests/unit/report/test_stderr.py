@@ -1,4 +1,4 @@
-"""Stderr as people see it: plain where it is no terminal, and rich's where it is, or passes for one."""
+"""The console on stderr: plain text for files, colours for terminals."""
 
 import io
 import sys
@@ -23,7 +23,7 @@ def _environment(monkeypatch):
 
 @pytest.fixture
 def written(monkeypatch):
-    """Print a line on a stderr of this kind; what was written."""
+    """Print a line on a stream in place of stderr; return what was written."""
 
     def written(stream, line):
         monkeypatch.setattr(sys, "stderr", stream)
@@ -33,25 +33,25 @@ def written(monkeypatch):
     return written
 
 
-def test_what_is_no_terminal_gets_plain_lines_of_any_length(written):
+def test_a_file_gets_plain_lines_of_any_length(written):
     assert (
         written(io.StringIO(), StyledLine("✗ [bold] :smile: " + "x" * 300, "red"))
         == "✗ [bold] :smile: " + "x" * 300 + "\n"
     )
 
 
-def test_a_terminal_gets_colours_and_the_same_text(written):
+def test_a_terminal_gets_the_same_text_in_colour(written):
     text = written(Terminal(), StyledLine("✗ [bold] :smile: " + "x" * 300, "red"))
     assert text == "\x1b[31m✗ [bold] :smile: " + "x" * 300 + "\x1b[0m\n"
 
 
 @pytest.mark.parametrize("name", ["FORCE_COLOR", "TTY_COMPATIBLE"])
-def test_what_passes_for_a_terminal_gets_colours(written, monkeypatch, name):
+def test_force_color_forces_colours(written, monkeypatch, name):
     monkeypatch.setenv(name, "1")
     assert written(io.StringIO(), StyledLine("a", "red")) == "\x1b[31ma\x1b[0m\n"
 
 
-def test_no_audience_is_no_trouble(monkeypatch):
+def test_a_closed_stderr_is_no_error(monkeypatch):
     with open("/dev/full", "w") as full:
         monkeypatch.setattr(sys, "stderr", full)
         stderr_console().print(StyledLine("a"))

@@ -1,4 +1,4 @@
-"""ProgressLines on stdout."""
+"""Lines on stdout."""
 
 import io
 import sys
@@ -15,14 +15,14 @@ def plain(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_lines_are_printed_as_they_are(capsys):
+def test_lines_are_printed_unchanged(capsys):
     print_lines(Text(text, "red") for text in ("x" * 300, ":smile: [bold]b[/bold] 12"))
     captured = capsys.readouterr()
     assert captured.out == "x" * 300 + "\n:smile: [bold]b[/bold] 12\n"
     assert captured.err == ""
 
 
-def test_no_line_is_nothing_at_all(capsys):
+def test_no_lines_print_nothing(capsys):
     print_lines([])
     assert capsys.readouterr().out == ""
 
@@ -34,7 +34,7 @@ def test_a_terminal_gets_colours(capsys, monkeypatch):
     assert capsys.readouterr().out == "\x1b[31ma\x1b[0m\nb\n"
 
 
-def test_what_an_encoding_lacks_is_escaped(monkeypatch):
+def test_characters_that_the_encoding_lacks_are_escaped(monkeypatch):
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))
     print_lines([Text("✗ µ.png")])

@@ -1,4 +1,4 @@
-"""What was loaded once per worker, in words and as JSON."""
+"""Heavy steps and what loading them took, as text and as JSON."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.support.small_runs import runner_for, write_png
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """With a heavy step behind another, on two workers."""
+    """A run on two workers with a heavy second step."""
     (tmp_path / "weights.bin").write_bytes(b"")
     write_png(tmp_path / "in" / "a.png")
     with installed(monkeypatch):
@@ -21,13 +21,13 @@ def run(tmp_path, monkeypatch):
         yield run
 
 
-def test_nothing_is_told_of_a_recipe_that_was_not_tried(run):
+def test_without_a_preflight_there_are_no_lines(run):
     assert list(preflight_lines(run, 1)) == []
     assert list(load_lines(run)) == []
     assert loads_json(run) == {"model_loads": 0, "models": []}
 
 
-def test_what_loading_takes_is_told_on_demand_and_fewer_workers_always(run):
+def test_fewer_workers_are_always_reported(run):
     run.preflight = Preflight((StepLoad(1, 9, 0.25, 50_000_000),), memory=100_000_000, peak=100_000_000)
     fewer = "  1 worker instead of 2: each needs 100.0 MB for the recipe, and all together may use 250.0 MB"
     assert list(preflight_lines(run, 0)) == [fewer]
@@ -36,7 +36,7 @@ def test_what_loading_takes_is_told_on_demand_and_fewer_workers_always(run):
     assert list(preflight_lines(run, 0)) == []
 
 
-def test_loads_are_counted_with_their_medians(run):
+def test_loads_are_reported_with_their_medians(run):
     run.loads = (StepLoad(1, 9, 0.2, 50_000_000),)
     assert list(load_lines(run)) == ["heavy: loaded once, 200 ms and 50.0 MB"]
     run.loads += (StepLoad(1, 8, 1.2, 50_000_000), StepLoad(1, 7, 1.4, 52_000_000))

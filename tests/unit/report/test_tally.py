@@ -1,4 +1,4 @@
-"""Counting what a run did."""
+"""Counts of a run."""
 
 import json
 
@@ -20,7 +20,7 @@ def counted(*results):
     return tally
 
 
-def test_every_result_is_counted_once_by_what_became_of_it():
+def test_each_result_is_counted_by_its_status():
     tally = counted(result("done"), result("failed"), result("skipped"), result("done"), result("failed"))
     assert (tally.done, tally.failed, tally.skipped) == (2, 2, 1)
 
@@ -29,16 +29,16 @@ def test_every_result_is_counted_once_by_what_became_of_it():
     ("results", "code"),
     [((), 0), (("done",), 0), (("skipped",), 0), (("failed",), 1), (("done", "failed", "done"), 1)],
 )
-def test_the_exit_code_tells_whether_an_image_failed(results, code):
+def test_the_exit_code_is_one_if_an_image_failed(results, code):
     assert counted(*map(result, results)).exit_code == code
 
 
-def test_what_outputs_could_not_keep_is_counted_by_kind():
+def test_lost_metadata_is_counted_by_kind():
     tally = counted(result("done", lost=("exif", "icc")), result("done", lost=("exif",)), result("skipped"))
     assert dict(tally.lost) == {"exif": 2, "icc": 1}
 
 
-def test_skipped_images_make_no_run_faster():
+def test_skipped_images_do_not_raise_the_rate():
     tally = counted(result("skipped"), result("skipped"))
     assert tally.rate == 0
     tally = counted(result("done"), result("failed"), result("skipped"))
@@ -47,13 +47,13 @@ def test_skipped_images_make_no_run_faster():
     assert tally.seconds == pytest.approx(10, rel=0.05)
 
 
-def test_the_first_moment_divides_nothing_by_zero(monkeypatch):
+def test_the_rate_is_zero_at_the_start(monkeypatch):
     tally = counted(result("done"))
     monkeypatch.setattr("time.monotonic", lambda: tally.started)
     assert (tally.seconds, tally.rate) == (0, 0)
 
 
-def test_the_json_object_has_the_documented_keys_and_plain_values():
+def test_json_has_the_documented_keys():
     tally = counted(result("done"), result("failed", "\udcff\n.png"), result("failed", hint=""), result("skipped"))
     told = json.loads(json.dumps(tally.as_dict()))
     assert list(told) == ["found", "done", "skipped", "failed", "left", "seconds", "images_per_second", "failures"]

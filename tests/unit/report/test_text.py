@@ -1,4 +1,4 @@
-"""Numbers and names as people read them."""
+"""Numbers, file names and lines for people."""
 
 import re
 
@@ -8,7 +8,7 @@ from imgpool.report.text import duration, plural, printable, short, size
 
 
 @pytest.mark.parametrize("name", ["a.png", "a b.png", "-dash.png", "µm 🔬 漢字.png", "👩‍🔬.png", "quo'te\\.png"])
-def test_what_a_terminal_can_show_is_left_as_it_is(name):
+def test_printable_text_is_unchanged(name):
     assert printable(name) == name
 
 
@@ -25,15 +25,15 @@ def test_what_a_terminal_can_show_is_left_as_it_is(name):
         ("\u2066x\u2069", r"\u2066x\u2069"),
     ],
 )
-def test_what_would_disturb_a_terminal_is_escaped(name, shown):
+def test_control_characters_are_escaped(name, shown):
     assert printable(name) == shown
 
 
-def test_every_name_can_be_written_as_utf_8():
+def test_each_escaped_name_is_valid_utf_8():
     printable("".join(map(chr, range(0xD7F0, 0xE010)))).encode("utf-8")
 
 
-def test_paths_are_shown_as_seen_from_a_folder():
+def test_paths_are_relative_to_a_folder():
     assert short("/photos/trip/a.png", "/photos") == "trip/a.png"
     assert short("/photos/trip/a.png", "/photos/") == "trip/a.png"
     assert short("/photos-2/a.png", "/photos") == "/photos-2/a.png"
@@ -56,12 +56,12 @@ def test_paths_are_shown_as_seen_from_a_folder():
         (5_000_000_000_000_000, "5000.0 TB"),
     ],
 )
-def test_sizes(count, text):
+def test_sizes_have_decimal_units(count, text):
     assert size(count) == text
 
 
 @pytest.mark.parametrize("exponent", [6, 9, 12])
-def test_just_below_the_next_unit_is_never_a_thousand_of_this_one(exponent):
+def test_sizes_are_rounded_up_to_the_next_unit(exponent):
     assert re.fullmatch(r"(\d{1,3}|1\.0)(\.\d)? .B", size(10**exponent - 1))
 
 
@@ -78,13 +78,13 @@ def test_just_below_the_next_unit_is_never_a_thousand_of_this_one(exponent):
         (100 * 3600, "100:00:00"),
     ],
 )
-def test_durations(seconds, text):
+def test_durations_have_seconds_or_hours(seconds, text):
     assert duration(seconds) == text
 
 
-def test_a_duration_never_says_sixty_seconds():
+def test_sixty_seconds_are_one_minute():
     assert duration(59.97) == "0:01:00"
 
 
-def test_counts_with_their_noun():
+def test_nouns_agree_with_their_count():
     assert [plural(count, "image") for count in (0, 1, 2, 1204)] == ["0 images", "1 image", "2 images", "1,204 images"]

@@ -31,7 +31,7 @@ def output(tmp_path, monkeypatch):
 
 
 def made(output, name, content=b"abc"):
-    """An output, and the result that tells of it."""
+    """Write an output; return its result."""
     (output / name).write_bytes(content)
     return done(str(output), name, sha256=hashlib.sha256(content).hexdigest(), written=len(content))
 
@@ -50,7 +50,7 @@ def told(output, verbosity=0):
     return [line.plain for line in verification_lines(found, verbosity)]
 
 
-def test_all_intact(output):
+def test_intact_outputs_are_one_line(output):
     write_journal(str(output), made(output, "a.png"), made(output, "b.png"))
     assert told(output) == ["✓ 2 outputs checked · 2 intact · 0.5 s"]
     assert told(output, -1) == []
@@ -58,7 +58,7 @@ def test_all_intact(output):
     assert result(output).exit_code == 0
 
 
-def test_every_kind_is_named_with_its_reason(output):
+def test_each_problem_is_listed_with_its_reason(output):
     results = [made(output, f"{name}.png") for name in ("good", "gone", "longer", "other", "old")]
     write_journal(str(output), *results, failed(str(output), "old.png"), failed(str(output), "never.png"))
     (output / "gone.png").unlink()
@@ -89,13 +89,13 @@ def test_every_kind_is_named_with_its_reason(output):
         (lambda path: path.with_name("b.png").touch(), [CHECK_EXTRA]),
     ],
 )
-def test_the_advice_is_for_what_there_is(output, spoil, advice):
+def test_advice_matches_the_problems(output, spoil, advice):
     write_journal(str(output), made(output, "a.png"))
     spoil(output / "a.png")
     assert told(output)[2:] == indented(*advice)
 
 
-def test_an_image_that_failed_is_no_error_of_the_output(output):
+def test_a_failed_image_is_not_a_problem(output):
     write_journal(str(output), made(output, "a.png"), failed(str(output), "b.png"), failed(str(output), "c.png"))
     assert told(output) == [
         "✓ 1 output checked · 1 intact · 0.5 s",
@@ -103,7 +103,7 @@ def test_an_image_that_failed_is_no_error_of_the_output(output):
     ]
 
 
-def test_a_run_that_was_killed_is_told_of_and_explains_extra_files(output):
+def test_a_killed_run_explains_extra_files(output):
     write_run(str(output), unsettled_since_ns=1, **KILLED)
     write_journal(str(output), made(output, "a.png"))
     (output / "b.png").touch()
@@ -113,19 +113,19 @@ def test_a_run_that_was_killed_is_told_of_and_explains_extra_files(output):
     ]
 
 
-def test_a_run_that_finished_is_not_told_of(output):
+def test_a_finished_run_is_not_mentioned(output):
     write_run(str(output), **ENDED)
     write_journal(str(output), made(output, "a.png"))
     assert len(told(output)) == 1
 
 
-def test_results_of_another_run_are_told_of(output):
+def test_a_nested_output_folder_is_mentioned(output):
     write_journal(str(output), made(output, "a.png"))
     (output / "again" / ".imgpool").mkdir(parents=True)
     assert told(output)[1:] == ["  again was not checked: it is an output folder of its own"]
 
 
-def test_json(output):
+def test_json_lists_the_problems_by_state(output):
     write_journal(str(output), made(output, "a.png"), made(output, "b.png"))
     (output / "b.png").unlink()
     (output / "new\n.png").touch()
@@ -143,14 +143,14 @@ def test_json(output):
     }
 
 
-def test_intact_files_are_no_part_of_the_json(output):
+def test_json_lists_no_intact_files(output):
     write_journal(str(output), made(output, "a.png"))
     found = verification_json(result(output, keep_intact=True))
     assert [name for name, value in found.items() if isinstance(value, list) and value] == []
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_progress_is_told_on_stderr_as_long_as_it_lasts(output, monkeypatch, capsys, quiet):
+def test_progress_is_shown_on_stderr(output, monkeypatch, capsys, quiet):
     monkeypatch.setattr(progress, "LINE_INTERVAL_S", 0.0)
     write_journal(str(output), made(output, "a.png"), made(output, "b.png"))
     (output / "b.png").unlink()
@@ -167,7 +167,7 @@ def test_progress_is_told_on_stderr_as_long_as_it_lasts(output, monkeypatch, cap
         assert lines[1:] == ["  2/2 · 1 not intact"]
 
 
-def test_a_terminal_gets_a_bar_that_leaves_nothing_running(output, monkeypatch, capsys):
+def test_a_terminal_gets_a_bar_that_is_removed(output, monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     write_journal(str(output), made(output, "a.png"))

@@ -32,5 +32,14 @@ def test_zombie_has_no_start_time():
     process.wait()
 
 
+def test_setting_the_clock_does_not_change_the_start_time(monkeypatch):
+    """A new clock shifts the times of the boot and of the start of every process alike."""
+    before = own_start_time()
+    boot_time, create_time = psutil.boot_time, psutil.Process.create_time
+    monkeypatch.setattr(psutil, "boot_time", lambda: boot_time() + 86400)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: create_time(process) + 86400)
+    assert own_start_time() == pytest.approx(before, abs=0.02)
+
+
 def test_boot_id_stays_the_same():
     assert boot_id() == boot_id()
