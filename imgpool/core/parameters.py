@@ -116,9 +116,9 @@ def _explain(problems: list[ErrorDetails], owner: str, model: type[pydantic.Base
     if problem["type"] == "missing":
         return RecipeError(f"{owner} needs the parameter {name!r}", f"write {owner}:{name}=VALUE, {see}")
     reasons = dict.fromkeys(_reason(each) for each in problems if each["loc"][0] == problem["loc"][0])
-    if all(reason.startswith("must ") for reason in reasons):
-        allowed = ", or ".join(reason.removeprefix("must ") for reason in reasons)
-        return RecipeError(f"{owner}: {name} must {allowed}, not {problem['input']}", see)
+    if all(reason.startswith("must be ") for reason in reasons):
+        allowed = ", or ".join(reason.removeprefix("must be ") for reason in reasons)
+        return RecipeError(f"{owner}: {name} must be {allowed}, not {problem['input']}", see)
     return RecipeError(f"{owner}: {name}={problem['input']}: {', or '.join(reasons)}", see)
 
 

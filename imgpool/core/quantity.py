@@ -35,6 +35,14 @@ def split_number(text: str) -> tuple[float, str]:
     return float(match[1]), unit
 
 
+def _split_or_raise(text: str, description: str) -> tuple[float, str]:
+    """Split text like `split_number`, with an error that describes the whole value."""
+    try:
+        return split_number(text)
+    except ValueError:
+        raise ValueError(f"must be {description}") from None
+
+
 @dataclass(frozen=True, slots=True)
 class _Measure(Parsed):
     """A number in pixels or in a physical unit; it compares with plain numbers by its value."""
@@ -53,7 +61,7 @@ class _Measure(Parsed):
             return value
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ValueError(f"must be {cls.description}")
-        number, unit = split_number(str(value))
+        number, unit = _split_or_raise(str(value), cls.description)
         if unit in {"", "px"}:
             return cls(number, "px")
         length_unit = unit.removesuffix(cls.power_suffix)
@@ -169,6 +177,8 @@ class Range(Parsed):
     high: float
     percent: bool = False
 
+    description: ClassVar[str] = "a range, for example 100..4000 or 2%..98%"
+
     @classmethod
     def parse(cls, value: object) -> Self:
         """Read "100..4000", "2%..98%" or a pair of numbers; raises ``ValueError``."""
@@ -176,10 +186,10 @@ class Range(Parsed):
             return value
         ends = value.split("..") if isinstance(value, str) else value
         if not isinstance(ends, list | tuple) or len(ends) != 2:  # noqa: PLR2004 - low and high
-            raise ValueError("must be a range, for example 100..4000 or 2%..98%")
-        (low, low_unit), (high, high_unit) = (split_number(str(end)) for end in ends)
+            raise ValueError(f"must be {cls.description}")
+        (low, low_unit), (high, high_unit) = (_split_or_raise(str(end), cls.description) for end in ends)
         if low_unit != high_unit or low_unit not in {"", "%"}:
-            raise ValueError("must be a range, for example 100..4000 or 2%..98%")
+            raise ValueError(f"must be {cls.description}")
         parsed = cls(low, high, low_unit == "%")
         parsed._check_order()
         return parsed
@@ -203,11 +213,12 @@ def parse_size(text: str) -> int:
     ValueError
         If the text is not a size of at least one byte.
     """
-    number, unit = split_number(text)
     scale = {"": 1, "b": 1}
     for power, prefix in enumerate("kmgt", start=1):
         scale |= {prefix: 1024**power, f"{prefix}b": 1000**power, f"{prefix}ib": 1024**power}
+    description = "a size, for example 2GiB or 500MB"
+    number, unit = _split_or_raise(text, description)
     count = int(number * scale.get(unit.lower(), 0))
     if count < 1:
-        raise ValueError("must be a size, for example 2GiB or 500MB")
+        raise ValueError(f"must be {description}")
     return count

@@ -182,10 +182,16 @@ def _summary(comparison: Comparison) -> Table:
         table.add_row("caution", DISTURBED_NOTE)
     advice = comparison.advice
     table.add_row("recommended", Text.assemble((command_options(advice.setup), "bold"), f": {advice.reason}"))
-    images = plural(len(comparison.plan.tasks), "image")
-    serial = duration(comparison.serial_seconds_for_all)
-    table.add_row("", f"about {duration(advice.seconds)} for {images}, {serial} in a serial run")
+    table.add_row("", _describe_duration(comparison))
     return table
+
+
+def _describe_duration(comparison: Comparison) -> str:
+    advice, images = comparison.advice, plural(len(comparison.plan.tasks), "image")
+    text = f"about {duration(advice.seconds)} for {images}"
+    if advice.setup.engine == "serial":
+        return text
+    return f"{text}, {duration(comparison.serial_seconds_for_all)} in a serial run"
 
 
 def _describe_bottleneck(comparison: Comparison) -> str:
@@ -197,8 +203,10 @@ def _describe_memory(comparison: Comparison) -> str:
     largest = comparison.median(comparison.largest)
     if not largest.peak_memory:
         return "unknown, because the run was too short"
-    workers, total = plural(largest.setup.workers, "worker"), size(largest.total_peak_memory)
-    return f"at most {size(largest.peak_memory)} per worker, {total} for {workers} together"
+    text = f"at most {size(largest.peak_memory)} per worker"
+    if largest.setup.workers == 1:
+        return text
+    return f"{text}, {size(largest.total_peak_memory)} for {largest.setup.workers} workers together"
 
 
 def _describe_files(comparison: Comparison) -> str:

@@ -57,7 +57,7 @@ def test_lengths_are_read(value, length):
 
 @pytest.mark.parametrize("value", [True, None, [2], "2m", "2um2", "2 pixels", "2%", "px", "", "2 3"])
 def test_invalid_length_is_refused(value):
-    with pytest.raises(ValueError, match=r"must be a length|must start with a number"):
+    with pytest.raises(ValueError, match="must be a length"):
         Length.parse(value)
 
 
