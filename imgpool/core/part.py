@@ -145,7 +145,7 @@ class Part:
         interval, step = extra.pop("frame_interval", None), _step(pages.get("T", ()))
         if interval and step:
             extra["frame_interval"] = interval * step
-        extra["picked"] = _combine_selections(metadata.extra.get("picked", {}), pages)
+        extra["selected_pages"] = _combine_selections(metadata.extra.get("selected_pages", {}), pages)
         return replace(metadata, channel_names=names, extra=MappingProxyType(extra))
 
 

@@ -162,8 +162,8 @@ def test_forged_size_of_a_tiff_shows_in_its_properties(tmp_path):
     ({"tag273": (3, 2, 400 + (402 << 16))}, "2 strips or tiles, but the lengths of 1"),
     ({"tag279": (4, 1, 99)}, "99 bytes of the 100"),
     ({"tag278": (4, 1, 5)}, "1 of the 2 strips"),
-    ({"tag256": (4, 1, 0)}, "no pixels"),
-    ({"tag257": None}, "no pixels"),
+    ({"tag256": (4, 1, 0)}, "without pixels"),
+    ({"tag257": None}, "without pixels"),
     ({"tag273": None}, "damaged"),
     ({"tag259": (3, 1, 5)}, "does not decode"),
     ({"tag259": (3, 1, 8)}, "does not decode"),
@@ -245,7 +245,7 @@ def ome_declaring(path, told, there):
 def test_plane_declared_by_ome_and_missing_is_noticed(told, there, tmp_path):
     ome_declaring(tmp_path / "a.ome.tif", told, there)
     for look in (TIFF.properties, TIFF.read):
-        with pytest.raises(ReadError, match="declares 12 planes, and holds 11"):
+        with pytest.raises(ReadError, match="declares 12 planes, but has 11"):
             look(tmp_path / "a.ome.tif")
 
 

@@ -1,4 +1,4 @@
-"""TIFF as labs and cameras write it: plain, OME-TIFF and ImageJ."""
+"""TIFF files of labs and cameras: plain, OME-TIFF and ImageJ; parsed and written with tifffile."""
 
 from typing import Annotated, Literal
 
@@ -18,21 +18,21 @@ _DTYPES = {
 
 
 class Tiff(Format):
-    """TIFF, OME-TIFF and ImageJ's TIFF: any depth, any number of pages, channels, slices and frames.
+    """TIFF, OME-TIFF and ImageJ TIFF: any bit depth, any number of pages, channels, slices and frames.
 
-    A file is written in the flavour it came in: OME's XML is kept whole and brought up to date; ImageJ's
-    description and private tag as well. What ImageJ cannot hold (labels of 32 bits, say) and what comes from
-    another format with axes, a slice distance or channel names is written as OME-TIFF, so that nothing is lost.
+    A file is written in the flavour of its source: the XML of OME, and the description and private tag of ImageJ, are
+    kept and updated. An image that ImageJ cannot store (such as 32-bit labels), and one from another format that has
+    axes, a distance between slices or channel names, is written as OME-TIFF, so that nothing is lost.
 
-    Reading: a palette becomes the RGB it stands for, and numbers that count from white are turned round, save
-    in OME and ImageJ files, where the stored numbers are the measured ones. Grey of 1, 2 or 4 bits becomes 8
-    bits. Of a pyramid the full resolution is read. Pages without a name are an axis I, a single page none;
-    axes of length 1 are left out. A pixel smaller than 20 µm is a microscope's, a larger one a resolution for
-    print. CMYK, Lab, several different images and one image in several files are refused.
+    Reading: a palette becomes the RGB colours it contains, and numbers that count from white are inverted, except in
+    OME and ImageJ files, where the stored numbers are the measured values. Grey of 1, 2 or 4 bits becomes 8 bits. Of a
+    pyramid the full resolution is read. Unnamed pages become an axis I; axes of length 1 are left out. A pixel smaller
+    than 20 µm is that of a microscope, a larger one a resolution for print. CMYK, Lab, several different images, and
+    one image in several files are refused.
     """
 
     name = "tiff"
-    extensions = (".tif", ".tiff", ".ome.tif", ".ome.tiff")  # .ome.tif ends in one of them
+    extensions = (".tif", ".tiff", ".ome.tif", ".ome.tiff")
     holds = "integers of 8 to 64 bits and floats of 16 to 64, grey or colour, in any number of pages"
     libraries = ("imagecodecs", "tifffile")
 
@@ -59,13 +59,13 @@ class Tiff(Format):
         Parameters
         ----------
         compression
-            All are lossless. ImageJ reads all but zstd, which is the fastest to read.
+            Lossless in each case. ImageJ reads all of them except zstd, which is the fastest to read.
         level
             Effort of deflate and zstd: 1 fast, 9 smallest.
         tile
-            Side of square tiles in pixels; strips without it.
+            Side of square tiles in pixels; none writes strips.
         bigtiff
-            Write BigTIFF even below 4 GB; above, it is always written.
+            Write BigTIFF even below 4 GB; larger files are always BigTIFF.
         """
         if not self.can_hold(image.properties):
             raise refuse(self, image.properties)

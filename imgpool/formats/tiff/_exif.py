@@ -1,8 +1,8 @@
-"""EXIF in a TIFF: some tags of the first directory, and two directories that it points to.
+"""EXIF in a TIFF file: some tags of the first directory, and two directories that it points to.
 
-An EXIF block, as JPEG and PNG carry it, is a TIFF file of its own. Reading collects the tags from the image's
-directory into such a block; writing puts them back. A camera's thumbnail is not carried over; nor are a
-maker's private notes mended where they point to bytes outside themselves.
+An EXIF block, as in JPEG and PNG, is a TIFF file of its own. Reading collects the tags from the directory of the image
+into such a block; writing puts them back. The thumbnail is not copied. Maker notes are copied unchanged; if they point
+to bytes outside themselves, these offsets become invalid.
 """
 
 import io
@@ -25,34 +25,34 @@ from imgpool.formats.tiff._ifd import (
 
 ORIENTATION, SOFTWARE = 274, 305
 _CAMERA = {271, 272, 306, 315, 33432}  # make, model, time, artist, copyright
-_RATINGS = {18246, 18249, *range(40091, 40096)}  # and the titles that Windows keeps beside them
+_RATINGS = {18246, 18249, *range(40091, 40096)}  # with the titles that Windows stores
 
-WANTED = {ORIENTATION, SOFTWARE, EXIF_IFD, GPS_IFD, *_CAMERA, *_RATINGS}
+EXIF_TAGS = {ORIENTATION, SOFTWARE, EXIF_IFD, GPS_IFD, *_CAMERA, *_RATINGS}
 
 _UPRIGHT = b"\1"
 
 
 def read_exif(file: BinaryIO) -> bytes | None:
-    """The EXIF block of a TIFF's first directory; None where all that it tells is the software and "upright".
+    """Return the EXIF block of a TIFF's first directory; None if it has only the software and an upright orientation.
 
     Raises
     ------
     DirectoryError
-        If a directory lies outside the file.
+        If a directory is outside the file.
     """
     layout, offset = read_header(file)
-    tags = read_tags(file, layout, offset, WANTED)
+    tags = read_tags(file, layout, offset, EXIF_TAGS)
     if tags.keys() <= {SOFTWARE} or (tags.keys() <= {SOFTWARE, ORIENTATION} and _is_upright(tags)):
         return None
-    return _block(tags, layout)
+    return _pack_block(tags, layout)
 
 
 def write_exif(file: BinaryIO, exif: bytes) -> bool:
-    """Put the tags of an EXIF block into the first directory of a TIFF; False where the block is damaged."""
+    """Add the tags of an EXIF block to the first directory of a TIFF; return False if the block is damaged."""
     block = io.BytesIO(exif)
     try:
         layout, offset = read_header(block)
-        tags = read_tags(block, layout, offset, WANTED)
+        tags = read_tags(block, layout, offset, EXIF_TAGS)
     except (DirectoryError, struct.error):
         return False
     if tags:
@@ -60,7 +60,7 @@ def write_exif(file: BinaryIO, exif: bytes) -> bool:
     return True
 
 
-def _block(tags: Tags, layout: Layout) -> bytes:
+def _pack_block(tags: Tags, layout: Layout) -> bytes:
     classic = Layout(layout.order, big=False)
     header = (b"II*\0" if layout.order == "<" else b"MM\0*") + classic.offset_format.pack(8)
     return header + pack_directory(tags, classic, 8)

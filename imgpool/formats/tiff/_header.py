@@ -5,7 +5,7 @@ tifffile parses the header; its result is checked against the file.
 
 import math
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from xml.etree.ElementTree import Element
 
 from imgpool.core.axes import check_axes
@@ -18,6 +18,7 @@ from imgpool.formats.tiff import _ome as ome
 from imgpool.formats.tiff._completeness import check_planes
 from imgpool.formats.tiff._errors import damaged
 from imgpool.formats.tiff._layout import TiffLayout, find_layout
+from imgpool.formats.tiff._tifffile_types import Page, Series, TiffFile
 
 _X_RESOLUTION, _Y_RESOLUTION = 282, 283  # tags
 _INCH, _CENTIMETRE = 2, 3  # values of ResolutionUnit
@@ -45,8 +46,8 @@ class TiffHeader:
         Resolution for print.
     """
 
-    tiff: Any
-    series: Any
+    tiff: TiffFile
+    series: Series
     layout: TiffLayout
     flavour: str
     ome: Element | None
@@ -58,8 +59,7 @@ def parse_header(file: BinaryIO) -> TiffHeader:
     """Parse the header of a complete TIFF file; raise `ReadError` if imgpool cannot read its image."""
     tiff, root = _parse(file)
     if root is not None and (files := ome.count_files(root)) > 1:
-        raise ReadError(f"it is one of the {files} files of one OME-TIFF image",
-                        "put them into one file first, for instance with bfconvert")  # fmt: skip
+        raise ReadError(f"it is one of {files} files that form one OME-TIFF image", ome.COMBINE_FILES)
     if root is not None and ome.remove_file_names(root):
         tiff, root = _parse(file, ome.to_text(root).decode())
     if _describes_each_page(tiff):
@@ -69,18 +69,18 @@ def parse_header(file: BinaryIO) -> TiffHeader:
     root = root if flavour == "ome" else None
     layout = find_layout(series, plain=flavour == "plain")
     if 0 in layout.shape:
-        raise damaged("it is an image of no pixels")
+        raise damaged("it declares an image without pixels")
     check_planes(file, series)
     try:
         check_axes(layout.axes, layout.shape)
     except ValueError as error:
-        raise ReadError(f"it is no image: {error}", "save it as a stack of planes first") from None
+        raise ReadError(f"it is not an image: {error}", "save it as a stack of planes first") from None
     size, dpi = _scale(tiff, series.keyframe, root, flavour)
     properties = Properties(layout.shape, layout.dtype, layout.axes, size)
     return TiffHeader(tiff, series, layout, flavour, root, properties, dpi)
 
 
-def _parse(file: BinaryIO, xml: str | None = None, **flags: bool) -> tuple[Any, Element | None]:
+def _parse(file: BinaryIO, xml: str | None = None, **flags: bool) -> tuple[TiffFile, Element | None]:
     """Parse a file with tifffile; return its object and the root of its OME-XML, which `xml` can replace."""
     import tifffile
 
@@ -89,26 +89,26 @@ def _parse(file: BinaryIO, xml: str | None = None, **flags: bool) -> tuple[Any, 
     return tiff, ome.parse(tiff.ome_metadata) if tiff.is_ome else None
 
 
-def _describes_each_page(tiff: Any) -> bool:  # noqa: ANN401 - tifffile is not typed
+def _describes_each_page(tiff: TiffFile) -> bool:
     """Whether tifffile wrote equal pages one by one, each with its own shape: they are one stack nevertheless."""
     every = tiff.series if tiff.is_shaped else ()
     kinds = {(series.kind, len(series), series.shape, series.dtype, series.keyframe.hash) for series in every}
     return len(every) > 1 and len(kinds) == 1 and len(every) == len(tiff.pages)
 
 
-def _only_series(tiff: Any) -> Any:  # noqa: ANN401 - tifffile is not typed
+def _only_series(tiff: TiffFile) -> Series:
     """Return the only image in the file, not counting thumbnails and pyramid levels."""
     every = tiff.series
     if not every:
-        raise damaged("it holds no image")
+        raise damaged("it contains no image")
     images = [series for series in every if not (series.keyframe.is_reduced or series.keyframe.is_mask)]
     if len(images) > 1:
         shapes = ", ".join("×".join(map(str, series.shape)) for series in images[:4])
-        raise ReadError(f"it holds {len(images)} images ({shapes})", _SPLIT)
+        raise ReadError(f"it contains {len(images)} images ({shapes})", _SPLIT)
     return images[0] if images else every[0]
 
 
-def _flavour(tiff: Any, series: Any) -> str:  # noqa: ANN401 - tifffile is not typed
+def _flavour(tiff: TiffFile, series: Series) -> str:
     """Return whose description the image has; raise `ReadError` if the description does not fit the pages."""
     if series.kind == "imagej":
         _check_imagej_count(tiff, series)
@@ -118,8 +118,8 @@ def _flavour(tiff: Any, series: Any) -> str:  # noqa: ANN401 - tifffile is not t
     if series.kind not in _UNDESCRIBED:
         return "plain"  # tifffile's own description, or that of a microscope
     if tiff.is_ome:
-        raise ReadError("its OME-XML does not fit its pages: it is damaged, or changed by a program that kept the text",
-                        "copy it again, or drop the text: exiftool -ImageDescription= FILE")  # fmt: skip
+        raise ReadError("its OME-XML does not fit its pages: it is damaged, or a program changed only the pages",
+                        "copy it again, or remove the text: exiftool -ImageDescription= FILE")  # fmt: skip
     if tiff.is_imagej:
         raise _missing_imagej_images(tiff)
     if tiff.is_shaped and _lacks_pages(tiff):
@@ -127,7 +127,7 @@ def _flavour(tiff: Any, series: Any) -> str:  # noqa: ANN401 - tifffile is not t
     return "plain"
 
 
-def _lacks_pages(tiff: Any) -> bool:  # noqa: ANN401 - tifffile is not typed
+def _lacks_pages(tiff: TiffFile) -> bool:
     """Whether there are fewer pages than the shape in tifffile's description needs.
 
     If the pages have another size, or are more, another program changed them and kept the description.
@@ -141,7 +141,7 @@ def _lacks_pages(tiff: Any) -> bool:  # noqa: ANN401 - tifffile is not typed
     return leading >= 0 and declared[leading:] == plane and len(tiff.pages) < math.prod(declared[:leading])
 
 
-def _check_imagej_count(tiff: Any, series: Any) -> None:  # noqa: ANN401 - tifffile is not typed
+def _check_imagej_count(tiff: TiffFile, series: Series) -> None:
     """Check that the file has all images that ImageJ's description counts; Bio-Formats also counts samples."""
     page = series.keyframe
     available = math.prod(series.shape) // (page.imagelength * page.imagewidth)
@@ -149,12 +149,12 @@ def _check_imagej_count(tiff: Any, series: Any) -> None:  # noqa: ANN401 - tifff
         raise _missing_imagej_images(tiff)
 
 
-def _missing_imagej_images(tiff: Any) -> ReadError:  # noqa: ANN401 - tifffile is not typed
+def _missing_imagej_images(tiff: TiffFile) -> ReadError:
     images = (tiff.imagej_metadata or {}).get("images", "several")
-    return ReadError(f"truncated: ImageJ's description promises {images} images, which are not all there", COPY_AGAIN)
+    return ReadError(f"truncated: ImageJ's description counts {images} images, and some are missing", COPY_AGAIN)
 
 
-def _scale(tiff: Any, page: Any, root: Element | None, flavour: str) -> tuple[PixelSize | None, Dpi | None]:  # noqa: ANN401 - tifffile is not typed
+def _scale(tiff: TiffFile, page: Page, root: Element | None, flavour: str) -> tuple[PixelSize | None, Dpi | None]:
     """Return the pixel size and the resolution for print."""
     if flavour == "imagej":
         return imagej.pixel_size(tiff.imagej_metadata, _density(page))
@@ -166,7 +166,7 @@ def _scale(tiff: Any, page: Any, root: Element | None, flavour: str) -> tuple[Pi
     return None if size is None else PixelSize(round_off(size.y), round_off(size.x)), dpi
 
 
-def _density(page: Any) -> tuple[float, float]:  # noqa: ANN401 - tifffile is not typed
+def _density(page: Page) -> tuple[float, float]:
     """Return the pixels per unit, horizontal and vertical; 0 where the file does not give them."""
     pairs = [page.tags.valueof(tag) for tag in (_X_RESOLUTION, _Y_RESOLUTION)]
     return tuple(pair[0] / pair[1] if pair and pair[1] else 0.0 for pair in pairs)  # type: ignore[return-value] # two

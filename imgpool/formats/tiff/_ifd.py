@@ -1,7 +1,7 @@
-"""The directories of a TIFF file (and of an EXIF block, which is one): read as they stand, and written.
+"""Read and write the directories (IFDs) of a TIFF file, and of an EXIF block, which is a TIFF file.
 
-A directory lists tags; a value that does not fit into its entry lies elsewhere in the file. Nothing here
-knows what a tag means, save for the three that point to a directory of their own.
+A directory lists tags. A value that does not fit into its entry is stored elsewhere in the file. This module knows the
+meaning of no tag except the three that point to another directory.
 """
 
 import errno
@@ -21,22 +21,24 @@ ASCII, SHORT, LONG, LONG8 = 2, 3, 4, 16
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _RATIONALS = {5, 10}
-_ALWAYS_AFFORDABLE = 1 << 16  # bytes: beyond, a read is checked against the file's size before memory is taken
-_MOST_ENTRIES = 4096  # more than any directory has: what a damaged count can cost is bounded
+_MAX_UNCHECKED_READ = 1 << 16  # bytes; a larger read is checked against the size of the file before it allocates
+_MAX_ENTRIES = 4096  # more than any directory has; limits the cost of a damaged count
+_MAX_DEPTH = 2  # of directories below the first: EXIF, interoperability
+_MIN_HEADER_BYTES, _BIGTIFF_HEADER_BYTES = 8, 16
 
 ByteOrder = Literal["<", ">"]
 _struct = functools.cache(struct.Struct)
 
 
 class DirectoryError(MalformedError):
-    """A directory lies outside the file, or makes no sense.
+    """A directory is outside the file, or not valid.
 
     Parameters
     ----------
     message
         What is wrong.
     needed
-        How long the file would have to be.
+        Size that the file must at least have, in bytes.
     """
 
     def __init__(self, message: str, needed: int = 0) -> None:
@@ -45,29 +47,29 @@ class DirectoryError(MalformedError):
 
 
 class Layout(NamedTuple):
-    """How numbers are laid out in a file."""
+    """Byte order of a file, and whether it is a BigTIFF."""
 
     order: ByteOrder
     big: bool
 
     @property
     def count_format(self) -> struct.Struct:
-        """The number of entries in a directory."""
+        """Format of the number of entries in a directory."""
         return _struct(self.order + ("Q" if self.big else "H"))
 
     @property
     def offset_format(self) -> struct.Struct:
-        """A position in the file."""
+        """Format of a position in the file."""
         return _struct(self.order + ("Q" if self.big else "I"))
 
     @property
     def entry_format(self) -> struct.Struct:
-        """Tag, type, count, and the value or its offset."""
+        """Format of an entry: tag, type, count, and the value or its offset."""
         return _struct(self.order + ("HHQ8s" if self.big else "HHI4s"))
 
 
 class Entry(NamedTuple):
-    """One entry of a directory: `number` values of type `kind`, in `field` or at the offset that stands there."""
+    """One entry of a directory: `number` values of type `kind`, stored in `field` or at the offset in `field`."""
 
     tag: int
     kind: int
@@ -76,17 +78,17 @@ class Entry(NamedTuple):
 
     @property
     def size(self) -> int:
-        """The bytes that the value takes."""
+        """Size of the value in bytes."""
         return _SIZES.get(self.kind, 1) * self.number
 
     @property
-    def inline(self) -> bool:
-        """Whether the value stands in the entry."""
+    def is_inline(self) -> bool:
+        """Whether the value is in the entry itself."""
         return self.size <= len(self.field)
 
 
 class Value(NamedTuple):
-    """A tag's value in the byte order of the file it came from, or the directory that it points to."""
+    """The value of a tag in the byte order of its file, or the directory that the tag points to."""
 
     kind: int
     number: int
@@ -97,92 +99,102 @@ Tags = dict[int, Value]
 
 
 def read_header(file: BinaryIO) -> tuple[Layout, int]:
-    """The layout, and where the first directory is; raises `DirectoryError` where this is no TIFF header."""
+    """Return the layout and the position of the first directory; raise `DirectoryError` if there is no TIFF header."""
     file.seek(0)
     header = file.read(16)
     orders: dict[bytes, ByteOrder] = {b"II": "<", b"MM": ">"}
     order = orders.get(header[:2])
-    if order is None or len(header) < 8:  # noqa: PLR2004 - the shortest header
-        raise DirectoryError("no TIFF header", 8)
+    if order is None or len(header) < _MIN_HEADER_BYTES:
+        raise DirectoryError("it has no TIFF header", _MIN_HEADER_BYTES)
     (version,) = struct.unpack_from(f"{order}H", header, 2)
     if version == CLASSIC:
         return Layout(order, big=False), struct.unpack_from(f"{order}I", header, 4)[0]
-    if version == BIG and len(header) == 16:  # noqa: PLR2004 - the length of BigTIFF's
+    if version == BIG and len(header) == _BIGTIFF_HEADER_BYTES:
         return Layout(order, big=True), struct.unpack_from(f"{order}Q", header, 8)[0]
-    raise DirectoryError(f"an unknown kind of TIFF ({version})", 16)
+    raise DirectoryError(f"it is an unknown variant of TIFF ({version})", _BIGTIFF_HEADER_BYTES)
 
 
 def read_directory(file: BinaryIO, layout: Layout, offset: int) -> tuple[list[Entry], int]:
-    """The entries of the directory at `offset`, and where the next one is (0 for none)."""
-    counting, entry_format, last = layout.count_format, layout.entry_format, layout.offset_format
-    (count,) = counting.unpack(_read(file, offset, counting.size))
-    if not 0 < count <= _MOST_ENTRIES:
-        raise DirectoryError(f"a directory of {count} tags")
-    data = _read(file, offset + counting.size, count * entry_format.size + last.size)
-    entries = [Entry(*fields) for fields in entry_format.iter_unpack(data[: -last.size])]
-    return entries, last.unpack(data[-last.size :])[0]
+    """Return the entries of the directory at `offset`, and the position of the next directory (0 for none)."""
+    count_format, entry_format, link_format = layout.count_format, layout.entry_format, layout.offset_format
+    (count,) = count_format.unpack(_read(file, offset, count_format.size))
+    if not 0 < count <= _MAX_ENTRIES:
+        raise DirectoryError(f"a directory has {count} tags")
+    data = _read(file, offset + count_format.size, count * entry_format.size + link_format.size)
+    entries = [Entry(*fields) for fields in entry_format.iter_unpack(data[: -link_format.size])]
+    return entries, link_format.unpack(data[-link_format.size :])[0]
 
 
 def location(layout: Layout, entry: Entry) -> int:
-    """Where a value that is not inline lies in the file."""
+    """Return the position of a value that is not in its entry."""
     return int(layout.offset_format.unpack(entry.field)[0])
 
 
 def read_value(file: BinaryIO, layout: Layout, entry: Entry) -> bytes:
-    """The bytes of a value, as they stand in the file."""
-    if entry.inline:
+    """Return the bytes of a value, in the byte order of the file."""
+    if entry.is_inline:
         return entry.field[: entry.size]
     return _read(file, location(layout, entry), entry.size)
 
 
 def read_tags(
-    file: BinaryIO, layout: Layout, offset: int, wanted: Collection[int] | None = None, depth: int = 0
+    file: BinaryIO, layout: Layout, offset: int, selection: Collection[int] | None = None, depth: int = 0
 ) -> Tags:
-    """The tags of a directory with their values, and those of the directories that they point to.
+    """Return the tags of a directory with their values, and those of the directories that they point to.
 
     Parameters
     ----------
-    wanted
-        The tags to read; all, where it is None.
+    file, layout, offset
+        The file, its layout, and the position of the directory.
+    selection
+        Tags to read; None for all.
     depth
-        How far down this directory is; deeper than EXIF goes, nothing is read.
+        Depth of this directory below the first; directories deeper than those of EXIF are not read.
     """
     tags: Tags = {}
     for entry in read_directory(file, layout, offset)[0]:
-        if entry.kind not in _SIZES or (wanted is not None and entry.tag not in wanted):
+        if entry.kind not in _SIZES or (selection is not None and entry.tag not in selection):
             continue
         data = read_value(file, layout, entry)
         if entry.tag not in POINTERS:
             tags[entry.tag] = Value(entry.kind, entry.number, data)
-        elif depth < 2:  # noqa: PLR2004 - IFD0, EXIF, interoperability
-            there = int.from_bytes(data, "little" if layout.order == "<" else "big")
-            tags[entry.tag] = Value(LONG, 1, read_tags(file, layout, there, depth=depth + 1))
+        elif depth < _MAX_DEPTH:
+            target = int.from_bytes(data, "little" if layout.order == "<" else "big")
+            tags[entry.tag] = Value(LONG, 1, read_tags(file, layout, target, depth=depth + 1))
     return tags
 
 
-def in_order(tags: Tags, old: ByteOrder, new: ByteOrder) -> Tags:
-    """The same tags with values in another byte order."""
+def convert_byte_order(tags: Tags, old: ByteOrder, new: ByteOrder) -> Tags:
+    """Return tags with their values converted to another byte order."""
     if old == new:
         return tags
-    return {tag: _swapped(value, old, new) for tag, value in tags.items()}
+    return {tag: _swap_bytes(value, old, new) for tag, value in tags.items()}
 
 
 def pack_directory(tags: Tags, layout: Layout, start: int) -> bytes:
-    """A directory and its values, ready to be written at the position `start`, in the layout's byte order."""
+    """Return the bytes of a directory and its values, in the layout's byte order, for the position `start`."""
     entries, values = _pack(tags, layout, start + _length(layout, len(tags)))
     return _join(entries, layout, following=0) + values
 
 
 def add_tags(file: BinaryIO, tags: Tags, order: ByteOrder) -> None:
-    """Add `tags`, whose values are in byte order `order`, to the first directory of a TIFF file.
+    """Add tags to the first directory of a TIFF file; a tag that it already has is not changed.
 
-    The directory is written anew at the end of the file and the header is made to point there; where it has
-    a tag already, it keeps its own.
+    The directory is written again at the end of the file, and the header is changed to point to it.
+
+    Parameters
+    ----------
+    file
+        A file open for reading and writing.
+    tags
+        Tags to add.
+    order
+        Byte order of their values.
     """
     layout, offset = read_header(file)
     entries, following = read_directory(file, layout, offset)
-    known = {entry.tag for entry in entries}
-    added = {tag: value for tag, value in in_order(tags, order, layout.order).items() if tag not in known}
+    present = {entry.tag for entry in entries}
+    added = {tag: value for tag, value in convert_byte_order(tags, order, layout.order).items() if tag not in present}
     start = file.seek(0, io.SEEK_END)
     start += file.write(b"\0" * (start % 2))
     new, values = _pack(added, layout, start + _length(layout, len(entries) + len(added)))
@@ -192,54 +204,56 @@ def add_tags(file: BinaryIO, tags: Tags, order: ByteOrder) -> None:
 
 
 def _length(layout: Layout, count: int) -> int:
-    """The bytes that a directory of `count` entries takes, without its values."""
+    """Return the size in bytes of a directory of `count` entries, without its values."""
     return layout.count_format.size + count * layout.entry_format.size + layout.offset_format.size
 
 
 def _join(entries: list[Entry], layout: Layout, following: int) -> bytes:
-    """A directory without its values."""
+    """Return the bytes of a directory without its values."""
     ordered = sorted(entries, key=lambda entry: entry.tag)
     lines = b"".join(layout.entry_format.pack(*entry) for entry in ordered)
     return layout.count_format.pack(len(ordered)) + lines + layout.offset_format.pack(following)
 
 
 def _pack(tags: Tags, layout: Layout, start: int) -> tuple[list[Entry], bytes]:
-    """The entries of `tags`, and the values that do not fit into them, to be written at `start`."""
+    """Return the entries of `tags`, and the values that do not fit into them, for the position `start`."""
     width = layout.offset_format.size
     entries: list[Entry] = []
     values = b""
     for tag, (kind, number, data) in tags.items():
-        here = start + len(values)
+        position = start + len(values)
         if isinstance(data, dict):
-            entries.append(Entry(tag, LONG8 if layout.big else LONG, 1, layout.offset_format.pack(here)))
-            values += pack_directory(data, layout, here)
+            entries.append(Entry(tag, LONG8 if layout.big else LONG, 1, layout.offset_format.pack(position)))
+            values += pack_directory(data, layout, position)
         elif len(data) <= width:
             entries.append(Entry(tag, kind, number, data.ljust(width, b"\0")))
         else:
-            entries.append(Entry(tag, kind, number, layout.offset_format.pack(here)))
+            entries.append(Entry(tag, kind, number, layout.offset_format.pack(position)))
             values += data
-        values += b"\0" * (len(values) % 2)  # a value begins on a word
+        values += b"\0" * (len(values) % 2)  # values start at even positions
     return entries, values
 
 
-def _swapped(value: Value, old: ByteOrder, new: ByteOrder) -> Value:
+def _swap_bytes(value: Value, old: ByteOrder, new: ByteOrder) -> Value:
     if isinstance(value.data, dict):
-        return value._replace(data=in_order(value.data, old, new))
+        return value._replace(data=convert_byte_order(value.data, old, new))
     width = 4 if value.kind in _RATIONALS else _SIZES[value.kind]
     words = [value.data[start : start + width][::-1] for start in range(0, len(value.data), width)]
     return value._replace(data=b"".join(words))
 
 
 def _read(file: BinaryIO, start: int, size: int) -> bytes:
-    if size > _ALWAYS_AFFORDABLE and start + size > file.seek(0, io.SEEK_END):
-        raise DirectoryError("a value is cut off", start + size)
+    if size > _MAX_UNCHECKED_READ and start + size > file.seek(0, io.SEEK_END):
+        raise DirectoryError("a value is truncated", start + size)
     try:
         file.seek(start)
     except (OSError, OverflowError, ValueError) as error:
-        if getattr(error, "errno", errno.EINVAL) != errno.EINVAL:  # of the disk; that one is farther than any file goes
+        if (
+            getattr(error, "errno", errno.EINVAL) != errno.EINVAL
+        ):  # from the disk; EINVAL is a position that no file can have
             raise
         raise DirectoryError("it points beyond its end", start + 1) from None
     data = file.read(size)
     if len(data) < size:
-        raise DirectoryError("a directory is cut off", start + size)
+        raise DirectoryError("a directory is truncated", start + size)
     return data

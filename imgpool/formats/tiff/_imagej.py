@@ -1,4 +1,4 @@
-"""ImageJ's way of describing a stack: lines of ``key=value``, and a private tag for the rest."""
+"""ImageJ's description of a stack: lines of ``key=value``, and a private tag for everything else."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -10,60 +10,64 @@ from imgpool.core.axes import page_count
 from imgpool.core.image import Image, PixelSize, Properties
 from imgpool.formats._resolution import Dpi, pixel_size_or_dpi, round_off
 
-HOLDS = {"uint8", "uint16", "float32"}
-LARGEST = 2**32 - 2**25  # bytes: ImageJ's stacks are classic TIFFs
+DTYPES = {"uint8", "uint16", "float32"}
+"""Types that ImageJ supports."""
 
-_MICROMETRES = {"micron": 1.0, "microns": 1.0, "um": 1.0, "µm": 1.0, "μm": 1.0, "\\u00b5m": 1.0, "nm": 1e-3, "mm": 1e3,
-                "cm": 1e4, "m": 1e6}  # fmt: skip
+MAX_BYTES = 2**32 - 2**25
+"""Largest stack that ImageJ stores: it writes classic TIFF files."""
+
+_UNITS_UM = {"micron": 1.0, "microns": 1.0, "um": 1.0, "µm": 1.0, "μm": 1.0, "\\u00b5m": 1.0, "nm": 1e-3, "mm": 1e3,
+             "cm": 1e4, "m": 1e6}  # fmt: skip
 _INCHES = {"inch", "inches", "in"}
 _COUNTS = {"images", "channels", "slices", "frames", "hyperstack"}
-_LAYOUT = {"ImageJ", "SCIFIO", "order", "unit", "spacing", *_COUNTS}
-_TAGGED = ("Info", "Labels", "Ranges", "LUTs", "Plot", "ROI", "Overlays", "Properties")
-_OF_VALUES = {"min", "max", "Ranges"}  # display ranges: stale where the dtype changed
-_OF_PLACES = {"ROI", "Overlays", "xorigin", "yorigin"}  # stale where the shape changed
-_OF_TIME = {"finterval", "fps"}
-_MICRON = "micron"
+_LAYOUT_KEYS = {"ImageJ", "SCIFIO", "order", "unit", "spacing", *_COUNTS}  # written anew each time
+_TAG_KEYS = ("Info", "Labels", "Ranges", "LUTs", "Plot", "ROI", "Overlays", "Properties")  # stored in the private tag
+_VALUE_KEYS = {"min", "max", "Ranges"}  # display ranges: invalid if the dtype changed
+_SHAPE_KEYS = {"Labels", "ROI", "Overlays", "xorigin", "yorigin", "mode", "LUTs", "Ranges"}  # invalid for another shape
+_TIME_KEYS = {"finterval", "fps"}
+_RGB_SAMPLES = 3
 
-Said = Mapping[str, Any]
+Values = Mapping[str, Any]
+"""Values of the description and of the private tag, by key."""
 
 
 def can_describe(properties: Properties) -> bool:
-    """Whether ImageJ has this dtype and these axes; an axis I is a stack whose meaning is not told."""
+    """Whether ImageJ supports this dtype and these axes; an axis I is a stack without a meaning."""
     leading = properties.axes[: properties.axes.index("Y")]
     if leading != "I" and leading != "".join(axis for axis in "TZC" if axis in leading):
         return False
     if properties.axes.endswith("S"):
-        return properties.dtype == np.uint8 and properties.shape[-1] == 3 and "C" not in leading  # noqa: PLR2004 - RGB
-    return properties.dtype.name in HOLDS and properties.nbytes < LARGEST
+        return properties.dtype == np.uint8 and properties.shape[-1] == _RGB_SAMPLES and "C" not in leading
+    return properties.dtype.name in DTYPES and properties.nbytes < MAX_BYTES
 
 
-def pixel_size(said: Said, density: tuple[float, float]) -> tuple[PixelSize | None, Dpi | None]:
-    """The pixel size, or the resolution for print, from pixels per unit (horizontal, vertical).
+def pixel_size(values: Values, density: tuple[float, float]) -> tuple[PixelSize | None, Dpi | None]:
+    """Return the pixel size, or the resolution for print.
 
     Parameters
     ----------
-    said
+    values
         The description and the private tag, as tifffile reads them.
     density
-        The resolution tags.
+        Pixels per unit, horizontal and vertical, from the resolution tags.
     """
-    unit = str(said.get("unit", "")).strip()
+    unit = str(values.get("unit", "")).strip()
     horizontal, vertical = density
     if unit.lower() in _INCHES:
         return pixel_size_or_dpi(horizontal, vertical, "inch")
-    scale = _MICROMETRES.get(unit, _MICROMETRES.get(unit.lower()))
+    scale = _UNITS_UM.get(unit, _UNITS_UM.get(unit.lower()))
     if scale is None or not (horizontal > 0 and vertical > 0):
         return None, None
-    spacing = said.get("spacing")
+    spacing = values.get("spacing")
     z = round_off(abs(spacing) * scale) if isinstance(spacing, int | float) and spacing else None
     return PixelSize(y=round_off(scale / vertical), x=round_off(scale / horizontal), z=z), None
 
 
-def channel_names(said: Said, axes: str, shape: tuple[int, ...]) -> tuple[str, ...]:
-    """The slices' labels, where they repeat from one group of channels to the next; else empty."""
+def channel_names(values: Values, axes: str, shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Return the labels of the slices if they repeat for each group of channels; otherwise none."""
     if "C" not in axes:
         return ()
-    labels = said.get("Labels") or ()
+    labels = values.get("Labels") or ()
     if isinstance(labels, str):
         labels = (labels,)
     channels = shape[axes.index("C")]
@@ -73,29 +77,29 @@ def channel_names(said: Said, axes: str, shape: tuple[int, ...]) -> tuple[str, .
     return first if all(first) and len(labels) == planes and repeated == tuple(labels) else ()
 
 
-def values_to_keep(said: Said, properties: Properties) -> Said:
-    """What to keep of it for writing, with what it held for."""
-    kept = {key: value for key, value in said.items() if key not in _LAYOUT}
+def values_to_keep(values: Values, properties: Properties) -> Values:
+    """Return the values to write again, with the dtype and the shape for which they are valid."""
+    kept = {key: value for key, value in values.items() if key not in _LAYOUT_KEYS}
     return MappingProxyType({**kept, "dtype": properties.dtype.name, "shape": properties.shape})
 
 
-def names_fit(image: Image) -> bool:
+def has_channel_names(image: Image) -> bool:
     """Whether there are channels, and each has a name."""
     return "C" in image.axes and image.pixels.shape[image.axes.index("C")] == len(image.metadata.channel_names)
 
 
 def describe(image: Image) -> tuple[bytes, list[tuple[Any, ...]]]:
-    """The description, and the private tags in the form that tifffile writes (little-endian)."""
+    """Return the description, and the private tags in the form that tifffile writes (little-endian)."""
     import tifffile.tifffile
 
-    said = _still_true(image)
-    lines = [*_layout(image), *(f"{key}={_text(value)}" for key, value in said.items() if _is_line(key, value))]
-    tagged = {key: said[key] for key in _TAGGED if key in said}
-    tags = tifffile.tifffile.imagej_metadata_tag(tagged, "<") if tagged else ()
+    values = _current_values(image)
+    lines = [*_layout_lines(image), *(f"{key}={_text(value)}" for key, value in values.items() if _is_line(key, value))]
+    tag_values = {key: values[key] for key in _TAG_KEYS if key in values}
+    tags = tifffile.tifffile.imagej_metadata_tag(tag_values, "<") if tag_values else ()
     return ("\n".join(lines) + "\n").encode("ascii", "replace"), list(tags)
 
 
-def _layout(image: Image) -> list[str]:
+def _layout_lines(image: Image) -> list[str]:
     lengths = dict(zip(image.axes, image.pixels.shape, strict=True))
     counts = {"channels": "C", "slices": "Z", "frames": "T"}
     lines = ["ImageJ=1.54f", f"images={image.properties.pages}"]
@@ -104,38 +108,48 @@ def _layout(image: Image) -> list[str]:
         lines.append("hyperstack=true")
     size = image.pixel_size
     if size is not None:
-        lines.append(f"unit={_MICRON}")
+        lines.append("unit=micron")
         lines += [f"spacing={size.z!r}"] if size.z is not None else []
     elif image.metadata.dpi is not None:
         lines.append("unit=inch")
     return lines
 
 
-def _still_true(image: Image) -> dict[str, Any]:
-    """What the source said, without what the pixels have outgrown; and the names and interval of now."""
+def _current_values(image: Image) -> dict[str, Any]:
+    """Return the values of the source that are still valid, with the current names, interval and text."""
     metadata = image.metadata
-    said = dict(metadata.extra.get("imagej", {}))
-    dtype, shape = said.pop("dtype", None), said.pop("shape", None)
-    stale = {"Labels"} if shape != image.pixels.shape else set()
-    stale |= _OF_VALUES if dtype != image.pixels.dtype.name else set()
-    stale |= _OF_PLACES | {"mode", "LUTs", "Ranges"} if shape != image.pixels.shape else set()
-    said = {key: value for key, value in said.items() if key not in stale}
+    values = _valid_values(image)
     if "C" in image.axes:
-        said.setdefault("mode", "grayscale")
+        values.setdefault("mode", "grayscale")
     interval = metadata.extra.get("frame_interval")
-    if interval != (said.get("finterval") or None):
-        said = {key: value for key, value in said.items() if key not in _OF_TIME}
+    if interval != (values.get("finterval") or None):
+        values = _without(values, _TIME_KEYS)
     if "T" in image.axes and interval:
-        said["finterval"] = interval
-    if names_fit(image):
-        said["Labels"] = list(metadata.channel_names) * (image.properties.pages // len(metadata.channel_names))
+        values["finterval"] = interval
+    if has_channel_names(image):
+        values["Labels"] = list(metadata.channel_names) * (image.properties.pages // len(metadata.channel_names))
     if metadata.description:
-        said["Info"] = metadata.description
-    return said
+        values["Info"] = metadata.description
+    return values
+
+
+def _valid_values(image: Image) -> dict[str, Any]:
+    """Return the values of the source without those that are invalid for the current dtype or shape."""
+    values = dict(image.metadata.extra.get("imagej", {}))
+    dtype, shape = values.pop("dtype", None), values.pop("shape", None)
+    if dtype != image.pixels.dtype.name:
+        values = _without(values, _VALUE_KEYS)
+    if shape != image.pixels.shape:
+        values = _without(values, _SHAPE_KEYS)
+    return values
+
+
+def _without(values: Values, keys: set[str]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in keys}
 
 
 def _is_line(key: str, value: object) -> bool:
-    return key not in {*_TAGGED, "colormap"} and isinstance(value, bool | int | float | str)
+    return key not in {*_TAG_KEYS, "colormap"} and isinstance(value, bool | int | float | str)
 
 
 def _text(value: object) -> str:

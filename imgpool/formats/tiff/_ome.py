@@ -1,7 +1,7 @@
-"""OME-XML: what an OME-TIFF says about itself, read and written.
+"""OME-XML, the description in an OME-TIFF file: parsed and written.
 
-The whole XML of a source is kept and only brought up to date on writing, so that the microscope, the
-objective, the exposure times and whatever else is in there come out as they went in.
+The XML of a source is kept as a whole, and only updated on writing, so that the microscope, the objective, the exposure
+times and everything else in it are preserved.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,46 +9,59 @@ from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element
 
 from imgpool.core.axes import has_samples
+from imgpool.core.errors import ReadError
 from imgpool.core.image import Image, PixelSize, Properties
 from imgpool.formats.tiff._errors import MalformedError
 
-TYPES = {
+PIXEL_TYPES = {
     "int8": "int8", "int16": "int16", "int32": "int32",
     "uint8": "uint8", "uint16": "uint16", "uint32": "uint32",
     "float32": "float", "float64": "double",
 }  # fmt: skip
 
+COMBINE_FILES = "combine them into one file first, for instance with bfconvert"
+"""Hint for an image that is stored in several files."""
+
 _SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
-_MICROMETRES = {"pm": 1e-6, "Å": 1e-4, "nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6,
+_UNITS_UM = {"pm": 1e-6, "Å": 1e-4, "nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6,
                 "in": 25_400.0}  # fmt: skip
-_SECONDS = {"ns": 1e-9, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+_UNITS_S = {"ns": 1e-9, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _BEFORE_DESCRIPTION = {"AcquisitionDate", "ExperimenterRef"}
 
 
 class OmeError(MalformedError):
-    """The XML is damaged, or describes something other than one whole image."""
+    """The XML is damaged, or does not describe an image."""
 
 
 def can_describe(properties: Properties) -> bool:
-    """Whether OME has words for this dtype and these axes."""
-    return properties.dtype.name in TYPES and "I" not in properties.axes
+    """Whether OME supports this dtype and these axes."""
+    return properties.dtype.name in PIXEL_TYPES and "I" not in properties.axes
 
 
 def parse(xml: str) -> Element:
-    """The root of an OME-XML text; raises `OmeError` where it is damaged or describes no pixels."""
+    """Return the root of an OME-XML text.
+
+    Raises
+    ------
+    OmeError
+        If the text is damaged, or describes no pixels.
+    ReadError
+        If the description is in another file.
+    """
     try:
-        root = ET.fromstring(xml)  # noqa: S314 - expat bounds the expansion of entities
+        root = ET.fromstring(xml)  # noqa: S314 - expat limits the expansion of entities
     except ET.ParseError as error:
         raise OmeError(f"its OME-XML is damaged: {error}") from None
     if _find(root, "BinaryOnly") is not None:
-        raise OmeError("it is one part of an OME-TIFF of several files, whose description is in another of them")
+        raise ReadError("it is one of several files that form one OME-TIFF image, and another one describes it",
+                        COMBINE_FILES)  # fmt: skip
     if _pixels(root) is None:
         raise OmeError("its OME-XML describes no image")
     return root
 
 
 def count_files(root: Element) -> int:
-    """How many files the planes of an OME-TIFF are spread over."""
+    """Return the number of files that contain the planes of an OME-TIFF."""
     names = {element.text for element in root.iter() if _name(element) == "UUID"}
     return max(1, len(names))
 
@@ -65,51 +78,47 @@ def remove_file_names(root: Element) -> bool:
 
 
 def to_text(root: Element) -> bytes:
-    """The XML in pure ASCII."""
+    """Return the XML in ASCII."""
     ET.register_namespace("", root.tag.rpartition("}")[0].removeprefix("{"))
     text: bytes = ET.tostring(root, encoding="us-ascii", xml_declaration=False)
     return text
 
 
 def pixel_size(root: Element) -> PixelSize | None:
-    """The physical size of a pixel, where it is told along X and Y."""
+    """Return the pixel size, if it is given along X and Y."""
     sizes = [_length(root, f"PhysicalSize{axis}") for axis in "YXZ"]
     y, x, z = sizes
     return PixelSize(y, x, z) if y and x else None
 
 
 def channel_names(root: Element) -> tuple[str, ...]:
-    """The channels' names; empty unless each has one."""
+    """Return the names of the channels; none unless each has one."""
     names = [channel.get("Name", "") for channel in _children(_pixels(root), "Channel")]
     return tuple(names) if all(names) else ()
 
 
 def description(root: Element) -> str:
-    """The image's own description."""
+    """Return the description of the image."""
     element = _find(_image(root), "Description")
     return (element.text or "") if element is not None else ""
 
 
 def frame_interval(root: Element) -> float | None:
-    """Seconds between two frames."""
+    """Return the time between two frames in seconds."""
     pixels = _pixels(root)
     return _interval(pixels) if pixels is not None else None
 
 
 def describe(image: Image) -> bytes:
-    """The OME-XML of an image, in pure ASCII: its source's, brought up to date, or a new one.
-
-    The image's dtype is one of `TYPES`, and its leading axes are among T, C and Z.
-    """
+    """Return the OME-XML of an image in ASCII: that of its source, updated, or a new one; see `can_describe`."""
     source = image.metadata.extra.get("ome")
-    root = parse(source) if source else _new()
-    root.attrib.pop("UUID", None)  # it names the source file, not this one
+    root = parse(source) if source else _new_root()
+    root.attrib.pop("UUID", None)  # it identifies the source file
     pixels = _pixels(root)
-    assert pixels is not None  # parse() has seen to it
-    picked = image.metadata.extra.get("picked", {})
-    _pick(pixels, picked)
-    resized = _update_sizes(pixels, image)
-    if resized or picked:
+    assert pixels is not None  # checked by `parse`
+    selected = image.metadata.extra.get("selected_pages", {})
+    _keep_selected(pixels, selected)
+    if _update_sizes(pixels, image) or selected:
         _drop(_image(root), "ROIRef")
         _drop(root, "ROI")
     _update_type(pixels, image)
@@ -122,7 +131,7 @@ def describe(image: Image) -> bytes:
     return to_text(root)
 
 
-def _new() -> Element:
+def _new_root() -> Element:
     root = Element(f"{{{_SCHEMA}}}OME", {"Creator": "imgpool"})
     instance = "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation"
     root.set(instance, f"{_SCHEMA} {_SCHEMA}/ome.xsd")
@@ -131,18 +140,18 @@ def _new() -> Element:
     return root
 
 
-def _pick(pixels: Element, picked: Mapping[str, tuple[int, ...]]) -> None:
-    """Leave of what is told of each channel and plane what is told of those that were picked."""
+def _keep_selected(pixels: Element, selected: Mapping[str, tuple[int, ...]]) -> None:
+    """Keep only the metadata of the selected channels and planes."""
     channels = list(_children(pixels, "Channel"))
-    if "C" in picked and len(channels) > max(picked["C"]):
+    if "C" in selected and len(channels) > max(selected["C"]):
         first = list(pixels).index(channels[0])
         _drop(pixels, "Channel")
-        for number, channel in enumerate(picked["C"]):
+        for number, channel in enumerate(selected["C"]):
             pixels.insert(first + number, channels[channel])
-        pixels.set("SizeC", str(int(pixels.get("SizeC", "1")) // len(channels) * len(picked["C"])))
-    for axis in picked.keys() & set("ZT"):
-        pixels.set(f"Size{axis}", str(len(picked[axis])))
-    for axis, indices in picked.items():
+        pixels.set("SizeC", str(int(pixels.get("SizeC", "1")) // len(channels) * len(selected["C"])))
+    for axis in selected.keys() & set("ZT"):
+        pixels.set(f"Size{axis}", str(len(selected[axis])))
+    for axis, indices in selected.items():
         for plane in list(_children(pixels, "Plane")):
             number = int(_number(plane.get(f"The{axis}")) or 0)
             if number in indices:
@@ -152,43 +161,53 @@ def _pick(pixels: Element, picked: Mapping[str, tuple[int, ...]]) -> None:
 
 
 def _update_sizes(pixels: Element, image: Image) -> bool:
-    """Set the order and lengths of the axes; True where the planes now have another height or width."""
-    properties = image.properties
-    lengths = dict(zip(properties.axes, properties.shape, strict=True))
-    named = [axis for axis in "".join(reversed(properties.axes.removesuffix("S"))) if axis in "XYZCT"]
-    order = "".join([*named, *(axis for axis in "CZT" if axis not in named)])
+    """Set the order and lengths of the axes; return whether the planes now have another height or width."""
     before = {axis: pixels.get(f"Size{axis}") for axis in "XYZCT"}
-    lengths["C"] = lengths.get("C", 1) * lengths.get("S", 1)
-    for axis in "XYZCT":
-        pixels.set(f"Size{axis}", str(lengths.get(axis, 1)))
-    pixels.set("DimensionOrder", order)
-    if before["C"] != pixels.get("SizeC"):
+    sizes = _sizes(image.properties)
+    for axis, size in sizes.items():
+        pixels.set(f"Size{axis}", size)
+    pixels.set("DimensionOrder", _dimension_order(image.axes))
+    changed = {axis for axis, size in sizes.items() if size != before[axis]}
+    if "C" in changed:
         _drop(pixels, "Channel")
-    if any(before[axis] != pixels.get(f"Size{axis}") for axis in "ZCT"):
+    if changed & set("ZCT"):
         _drop(pixels, "Plane")
-    return any(before[axis] != pixels.get(f"Size{axis}") for axis in "XY")
+    return bool(changed & set("XY"))
+
+
+def _sizes(properties: Properties) -> dict[str, str]:
+    """Return the length of each axis of OME; the samples of a pixel count as channels."""
+    lengths = dict(zip(properties.axes, properties.shape, strict=True))
+    lengths["C"] = lengths.get("C", 1) * lengths.get("S", 1)
+    return {axis: str(lengths.get(axis, 1)) for axis in "XYZCT"}
+
+
+def _dimension_order(axes: str) -> str:
+    """Return all axes of OME, the fastest first."""
+    named = [axis for axis in reversed(axes) if axis in "XYZCT"]
+    return "".join([*named, *(axis for axis in "CZT" if axis not in named)])
 
 
 def _update_type(pixels: Element, image: Image) -> None:
-    kind = TYPES[image.pixels.dtype.name]
+    kind = PIXEL_TYPES[image.pixels.dtype.name]
     bits = pixels.get("SignificantBits", "")
     stale = pixels.get("Type") != kind or not bits.isdigit() or image.pixels.max() >= 2 ** int(bits)
     if bits and stale:
         del pixels.attrib["SignificantBits"]
     pixels.set("Type", kind)
-    for name in ("BigEndian", "Interleaved"):  # the TIFF itself tells
+    for name in ("BigEndian", "Interleaved"):  # given by the TIFF itself
         pixels.attrib.pop(name, None)
 
 
 def _update_pixel_size(pixels: Element, size: PixelSize | None) -> None:
-    """Set what has changed, in µm; what has not keeps its unit."""
+    """Set the sizes that changed, in µm; the others keep their unit."""
     sizes: dict[str, float | None] = size._asdict() if size else dict.fromkeys("yxz")
     for axis, value in sizes.items():
         name = f"PhysicalSize{axis.upper()}"
         if value is None:
             pixels.attrib.pop(name, None)
             pixels.attrib.pop(f"{name}Unit", None)
-        elif value != _in_unit(pixels, name, _MICROMETRES, "µm"):
+        elif value != _in_unit(pixels, name, _UNITS_UM, "µm"):
             pixels.set(name, repr(float(value)))
             pixels.set(f"{name}Unit", "µm")
 
@@ -205,7 +224,7 @@ def _update_interval(pixels: Element, image: Image) -> None:
 
 
 def _update_channels(pixels: Element, image: Image) -> None:
-    """As many channels as there are, each with its name and its number of samples."""
+    """Give each channel an element with its name and its number of samples."""
     properties, names = image.properties, image.metadata.channel_names
     samples = properties.shape[-1] if has_samples(properties.axes) else 1
     count = int(pixels.get("SizeC", "1")) // samples
@@ -222,7 +241,7 @@ def _update_channels(pixels: Element, image: Image) -> None:
 
 
 def _place_data(pixels: Element, planes: int) -> None:
-    """One statement of where the planes are: in this file, from its first page on."""
+    """State that all planes are in this file, from its first page on."""
     for name in ("TiffData", "BinData", "MetadataOnly"):
         _drop(pixels, name)
     data = Element(_sibling(pixels, "TiffData"), {"IFD": "0", "PlaneCount": str(planes)})
@@ -241,13 +260,13 @@ def _update_description(image: Element, text: str) -> None:
 
 def _interval(pixels: Element) -> float | None:
     value = _number(pixels.get("TimeIncrement"))
-    scale = _SECONDS.get(pixels.get("TimeIncrementUnit", "s"))
+    scale = _UNITS_S.get(pixels.get("TimeIncrementUnit", "s"))
     return value * scale if value and scale else None
 
 
 def _length(root: Element, name: str) -> float | None:
     pixels = _pixels(root)
-    length = _in_unit(pixels, name, _MICROMETRES, "µm") if pixels is not None else None
+    length = _in_unit(pixels, name, _UNITS_UM, "µm") if pixels is not None else None
     return length if length and length > 0 else None
 
 
@@ -266,7 +285,7 @@ def _number(text: str | None) -> float | None:
 
 def _image(root: Element) -> Element:
     image = _find(root, "Image")
-    assert image is not None  # parse() has seen to it
+    assert image is not None  # checked by `parse`
     return image
 
 
@@ -289,10 +308,10 @@ def _drop(parent: Element, name: str) -> None:
 
 
 def _name(element: Element) -> str:
-    """The tag without its namespace, of which OME has had many."""
+    """Return the tag without its namespace, which differs between versions of OME."""
     return str(element.tag).rpartition("}")[2]
 
 
 def _sibling(element: Element, name: str) -> str:
-    """The tag `name` in the namespace of `element`."""
+    """Return the tag `name` in the namespace of `element`."""
     return str(element.tag).removesuffix(_name(element)) + name

@@ -20,6 +20,7 @@ from imgpool.formats.tiff._exif import read_exif
 from imgpool.formats.tiff._header import TiffHeader, parse_header
 from imgpool.formats.tiff._layout import has_unspecified_sample, is_premultiplied
 from imgpool.formats.tiff._part import can_decode_part, decode_part
+from imgpool.formats.tiff._tifffile_types import Page
 
 _ICC, _XMP, _IPTC = 34675, 700, 33723  # tags
 
@@ -62,7 +63,7 @@ class TiffReader(FileReader):
         series = self._header.series
         stored = series.asarray(maxworkers=1)
         if stored.shape != series.shape:
-            raise damaged(f"it declares pixels of shape {series.shape}, and holds {stored.shape}")
+            raise damaged(f"it declares pixels of shape {series.shape}, but contains {stored.shape}")
         return self._header.layout.apply(stored)
 
     def _image(self, pixels: Pixels) -> Image:
@@ -111,6 +112,6 @@ class TiffReader(FileReader):
         return FlavourMetadata(str(values.get("Info", "")), names, extra)
 
 
-def _bytes(page: Any, tag: int) -> bytes | None:  # noqa: ANN401 - tifffile is not typed
+def _bytes(page: Page, tag: int) -> bytes | None:
     value = page.tags.valueof(tag)
     return bytes(value) if isinstance(value, bytes | bytearray) else None

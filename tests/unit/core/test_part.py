@@ -87,7 +87,7 @@ def test_a_part_of_a_part_is_a_part_of_the_whole():
     once = crop(pages={"C": (4, 1), "T": (0, 2), "Z": (1, 2)})
     assert np.array_equal(twice.pixels, once.pixels)
     assert twice.metadata == once.metadata
-    assert twice.metadata.extra["picked"] == {"C": (4, 1), "T": (0, 2), "Z": (1, 2)}
+    assert twice.metadata.extra["selected_pages"] == {"C": (4, 1), "T": (0, 2), "Z": (1, 2)}
 
 
 @pytest.mark.parametrize(

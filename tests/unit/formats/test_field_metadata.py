@@ -52,7 +52,7 @@ def test_images_of_several_sizes_or_depths_are_no_stack(tmp_path):
         with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
             writer.write(PLANE)
             writer.write(other)
-        with pytest.raises(ReadError, match="holds 2 images"):
+        with pytest.raises(ReadError, match="contains 2 images"):
             TIFF.read(tmp_path / "a.tif")
 
 

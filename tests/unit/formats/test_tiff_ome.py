@@ -117,14 +117,14 @@ class TestRefusals:
         xml = LAB.replace('<TiffData IFD="0" PlaneCount="6"/>', parts)
         for z in range(3):
             tifffile.imwrite(tmp_path / f"z{z}.ome.tif", STACK[z], description=xml.encode(), metadata=None)
-        with pytest.raises(ReadError, match="one of the 3 files of one OME-TIFF image") as error:
+        with pytest.raises(ReadError, match="one of 3 files that form one OME-TIFF image") as error:
             TIFF.read(tmp_path / "z1.ome.tif")
         assert "bfconvert" in error.value.hint
 
     def test_a_part_whose_description_is_elsewhere(self, tmp_path):
         xml = f'<OME xmlns="{SCHEMA}"><BinaryOnly MetadataFile="a.companion.ome" UUID="urn:uuid:1"/></OME>'
         tifffile.imwrite(tmp_path / "a.ome.tif", STACK[0], description=xml, metadata=None)
-        with pytest.raises(ReadError, match="one part of an OME-TIFF of several files"):
+        with pytest.raises(ReadError, match="one of several files that form one OME-TIFF image"):
             TIFF.read(tmp_path / "a.ome.tif")
 
     @pytest.mark.parametrize(("old", "new"), [
@@ -143,7 +143,7 @@ class TestRefusals:
         with tifffile.TiffWriter(tmp_path / "a.ome.tif") as writer:
             writer.write(STACK[0, 0])
             writer.write(STACK[0, 0])
-        with pytest.raises(ReadError, match="holds 2 images"):
+        with pytest.raises(ReadError, match="contains 2 images"):
             TIFF.read(tmp_path / "a.ome.tif")
 
 

@@ -1,0 +1,12 @@
+"""Names for the types of tifffile's objects, which has no type annotations."""
+
+from typing import Any
+
+TiffFile = Any
+"""tifffile.TiffFile"""
+
+Series = Any
+"""tifffile.TiffPageSeries: the pages of one image."""
+
+Page = Any
+"""tifffile.TiffPage"""
