@@ -1,12 +1,14 @@
-"""The orientation tag: found and changed in place, in both byte orders, without touching its neighbours."""
+"""EXIF blocks: the orientation tag is changed in place, and the embedded thumbnail is dropped."""
 
 import io
 import struct
 
+import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from imgpool.core.exif import orientation, with_orientation
+from imgpool import Image, Metadata, Recipe
+from imgpool.core.exif import orientation, with_orientation, without_thumbnail
 
 
 def block(order, value, *, kind=3, before=0):
@@ -30,13 +32,13 @@ def camera_block(byteorder=None):
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("kind", [3, 4])
 @pytest.mark.parametrize("value", range(1, 9))
-def test_reads_every_orientation(order, kind, value):
+def test_every_orientation_is_read(order, kind, value):
     assert orientation(block(order, value, kind=kind, before=3)) == value
 
 
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("kind", [3, 4])
-def test_changes_the_value_and_no_other_byte(order, kind):
+def test_changed_orientation_changes_no_other_byte(order, kind):
     exif = block(order, 6, kind=kind, before=2) + b"maker note"
     changed = with_orientation(exif, 1)
     assert changed == block(order, 1, kind=kind, before=2) + b"maker note"
@@ -44,7 +46,7 @@ def test_changes_the_value_and_no_other_byte(order, kind):
 
 
 @pytest.mark.parametrize("byteorder", ["<", ">"])
-def test_agrees_with_pillow_on_a_cameras_block(byteorder):
+def test_pillow_reads_the_changed_block_of_a_camera(byteorder):
     exif = camera_block(byteorder)
     assert orientation(exif) == 6
     read = PillowImage.Exif()
@@ -54,7 +56,7 @@ def test_agrees_with_pillow_on_a_cameras_block(byteorder):
     assert float(read.get_ifd(0x8769)[0x829A]) == 0.01
 
 
-def test_pillow_turns_a_jpeg_saved_with_the_changed_block():
+def test_pillow_reads_a_jpeg_saved_with_the_changed_block():
     image, buffer = PillowImage.new("RGB", (8, 4)), io.BytesIO()
     image.save(buffer, "JPEG", exif=b"Exif\0\0" + with_orientation(camera_block(), 3))
     assert PillowImage.open(buffer).getexif()[0x0112] == 3
@@ -89,3 +91,66 @@ def test_a_block_without_the_tag_is_already_upright():
 def test_refuses_what_is_no_orientation(value):
     with pytest.raises(ValueError, match="1 to 8"):
         with_orientation(block("<", 6), value)
+
+
+PHOTO = np.random.default_rng(0).integers(0, 255, (16, 24, 3), np.uint8)
+
+
+def thumbnail():
+    buffer = io.BytesIO()
+    PillowImage.new("RGB", (16, 12), "red").save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def block_with_thumbnail(endian="<", appended=b""):
+    """A camera's block with orientation 6, an exposure and a thumbnail, followed by `appended`."""
+    exif = PillowImage.Exif()
+    exif.endian = endian
+    exif[0x010F], exif[0x0112] = "Camera maker", 6
+    exif.get_ifd(0x8769)[0x829A] = 0.01
+    packed = exif.tobytes().removeprefix(b"Exif\0\0")
+    order = "little" if endian == "<" else "big"
+
+    def number(value, size):
+        return value.to_bytes(size, order)
+
+    link = 8 + 2 + int.from_bytes(packed[8:10], order) * 12
+    picture, second = thumbnail(), len(packed)
+    start = second + 2 + 2 * 12 + 4
+    directory = number(2, 2)
+    for tag, value in ((0x0201, start), (0x0202, len(picture))):
+        directory += number(tag, 2) + number(4, 2) + number(1, 4) + number(value, 4)
+    return packed[:link] + number(second, 4) + packed[link + 4 :] + directory + bytes(4) + picture + appended
+
+
+def parse(exif):
+    parsed = PillowImage.Exif()
+    parsed.load(exif)
+    return parsed
+
+
+@pytest.mark.parametrize("endian", "<>")
+@pytest.mark.parametrize("appended", [b"", b"a maker's notes"])
+def test_only_the_thumbnail_is_dropped(endian, appended):
+    exif = block_with_thumbnail(endian, appended)
+    assert parse(exif).get_ifd(PillowImage.ExifTags.IFD.IFD1)
+    left = without_thumbnail(exif)
+    assert not parse(left).get_ifd(PillowImage.ExifTags.IFD.IFD1)
+    assert parse(left)[0x010F] == "Camera maker"
+    assert parse(left).get_ifd(0x8769)[0x829A] == parse(exif).get_ifd(0x8769)[0x829A]
+    assert thumbnail() not in left
+    assert left.endswith(appended)
+
+
+@pytest.mark.parametrize(
+    "exif", [b"", b"II*\0", b"no block at all", block_with_thumbnail()[:60], without_thumbnail(block_with_thumbnail())]
+)
+def test_block_without_a_thumbnail_is_unchanged(exif):
+    assert without_thumbnail(exif) == exif
+
+
+def test_filters_drop_the_thumbnail_and_conversion_keeps_it():
+    photo = Image(PHOTO, "YXS", metadata=Metadata(exif=block_with_thumbnail()))
+    upright = Recipe.from_specs(["auto_orient"]).apply(photo).metadata.exif
+    assert (orientation(upright), thumbnail() in upright) == (1, False)
+    assert Recipe.load("convert").apply(photo).metadata.exif == block_with_thumbnail()
