@@ -5,7 +5,7 @@ import pytest
 
 import imgpool
 
-OLDER = "its output is still the one of an earlier run"
+OLDER = "its output is still that of an earlier run"
 ENDLESS = "skimage.restoration.denoise_tv_chambolle:max_num_iter=1000000000,eps=0"
 
 

@@ -1,9 +1,11 @@
-"""The main job, from the outside: folders in, folders out, truthful exit codes."""
+"""`imgpool process` as a subprocess: outputs, messages and exit codes."""
 
 import json
+import shlex
 
 import numpy as np
 import pytest
+import tifffile
 
 from imgpool import read, write
 from imgpool.core.image import Image
@@ -25,7 +27,7 @@ def photos(tmp_path):
     return folder
 
 
-def test_samples_are_all_done_then_all_skipped(imgpool, sample_images, tmp_path):
+def test_samples_are_processed_and_then_skipped(imgpool, sample_images, tmp_path):
     first = imgpool("process", sample_images, "-o", tmp_path / "out", "--json")
     assert first.code == 0, first.stderr
     assert set(first.json) == SUMMARY_KEYS
@@ -39,24 +41,24 @@ def test_samples_are_all_done_then_all_skipped(imgpool, sample_images, tmp_path)
     assert (again.json["done"], again.json["skipped"]) == (0, first.json["done"])
 
 
-def test_default_output_stands_beside_the_input_and_mirrors_it(imgpool, photos):
+def test_default_output_mirrors_the_input_beside_it(imgpool, photos):
     assert imgpool("process", photos, "--serial").code == 0
     out = photos.with_name("photos-processed")
     assert {p.relative_to(out).as_posix() for p in out.rglob("*.png")} == {"a.png", "b.png", "trip/c.png"}
 
 
-def test_the_current_folder_as_input(imgpool, photos):
+def test_current_folder_is_an_input(imgpool, photos):
     done = imgpool("process", ".", "--serial", "--json", cwd=photos)
     assert done.json["output"] == str(photos.with_name("photos-processed"))
 
 
-def test_one_file_as_input(imgpool, photos, tmp_path):
+def test_single_file_is_an_input(imgpool, photos, tmp_path):
     done = imgpool("process", photos / "a.png", "-f", "invert", "-o", tmp_path / "out", "--serial", "--json")
     assert done.json["done"] == 1
     np.testing.assert_array_equal(read(tmp_path / "out" / "a.png").pixels, 255 - read(photos / "a.png").pixels)
 
 
-def test_several_folders_keep_their_names(imgpool, photos, tmp_path):
+def test_several_inputs_keep_their_names(imgpool, photos, tmp_path):
     done = imgpool("process", photos, photos / "trip", "-o", tmp_path / "out", "--serial", "--json")
     assert done.code == 0
     assert (tmp_path / "out" / "photos" / "a.png").is_file()
@@ -66,7 +68,7 @@ def test_several_folders_keep_their_names(imgpool, photos, tmp_path):
     ("change", "reason"),
     [("content", "the source file changed"), ("recipe", "the recipe changed"), ("output", "the output is missing")],
 )
-def test_what_changed_runs_again_and_says_why(imgpool, photos, tmp_path, change, reason):
+def test_changes_are_reprocessed_with_the_reason(imgpool, photos, tmp_path, change, reason):
     command = ["process", photos, "-o", tmp_path / "out", "--serial", "--json"]
     imgpool(*command, "-f", "gaussian:sigma=1")
     sigma = 1
@@ -82,20 +84,20 @@ def test_what_changed_runs_again_and_says_why(imgpool, photos, tmp_path, change,
     assert reason in again.stderr
 
 
-def test_a_touched_file_with_the_same_bytes_is_skipped(imgpool, photos, tmp_path):
+def test_touched_file_with_the_same_bytes_is_skipped(imgpool, photos, tmp_path):
     command = ["process", photos, "-o", tmp_path / "out", "--serial", "--json"]
     imgpool(*command)
     (photos / "a.png").touch()
     assert imgpool(*command).json["skipped"] == 3
 
 
-def test_fresh_runs_all(imgpool, photos, tmp_path):
+def test_fresh_reprocesses_everything(imgpool, photos, tmp_path):
     command = ["process", photos, "-o", tmp_path / "out", "--serial", "--json"]
     imgpool(*command)
     assert imgpool(*command, "--fresh").json["done"] == 3
 
 
-def test_dry_run_writes_nothing_and_tells_all(imgpool, photos, tmp_path):
+def test_dry_run_prints_the_plan_and_writes_nothing(imgpool, photos, tmp_path):
     plan = imgpool("process", photos, "-o", tmp_path / "out", "--dry-run")
     assert plan.code == 0
     assert "trip/c.png" in plan.stdout
@@ -110,16 +112,16 @@ def test_dry_run_writes_nothing_and_tells_all(imgpool, photos, tmp_path):
     }
 
 
-def test_quiet_says_nothing_when_all_is_well(imgpool, photos, tmp_path):
+def test_quiet_prints_nothing_without_failures(imgpool, photos, tmp_path):
     assert imgpool("process", photos, "-o", tmp_path / "out", "--serial", "-q").stderr == ""
 
 
-def test_verbose_names_every_image(imgpool, photos, tmp_path):
+def test_verbose_prints_every_image(imgpool, photos, tmp_path):
     done = imgpool("process", photos, "-o", tmp_path / "out", "--serial", "-v")
     assert all(name in done.stderr for name in ("a.png", "b.png", "trip/c.png"))
 
 
-def test_convert_changes_the_extension_and_keeps_the_pixels(imgpool, photos, tmp_path):
+def test_convert_changes_only_the_format(imgpool, photos, tmp_path):
     done = imgpool("process", photos, "-o", tmp_path / "out", "-r", "convert", "--to", "tiff", "--serial")
     assert done.code == 0, done.stderr
     np.testing.assert_array_equal(read(tmp_path / "out" / "a.tif").pixels, read(photos / "a.png").pixels)
@@ -147,7 +149,7 @@ def test_convert_changes_the_extension_and_keeps_the_pixels(imgpool, photos, tmp
         (["--pixel-size", "2px"], ["2px", "0.325um"]),
     ],
 )
-def test_bad_usage_is_one_sentence_and_starts_nothing(imgpool, photos, tmp_path, arguments, words):
+def test_bad_usage_is_explained_and_starts_nothing(imgpool, photos, tmp_path, arguments, words):
     done = imgpool("process", photos, "-o", tmp_path / "out", *arguments)
     assert done.code == 2
     assert all(word in done.stderr for word in words), done.stderr
@@ -155,13 +157,13 @@ def test_bad_usage_is_one_sentence_and_starts_nothing(imgpool, photos, tmp_path,
 
 
 @pytest.mark.parametrize("output", ["photos", "photos/out", "photos/trip/deep/out"])
-def test_the_output_never_lies_inside_the_input(imgpool, photos, tmp_path, output):
+def test_output_inside_the_input_is_refused(imgpool, photos, tmp_path, output):
     done = imgpool("process", photos, "-o", tmp_path / output)
     assert done.code == 2
     assert "inside" in done.stderr
 
 
-def test_an_input_is_never_overwritten(imgpool, photos, tmp_path):
+def test_input_is_never_overwritten(imgpool, photos, tmp_path):
     (tmp_path / "trip").mkdir()
     before = (photos / "trip" / "c.png").read_bytes()
     done = imgpool("process", photos / "trip", "-o", photos, "-f", "invert")
@@ -172,7 +174,30 @@ def test_an_input_is_never_overwritten(imgpool, photos, tmp_path):
     assert "a.png" in done.stderr
 
 
-def test_no_image_is_exit_2(imgpool, tmp_path):
+def test_output_below_a_file_is_refused(imgpool, photos, tmp_path):
+    (tmp_path / "file").touch()
+    done = imgpool("process", photos, "-o", tmp_path / "file" / "out")
+    assert (done.code, f"the output {tmp_path / 'file'} is a file" in done.stderr) == (2, True)
+
+
+def test_recipe_and_filter_are_answered_with_all_filters(imgpool, photos, tmp_path):
+    refused = imgpool("process", photos, "-o", tmp_path / "out", "-r", "enhance", "-f", "to_uint8")
+    assert refused.code == 2
+    hint = shlex.split(refused.stderr.partition("give the filters alone: ")[2])
+    assert hint[-2:] == ["-f", "to_uint8"]
+    assert imgpool("process", photos, "-o", tmp_path / "out", "--serial", *hint).code == 0
+
+
+def test_unsupported_images_are_counted_by_extension(imgpool, photos, tmp_path):
+    for name in ("IMG_1.HEIC", "IMG_2.heic", "plate.czi", "notes.txt"):
+        (photos / name).touch()
+    stderr = imgpool("process", photos, "-o", tmp_path / "out", "--serial").stderr
+
+    assert "1 file ignored: not images" in stderr
+    assert "3 images ignored: imgpool cannot read .czi, .heic" in stderr
+
+
+def test_input_without_images_is_refused(imgpool, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("no picture")
     done = imgpool("process", tmp_path / "empty")
@@ -180,13 +205,13 @@ def test_no_image_is_exit_2(imgpool, tmp_path):
     assert "no image found" in done.stderr
 
 
-def test_a_missing_input_is_exit_2(imgpool, tmp_path):
+def test_missing_input_is_refused(imgpool, tmp_path):
     done = imgpool("process", tmp_path / "nowhere")
     assert done.code == 2
     assert "nowhere" in done.stderr
 
 
-def test_two_sources_for_one_target_are_refused_by_name(imgpool, photos, tmp_path):
+def test_two_sources_of_one_target_are_refused(imgpool, photos, tmp_path):
     write(read(photos / "a.png"), photos / "a.bmp")
     done = imgpool("process", photos, "-o", tmp_path / "out", "--to", "tiff")
     assert done.code == 2
@@ -194,7 +219,15 @@ def test_two_sources_for_one_target_are_refused_by_name(imgpool, photos, tmp_pat
     assert "a.png" in done.stderr
 
 
-def test_case_insensitive_twins_are_refused_by_name(imgpool, photos, tmp_path):
+def test_all_collisions_are_counted(imgpool, photos, tmp_path):
+    for name in "bcd":
+        for extension in (".png", ".bmp"):
+            write(Image.from_array(np.zeros((5, 5), np.uint8)), photos / f"{name}{extension}")
+    done = imgpool("process", photos, "-o", tmp_path / "out", "--to", "tiff")
+    assert (done.code, "out/b.tif, and 2 more like it" in done.stderr) == (2, True)
+
+
+def test_names_that_differ_only_in_case_are_refused(imgpool, photos, tmp_path):
     write(read(photos / "a.png"), photos / "A.png")
     done = imgpool("process", photos, "-o", tmp_path / "out")
     assert done.code == 2
@@ -202,7 +235,7 @@ def test_case_insensitive_twins_are_refused_by_name(imgpool, photos, tmp_path):
     assert "a.png" in done.stderr
 
 
-def test_what_a_format_cannot_hold_is_refused_before_the_start(imgpool, photos, tmp_path):
+def test_unsupported_output_format_is_refused_before_the_start(imgpool, photos, tmp_path):
     write(Image.from_array(np.full((9, 9), 40000, np.uint16)), photos / "deep.png")
     done = imgpool("process", photos, "-o", tmp_path / "out", "-r", "convert", "--to", "jpeg")
     assert done.code == 2
@@ -213,7 +246,7 @@ def test_what_a_format_cannot_hold_is_refused_before_the_start(imgpool, photos, 
     assert imgpool("process", photos, "-o", tmp_path / "out", *remedied).code == 0
 
 
-def test_files_not_written_by_imgpool_are_never_replaced(imgpool, photos, tmp_path):
+def test_foreign_file_is_never_replaced(imgpool, photos, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a.png").write_bytes(b"precious")
     done = imgpool("process", photos, "-o", tmp_path / "out")
@@ -221,7 +254,7 @@ def test_files_not_written_by_imgpool_are_never_replaced(imgpool, photos, tmp_pa
     assert (tmp_path / "out" / "a.png").read_bytes() == b"precious"
 
 
-def test_physical_lengths_follow_each_image_or_the_option(imgpool, photos, tmp_path):
+def test_physical_lengths_need_a_pixel_size(imgpool, photos, tmp_path):
     spec = ["-f", "gaussian:sigma=0.65um", "--serial", "--json"]
     failed = imgpool("process", photos, "-o", tmp_path / "out", *spec)
     assert failed.code == 1
@@ -233,7 +266,14 @@ def test_physical_lengths_follow_each_image_or_the_option(imgpool, photos, tmp_p
     np.testing.assert_array_equal(physical, pixels)
 
 
-def test_a_yaml_recipe(imgpool, photos, tmp_path):
+def test_rotation_of_pixels_that_are_not_square_is_explained(imgpool, tmp_path):
+    metadata = {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25}
+    tifffile.imwrite(tmp_path / "a.ome.tif", np.zeros((20, 30), np.uint16), metadata=metadata)
+    done = imgpool("process", tmp_path / "a.ome.tif", "-o", tmp_path / "out", "-f", "rotate:angle=30", "--serial")
+    assert "rotate needs square pixels, and these are 0.25 µm high and 0.5 µm wide" in done.stderr
+
+
+def test_recipe_file_is_applied(imgpool, photos, tmp_path):
     recipe = tmp_path / "mine.yaml"
     recipe.write_text("name: mine\nsteps:\n  - gaussian: {sigma: 2}\n  - invert\noutput: {format: tiff}\n")
     done = imgpool("process", photos, "-o", tmp_path / "out", "-r", recipe, "--serial", "--json")
@@ -253,7 +293,7 @@ def test_a_yaml_recipe(imgpool, photos, tmp_path):
         ("- gaussian", ["steps:"]),
     ],
 )
-def test_a_bad_recipe_names_the_file_and_the_mistake(imgpool, photos, tmp_path, text, words):
+def test_error_in_a_recipe_file_is_located(imgpool, photos, tmp_path, text, words):
     recipe = tmp_path / "bad.yaml"
     recipe.write_text(text)
     done = imgpool("process", photos, "-r", recipe, "-o", tmp_path / "out")
@@ -262,7 +302,7 @@ def test_a_bad_recipe_names_the_file_and_the_mistake(imgpool, photos, tmp_path, 
     assert all(word in done.stderr for word in words), done.stderr
 
 
-def test_a_journal_of_a_newer_version_is_refused(imgpool, photos, tmp_path):
+def test_journal_of_a_newer_version_is_refused(imgpool, photos, tmp_path):
     command = ["process", photos, "-o", tmp_path / "out", "--serial"]
     imgpool(*command)
     journal = tmp_path / "out" / ".imgpool" / "journal.jsonl"
@@ -272,11 +312,11 @@ def test_a_journal_of_a_newer_version_is_refused(imgpool, photos, tmp_path):
     assert "newer" in done.stderr
 
 
-def test_a_failure_says_that_the_output_is_still_an_older_one(imgpool, photos, tmp_path):
+def test_failure_mentions_the_output_of_an_earlier_run(imgpool, photos, tmp_path):
     command = ["process", photos, "-o", tmp_path / "out", "--serial"]
     imgpool(*command)
     (photos / "a.png").write_bytes(b"")
     done = imgpool(*command)
     assert done.code == 1
-    assert "its output is still the one of an earlier run" in done.stderr
+    assert "its output is still that of an earlier run" in done.stderr
     assert read(tmp_path / "out" / "a.png").pixels.any()

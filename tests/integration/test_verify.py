@@ -84,7 +84,7 @@ def test_an_output_of_an_earlier_run_is_outdated(imgpool, photo, tmp_path):
     verified = imgpool("verify", tmp_path / "out", "--json")
     assert (verified.code, verified.json["checked"], verified.json["intact"]) == (1, 1, 0)
     assert [each["path"] for each in verified.json["outdated"]] == ["icon.png"]
-    assert "its output is still the one of an earlier run" in imgpool("status", tmp_path / "out").stdout
+    assert "its output is still that of an earlier run" in imgpool("status", tmp_path / "out").stdout
 
 
 def test_verification_during_a_run_names_it(imgpool, photo, tmp_path):

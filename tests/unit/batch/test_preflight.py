@@ -1,4 +1,4 @@
-"""Heavy steps are tried in a process of their own: what does not load is told before any image is touched."""
+"""Heavy steps are loaded once in a separate process before any image is touched."""
 
 import hashlib
 import os
@@ -47,21 +47,21 @@ def recipe(*specs):
     return Recipe.from_specs(specs)
 
 
-def test_what_loading_takes_is_measured_in_a_process_that_is_gone_then(tmp_path):
-    trial = run_preflight(recipe("gaussian", "heavy:megabytes=50", f"heavy:notes={tmp_path}"), OPTIONS)
-    assert [load.step for load in trial.loads] == [1, 2]
-    first, second = trial.loads
+def test_time_and_memory_are_measured_in_a_process_that_ends(tmp_path):
+    result = run_preflight(recipe("gaussian", "heavy:megabytes=50", f"heavy:notes={tmp_path}"), OPTIONS)
+    assert [load.step for load in result.loads] == [1, 2]
+    first, second = result.loads
     assert 45 * MEGABYTE < first.memory < 70 * MEGABYTE
     assert second.memory < 20 * MEGABYTE
-    assert trial.memory > first.memory
-    assert trial.peak >= trial.memory
-    assert trial.seconds == pytest.approx(first.seconds + second.seconds)
+    assert result.memory > first.memory
+    assert result.peak >= result.memory
+    assert result.seconds == pytest.approx(first.seconds + second.seconds)
     assert first.pid == second.pid != os.getpid()
     assert processes(tmp_path) == [first.pid]
     assert not psutil.pid_exists(first.pid)
 
 
-def test_what_work_takes_beside_an_image_counts_for_every_worker():
+def test_memory_for_filtering_is_included():
     resting = run_preflight(recipe("heavy:megabytes=20"), OPTIONS)
     at_work = run_preflight(recipe("heavy:megabytes=20,work=100"), OPTIONS)
     assert 80 * MEGABYTE < at_work.memory - resting.memory < 120 * MEGABYTE
@@ -69,7 +69,7 @@ def test_what_work_takes_beside_an_image_counts_for_every_worker():
 
 
 @pytest.mark.parametrize("how", REFUSALS)
-def test_whatever_goes_wrong_is_told_in_a_sentence(how):
+def test_step_that_does_not_load_is_explained(how):
     message, hint = REFUSALS[how]
     with pytest.raises(WorkerError) as caught:
         run_preflight(recipe("heavy", f"heavy:how={how}"), OPTIONS)
@@ -77,7 +77,7 @@ def test_whatever_goes_wrong_is_told_in_a_sentence(how):
     assert caught.value.hint.startswith(hint)
 
 
-def test_the_step_that_does_not_load_is_told_by_its_file_and_its_traceback_is_kept(tmp_path):
+def test_error_names_the_file_and_keeps_the_traceback(tmp_path):
     weights = tmp_path / "weights.bin"
     weights.touch()
     with pytest.raises(WorkerError) as caught:
@@ -86,33 +86,33 @@ def test_the_step_that_does_not_load_is_told_by_its_file_and_its_traceback_is_ke
     assert "KeyError" in caught.value.__notes__[0]
 
 
-def test_loading_that_takes_too_long_is_ended(tmp_path):
+def test_loading_that_takes_too_long_is_stopped(tmp_path):
     with pytest.raises(WorkerError, match="the step heavy does not load: it takes longer than 1 s") as caught:
         run_preflight(recipe(f"heavy:how=hang,notes={tmp_path}"), replace(OPTIONS, timeout=1.0))
     assert caught.value.hint == "allow more time with `timeout`"
     assert not any(map(psutil.pid_exists, processes(tmp_path)))
 
 
-def test_a_run_that_is_stopped_waits_for_no_model():
+def test_stopped_run_does_not_wait_for_a_model():
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
     assert run_preflight(recipe("heavy:how=hang"), replace(OPTIONS, should_stop=stop.is_set)) is None
 
 
-def test_workers_are_as_many_as_there_is_memory_for_and_their_images_get_the_rest():
-    trial = Preflight((), memory=100, peak=100)
+def test_workers_are_limited_by_memory():
+    result = Preflight((), memory=100, peak=100)
     options = EngineOptions(workers=8, memory=3 * (MIN_TASK_MEMORY + 100) + 99)
-    assert limit_workers(options, trial) == replace(options, workers=3, memory=options.memory - 300)
-    assert limit_workers(replace(options, workers=2), trial).workers == 2
-    assert limit_workers(replace(options, memory=None), trial) == replace(options, memory=None)
+    assert limit_workers(options, result) == replace(options, workers=3, memory=options.memory - 300)
+    assert limit_workers(replace(options, workers=2), result).workers == 2
+    assert limit_workers(replace(options, memory=None), result) == replace(options, memory=None)
 
 
-def test_what_loading_takes_for_a_moment_counts_too():
+def test_peak_while_loading_limits_the_workers():
     options = EngineOptions(workers=8, memory=10 * MIN_TASK_MEMORY)
     assert limit_workers(options, Preflight((), memory=MIN_TASK_MEMORY, peak=5 * MIN_TASK_MEMORY)).workers == 2
 
 
-def test_a_single_worker_is_given_what_there_is_unless_not_even_that_is_enough():
+def test_single_worker_must_fit_into_memory():
     options = EngineOptions(workers=8, memory=120 * MEGABYTE)
     alone = limit_workers(options, Preflight((), memory=100 * MEGABYTE, peak=300 * MEGABYTE))
     assert (alone.workers, alone.memory) == (1, 20 * MEGABYTE)
@@ -121,14 +121,14 @@ def test_a_single_worker_is_given_what_there_is_unless_not_even_that_is_enough()
     assert "`max_memory`" in caught.value.hint
 
 
-def test_nothing_is_written_where_a_step_does_not_load(photos, tmp_path):
+def test_nothing_is_written_if_a_step_does_not_load(photos, tmp_path):
     run = runner_for(photos, recipe=recipe("heavy:how=refuse"), start_method="spawn")
     with pytest.raises(WorkerError, match="weights are damaged"):
         next(run.results())
     assert os.listdir(tmp_path) == ["photos"]
 
 
-def test_nothing_is_compared_where_a_step_does_not_load(photos, tmp_path):
+def test_nothing_is_compared_if_a_step_does_not_load(photos, tmp_path):
     (tmp_path / "place").mkdir()
     run = runner_for(photos, recipe=recipe("heavy:how=refuse"), start_method="spawn", output=str(tmp_path / "place"))
     with pytest.raises(WorkerError, match="weights are damaged"):
@@ -136,7 +136,7 @@ def test_nothing_is_compared_where_a_step_does_not_load(photos, tmp_path):
     assert os.listdir(tmp_path / "place") == []
 
 
-def test_a_recipe_is_tried_once_and_only_where_there_is_something_to_do(photos, tmp_path):
+def test_preflight_runs_once_and_only_if_there_are_tasks(photos, tmp_path):
     (tmp_path / "notes").mkdir()
     with_notes = recipe(f"heavy:notes={tmp_path / 'notes'}")
     run = runner_for(photos, recipe=with_notes, start_method="spawn")
@@ -153,32 +153,32 @@ def test_a_recipe_is_tried_once_and_only_where_there_is_something_to_do(photos, 
     assert len(processes(tmp_path / "notes")) == 2
 
 
-def test_a_recipe_without_heavy_steps_is_not_tried(photos, monkeypatch):
+def test_recipe_without_heavy_steps_needs_no_preflight(photos, monkeypatch):
     monkeypatch.setattr(preflight, "run_preflight", None)
     run = runner_for(photos)
     assert statuses(run.results()) == ["done"] * 3
     assert (run.preflight, run.loads) == (None, ())
 
 
-def test_workers_that_load_for_long_are_not_replaced_by_others(photos):
+def test_workers_with_heavy_steps_are_fixed_in_number(photos):
     run = runner_for(photos, recipe=recipe("heavy"), engine="pool")
     assert run.plan.engine_options.max_workers is None
 
 
-def test_memory_decides_how_many_workers_a_run_has(photos):
+def test_runner_limits_its_workers_by_memory(photos):
     run = runner_for(photos, recipe=recipe("heavy"), workers=8, max_memory=4 * MIN_TASK_MEMORY, engine="pool")
     run.preflight = Preflight((StepLoad(0, 1, 0.1, MIN_TASK_MEMORY),), memory=MIN_TASK_MEMORY, peak=MIN_TASK_MEMORY)
     assert (run.plan.engine_options.workers, run.options.workers, run.options.memory) == (8, 2, 2 * MIN_TASK_MEMORY)
 
 
-def test_what_a_recipe_leans_on_is_told_as_it_was_when_the_run_was_planned(photos, tmp_path):
+def test_references_are_those_of_the_time_of_planning(photos, tmp_path):
     weights = tmp_path / "weights"
     weights.write_bytes(b"")
     run = runner_for(photos, recipe=recipe("invert", f"heavy:weights={weights}"), start_method="spawn")
-    told = run.plan.references
+    planned = run.plan.references
     results = run.results()
     next(results)
     weights.unlink()
     assert len(list(results)) == 2
-    assert run.plan.references == told == ({"heavy": {"weights": hashlib.sha256(b"").hexdigest()}},)
-    assert loads_json(run)["models"][0]["weights"] == told[0]["heavy"]["weights"]
+    assert run.plan.references == planned == ({"heavy": {"weights": hashlib.sha256(b"").hexdigest()}},)
+    assert loads_json(run)["models"][0]["weights"] == planned[0]["heavy"]["weights"]

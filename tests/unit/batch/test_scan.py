@@ -1,4 +1,4 @@
-"""Which files are images, and what is left out and why."""
+"""The scan finds every image once, and reports what it ignores."""
 
 import os
 import socket
@@ -36,7 +36,7 @@ def relatives(scanned):
     return [image.relative for image in images]
 
 
-def test_walks_the_whole_tree_in_order_and_counts_what_is_no_image(folder):
+def test_images_are_sorted_and_other_files_counted(folder):
     fill(folder, "b.png", "B.PNG", "a/z.jpg", "a/b/c.tif", "notes.txt", "a/table.csv", "png", "a.png.txt")
     images, report = walk(folder)
     names = ["B.PNG", "a/b/c.tif", "a/z.jpg", "b.png"]
@@ -46,7 +46,7 @@ def test_walks_the_whole_tree_in_order_and_counts_what_is_no_image(folder):
     assert (report.excluded, report.unreadable) == ((), ())
 
 
-def test_tells_where_the_input_folders_led(folder, tmp_path):
+def test_input_folders_are_identified(folder, tmp_path):
     fill(folder, "a/1.png")
     fill(tmp_path / "more", "2.png")
     (tmp_path / "link").symlink_to(tmp_path / "more")
@@ -59,7 +59,7 @@ def test_tells_where_the_input_folders_led(folder, tmp_path):
     assert file_id(str(tmp_path / "absent")) is None
 
 
-def test_tells_links_from_files(folder, tmp_path):
+def test_links_are_reported(folder, tmp_path):
     fill(tmp_path / "more", "2.png", "3.png")
     fill(folder, "1.png")
     (folder / "2.png").symlink_to(tmp_path / "more/2.png")
@@ -69,14 +69,14 @@ def test_tells_links_from_files(folder, tmp_path):
     assert report.links == {str(tmp_path / "named.png"), str(folder / "2.png")}
 
 
-def test_tells_size_and_time_of_every_image(folder):
+def test_size_and_modification_time_are_recorded(folder):
     fill(folder, "a.png")
     os.utime(folder / "a.png", ns=(1, 1_700_000_000_123_456_789))
     ((image,), _) = walk(folder)
     assert (image.size, image.mtime_ns) == (5, 1_700_000_000_123_456_789)
 
 
-def test_passes_over_hidden_files_and_what_systems_leave_behind(folder):
+def test_hidden_files_and_system_folders_are_ignored(folder):
     fill(folder, "a.png", "._a.png", ".a.png", ".cache/b.png", ".imgpool-1-1.png")
     fill(folder, "__MACOSX/c.png", "@eaDir/d.png", "$RECYCLE.BIN/e.png", "deep/System Volume Information/f.png")
     found = walk(folder)
@@ -84,7 +84,7 @@ def test_passes_over_hidden_files_and_what_systems_leave_behind(folder):
     assert found[1].other_files == 0
 
 
-def test_a_hidden_folder_that_is_named_itself_is_walked(tmp_path):
+def test_hidden_folder_given_as_input_is_scanned(tmp_path):
     fill(tmp_path / ".scans", "a.png")
     assert relatives(walk(tmp_path / ".scans")) == ["a.png"]
 
@@ -101,12 +101,12 @@ def test_a_hidden_folder_that_is_named_itself_is_walked(tmp_path):
         "a\tb.png",
     ],
 )
-def test_odd_names_are_names(folder, name):
+def test_odd_names_are_accepted(folder, name):
     fill(folder, name)
     assert relatives(walk(folder)) == [name]
 
 
-def test_pipes_sockets_and_devices_are_left_out_by_kind(folder, monkeypatch):
+def test_pipes_sockets_and_devices_are_excluded(folder, monkeypatch):
     monkeypatch.chdir(folder)  # a socket's path is short
     fill(folder, "a.png")
     os.mkfifo(folder / "pipe.png")
@@ -122,14 +122,14 @@ def test_pipes_sockets_and_devices_are_left_out_by_kind(folder, monkeypatch):
     ]
 
 
-def test_a_broken_link_is_kept_so_that_reading_it_tells(folder):
+def test_broken_link_is_kept_as_an_image(folder):
     (folder / "a.png").symlink_to("nowhere.png")
     ((image,), _) = walk(folder)
     assert (image.relative, image.size) == ("a.png", 0)
 
 
-def test_a_link_to_itself_does_not_end_the_walk(folder):
-    """Asking such an entry whether it is a folder raises (ELOOP), which os.walk hides and os.scandir does not."""
+def test_link_to_itself_does_not_end_the_scan(folder):
+    """DirEntry.is_dir raises for such a link (ELOOP), which os.walk hides and os.scandir does not."""
     fill(folder, "a.png", "b/c.png")
     (folder / "loop.png").symlink_to("loop.png")
     (folder / "loop").symlink_to("loop")
@@ -138,27 +138,27 @@ def test_a_link_to_itself_does_not_end_the_walk(folder):
     assert "loop.png" in relatives(found) + [path for path, _ in found[1].unreadable + found[1].excluded]
 
 
-def test_a_loop_of_links_is_visited_once(folder):
+def test_loop_of_links_is_visited_once(folder):
     fill(folder, "a.png", "sub/b.png")
     (folder / "sub" / "up").symlink_to(folder)
     (folder / "sub" / "here").symlink_to(".")
     assert relatives(walk(folder)) == ["a.png", "sub/b.png"]
 
 
-def test_linked_folders_are_walked_once_each(folder, tmp_path):
+def test_folder_linked_twice_is_scanned_once(folder, tmp_path):
     fill(tmp_path / "elsewhere", "deep/a.png")
     (folder / "first").symlink_to(tmp_path / "elsewhere")
     (folder / "second").symlink_to(tmp_path / "elsewhere")
     assert relatives(walk(folder)) == ["first/deep/a.png"]
 
 
-def test_the_real_place_is_preferred_over_a_link_to_it(folder):
+def test_real_path_is_preferred_over_a_link(folder):
     fill(folder, "z/real/a.png")
     (folder / "a").symlink_to(folder / "z" / "real")
     assert relatives(walk(folder)) == ["z/real/a.png"]
 
 
-def test_the_real_place_is_preferred_also_where_it_is_another_input(tmp_path):
+def test_real_path_is_preferred_in_another_input_too(tmp_path):
     fill(tmp_path / "a", "1.png")
     fill(tmp_path / "b", "2.png")
     (tmp_path / "a" / "link").symlink_to(tmp_path / "b")
@@ -167,7 +167,7 @@ def test_the_real_place_is_preferred_also_where_it_is_another_input(tmp_path):
     assert relatives(walk(tmp_path / "b", tmp_path / "a", output=tmp_path / "out")) == expected
 
 
-def test_the_output_is_passed_over_also_through_links(folder, tmp_path):
+def test_output_is_ignored_even_through_links(folder, tmp_path):
     output = tmp_path / "out"
     fill(output, "done.png")
     fill(folder, "a.png")
@@ -179,12 +179,12 @@ def test_the_output_is_passed_over_also_through_links(folder, tmp_path):
     assert relatives(walk(folder, output=output)) == ["a.png"]
 
 
-def test_an_input_inside_the_output_is_walked(tmp_path):
+def test_input_inside_the_output_is_scanned(tmp_path):
     fill(tmp_path / "out" / "raw", "a.png")
     assert relatives(walk(tmp_path / "out" / "raw", output=tmp_path / "out")) == ["a.png"]
 
 
-def test_a_folder_that_cannot_be_listed_is_told_and_its_neighbours_are_walked(folder, monkeypatch):
+def test_unreadable_folder_is_reported_and_others_scanned(folder, monkeypatch):
     fill(folder, "a/1.png", "locked/2.png", "z/3.png")
     close_folder(monkeypatch, "locked")
     found = walk(folder)
@@ -192,18 +192,18 @@ def test_a_folder_that_cannot_be_listed_is_told_and_its_neighbours_are_walked(fo
     assert [(path, type(error)) for path, error in found[1].unreadable] == [(str(folder / "locked"), PermissionError)]
 
 
-def test_several_inputs_keep_their_own_names_in_front(tmp_path):
+def test_relative_paths_of_several_inputs_start_with_their_names(tmp_path):
     fill(tmp_path, "monday/a.png", "tuesday/a.png", "single.png")
     found = walk(tmp_path / "tuesday", tmp_path / "monday", tmp_path / "single.png")
     assert relatives(found) == ["monday/a.png", "single.png", "tuesday/a.png"]
 
 
-def test_one_file_is_an_input(folder):
+def test_single_file_is_an_input(folder):
     fill(folder, "._a.png")
     assert relatives(walk(folder / "._a.png")) == ["._a.png"]
 
 
-def test_the_same_input_twice_counts_once(folder, monkeypatch):
+def test_same_input_twice_counts_once(folder, monkeypatch):
     fill(folder, "a.png")
     monkeypatch.chdir(folder)
     assert relatives(walk(folder, f"{folder}/", ".", output="/out")) == ["a.png"]
@@ -212,39 +212,39 @@ def test_the_same_input_twice_counts_once(folder, monkeypatch):
 
 @pytest.mark.parametrize("order", [1, -1])
 @pytest.mark.parametrize("inner", ["b", "b/1.png"])
-def test_overlapping_inputs_process_nothing_twice(tmp_path, inner, order):
+def test_overlapping_inputs_count_each_image_once(tmp_path, inner, order):
     fill(tmp_path / "a", "b/1.png", "2.png")
     inputs = [tmp_path / "a", tmp_path / "a" / inner][::order]
     found = walk(*inputs, output=tmp_path / "out")
     assert [image.source for image in found[0]] == [str(tmp_path / "a/2.png"), str(tmp_path / "a/b/1.png")]
 
 
-def test_an_input_and_a_link_to_it_process_nothing_twice(tmp_path):
+def test_input_and_a_link_to_it_count_once(tmp_path):
     fill(tmp_path / "a", "1.png")
     (tmp_path / "link").symlink_to(tmp_path / "a")
     assert len(walk(tmp_path / "a", tmp_path / "link")[0]) == 1
 
 
-def test_a_missing_input_is_refused_by_name(tmp_path):
+def test_missing_input_is_refused_by_name(tmp_path):
     with pytest.raises(UsageError, match=r"photo does not exist"):
         walk(tmp_path / "photo")
 
 
-def test_a_file_that_is_no_image_is_refused_by_name(folder):
+def test_file_that_is_not_an_image_is_refused_by_name(folder):
     fill(folder, "notes.txt")
     with pytest.raises(UsageError, match=r"notes\.txt is not a supported image"):
         walk(folder / "notes.txt")
 
 
-def test_an_empty_name_is_not_the_current_folder(folder, monkeypatch):
-    """`imgpool process "$PHOTOS"` with PHOTOS unset must not process whatever folder one stands in."""
+def test_empty_name_is_refused(folder, monkeypatch):
+    """`imgpool process "$PHOTOS"` with PHOTOS unset must not process the current folder."""
     fill(folder, "a.png")
     monkeypatch.chdir(folder)
     with pytest.raises(UsageError):
         walk("", output="/out")
 
 
-def test_results_of_other_runs_are_left_out_and_named_unless_they_are_the_input(tmp_path):
+def test_results_of_other_runs_are_excluded_unless_given_as_input(tmp_path):
     results = tmp_path / "photos" / "old-processed"
     (results / ".imgpool").mkdir(parents=True)
     (results / "a.png").touch()
