@@ -28,6 +28,8 @@ FileState = Literal["intact", "absent", "missing", "changed", "outdated", "extra
 SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
 """Files that operating systems create in folders that people look at."""
 
+IGNORED_FOLDERS = {STATE_FOLDER, *SYSTEM_FOLDERS}
+
 READ_SIZE_BYTES = 2**20
 """How much of a file is read and hashed at a time."""
 
@@ -176,19 +178,21 @@ class Verification:
         while pending:
             folder = pending.pop()
             try:
-                entries = _list_folder(os.path.join(self.output, folder))
+                folders, files = _list_folder(os.path.join(self.output, folder))
             except OSError as error:
                 yield CheckedFile("unreadable", folder, f"cannot list the folder: {explain(error, 'read').message}")
                 continue
-            if folder and any(entry.name == STATE_FOLDER for entry in entries):
+            if folder and STATE_FOLDER in {*folders, *files}:
                 self.other_outputs.append(folder)
                 continue
-            for entry in entries:
-                path = os.path.join(folder, entry.name)
-                if entry.is_dir(follow_symlinks=False):
-                    pending += [] if _is_system_folder(entry.name) else [path]
-                elif entry.name not in SYSTEM_FILES and not self._is_recorded(path):
-                    yield CheckedFile("extra", path, "not in the journal")
+            pending += [os.path.join(folder, name) for name in folders if name not in IGNORED_FOLDERS]
+            yield from self._extra_files(folder, files)
+
+    def _extra_files(self, folder: str, names: Iterable[str]) -> Iterator[CheckedFile]:
+        for name in names:
+            path = os.path.join(folder, name)
+            if name not in SYSTEM_FILES and not self._is_recorded(path):
+                yield CheckedFile("extra", path, "not in the journal")
 
     def _is_recorded(self, path: str) -> bool:
         """Check whether the journal lists a file, or files inside a link to a folder."""
@@ -234,13 +238,14 @@ def _check_unchanged(recorded: RecordedOutput, target: str) -> CheckedFile:
     return CheckedFile("intact", target)
 
 
-def _list_folder(path: str) -> list[os.DirEntry[str]]:
+def _list_folder(path: str) -> tuple[list[str], list[str]]:
+    """List the names of folders, and of everything else including links to folders; both sorted."""
+    folders: list[str] = []
+    others: list[str] = []
     with os.scandir(path) as entries:
-        return sorted(entries, key=lambda entry: entry.name)
-
-
-def _is_system_folder(name: str) -> bool:
-    return name == STATE_FOLDER or name in SYSTEM_FOLDERS
+        for entry in entries:
+            (folders if entry.is_dir(follow_symlinks=False) else others).append(entry.name)
+    return sorted(folders), sorted(others)
 
 
 def _difference(path: str, recorded: RecordedOutput, cancelled: threading.Event) -> tuple[str, bool]:

@@ -45,12 +45,12 @@ def _ignored(plan: RunPlan) -> Iterator[str]:
 
 def _done_and_repeated(plan: RunPlan) -> Iterator[str]:
     if plan.done:
-        yield f"{plural(len(plan.done), 'image')} already done and unchanged (--fresh processes them again)"
+        yield f"{plural(len(plan.done), 'image')} already done and unchanged (--fresh reprocesses them)"
     for reason, count in sorted(plan.reasons.items()):
         if reason == FAILED_BEFORE:
             yield f"retrying {count:,} that failed"
         elif reason != "new":
-            yield f"processing {plural(count, 'image')} again: {reason}"
+            yield f"reprocessing {plural(count, 'image')}: {reason}"
 
 
 def retry_advice(tally: Tally) -> list[str]:

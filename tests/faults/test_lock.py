@@ -48,12 +48,12 @@ def test_one_of_several_simultaneous_runs_gets_the_folder(tmp_path, rounds, lock
     ]
     for process in processes:
         process.start()
-    told = [outcomes.get(timeout=TIMEOUT_S) for _ in range(4 * rounds)]
+    reports = [outcomes.get(timeout=TIMEOUT_S) for _ in range(4 * rounds)]
     for process in processes:
         process.join(TIMEOUT_S)
         assert process.exitcode == 0
     by_folder = defaultdict(dict)
-    for folder, pid, refusal in told:
+    for folder, pid, refusal in reports:
         by_folder[folder][pid] = refusal
     for answers in by_folder.values():
         (winner,) = [pid for pid, refusal in answers.items() if not refusal]
@@ -78,10 +78,10 @@ def test_a_second_command_is_refused_and_names_the_first(photos, tmp_path):
     first = process_of(photos, tmp_path / "out", "-j", "2", recipe=ENDLESS)
     wait_for(run_path(str(tmp_path / "out")).exists)
     second = process_of(photos, tmp_path / "out", "--serial")
-    told = second.communicate(timeout=TIMEOUT_S)[1]
+    stderr = second.communicate(timeout=TIMEOUT_S)[1]
     assert second.returncode == 3
-    assert f"another run is writing into {tmp_path / 'out'}: pid {first.pid} on {socket.gethostname()}, since" in told
-    assert f"kill {first.pid}" in told
+    assert f"another run is writing into {tmp_path / 'out'}: pid {first.pid} on {socket.gethostname()}, since" in stderr
+    assert f"kill {first.pid}" in stderr
     assert first.poll() is None
     first.kill()
     first.communicate()
@@ -110,8 +110,8 @@ def test_a_suspended_run_that_lost_the_folder_stops(tmp_path):
     output = tmp_path / "out"
     sleeper = SPAWN.Process(target=stand_still, args=(str(output),), kwargs={"host": "laptop"}, daemon=True)
     sleeper.start()
-    said = tmp_path / "said"
-    wait_for(said.exists)
+    notes = tmp_path / "notes"
+    wait_for(notes.exists)
     os.kill(sleeper.pid, signal.SIGSTOP)
     try:
         os.utime(run_path(str(output)), (time.time() - 70, time.time() - 70))
@@ -121,8 +121,8 @@ def test_a_suspended_run_that_lost_the_folder_stops(tmp_path):
             (tmp_path / "go").touch()
             os.kill(sleeper.pid, signal.SIGCONT)
             sleeper.join(TIMEOUT_S)
-            assert f"another run took over {output}" in said.read_text()
-            assert f"pid {os.getpid()} on" in said.read_text()
+            assert f"another run took over {output}" in notes.read_text()
+            assert f"pid {os.getpid()} on" in notes.read_text()
             assert run_file.read(str(output)) == held.info
             assert scratch.is_dir()
         assert list(records(output)) == []
@@ -138,8 +138,8 @@ def kill(running, output, pause):
         wait_for(lambda: len(list(output.glob("*.png"))) > before or running.poll() is not None)
     time.sleep(abs(pause))
     running.kill()
-    told = running.communicate()[1]
-    assert running.returncode in {-signal.SIGKILL, 0}, told
+    stderr = running.communicate()[1]
+    assert running.returncode in {-signal.SIGKILL, 0}, stderr
 
 
 @pytest.mark.parametrize("words", [["--serial"], pytest.param(["-j", "2"], marks=pytest.mark.slow)])

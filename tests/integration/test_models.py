@@ -194,12 +194,12 @@ def test_model_is_identified_by_content_not_by_path(imgpool, photos, tmp_path):
     shutil.rmtree(second)
     other_weights = process(write_package(second, "double", scale=4.0))
     assert other_weights.json["done"] == 12
-    assert "processing 12 images again: the recipe changed" in other_weights.stderr
+    assert "reprocessing 12 images: the recipe changed" in other_weights.stderr
 
     shutil.rmtree(second)
     halved = [{"id": "scale_linear", "kwargs": {"gain": 0.5}}]
     other_processing = process(write_package(second, "double", scale=4.0, preprocessing=halved))
-    assert "processing 12 images again: the recipe changed" in other_processing.stderr
+    assert "reprocessing 12 images: the recipe changed" in other_processing.stderr
 
 
 def test_built_in_models_are_listed_and_described(imgpool):

@@ -11,11 +11,11 @@ from tests.support.run_files import write_elsewhere
 @pytest.fixture(scope="module")
 def done(imgpool, sample_images, tmp_path_factory):
     """The sample images, one of them with a line break in its name, and their outputs."""
-    place = tmp_path_factory.mktemp("verify")
-    shutil.copytree(sample_images, place / "in")
-    shutil.copy(place / "in" / "icon.png", place / "in" / os.fsdecode(b"new\nline-\xff.png"))
-    assert imgpool("process", place / "in", "-o", place / "out", "-r", "convert").code == 0
-    return place
+    folder = tmp_path_factory.mktemp("verify")
+    shutil.copytree(sample_images, folder / "in")
+    shutil.copy(folder / "in" / "icon.png", folder / "in" / os.fsdecode(b"new\nline-\xff.png"))
+    assert imgpool("process", folder / "in", "-o", folder / "out", "-r", "convert").code == 0
+    return folder
 
 
 @pytest.fixture

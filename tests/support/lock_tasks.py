@@ -61,13 +61,13 @@ def stand_still(folder, *, host):
     from imgpool.output.session import Session
 
     pretend(locks=False, host=host)
-    said = Path(folder).with_name("said")
+    notes = Path(folder).with_name("notes")
     try:
         with Session(folder, run_of(), "key", {}, lambda: None) as session:
-            said.write_text("at work")
+            notes.write_text("at work")
             while not Path(folder).with_name("go").exists():
                 time.sleep(0.01)
             session.record(Result(Task("/photos/a.png", f"{folder}/a.png", 1, 1), "done"))
     except RunError as error:
-        said.write_text(error.message)
+        notes.write_text(error.message)
     sys.exit(0)

@@ -225,14 +225,14 @@ def test_a_failed_sync_writes_no_lines(output):
     assert lines(output) == []
 
 
-@pytest.mark.parametrize("room", [0, 1, 100, 700])
-def test_a_failed_write_is_undone_and_can_be_retried(output, room):
+@pytest.mark.parametrize("free_bytes", [0, 1, 100, 700])
+def test_a_failed_write_is_undone_and_can_be_retried(output, free_bytes):
     write(output, done(output))
     before = journal_path(output).read_bytes()
     with Journal(output, FINGERPRINT) as journal:
         journal.append(done(output, "b.png"))
         journal.append(done(output, "c.png"))
-        with file_size_limit(len(before) + room), pytest.raises(OSError, match="too large"):
+        with file_size_limit(len(before) + free_bytes), pytest.raises(OSError, match="too large"):
             journal.commit()
         assert journal_path(output).read_bytes() == before
     assert list(read_journal(output)) == ["a.png", "b.png", "c.png"]
@@ -257,7 +257,7 @@ def test_appending_after_a_truncated_line_loses_nothing(output):
 
 
 @pytest.mark.parametrize(
-    "garbage",
+    "line",
     [
         b"",
         b"not json",
@@ -279,10 +279,10 @@ def test_appending_after_a_truncated_line_loses_nothing(output):
         b"1",
     ],
 )
-def test_a_damaged_line_is_skipped(output, garbage):
+def test_a_damaged_line_is_skipped(output, line):
     write(output, done(output))
     with journal_path(output).open("ab") as file:
-        file.write(garbage + b"\n")
+        file.write(line + b"\n")
     write(output, done(output, "b.png"))
     assert list(read_journal(output)) == ["a.png", "b.png"]
 

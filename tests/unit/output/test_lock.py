@@ -242,20 +242,20 @@ def test_an_unwritable_end_never_hides_an_earlier_error(output, monkeypatch):
         run(RunError("worse"))
 
 
-def leave_litter(output):
-    litter = [os.path.join(output, ".imgpool", name) for name in ("tmp/0123/half.png", "run-0123.tmp")]
-    os.makedirs(os.path.dirname(litter[0]))
-    for path in litter:
+def write_leftovers(output):
+    leftovers = [os.path.join(output, ".imgpool", name) for name in ("tmp/0123/half.png", "run-0123.tmp")]
+    os.makedirs(os.path.dirname(leftovers[0]))
+    for path in leftovers:
         with open(path, "wb"):
             pass
 
 
 def test_partial_files_are_removed_at_the_start_and_the_end(output):
     """A worker may live a moment longer than its killed run."""
-    leave_litter(output)
+    write_leftovers(output)
     with lock_of(output):
         assert sorted(os.listdir(os.path.join(output, ".imgpool"))) == ["lock", "run.json"]
-        leave_litter(output)
+        write_leftovers(output)
     assert sorted(os.listdir(os.path.join(output, ".imgpool"))) == ["lock", "run.json"]
 
 

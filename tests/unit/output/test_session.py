@@ -176,12 +176,12 @@ def test_partial_files_of_a_killed_run_are_removed_first(photos, output):
     """On a full disk, they may take the very space that the next run needs."""
     scratch = os.path.join(output, ".imgpool", "tmp")
     os.makedirs(os.path.join(scratch, "0123"))
-    litter = [os.path.join(scratch, "0123", ".imgpool-1-1.png"), os.path.join(output, ".imgpool", "run-0123.tmp")]
-    for path in litter:
+    leftovers = [os.path.join(scratch, "0123", ".imgpool-1-1.png"), os.path.join(output, ".imgpool", "run-0123.tmp")]
+    for path in leftovers:
         open(path, "wb").close()
     results = runner_for(photos, output=output).results()
     assert next(results).status == "done"
-    assert not any(map(os.path.exists, litter))
+    assert not any(map(os.path.exists, leftovers))
     assert statuses(results) == ["done"] * 2
     assert not os.path.exists(scratch)
 

@@ -42,8 +42,8 @@ def test_status_agrees_with_the_results_of_the_run(photos, tmp_path):
     first = run(photos, output=output)
     assert counts(Status(output)) == (3, 1, 0, 0)
     (failure,) = [result for result in first if result.failure]
-    (told,) = Status(output, tracebacks=True).failures
-    assert (told.task, told.failure) == (failure.task, failure.failure)
+    (recorded,) = Status(output, tracebacks=True).failures
+    assert (recorded.task, recorded.failure) == (failure.task, failure.failure)
     write_png(photos / "new.png")
     run(photos, output=output)
     status = Status(output)

@@ -34,7 +34,7 @@ def failed(name="bad.png", message="cut off", hint="copy it again"):
     return Result(done(name).task, "failed", Failure("read", "ReadError", message, hint, "Traceback …\nReadError: …"))
 
 
-def told(capsys, *results, verbosity=0, to_do=3, advice=()):
+def shown(capsys, *results, verbosity=0, to_do=3, advice=()):
     """Show results; return what was printed on stderr, and check that stdout is empty."""
     reporter = Reporter(Tally(found=to_do), to_do, "/photos", verbosity)
     with reporter:
@@ -47,66 +47,66 @@ def told(capsys, *results, verbosity=0, to_do=3, advice=()):
 
 
 def test_a_failure_names_file_stage_reason_and_remedy(capsys):
-    assert "✗ bad.png · read · cut off · copy it again\n" in told(capsys, done(), failed())
+    assert "✗ bad.png · read · cut off · copy it again\n" in shown(capsys, done(), failed())
 
 
 def test_a_failure_without_a_hint_ends_with_its_reason(capsys):
-    assert "✗ bad.png · read · cut off\n" in told(capsys, failed(hint=""))
+    assert "✗ bad.png · read · cut off\n" in shown(capsys, failed(hint=""))
 
 
 def test_a_failure_with_an_unusual_name_is_one_line(capsys):
     name = "x" * 300 + "[red]\n\x1b[31m\udcff:smile:.png"
-    err = told(capsys, failed(name, message="odd\nmessage [bold]"))
+    err = shown(capsys, failed(name, message="odd\nmessage [bold]"))
     (line,) = [line for line in err.splitlines() if "read" in line]
     assert line == "✗ " + "x" * 300 + r"[red]\n\x1b[31m\udcff:smile:.png · read · odd\nmessage [bold] · copy it again"
 
 
 def test_the_summary_counts_and_gives_advice(capsys):
-    err = told(capsys, done(), failed(), skipped(), advice=["Run it again."])
+    err = shown(capsys, done(), failed(), skipped(), advice=["Run it again."])
     assert "✗ 1 done · 1 failed · 1 skipped · " in err
     assert "images/s" in err
     assert err.endswith("  Run it again.\n")
-    assert "✓ 1 done · 0 failed · 0 skipped" in told(capsys, done(), to_do=1)
+    assert "✓ 1 done · 0 failed · 0 skipped" in shown(capsys, done(), to_do=1)
 
 
 def test_the_summary_counts_images_that_are_left(capsys):
-    assert "✗ 1 done · 0 failed · 0 skipped · 2 left · " in told(capsys, done(), to_do=3)
+    assert "✗ 1 done · 0 failed · 0 skipped · 2 left · " in shown(capsys, done(), to_do=3)
 
 
 def test_verbose_lines_name_what_was_not_stored(capsys):
-    assert "· not stored in this format: pixel size\n" in told(capsys, done(lost=("pixel_size",)), verbosity=1)
+    assert "· not stored in this format: pixel size\n" in shown(capsys, done(lost=("pixel_size",)), verbosity=1)
 
 
 def test_the_summary_of_skipped_images_has_no_rate(capsys):
-    assert told(capsys, skipped(), to_do=0) == "✓ 0 done · 0 failed · 1 skipped\n"
+    assert shown(capsys, skipped(), to_do=0) == "✓ 0 done · 0 failed · 1 skipped\n"
 
 
 def test_the_summary_counts_what_was_not_stored(capsys):
-    err = told(capsys, done(lost=("pixel_size",)), done(lost=("pixel_size", "exif")))
+    err = shown(capsys, done(lost=("pixel_size",)), done(lost=("pixel_size", "exif")))
     assert "not stored in this format: pixel size (2 images)\n" in err
     assert "not stored in this format: exif (1 image)\n" in err
 
 
 def test_quiet_shows_failures_only(capsys):
-    assert told(capsys, done(), failed(), skipped(), verbosity=-1, advice=["x"]) == (
+    assert shown(capsys, done(), failed(), skipped(), verbosity=-1, advice=["x"]) == (
         "✗ bad.png · read · cut off · copy it again\n"
     )
 
 
 def test_verbose_shows_a_line_for_each_image(capsys):
-    err = told(capsys, done(), skipped("b.png"), failed(), verbosity=1)
+    err = shown(capsys, done(), skipped("b.png"), failed(), verbosity=1)
     assert "✓ a.png · uint8 YX 5×4 · read 12 ms · write 100 ms\n" in err
     assert "- b.png · already done\n" in err
     assert "ReadError: …" in err
 
 
 def test_tracebacks_need_verbose(capsys):
-    assert "Traceback" not in told(capsys, failed())
+    assert "Traceback" not in shown(capsys, failed())
 
 
 def test_a_log_file_gets_progress_lines_without_escapes(capsys, monkeypatch):
     monkeypatch.setattr(progress, "LINE_INTERVAL_S", 0.0)
-    err = told(capsys, done(), failed(), skipped(), to_do=1200)
+    err = shown(capsys, done(), failed(), skipped(), to_do=1200)
     assert "1/1,200 · " in err
     assert "2/1,200 · " in err
     assert "3/1,200" not in err
@@ -115,13 +115,13 @@ def test_a_log_file_gets_progress_lines_without_escapes(capsys, monkeypatch):
 
 
 def test_the_first_progress_line_waits_for_the_interval(capsys):
-    assert "/1,200" not in told(capsys, done(), done(), to_do=1200)
+    assert "/1,200" not in shown(capsys, done(), done(), to_do=1200)
 
 
 def test_a_terminal_gets_a_bar_that_is_removed(capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     before = set(threading.enumerate())
-    err = told(capsys, done(), failed())
+    err = shown(capsys, done(), failed())
     assert "2/3" in err
     assert "✗ bad.png" in err
     assert err.count("\x1b[?25l") == err.count("\x1b[?25h") == 1  # the cursor is hidden and shown again
@@ -144,7 +144,7 @@ def test_an_error_removes_the_bar(capsys, monkeypatch):
 
 def test_no_color_is_respected(capsys, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
-    assert "\x1b" not in told(capsys, done(), failed())
+    assert "\x1b" not in shown(capsys, done(), failed())
 
 
 def test_progress_text_has_rate_time_left_and_failures():

@@ -79,11 +79,11 @@ def test_a_recipe_file_is_shown(tmp_path):
     path = tmp_path / "own.yaml"
     path.write_text("name: own\nsteps: [gaussian]\npixel_size: 325nm\noutput: png\n", "utf-8")
     assert LISTINGS["recipes"].one_text(str(path)) == path.read_text("utf-8").rstrip()
-    told = LISTINGS["recipes"].one_json(str(path))
-    assert told["steps"] == [{"gaussian": {"sigma": "1px", "truncate": 4.0}}]
-    assert told["output"] == {"format": "png", "level": 1}
-    assert told["fingerprint"] == Recipe.load(path).fingerprint()
-    assert "0.325" in json.dumps(told.get("pixel_size"))  # it changes the fingerprint, so it has to be shown
+    recipe = LISTINGS["recipes"].one_json(str(path))
+    assert recipe["steps"] == [{"gaussian": {"sigma": "1px", "truncate": 4.0}}]
+    assert recipe["output"] == {"format": "png", "level": 1}
+    assert recipe["fingerprint"] == Recipe.load(path).fingerprint()
+    assert "0.325" in json.dumps(recipe.get("pixel_size"))  # it changes the fingerprint, so it has to be shown
 
 
 @pytest.mark.parametrize("kind", NAMES)

@@ -67,7 +67,7 @@ def test_the_header_says_what_is_processed_again_and_why(photos):
     finish(plan(photos))
     assert any(line.startswith("  2 images already done and unchanged") for line in overview.header_lines(plan(photos)))
     again = list(overview.header_lines(plan(photos, spec="gaussian:sigma=2")))
-    assert "  processing 2 images again: the recipe changed" in again
+    assert "  reprocessing 2 images: the recipe changed" in again
 
 
 def test_failed_images_lead_to_advice(photos):
@@ -91,12 +91,12 @@ def test_the_plan_lists_source_target_and_reason(photos):
 
 def test_plan_json_lists_tasks_and_workload(photos):
     planned = plan(photos)
-    told = json.loads(json.dumps(overview.plan_json(planned)))
-    assert told["found"] == 2
-    assert told["estimate"]["images"] == 2
-    assert told["estimate"]["megapixels"] == 0.04
-    assert told["estimate"]["bytes"] == sum(task.size for task in planned.tasks)
-    assert told["tasks"][0] == {
+    data = json.loads(json.dumps(overview.plan_json(planned)))
+    assert data["found"] == 2
+    assert data["estimate"]["images"] == 2
+    assert data["estimate"]["megapixels"] == 0.04
+    assert data["estimate"]["bytes"] == sum(task.size for task in planned.tasks)
+    assert data["tasks"][0] == {
         "source": str(photos / "a.png"),
         "target": f"{photos}-processed/a.png",
         "reason": "new",
@@ -120,22 +120,22 @@ def test_planning_writes_nothing(photos, tmp_path):
 def test_summary_json_has_the_documented_keys(photos):
     (photos / "bad\udcff.png").write_bytes(b"no picture")
     run = Runner(plan(photos))
-    told = json.loads(json.dumps(overview.summary_json(run, finish_run(run))))
-    assert list(told) == DOCUMENTED
-    assert (told["found"], told["done"], told["skipped"], told["failed"]) == (3, 2, 0, 1)
-    assert (told["left"], told["interrupted"]) == (0, False)
+    data = json.loads(json.dumps(overview.summary_json(run, finish_run(run))))
+    assert list(data) == DOCUMENTED
+    assert (data["found"], data["done"], data["skipped"], data["failed"]) == (3, 2, 0, 1)
+    assert (data["left"], data["interrupted"]) == (0, False)
     assert overview.summary_json(run, Tally(found=3), interrupted=True)["interrupted"]
-    assert (told["engine"], told["workers"], told["chunksize"]) == ("serial", 1, "auto")
-    assert (told["recipe"], told["fingerprint"]) == ("gaussian", run.plan.fingerprint)
-    assert told["output"] == f"{photos}-processed"
-    assert list(told["failures"][0]) == ["source", "stage", "error", "message"]
-    assert told["failures"][0]["source"].endswith("bad\udcff.png")
+    assert (data["engine"], data["workers"], data["chunksize"]) == ("serial", 1, "auto")
+    assert (data["recipe"], data["fingerprint"]) == ("gaussian", run.plan.fingerprint)
+    assert data["output"] == f"{photos}-processed"
+    assert list(data["failures"][0]) == ["source", "stage", "error", "message"]
+    assert data["failures"][0]["source"].endswith("bad\udcff.png")
 
 
 def test_an_unlisted_folder_is_counted_as_failed(photos, monkeypatch):
     close_folder(monkeypatch, "trip")
     run = Runner(plan(photos))
-    told = overview.summary_json(run, finish_run(run))
-    assert told["failed"] == 1
-    assert told["done"] == 1
-    assert any("trip" in failure["source"] for failure in told["failures"])
+    data = overview.summary_json(run, finish_run(run))
+    assert data["failed"] == 1
+    assert data["done"] == 1
+    assert any("trip" in failure["source"] for failure in data["failures"])

@@ -23,14 +23,14 @@ def output(tmp_path, monkeypatch):
     return str(tmp_path / "out")
 
 
-def told(output, verbosity=0):
+def lines_of(output, verbosity=0):
     return [line.plain for line in status_lines(Status(output, tracebacks=verbosity > 0), verbosity)]
 
 
 def test_a_finished_run_is_summarized(output):
     write_run(output, found=3, skipped=1, to_do=2, **WHOSE, **ENDED)
     write_journal(output, done(output), done(output, "b.png", lost=("pixel_size",)))
-    assert told(output) == [
+    assert lines_of(output) == [
         "keep · 3 images · serial → out",
         f"  finished: {WHO}, until 2026-11-22 21:03:21 UTC",
         "✓ 2 done · 0 failed · 1 skipped · 10.0 s · 0.2 images/s",
@@ -42,8 +42,8 @@ def test_failures_are_counted_and_listed(output):
     write_run(output, found=3, to_do=3, engine="pool", workers=4, **ENDED)
     names = ["b\n.png", "c.png"]
     write_journal(output, failed(output, error="OSError"), *(failed(output, name) for name in names))
-    assert told(output)[0] == "keep · 3 images · 4 workers → out"
-    assert told(output)[2:] == [
+    assert lines_of(output)[0] == "keep · 3 images · 4 workers → out"
+    assert lines_of(output)[2:] == [
         "✗ 0 done · 3 failed · 0 skipped · 10.0 s · 0.3 images/s",
         "  3 failed while reading",
         "✗ /photos/a.png · read · cut off · copy it again",
@@ -59,13 +59,13 @@ def test_failed_images_are_named_relative_to_the_input(output, tmp_path):
     result = failed(output)
     source = str(tmp_path / "photos" / "trip" / "a.png")
     write_journal(output, replace(result, task=replace(result.task, source=source)))
-    assert "✗ trip/a.png · read · cut off · copy it again" in told(output)
+    assert "✗ trip/a.png · read · cut off · copy it again" in lines_of(output)
 
 
 def test_a_live_run_is_running(output):
     info = write_run(output, found=4, to_do=4, since="2100-01-01T00:00:00Z")  # the clock was set back
     write_journal(output, done(output))
-    assert told(output)[1:] == [
+    assert lines_of(output)[1:] == [
         f"  running: {status.describe_run(info)}",
         "  1 done · 0 failed · 0 skipped · 3 left",
         "  The run is still going on: `imgpool status out --watch` shows its progress.",
@@ -76,7 +76,7 @@ def test_the_rate_determines_the_time_left(output):
     write_run(output, since="2020-01-01T00:00:00Z")
     write_journal(output, done(output))
     seconds = Status(output).seconds
-    (line,) = [line for line in told(output) if "running" in line]
+    (line,) = [line for line in lines_of(output) if "running" in line]
     assert line.endswith(f" · {status.duration(9 * seconds)} left")
     assert status_json(Status(output))["seconds_left"] == pytest.approx(9 * seconds, rel=0.01)
 
@@ -95,7 +95,7 @@ def test_the_rate_determines_the_time_left(output):
 def test_an_unfinished_run_says_why_and_how_to_continue(output, changes, line):
     info = write_run(output, **changes)
     write_journal(output)
-    lines = told(output)
+    lines = lines_of(output)
     assert lines[1] == line.format(status.describe_run(info))
     assert lines[2] == "✗ 0 done · 0 failed · 0 skipped · 10 left"
     assert lines[3:] == ["  Run the same command again to continue. Images that are done are skipped."]
@@ -104,14 +104,14 @@ def test_an_unfinished_run_says_why_and_how_to_continue(output, changes, line):
 def test_unlisted_folders_are_counted(output):
     write_run(output, found=12, **ENDED)
     write_journal(output)
-    lines = told(output)
+    lines = lines_of(output)
     assert lines[0].startswith("keep · 10 images · ")
     assert "  2 input folders could not be listed" in lines
 
 
 def test_without_a_run_file_totals_are_shown(output):
     write_journal(output, done(output))
-    assert told(output) == [
+    assert lines_of(output) == [
         "out · no run file: these are the totals of its journal",
         "✓ 1 done · 0 failed · 0 skipped",
     ]
@@ -121,16 +121,16 @@ def test_quiet_lists_failures_and_verbose_adds_tracebacks(output):
     write_run(output, **ENDED)
     write_journal(output, done(output), failed(output, "b.png"))
     line = "✗ /photos/b.png · read · cut off · copy it again"
-    assert told(output, -1) == [line]
-    assert "Traceback …" not in told(output)
-    assert told(output, 1)[-3:-1] == [line, "Traceback …"]
+    assert lines_of(output, -1) == [line]
+    assert "Traceback …" not in lines_of(output)
+    assert lines_of(output, 1)[-3:-1] == [line, "Traceback …"]
 
 
 def test_models_and_files_of_the_recipe_are_shown(output):
     model = {"model": "unet", "version": "1.0", "sha256": "ab" * 32, "license": "", "runtime": "onnxruntime 1.32.0"}
     provenance = ({"flat_field": {"flat": "cd" * 32}}, {"model": {"path": model}})
     write_run(output, provenance=provenance, **WHOSE, **ENDED)
-    assert told(output)[2:4] == [
+    assert lines_of(output)[2:4] == [
         "  flat_field: flat cdcdcdcdcdcd",
         "  model: unet · version 1.0 · sha256 abababababab · onnxruntime 1.32.0",
     ]

@@ -55,10 +55,10 @@ def test_the_rate_is_zero_at_the_start(monkeypatch):
 
 def test_json_has_the_documented_keys():
     tally = counted(result("done"), result("failed", "\udcff\n.png"), result("failed", hint=""), result("skipped"))
-    told = json.loads(json.dumps(tally.as_dict()))
-    assert list(told) == ["found", "done", "skipped", "failed", "left", "seconds", "images_per_second", "failures"]
-    assert [told[key] for key in ("found", "done", "skipped", "failed", "left")] == [4, 1, 1, 2, 0]
-    assert told["failures"] == [
+    data = json.loads(json.dumps(tally.as_dict()))
+    assert list(data) == ["found", "done", "skipped", "failed", "left", "seconds", "images_per_second", "failures"]
+    assert [data[key] for key in ("found", "done", "skipped", "failed", "left")] == [4, 1, 1, 2, 0]
+    assert data["failures"] == [
         {"source": "/photos/\udcff\n.png", "stage": "read", "error": "ReadError", "message": "cut off: copy it again"},
         {"source": "/photos/a.png", "stage": "read", "error": "ReadError", "message": "cut off"},
     ]

@@ -30,7 +30,7 @@ def output(tmp_path, monkeypatch):
     return tmp_path / "out"
 
 
-def made(output, name, content=b"abc"):
+def write_output(output, name, content=b"abc"):
     """Write an output; return its result."""
     (output / name).write_bytes(content)
     return done(str(output), name, sha256=hashlib.sha256(content).hexdigest(), written=len(content))
@@ -44,28 +44,28 @@ def indented(*lines):
     return [f"  {line}" for line in lines]
 
 
-def told(output, verbosity=0):
+def lines_of(output, verbosity=0):
     found = result(output, keep_intact=verbosity > 0)
     found.seconds = 0.5
     return [line.plain for line in verification_lines(found, verbosity)]
 
 
 def test_intact_outputs_are_one_line(output):
-    write_journal(str(output), made(output, "a.png"), made(output, "b.png"))
-    assert told(output) == ["✓ 2 outputs checked · 2 intact · 0.5 s"]
-    assert told(output, -1) == []
-    assert told(output, 1)[:2] == ["✓ a.png · intact", "✓ b.png · intact"]
+    write_journal(str(output), write_output(output, "a.png"), write_output(output, "b.png"))
+    assert lines_of(output) == ["✓ 2 outputs checked · 2 intact · 0.5 s"]
+    assert lines_of(output, -1) == []
+    assert lines_of(output, 1)[:2] == ["✓ a.png · intact", "✓ b.png · intact"]
     assert result(output).exit_code == 0
 
 
 def test_each_problem_is_listed_with_its_reason(output):
-    results = [made(output, f"{name}.png") for name in ("good", "gone", "longer", "other", "old")]
+    results = [write_output(output, f"{name}.png") for name in ("good", "gone", "longer", "other", "old")]
     write_journal(str(output), *results, failed(str(output), "old.png"), failed(str(output), "never.png"))
     (output / "gone.png").unlink()
     (output / "longer.png").write_bytes(b"abcd")
     (output / "other.png").write_bytes(b"abd")
     (output / "new\n.png").touch()
-    lines = told(output)
+    lines = lines_of(output)
     assert lines == [
         "✗ gone.png · missing · it no longer exists",
         "✗ longer.png · changed · 4 bytes instead of 3",
@@ -76,7 +76,7 @@ def test_each_problem_is_listed_with_its_reason(output):
         "  1 image failed and left no output: see `imgpool status out`",
         *indented(RUN_AGAIN, DELETE_FIRST, STILL_OUTDATED, CHECK_EXTRA),
     ]
-    assert told(output, -1) == lines[:5]
+    assert lines_of(output, -1) == lines[:5]
     assert result(output).exit_code == 1
 
 
@@ -90,14 +90,16 @@ def test_each_problem_is_listed_with_its_reason(output):
     ],
 )
 def test_advice_matches_the_problems(output, spoil, advice):
-    write_journal(str(output), made(output, "a.png"))
+    write_journal(str(output), write_output(output, "a.png"))
     spoil(output / "a.png")
-    assert told(output)[2:] == indented(*advice)
+    assert lines_of(output)[2:] == indented(*advice)
 
 
 def test_a_failed_image_is_not_a_problem(output):
-    write_journal(str(output), made(output, "a.png"), failed(str(output), "b.png"), failed(str(output), "c.png"))
-    assert told(output) == [
+    write_journal(
+        str(output), write_output(output, "a.png"), failed(str(output), "b.png"), failed(str(output), "c.png")
+    )
+    assert lines_of(output) == [
         "✓ 1 output checked · 1 intact · 0.5 s",
         "  2 images failed and left no output: see `imgpool status out`",
     ]
@@ -105,9 +107,9 @@ def test_a_failed_image_is_not_a_problem(output):
 
 def test_a_killed_run_explains_extra_files(output):
     write_run(str(output), unsettled_since_ns=1, **KILLED)
-    write_journal(str(output), made(output, "a.png"))
+    write_journal(str(output), write_output(output, "a.png"))
     (output / "b.png").touch()
-    assert told(output)[2:] == [
+    assert lines_of(output)[2:] == [
         "  the last run was killed: see `imgpool status out`",
         *indented(EXTRA_OF_UNFINISHED_RUN, CHECK_EXTRA),
     ]
@@ -115,18 +117,18 @@ def test_a_killed_run_explains_extra_files(output):
 
 def test_a_finished_run_is_not_mentioned(output):
     write_run(str(output), **ENDED)
-    write_journal(str(output), made(output, "a.png"))
-    assert len(told(output)) == 1
+    write_journal(str(output), write_output(output, "a.png"))
+    assert len(lines_of(output)) == 1
 
 
 def test_a_nested_output_folder_is_mentioned(output):
-    write_journal(str(output), made(output, "a.png"))
+    write_journal(str(output), write_output(output, "a.png"))
     (output / "again" / ".imgpool").mkdir(parents=True)
-    assert told(output)[1:] == ["  again was not checked: it is an output folder of its own"]
+    assert lines_of(output)[1:] == ["  again was not checked: it is an output folder of its own"]
 
 
 def test_json_lists_the_problems_by_state(output):
-    write_journal(str(output), made(output, "a.png"), made(output, "b.png"))
+    write_journal(str(output), write_output(output, "a.png"), write_output(output, "b.png"))
     (output / "b.png").unlink()
     (output / "new\n.png").touch()
     found = json.loads(json.dumps(verification_json(result(output))))
@@ -144,7 +146,7 @@ def test_json_lists_the_problems_by_state(output):
 
 
 def test_json_lists_no_intact_files(output):
-    write_journal(str(output), made(output, "a.png"))
+    write_journal(str(output), write_output(output, "a.png"))
     found = verification_json(result(output, keep_intact=True))
     assert [name for name, value in found.items() if isinstance(value, list) and value] == []
 
@@ -152,7 +154,7 @@ def test_json_lists_no_intact_files(output):
 @pytest.mark.parametrize("quiet", [True, False])
 def test_progress_is_shown_on_stderr(output, monkeypatch, capsys, quiet):
     monkeypatch.setattr(progress, "LINE_INTERVAL_S", 0.0)
-    write_journal(str(output), made(output, "a.png"), made(output, "b.png"))
+    write_journal(str(output), write_output(output, "a.png"), write_output(output, "b.png"))
     (output / "b.png").unlink()
     (output / "extra.png").touch()
     result(output, quiet=quiet)
@@ -170,7 +172,7 @@ def test_progress_is_shown_on_stderr(output, monkeypatch, capsys, quiet):
 def test_a_terminal_gets_a_bar_that_is_removed(output, monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
-    write_journal(str(output), made(output, "a.png"))
+    write_journal(str(output), write_output(output, "a.png"))
     before = set(threading.enumerate())
     result(output, quiet=False)
     err = capsys.readouterr().err
