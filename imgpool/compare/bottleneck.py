@@ -75,7 +75,7 @@ class RunProfile:
 
 @dataclass(frozen=True, slots=True)
 class Bottleneck:
-    """What limits the speed of a run, and the evidence in one sentence."""
+    """The limit on the speed of a run, and the evidence for it in one sentence."""
 
     kind: BottleneckKind
     evidence: str

@@ -27,7 +27,7 @@ MAX_DISK_SHARE = 0.1
 
 POOL_TIMEOUT_S = 10.0
 POOL_TIMEOUT_FACTOR = 5.0
-"""Timeout of a bare pool: so many seconds plus so many times the duration of the supervised pool."""
+"""Timeout of a bare pool: `POOL_TIMEOUT_S` plus `POOL_TIMEOUT_FACTOR` × the duration of the supervised pool."""
 
 
 def new_folder_beside(first_input: str) -> str:

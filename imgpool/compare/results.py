@@ -99,7 +99,7 @@ class Comparison:
 
     @cached_property
     def bottleneck(self) -> Bottleneck:
-        """What limits the speed of the pool with the most workers."""
+        """The limit on the speed of the pool with the most workers."""
         largest = self.median(self.largest)
         return find_bottleneck(
             RunProfile(

@@ -56,7 +56,7 @@ def stage_times(
     steps
         Names of the recipe's filters.
     workers, seconds
-        Number of workers and duration of the run. Their product is what is divided.
+        Number of workers and duration of the run. Their product is divided among the stages.
     metrics
         The engine's metrics of the run.
 

@@ -204,7 +204,7 @@ class Recipe:
         Returns
         -------
         part : Part
-            What to read from the file.
+            The part to read from the file.
         count : int
             Number of leading steps that reading just this part already performs.
         """

@@ -43,7 +43,7 @@ def parse_spec(text: str, find_plugin: Callable[[str], Any] | None = None) -> tu
 
 
 def _explain_part(text: str, name: str, part: str, find_plugin: Callable[[str], Any] | None) -> RecipeError:
-    """Describe what is wrong with a part that is not ``parameter=value``, if possible with an example that works."""
+    """Explain why a part is not ``parameter=value``, if possible with an example that works."""
     if not part:
         return RecipeError(f"{text!r} has an empty parameter", "remove the extra comma")
     key, equals, value = (piece.strip() for piece in part.partition("="))

@@ -21,7 +21,7 @@ def block(order, value, *, kind=3, before=0):
 
 
 def camera_block(byteorder=None):
-    """What Pillow writes for a photo taken sideways: several tags, text outside the directory, a sub-directory."""
+    """Pillow's block for a photo taken sideways: several tags, text outside the directory, a sub-directory."""
     exif = PillowImage.Exif()
     exif[0x010F], exif[0x0110], exif[0x0112], exif[0x0132] = "Camera maker", "Model 7", 6, "2026:01:02 03:04:05"
     exif.get_ifd(0x8769)[0x829A] = 0.01
@@ -63,24 +63,24 @@ def test_pillow_reads_a_jpeg_saved_with_the_changed_block():
 
 
 @pytest.mark.parametrize("exif", [None, b"", b"II*", b"not exif at all", b"II*\0\xff\xff\xff\xff", block("<", 6)[:20]])
-def test_a_missing_or_damaged_block_is_upright(exif):
+def test_missing_or_damaged_block_is_upright(exif):
     assert orientation(exif) == 1
 
 
 @pytest.mark.parametrize(
     "exif", [block("<", 0), block(">", 9), block("<", 6).replace(b"\x12\x01\x03", b"\x12\x01\x07")]
 )
-def test_a_senseless_value_is_upright(exif):
+def test_invalid_orientation_is_upright(exif):
     assert orientation(exif) == 1
 
 
-def test_every_cut_of_a_block_is_read_without_an_exception():
+def test_truncated_block_is_read_without_an_exception():
     exif = camera_block()
     for end in range(len(exif)):
         assert orientation(exif[:end]) in {1, 6}
 
 
-def test_a_block_without_the_tag_is_already_upright():
+def test_block_without_orientation_is_upright():
     exif = block("<", 6).replace(b"\x12\x01", b"\x13\x01")
     assert with_orientation(exif, 1) == exif
     with pytest.raises(ValueError, match="no orientation tag"):
@@ -88,7 +88,7 @@ def test_a_block_without_the_tag_is_already_upright():
 
 
 @pytest.mark.parametrize("value", [0, 9, -1])
-def test_refuses_what_is_no_orientation(value):
+def test_invalid_orientation_is_refused(value):
     with pytest.raises(ValueError, match="1 to 8"):
         with_orientation(block("<", 6), value)
 
