@@ -32,7 +32,7 @@ from imgpool.filters._pixels.resample import resample
 __all__ = ["resize", "rotate"]
 
 AREA_READ_MARGIN = 2
-"""Reserve by which a reader must reduce an image less for "area": binned pixels blur the sharp edges of areas."""
+"""A reader may reduce an image only half as much for "area", because binning blurs the sharp edges of the areas."""
 
 Pixel = Annotated[int, Field(ge=1)]
 Interpolation = Literal["linear", "area", "nearest"]
