@@ -14,7 +14,7 @@ from imgpool.core.failures import explain
 from imgpool.core.task import Result, Task
 from imgpool.output import run_file
 from imgpool.output.run_file import RunInfo
-from imgpool.output.session import Session
+from imgpool.output.session import OutputSession
 from imgpool.work.loading import LoadLog, StepLoad
 from imgpool.work.process_file import Job, load_worker_state, process_file
 
@@ -111,7 +111,7 @@ class Runner:
 
         plan, settings = self.plan, self.plan.settings
         options = replace(self.options, on_metrics=keep_metrics)
-        with Session(plan.output, self._run_info(), plan.key, plan.scan.folders, self.stop) as session:
+        with OutputSession(plan.output, self._run_info(), plan.key, plan.scan.folders, self.stop) as session:
             job = Job(settings.recipe, session.scratch, settings.max_pixels, plan.provenance)
             engine = ENGINES[settings.engine]
             try:

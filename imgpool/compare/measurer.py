@@ -17,7 +17,7 @@ from imgpool.core.engine import EngineOptions, RunMetrics, never_stop
 from imgpool.core.task import Result, Task
 from imgpool.output.layout import STATE_FOLDER
 from imgpool.output.run_file import RunInfo
-from imgpool.output.session import Session
+from imgpool.output.session import OutputSession
 from imgpool.system.memory import MemoryMonitor
 from imgpool.work.process_file import Job, load_worker_state, process_file
 
@@ -112,7 +112,7 @@ class Measurer:
     def _job(self, scratch: str) -> Job:
         return Job(self._plan.settings.recipe, scratch, self._plan.settings.max_pixels)
 
-    def _session(self, folder: str, setup: EngineSetup, count: int) -> Session:
+    def _session(self, folder: str, setup: EngineSetup, count: int) -> OutputSession:
         plan = self._plan
         info = RunInfo(
             inputs=plan.settings.inputs,
@@ -124,7 +124,7 @@ class Measurer:
             skipped=0,
             to_do=count,
         )
-        return Session(folder, info, "compare", plan.scan.folders, lambda: None)
+        return OutputSession(folder, info, "compare", plan.scan.folders, lambda: None)
 
 
 class _Recorder:

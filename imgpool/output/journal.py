@@ -42,7 +42,7 @@ RESULT_FIELDS = (
 _result_values = attrgetter(*RESULT_FIELDS)
 
 
-class Entry(msgspec.Struct, gc=False):
+class JournalEntry(msgspec.Struct, gc=False):
     """A line of the journal. Subclasses declare the fields they need; the others are not decoded."""
 
     v: int
@@ -50,10 +50,10 @@ class Entry(msgspec.Struct, gc=False):
     status: str
 
 
-EntryType = TypeVar("EntryType", bound=Entry)
+EntryType = TypeVar("EntryType", bound=JournalEntry)
 
 
-class TaskRecord(Entry, gc=False):
+class TaskRecord(JournalEntry, gc=False):
     """The fields that decide whether a target is up to date."""
 
     source: str

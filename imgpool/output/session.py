@@ -33,7 +33,7 @@ def storage_errors(output: str) -> Iterator[None]:
         raise RunError(f"{output}: {failure.message}", failure.hint) from error
 
 
-class Session:
+class OutputSession:
     """A run's exclusive access to its output folder, as a context manager. Results become durable as the run goes on.
 
     Parameters

@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from imgpool.core.task import Failure, Result, Task
-from imgpool.output.journal import Entry
+from imgpool.output.journal import JournalEntry
 from imgpool.output.layout import journal_path, run_path
 from imgpool.output.reader import JournalReader, State, last_run, not_an_output_error
 from imgpool.output.run_file import RunInfo
 
 
-class ResultEntry(Entry, gc=False):
+class ResultEntry(JournalEntry, gc=False):
     """The fields of a journal line that the status needs."""
 
     source: str

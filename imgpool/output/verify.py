@@ -17,7 +17,7 @@ import msgspec
 
 from imgpool.core.errors import RunError
 from imgpool.core.failures import explain
-from imgpool.output.journal import Entry
+from imgpool.output.journal import JournalEntry
 from imgpool.output.layout import STATE_FOLDER, SYSTEM_FOLDERS, journal_path
 from imgpool.output.reader import JournalReader, last_run, not_an_output_error
 from imgpool.output.run_file import describe_run
@@ -81,7 +81,7 @@ class RecordedOutput(msgspec.Struct, gc=False):
     failed: bool = False
 
 
-class OutputEntry(Entry, gc=False):
+class OutputEntry(JournalEntry, gc=False):
     """The fields of a journal line that a verification needs."""
 
     written: int

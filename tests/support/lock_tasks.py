@@ -58,12 +58,12 @@ def compete(folders, together, outcomes, *, locks, hosts=None):
 def stand_still(folder, *, host):
     """Hold a folder without locks, be suspended, and write down the error after waking up."""
     from imgpool.core.task import Result, Task
-    from imgpool.output.session import Session
+    from imgpool.output.session import OutputSession
 
     pretend(locks=False, host=host)
     notes = Path(folder).with_name("notes")
     try:
-        with Session(folder, run_of(), "key", {}, lambda: None) as session:
+        with OutputSession(folder, run_of(), "key", {}, lambda: None) as session:
             notes.write_text("at work")
             while not Path(folder).with_name("go").exists():
                 time.sleep(0.01)

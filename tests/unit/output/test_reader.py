@@ -6,7 +6,7 @@ import pytest
 
 from imgpool.core.errors import RunError, UsageError
 from imgpool.output import run_file
-from imgpool.output.journal import Entry
+from imgpool.output.journal import JournalEntry
 from imgpool.output.layout import journal_path, run_path
 from imgpool.output.reader import JournalReader, last_run, not_an_output_error
 from imgpool.output.run_file import describe_run, readable_time
@@ -30,7 +30,7 @@ def add(output, data):
 
 def test_each_line_is_read_once(output):
     write_journal(output, done(output))
-    reader = JournalReader(output, Entry)
+    reader = JournalReader(output, JournalEntry)
     assert targets(reader) == ["a.png"]
     assert targets(reader) == []
     write_journal(output, done(output, "b.png"))
@@ -41,7 +41,7 @@ def test_reading_can_start_at_an_offset(output):
     write_journal(output, done(output))
     start = journal_path(output).stat().st_size
     write_journal(output, done(output, "b.png"))
-    assert targets(JournalReader(output, Entry, start)) == ["b.png"]
+    assert targets(JournalReader(output, JournalEntry, start)) == ["b.png"]
 
 
 def test_an_incomplete_line_is_read_when_complete(output):
@@ -49,7 +49,7 @@ def test_an_incomplete_line_is_read_when_complete(output):
     line = journal_path(output).read_bytes()
     for cut in range(len(line)):
         journal_path(output).write_bytes(line + line[:cut])
-        reader = JournalReader(output, Entry)
+        reader = JournalReader(output, JournalEntry)
         first = targets(reader)
         add(output, line[cut:])
         assert first + targets(reader) == ["a.png", "a.png"]
@@ -58,14 +58,14 @@ def test_an_incomplete_line_is_read_when_complete(output):
 def test_lines_after_a_damaged_line_are_read(output):
     write_journal(output, done(output))
     add(output, b'{"v": 1, "targ')
-    reader = JournalReader(output, Entry)
+    reader = JournalReader(output, JournalEntry)
     assert targets(reader) == ["a.png"]
     write_journal(output, done(output, "b.png"))
     assert targets(reader) == ["b.png"]
 
 
 def test_a_missing_journal_has_no_entries(output):
-    reader = JournalReader(output, Entry)
+    reader = JournalReader(output, JournalEntry)
     assert targets(reader) == []
     assert not reader.is_truncated()
     write_journal(output, done(output))
@@ -74,7 +74,7 @@ def test_a_missing_journal_has_no_entries(output):
 
 def test_a_shortened_journal_is_detected(output):
     write_journal(output, done(output), done(output, "b.png"))
-    reader = JournalReader(output, Entry)
+    reader = JournalReader(output, JournalEntry)
     list(reader.entries())
     assert not reader.is_truncated()
     os.truncate(journal_path(output), 10)
@@ -85,13 +85,13 @@ def test_a_newer_journal_is_refused(output):
     write_journal(output, done(output))
     add(output, b'{"v": 2}\n')
     with pytest.raises(UsageError, match="newer imgpool"):
-        list(JournalReader(output, Entry).entries())
+        list(JournalReader(output, JournalEntry).entries())
 
 
 def test_an_unreadable_journal_is_a_run_error(output):
     journal_path(output).mkdir(parents=True)
     with pytest.raises(RunError, match=r"journal\.jsonl: is a directory"):
-        list(JournalReader(output, Entry).entries())
+        list(JournalReader(output, JournalEntry).entries())
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from imgpool.core.task import Failure, Result, Task
 from imgpool.output import run_file, session
 from imgpool.output.journal import Journal
 from imgpool.output.layout import run_path
-from imgpool.output.session import Session
+from imgpool.output.session import OutputSession
 from tests.support.past_runs import read_journal
 from tests.support.run_files import run_of, write_elsewhere
 from tests.support.small_runs import runner_for, statuses
@@ -40,7 +40,7 @@ quick = pytest.mark.usefixtures("_quick")
 
 
 def start(output, folders=None, stop=lambda: None):
-    return Session(output, run_of(), "key", folders or {}, stop)
+    return OutputSession(output, run_of(), "key", folders or {}, stop)
 
 
 def done(output, name="a.png"):
