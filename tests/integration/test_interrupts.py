@@ -1,4 +1,4 @@
-"""The command as a process among others: signals, terminals that hang up, pipes that nobody reads."""
+"""`imgpool process` when it gets signals, and when its terminal or its pipes are closed."""
 
 import json
 import os
@@ -30,7 +30,7 @@ every_engine = pytest.mark.parametrize("engine", ENGINES)
 
 
 class Images:
-    """Images that are in hand for as long as a test wants: a decoder tells that it has begun, and waits for a word."""
+    """Images that are processed as long as a test wants: their decoder leaves a mark and waits for a file."""
 
     def __init__(self, home, count):
         self.folder, self._marks = home / "in", home / "marks"
@@ -40,8 +40,8 @@ class Images:
             mark.mkdir(parents=True)
             (self.folder / f"{number:02}.poison").write_text(f"wait {mark}")
 
-    def in_hand(self):
-        """The names of those that have begun, and wait."""
+    def current(self):
+        """The names of the images that are being processed."""
         return {mark.name for mark in self._marks.iterdir() if any(mark.iterdir()) and not (mark / "go").exists()}
 
     def finish(self, names):
@@ -53,16 +53,16 @@ class Images:
 
 
 class Command:
-    """The command, in a session of its own unless it is said otherwise, and what it has printed so far."""
+    """A running command, by default in a session of its own, and what it has printed so far."""
 
-    def __init__(self, home, *words, python=(), **how):
+    def __init__(self, home, *arguments, python=(), **options):
         self._printed = [home / f"{name}-{time.monotonic_ns()}" for name in ("stdout", "stderr")]
         streams = dict(zip(("stdout", "stderr"), (path.open("wb") for path in self._printed), strict=True))
         environment = {**os.environ, "PYTHONPATH": str(POISON), "TERM": "xterm", "COLUMNS": "100"}
-        environment.pop("PYTHONUNBUFFERED", None)  # what Python cannot flush at its exit is one of the troubles
-        command = [sys.executable, *python, "-m", "imgpool", *map(str, words)]
-        how = {"start_new_session": "preexec_fn" not in how} | streams | how
-        self.process = subprocess.Popen(how.pop("wrapped", list)(command), env=environment, cwd=home, **how)
+        environment.pop("PYTHONUNBUFFERED", None)  # unflushed output at exit is part of the tests
+        command = [sys.executable, *python, "-m", "imgpool", *map(str, arguments)]
+        options = {"start_new_session": "preexec_fn" not in options} | streams | options
+        self.process = subprocess.Popen(options.pop("wrapped", list)(command), env=environment, cwd=home, **options)
         for stream in streams.values():
             stream.close()
 
@@ -78,14 +78,14 @@ class Command:
     def json(self):
         return json.loads(self.stdout)
 
-    def runs(self):
+    def is_running(self):
         return self.process.poll() is None
 
-    def send(self, number, whom):
+    def send(self, number, target):
         """Send a signal as a terminal does (group), as `kill` does (alone), or as `timeout` does (both)."""
-        if whom in {"alone", "both"}:
+        if target in {"alone", "both"}:
             os.kill(self.process.pid, number)
-        if whom in {"group", "both"}:
+        if target in {"group", "both"}:
             os.killpg(self.process.pid, number)
 
     def wait(self):
@@ -101,12 +101,12 @@ def images(tmp_path):
 
 @pytest.fixture
 def start(images, tmp_path):
-    """Start ``imgpool process``; whatever happens, nobody stays behind."""
+    """Start ``imgpool process``; it is killed at the end of the test."""
     started = []
 
-    def start(*options, **how):
-        words = ["process", images.folder, "-o", tmp_path / "out", "-f", "invert", "--json", *options]
-        started.append(Command(tmp_path, *words, **how))
+    def start(*options, **popen_options):
+        arguments = ["process", images.folder, "-o", tmp_path / "out", "-f", "invert", "--json", *options]
+        started.append(Command(tmp_path, *arguments, **popen_options))
         return started[-1]
 
     yield start
@@ -115,51 +115,52 @@ def start(images, tmp_path):
         command.process.wait()
 
 
-def until(condition, command):
-    """Wait for something that has to happen before the command ends."""
+def wait_until(condition, command):
+    """Wait for something that must happen before the command ends; return what the condition returned."""
     end = time.monotonic() + 100
     while not (seen := condition()):
-        assert command.runs(), command.stderr
+        assert command.is_running(), command.stderr
         assert time.monotonic() < end
         time.sleep(0.01)
     return seen
 
 
-def begun(command, images, engine="pool"):
-    """Wait until the workers have their hands full; what they have in hand."""
-    return until(lambda: len(images.in_hand()) == len(ENGINES[engine]) // 4 + 1 and images.in_hand(), command)
+def wait_until_busy(command, images, engine="pool"):
+    """Wait until every worker processes an image; return the names of these images."""
+    workers = {"serial": 1, "pool": 2}[engine]
+    return wait_until(lambda: len(images.current()) == workers and images.current(), command)
 
 
-def finish_what_begins(command, images):
-    """Let all go on that has begun, to the end of the command."""
-    while command.runs():
-        images.finish(images.in_hand())
+def finish_current_images(command, images):
+    """Let every image finish that is started, until the command ends; return its exit code."""
+    while command.is_running():
+        images.finish(images.current())
         time.sleep(0.01)
     return command.wait()
 
 
-def whole(out):
-    """Whether the journal and the folder tell the same, and nothing half-made lies about; what is done."""
+def check_outputs(out):
+    """Check that journal and folder agree and that no scratch file is left; return the names of the outputs."""
     done = {record["target"] for record in records(out) if record["status"] == "done"}
     assert done == outputs(out).keys()
     assert not list(out.glob(".imgpool/tmp/**/*.poison*"))
     return done
 
 
-def continues(start, images, out):
-    """Whether the same command finishes what is left, and makes what an undisturbed run makes."""
-    before = whole(out)
+def check_continuation(start, images, out):
+    """Check that the same command processes the rest, and that all outputs are as in an undisturbed run."""
+    before = check_outputs(out)
     images.finish_all()
     again = start()
     assert again.wait() == 0
     assert (again.json["done"], again.json["skipped"]) == (COUNT - len(before), len(before))
-    assert whole(out) == {path.name for path in images.folder.iterdir()}
+    assert check_outputs(out) == {path.name for path in images.folder.iterdir()}
     for path in images.folder.iterdir():
         assert (out / path.name).read_bytes() == bytes([255 - zlib.crc32(path.read_bytes()) % 256] * 64)
 
 
 @pytest.mark.parametrize(
-    ("engine", "number", "whom"),
+    ("engine", "number", "target"),
     [
         ("serial", INT, "group"),
         ("serial", TERM, "alone"),
@@ -169,181 +170,181 @@ def continues(start, images, out):
         ("pool", TERM, "alone"),
     ],
 )
-def test_a_signal_lets_the_images_in_hand_finish_and_no_other_begin(start, images, tmp_path, engine, number, whom):
+def test_first_signal_lets_only_the_current_images_finish(start, images, tmp_path, engine, number, target):
     command = start(*ENGINES[engine])
-    in_hand = begun(command, images, engine)
-    command.send(number, whom)
-    until(lambda: FINISHING in command.stderr, command)
-    assert finish_what_begins(command, images) == 128 + number
+    current = wait_until_busy(command, images, engine)
+    command.send(number, target)
+    wait_until(lambda: FINISHING in command.stderr, command)
+    assert finish_current_images(command, images) == 128 + number
     assert CUT_OFF not in command.stderr
     assert CONTINUE_ADVICE in command.stderr
-    done = whole(tmp_path / "out")
-    assert {f"{name}.poison" for name in in_hand} <= done
+    done = check_outputs(tmp_path / "out")
+    assert {f"{name}.poison" for name in current} <= done
     assert (command.json["done"], command.json["left"]) == (len(done), COUNT - len(done))
     assert command.json["interrupted"]
     assert command.json["left"] > 0
-    continues(start, images, tmp_path / "out")
+    check_continuation(start, images, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
     ("engine", "first", "second"),
     [("serial", INT, INT), ("pool", INT, INT), ("pool", TERM, TERM), ("pool", INT, TERM), ("serial", TERM, INT)],
 )
-def test_a_second_signal_stops_at_once(start, images, tmp_path, engine, first, second):
+def test_second_signal_stops_at_once(start, images, tmp_path, engine, first, second):
     command = start(*ENGINES[engine])
-    begun(command, images, engine)
+    wait_until_busy(command, images, engine)
     command.send(first, "group")
-    until(lambda: FINISHING in command.stderr, command)
-    time.sleep(3 * REPEATED_SIGNAL_S)  # the same signal within this time would be its echo
+    wait_until(lambda: FINISHING in command.stderr, command)
+    time.sleep(3 * REPEATED_SIGNAL_S)  # the same signal within this time counts as one
     command.send(second, "group")
     assert command.wait() == 128 + first
     assert CUT_OFF not in command.stderr
     assert CONTINUE_ADVICE in command.stderr
     assert (command.json["done"], command.json["left"], command.json["interrupted"]) == (0, COUNT, True)
-    continues(start, images, tmp_path / "out")
+    check_continuation(start, images, tmp_path / "out")
 
 
 @every_engine
-def test_images_that_do_not_finish_in_time_are_cut_off(start, images, tmp_path, engine):
+def test_images_that_do_not_finish_in_time_are_stopped(start, images, tmp_path, engine):
     command = start(*ENGINES[engine])
-    begun(command, images, engine)
+    wait_until_busy(command, images, engine)
     command.send(INT, "group")
     assert command.wait() == 130
     assert CUT_OFF in command.stderr
     assert command.json["left"] == COUNT
-    continues(start, images, tmp_path / "out")
+    check_continuation(start, images, tmp_path / "out")
 
 
-def test_a_library_that_does_not_return_is_not_waited_for(start, images, tmp_path):
+def test_library_that_does_not_return_is_not_waited_for(start, images, tmp_path):
     (tmp_path / "large").mkdir()
     noise = np.random.default_rng(0).integers(0, 255, (1000, 1000), np.uint8)
     (tmp_path / "large" / "noise.png").write_bytes(imagecodecs.png_encode(noise))
     images.folder = tmp_path / "large"
     command = start("--serial", "-f", "skimage.restoration.rolling_ball:radius=200")
-    until(lambda: _threads_at_work(command), command)
+    wait_until(lambda: _is_filtering(command), command)
     command.send(INT, "alone")
-    until(lambda: FINISHING in command.stderr, command)
+    wait_until(lambda: FINISHING in command.stderr, command)
     command.send(TERM, "alone")
     assert command.wait() == 130
     assert CONTINUE_ADVICE in command.stderr
     assert (command.json["left"], command.json["interrupted"]) == (1, True)
 
 
-def _threads_at_work(command):
-    """Whether the recipe's filter, and not an import, has the processor: it is all that takes seconds."""
+def _is_filtering(command):
+    """Whether the filter has started: it is the only part that computes for seconds."""
     return psutil.Process(command.process.pid).cpu_times().user > 3
 
 
 @pytest.mark.parametrize("number", [INT, TERM])
-def test_a_signal_while_the_last_image_is_being_finished(start, images, tmp_path, number):
+def test_signal_during_the_last_image_leaves_nothing_to_do(start, images, tmp_path, number):
     for path in sorted(images.folder.iterdir())[1:]:
         path.unlink()
     command = start()
-    in_hand = until(images.in_hand, command)
+    current = wait_until(images.current, command)
     command.send(number, "group")
-    until(lambda: FINISHING in command.stderr, command)
-    images.finish(in_hand)
+    wait_until(lambda: FINISHING in command.stderr, command)
+    images.finish(current)
     assert command.wait() == 128 + number
     assert ALL_DONE_ADVICE in command.stderr
     assert (command.json["done"], command.json["left"], command.json["interrupted"]) == (1, 0, True)
-    assert whole(tmp_path / "out") == {"00.poison"}
+    assert check_outputs(tmp_path / "out") == {"00.poison"}
 
 
 @pytest.mark.parametrize("number", [INT, TERM])
-def test_a_signal_while_the_workers_are_being_started(start, images, tmp_path, number):
+def test_signal_while_workers_start_ends_the_run(start, images, tmp_path, number):
     for _ in range(3):
         command = start()
-        until((tmp_path / "out" / ".imgpool" / "journal.jsonl").exists, command)
+        wait_until((tmp_path / "out" / ".imgpool" / "journal.jsonl").exists, command)
         command.send(number, "group")
-        assert finish_what_begins(command, images) == 128 + number, command.stderr
+        assert finish_current_images(command, images) == 128 + number, command.stderr
         assert CONTINUE_ADVICE in command.stderr
         (tmp_path / "out" / ".imgpool" / "journal.jsonl").unlink()
         for path in (tmp_path / "out").glob("*.poison"):
             path.unlink()
 
 
-TELL_IMPORTS = """
+REPORT_IMPORTS = """
 import sys
-del sys._xoptions["importtime"], sys.argv[:2]  # a process that is started anew does not tell its own
+del sys._xoptions["importtime"], sys.argv[:2]  # so that child processes do not report theirs
 from imgpool.cli import main
 main()
 """
 
 
 @pytest.mark.parametrize(("number", "word"), [(INT, "interrupted"), (TERM, "terminated")])
-def test_a_signal_before_anything_runs_ends_the_command_with_a_word(tmp_path, images, number, word):
-    words = ["process", images.folder, "-o", tmp_path / "out"]
-    python = ["-X", "importtime", "-c", TELL_IMPORTS]
-    plan = Command(tmp_path, *words, "--dry-run", python=python)
+def test_signal_during_start_up_ends_with_a_message(tmp_path, images, number, word):
+    arguments = ["process", images.folder, "-o", tmp_path / "out"]
+    python = ["-X", "importtime", "-c", REPORT_IMPORTS]
+    plan = Command(tmp_path, *arguments, "--dry-run", python=python)
     assert plan.wait() == 0
     last = []
     for part in range(8):
-        command = Command(tmp_path, *words, python=python)
-        until(lambda its=command, part=part: imported(its) > imported(plan) * part // 8, command)
+        command = Command(tmp_path, *arguments, python=python)
+        wait_until(lambda command=command, part=part: count_imports(command) > count_imports(plan) * part // 8, command)
         command.send(number, "alone")
         assert command.wait() == 128 + number
         last.append(next(line for line in reversed(command.stderr.splitlines()) if not line.startswith("import time")))
     assert last[:4] == [word] * 4
-    assert set(last) <= {word, f"{word}; {CONTINUE_ADVICE}"}  # a late signal may find the first images in hand
+    assert set(last) <= {word, f"{word}; {CONTINUE_ADVICE}"}  # a late signal may arrive while images are processed
 
 
-def imported(command):
-    """How many modules have been imported since the command listens to signals."""
+def count_imports(command):
+    """Number of modules imported since the command handles signals."""
     return command.stderr.partition(" imgpool.system.signals\n")[2].count("import time:")
 
 
 @every_engine
-@pytest.mark.parametrize("whom", ["group", "alone"])
-def test_a_hang_up_ends_no_run(start, images, tmp_path, engine, whom):
+@pytest.mark.parametrize("target", ["group", "alone"])
+def test_run_continues_after_a_hang_up(start, images, tmp_path, engine, target):
     command = start(*ENGINES[engine])
-    begun(command, images, engine)
-    command.send(HUP, whom)
+    wait_until_busy(command, images, engine)
+    command.send(HUP, target)
     images.finish_all()
     assert command.wait() == 0
-    assert len(whole(tmp_path / "out")) == COUNT
+    assert len(check_outputs(tmp_path / "out")) == COUNT
 
 
-def test_nohup(start, images, tmp_path):
-    command = start(wrapped=lambda words: ["nohup", *words])
-    begun(command, images)
+def test_run_continues_under_nohup(start, images, tmp_path):
+    command = start(wrapped=lambda arguments: ["nohup", *arguments])
+    wait_until_busy(command, images)
     command.send(HUP, "group")
     images.finish_all()
     assert command.wait() == 0
-    assert len(whole(tmp_path / "out")) == COUNT
+    assert len(check_outputs(tmp_path / "out")) == COUNT
 
 
 @pytest.mark.parametrize("number", [INT, TERM])
-def test_a_signal_that_the_parent_ignores_is_ignored(start, images, tmp_path, number):
-    """As Ctrl-C is in the background jobs of a shell script."""
+def test_signal_ignored_by_the_parent_is_ignored(start, images, tmp_path, number):
+    """As Ctrl-C in the background jobs of a shell script."""
 
     def ignore():
         os.setsid()
         signal.signal(number, signal.SIG_IGN)
 
     command = start(preexec_fn=ignore)
-    begun(command, images)
+    wait_until_busy(command, images)
     command.send(number, "group")
     images.finish_all()
     assert command.wait() == 0
     assert not command.json["interrupted"]
-    assert len(whole(tmp_path / "out")) == COUNT
+    assert len(check_outputs(tmp_path / "out")) == COUNT
 
 
 @every_engine
-def test_a_run_that_is_put_to_sleep_and_woken_up_again(start, images, tmp_path, engine):
+def test_suspended_run_continues(start, images, tmp_path, engine):
     command = start(*ENGINES[engine], start_new_session=False, process_group=0)
-    begun(command, images, engine)
+    wait_until_busy(command, images, engine)
     command.send(signal.SIGTSTP, "group")
-    until(lambda: psutil.Process(command.process.pid).status() == psutil.STATUS_STOPPED, command)
+    wait_until(lambda: psutil.Process(command.process.pid).status() == psutil.STATUS_STOPPED, command)
     images.finish_all()
     command.send(signal.SIGCONT, "group")
     assert command.wait() == 0
-    assert len(whole(tmp_path / "out")) == COUNT
+    assert len(check_outputs(tmp_path / "out")) == COUNT
 
 
 @pytest.fixture
 def terminal():
-    """Both ends of a terminal: the user's, and the programs'."""
+    """Both ends of a terminal: the user's and the program's."""
     ends = list(os.openpty())
     yield ends
     for end in ends:
@@ -351,7 +352,7 @@ def terminal():
 
 
 def in_terminal(end):
-    """How to start a program in a terminal that is its own; its stdout goes to a file."""
+    """Options that start a program in its own terminal; its stdout goes to a file."""
     return {"stderr": end, "stdin": end, "preexec_fn": lambda: (os.setsid(), _control(end))}
 
 
@@ -363,45 +364,45 @@ def _control(end):
 
 
 @every_engine
-def test_a_terminal_that_is_closed_ends_no_run(start, images, tmp_path, terminal, engine):
-    users, programs = terminal
-    command = start(*ENGINES[engine], **in_terminal(programs))
-    os.close(programs)
-    begun(command, images, engine)
-    os.close(users)
+def test_run_continues_after_its_terminal_is_closed(start, images, tmp_path, terminal, engine):
+    user, program = terminal
+    command = start(*ENGINES[engine], **in_terminal(program))
+    os.close(program)
+    wait_until_busy(command, images, engine)
+    os.close(user)
     terminal.clear()
     images.finish_all()
     assert command.wait() == 0
     assert (command.json["done"], command.json["interrupted"]) == (COUNT, False)
-    assert len(whole(tmp_path / "out")) == COUNT
+    assert len(check_outputs(tmp_path / "out")) == COUNT
 
 
 @pytest.mark.parametrize("keys", ["\x03", "\x03\x03"])
-def test_ctrl_c_leaves_the_terminal_tidy(start, images, terminal, keys):
-    users, programs = terminal
-    command = start(**in_terminal(programs))
-    begun(command, images)
+def test_ctrl_c_restores_the_terminal(start, images, terminal, keys):
+    user, program = terminal
+    command = start(**in_terminal(program))
+    wait_until_busy(command, images)
     seen = b""
     for key in keys:
-        time.sleep(3 * REPEATED_SIGNAL_S)  # as a person presses a key twice
-        os.write(users, key.encode())
+        time.sleep(3 * REPEATED_SIGNAL_S)  # as a person who presses a key twice
+        os.write(user, key.encode())
         while FINISHING.encode() not in seen:
-            seen += os.read(users, 1 << 16)
-    assert finish_what_begins(command, images) == 130
-    os.close(programs)
-    terminal.remove(programs)
-    while chunk := _read(users):
+            seen += os.read(user, 1 << 16)
+    assert finish_current_images(command, images) == 130
+    os.close(program)
+    terminal.remove(program)
+    while chunk := _read(user):
         seen += chunk
     shown = seen.decode()
-    assert re.search(r"\r(\x1b\[[0-9;]*[A-Z])*" + FINISHING + "\r\n", shown), shown  # on a line without the bar
-    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1  # the cursor is hidden, and comes back
+    assert re.search(r"\r(\x1b\[[0-9;]*[A-Z])*" + FINISHING + "\r\n", shown), shown  # not in the progress bar
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1  # the cursor is hidden and shown again
     assert CONTINUE_ADVICE in shown.splitlines()[-1]
 
 
 def _read(end):
     try:
         return os.read(end, 1 << 16)
-    except OSError:  # all is read, and nobody there to write more
+    except OSError:  # everything is read, and no writer is left
         return b""
 
 
@@ -414,7 +415,7 @@ def closed_pipe():
 @every_engine
 @pytest.mark.parametrize("verbosity", ["-q", "-v"])
 @pytest.mark.parametrize("broken", [False, True])
-def test_pipes_that_nobody_reads_change_no_exit_code(start, images, tmp_path, engine, verbosity, broken):
+def test_closed_pipes_do_not_change_the_exit_code(start, images, tmp_path, engine, verbosity, broken):
     if broken:
         (images.folder / "broken.png").write_bytes(b"no image")
     images.finish_all()
@@ -422,32 +423,34 @@ def test_pipes_that_nobody_reads_change_no_exit_code(start, images, tmp_path, en
     command = start(*ENGINES[engine], verbosity, stdout=pipe, stderr=pipe)
     os.close(pipe)
     assert command.wait() == (1 if broken else 0)
-    assert len(whole(tmp_path / "out")) == COUNT
+    assert len(check_outputs(tmp_path / "out")) == COUNT
 
 
 @every_engine
 @pytest.mark.parametrize(("closed", "numbers"), [("2>&-", [2]), (">&- 2>&-", [1, 2]), ("<&- >&- 2>&-", [0, 1, 2])])
-def test_streams_that_are_closed_change_nothing(start, images, tmp_path, engine, closed, numbers):
-    command = start(*ENGINES[engine], "-v", wrapped=lambda words: ["sh", "-c", f"exec {shlex.join(words)} {closed}"])
-    begun(command, images, engine)
+def test_closed_streams_do_not_disturb_a_run(start, images, tmp_path, engine, closed, numbers):
+    command = start(
+        *ENGINES[engine], "-v", wrapped=lambda arguments: ["sh", "-c", f"exec {shlex.join(arguments)} {closed}"]
+    )
+    wait_until_busy(command, images, engine)
     open_now = [os.readlink(f"/proc/{command.process.pid}/fd/{number}") for number in numbers]
-    assert set(open_now) == {os.devnull}  # and not the journal, into which a C library would print
+    assert set(open_now) == {os.devnull}  # not the journal, into which a C library would print
     images.finish_all()
     assert command.wait() == 0
-    assert len(whole(tmp_path / "out")) == COUNT
+    assert len(check_outputs(tmp_path / "out")) == COUNT
     assert 1 in numbers or command.json["done"] == COUNT
 
 
-def test_a_full_disk_under_stderr_ends_no_run(start, images, tmp_path):
+def test_run_continues_if_stderr_is_full(start, images, tmp_path):
     images.finish_all()
     with Path("/dev/full").open("wb") as full:
         command = start("-v", stderr=full)
     assert command.wait() == 0
     assert command.json["done"] == COUNT
-    assert len(whole(tmp_path / "out")) == COUNT
+    assert len(check_outputs(tmp_path / "out")) == COUNT
 
 
-def test_json_that_cannot_be_kept_is_an_error(start, images):
+def test_json_that_cannot_be_written_is_an_error(start, images):
     images.finish_all()
     with Path("/dev/full").open("wb") as full:
         command = start(stdout=full)
@@ -467,11 +470,11 @@ assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.
 """
 
 
-def test_in_python_ctrl_c_stays_pythons_own(start, images, tmp_path):
-    words = [sys.executable, "-c", IN_PYTHON, str(images.folder), str(tmp_path / "out")]
-    script = start(wrapped=lambda _: words)
-    begun(script, images)
+def test_ctrl_c_in_python_raises_keyboard_interrupt(start, images, tmp_path):
+    arguments = [sys.executable, "-c", IN_PYTHON, str(images.folder), str(tmp_path / "out")]
+    script = start(wrapped=lambda _: arguments)
+    wait_until_busy(script, images)
     script.send(INT, "group")
     assert script.wait() == 0
     assert script.stdout == "interrupted\n"
-    assert whole(tmp_path / "out") == set()
+    assert check_outputs(tmp_path / "out") == set()

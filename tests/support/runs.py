@@ -1,4 +1,4 @@
-"""The command as a process to which something is done, and what has to be true of it afterwards."""
+"""Commands that tests start as processes, disturb, and inspect afterwards."""
 
 import contextlib
 import hashlib
@@ -17,13 +17,13 @@ import psutil
 
 POISON = Path(__file__).parent / "poison"
 SLEEPLESS = Path(__file__).parent / "faketime"
-PATIENCE = 120  # seconds: a run that takes longer hangs
+TIMEOUT_S = 120  # a run that takes longer hangs
 SHARED = Path("/dev/shm")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: None as code if it did not."""
+    """How a run ended; the code is None if it did not end."""
 
     code: int | None
     stdout: str
@@ -35,10 +35,10 @@ class Outcome:
 
 
 class Running:
-    """A program with all the processes that come of it, whoever is their parent: they inherit a mark.
+    """A program and all its descendants, which inherit a mark in their environment.
 
-    As in a terminal of its own, it leads a session and hears every signal; and it finds plug-ins in `POISON`.
-    What it prints goes to files: a pipe would stay open as long as anybody it has started lives.
+    It leads a session and gets every signal, as in a terminal of its own, and it finds the plug-ins in `POISON`.
+    It prints into files: a pipe would stay open as long as any process that it started.
     """
 
     def __init__(self, command, temporary, **environment):
@@ -55,58 +55,58 @@ class Running:
             stderr=self._stderr,
             cwd=temporary,
             start_new_session=True,
-            preexec_fn=_hear,  # noqa: PLW1509 - it takes no lock
+            preexec_fn=_reset_signals,  # noqa: PLW1509 - it takes no lock
             env={**os.environ, **own, **environment},
         )
         self.pid = self._process.pid
         self._outcome = None
 
-    def runs(self):
+    def is_running(self):
         return self._process.poll() is None
 
-    def wait(self, seconds=PATIENCE):
-        """Wait for the end; a run that does not come to one is killed whole."""
+    def wait(self, seconds=TIMEOUT_S):
+        """Wait for the end; after the timeout, kill all processes of the run."""
         if self._outcome is None:
             try:
                 code = self._process.wait(seconds)
             except subprocess.TimeoutExpired:
                 self.kill_all()
                 code = None
-            as_told_by_a_shell = code if code is None or code >= 0 else 128 - code
-            self._outcome = Outcome(as_told_by_a_shell, _text(self._stdout), _text(self._stderr))
+            exit_code = code if code is None or code >= 0 else 128 - code
+            self._outcome = Outcome(exit_code, _text(self._stdout), _text(self._stderr))
             self._close_files()
         return self._outcome
 
-    def until(self, condition, seconds=PATIENCE):
-        """Wait until a condition holds; tell whether it came to that before the run ended."""
-        seconds_until(lambda: condition() or not self.runs(), seconds)
+    def until(self, condition, seconds=TIMEOUT_S):
+        """Wait until a condition holds or the run ends; return whether the condition holds."""
+        seconds_until(lambda: condition() or not self.is_running(), seconds)
         return condition()
 
     def processes(self):
-        """All that live, the first one included."""
+        """All live processes, including the first."""
         return [process for process in psutil.process_iter() if self._mark in _environment(process)]
 
     def hosts(self):
-        """The processes that lead a session of their own, but the first."""
+        """The processes that lead a session, without the first."""
         return [process for process in self.processes() if process.pid != self.pid and _leads(process)]
 
     def workers(self):
-        """The children of the hosts."""
-        everybody = self.processes()
-        hosts = {process.pid for process in everybody if process.pid != self.pid and _leads(process)}
-        return [process for process in everybody if _parent(process) in hosts]
+        """The children of the host processes."""
+        processes = self.processes()
+        hosts = {process.pid for process in processes if process.pid != self.pid and _leads(process)}
+        return [process for process in processes if _parent(process) in hosts]
 
     def helpers(self):
-        """All but the first process."""
+        """All processes but the first."""
         return [process for process in self.processes() if process.pid != self.pid]
 
     def shared_names(self):
-        """What its processes hold in shared memory under a name: semaphores, arrays."""
+        """Names of the semaphores and arrays in shared memory that its processes use."""
         lines = (line for process in self.processes() for line in _maps(process))
         return {line.split(maxsplit=5)[5] for line in lines if str(SHARED) in line and not line.endswith("(deleted)")}
 
     def send(self, number, *, group=False):
-        """Send a signal to the first process, or to its group as a terminal does."""
+        """Send a signal to the first process, or to its process group as a terminal does."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number) if group else os.kill(self.pid, number)
 
@@ -128,7 +128,7 @@ class Running:
 
 
 def random_moment(chance, running, output, count):
-    """Wait for a moment of a run: before its first image, or after any number of so many."""
+    """Wait for a random moment of a run: before its first output, or after any number of outputs below `count`."""
     if chance.random() < 0.25:
         time.sleep(chance.uniform(0, 1))
     else:
@@ -137,11 +137,11 @@ def random_moment(chance, running, output, count):
         time.sleep(chance.uniform(0, 0.03))
 
 
-def seconds_until(condition, patience=PATIENCE):
-    """How long it takes until a condition holds; None if it does not come to that."""
+def seconds_until(condition, timeout_s=TIMEOUT_S):
+    """Seconds until a condition holds; None if it does not hold in time."""
     started = time.monotonic()
     while not condition():
-        if time.monotonic() - started > patience:
+        if time.monotonic() - started > timeout_s:
             return None
         time.sleep(0.01)
     return time.monotonic() - started
@@ -163,7 +163,7 @@ def outputs(folder):
 
 
 def records(folder):
-    """The journal's lines but for torn ones, in their order."""
+    """The lines of the journal in order, without incomplete ones."""
     path = Path(folder, ".imgpool", "journal.jsonl")
     for line in path.read_bytes().splitlines() if path.exists() else []:
         with contextlib.suppress(ValueError):
@@ -178,8 +178,8 @@ def _count(output):
     return len(os.listdir(output)) if output.exists() else 0
 
 
-def _hear():
-    """Heed what whoever started the tests may have had ignored, as a shell does for what runs in the background."""
+def _reset_signals():
+    """Handle signals that the parent of the tests may ignore, as a shell does for background jobs."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 

@@ -49,7 +49,9 @@ def test_memory_of_the_command_is_reported(place):
         folder, expected = place.images(count)
         running = place.process(folder, place.folder / str(count), "-j", 2, "--json")
         sampled = []
-        seconds_until(lambda running=running, sampled=sampled: sampled.append(_peak(running.pid)) or not running.runs())
+        seconds_until(
+            lambda running=running, sampled=sampled: sampled.append(_peak(running.pid)) or not running.is_running()
+        )
         peaks[count] = max(sampled)
         row.rounds += 1
         outcome = running.wait()

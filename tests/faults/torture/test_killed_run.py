@@ -36,7 +36,7 @@ def test_killed_run_continues(place, whom, kills, count):
         for _ in range(chance.randint(1, MAX_KILLS_PER_RUN)):
             random_moment(chance, running, output, count)
             names |= running.shared_names()
-            if not running.runs():
+            if not running.is_running():
                 break
             running.send(signal.SIGKILL, group=whom == "group")
             row.rounds += 1
@@ -82,7 +82,7 @@ def test_no_process_outlives_the_parent(place, method, work, kills, max_seconds)
 
 def _seconds_until_gone(running):
     """Return how many seconds the processes of a killed run live on."""
-    seconds = seconds_until(lambda: not running.processes(), patience=30)
+    seconds = seconds_until(lambda: not running.processes(), timeout_s=30)
     return float("inf") if seconds is None else seconds
 
 

@@ -54,7 +54,7 @@ def test_run_survives_killed_processes(place, victims, workers, kills, count):
 def _kill_at_random(running, victims, kills_between_images, output, chance, max_kills):
     """Kill one victim after another while the run lasts; return their number."""
     kills = 0
-    while running.runs() and kills < max_kills:
+    while running.is_running() and kills < max_kills:
         if found := victims(running):
             send_each([chance.choice(found)], signal.SIGKILL)
             kills += 1

@@ -80,7 +80,7 @@ def test_jumps_of_the_wall_clock_have_no_effect(place, naps, rounds):
         running = place.process(naps, output, *LIMITS, **FAKETIME, FAKETIME_TIMESTAMP_FILE=str(clock))
         for jump in itertools.cycle(("-1d", "+0", "+1d", "+0")):
             time.sleep(JUMP_INTERVAL_S)
-            if not running.runs():
+            if not running.is_running():
                 break
             _replace(clock, jump)
         _all_done(row, running.wait(), output, place.temporary)

@@ -2,7 +2,7 @@
 
 import socket
 
-from tests.support.runs import PATIENCE, outputs, seconds_until
+from tests.support.runs import TIMEOUT_S, outputs, seconds_until
 from tests.support.scales import scaled
 
 COUNT = 6
@@ -19,8 +19,8 @@ def test_only_one_of_two_runs_proceeds(place, rounds):
         for image in range(COUNT):
             (folder / f"{image}.poison").write_text(f"wait {notes}")
         both = [place.process(folder, output, "-j", 2, "--json") for _ in range(2)]
-        seconds_until(lambda both=both: not all(running.runs() for running in both), PATIENCE / 2)
-        refused = [running for running in both if not running.runs()]
+        seconds_until(lambda both=both: not all(running.is_running() for running in both), TIMEOUT_S / 2)
+        refused = [running for running in both if not running.is_running()]
         row.expect(len(refused) == 1, f"{len(refused)} of two runs were refused")
         (notes / "go").touch()  # until now, no image was done: the first run is still there when the other one asks
         for running in both:
