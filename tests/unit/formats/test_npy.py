@@ -1,4 +1,4 @@
-"""NPY: any number type, axes from the shape, nothing pickled."""
+"""NPY: any type of numbers, axes from the shape, no pickled objects."""
 
 import io
 
@@ -18,7 +18,7 @@ TURNED = b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"
 @pytest.mark.parametrize(
     ("shape", "axes"), [((4, 5), "YX"), ((4, 5, 3), "YXS"), ((2, 4, 5), "ZYX"), ((2, 3, 6, 4, 5), "TCZYX")]
 )
-def test_every_number_comes_back(tmp_path, dtype, shape, axes):
+def test_every_value_is_kept(tmp_path, dtype, shape, axes):
     pixels = np.random.default_rng(1).integers(0, 2 if dtype == "bool" else 100, shape).astype(dtype)
     path = tmp_path / "a.npy"
     assert NPY.write(Image(pixels, axes), path) == ()
@@ -31,7 +31,7 @@ def test_every_number_comes_back(tmp_path, dtype, shape, axes):
 
 
 @pytest.mark.parametrize("order", [">", "<"])
-def test_files_of_any_byte_order_and_layout_are_read(tmp_path, order):
+def test_any_byte_order_and_layout_is_read(tmp_path, order):
     pixels = np.asfortranarray(np.arange(12, dtype=f"{order}u2").reshape(3, 4))
     np.save(tmp_path / "a.npy", pixels)
     back = NPY.read(tmp_path / "a.npy")
@@ -41,7 +41,7 @@ def test_files_of_any_byte_order_and_layout_are_read(tmp_path, order):
     assert NPY.properties(tmp_path / "a.npy").dtype == back.pixels.dtype
 
 
-def test_a_strided_view_is_written_as_what_it_shows(tmp_path):
+def test_strided_array_is_written_correctly(tmp_path):
     pixels = np.arange(60, dtype=np.int32).reshape(6, 10)[::-2, ::3]
     NPY.write(Image(pixels, "YX"), tmp_path / "a.npy")
     assert np.array_equal(np.load(tmp_path / "a.npy"), pixels)
@@ -56,7 +56,7 @@ def test_a_strided_view_is_written_as_what_it_shows(tmp_path):
         Image(np.zeros((4, 5), np.complex64), "YX"),
     ],
 )
-def test_what_would_not_be_read_as_it_was_is_refused(tmp_path, image):
+def test_image_that_would_be_read_differently_is_refused(tmp_path, image):
     assert not NPY.can_hold(image.properties)
     with pytest.raises(WriteError) as caught:
         NPY.write(image, tmp_path / "a.npy")
@@ -64,13 +64,13 @@ def test_what_would_not_be_read_as_it_was_is_refused(tmp_path, image):
     assert not (tmp_path / "a.npy").exists()
 
 
-def test_metadata_is_reported_lost(tmp_path):
+def test_lost_metadata_is_reported(tmp_path):
     metadata = Metadata(icc=b"i", exif=b"II*\0", dpi=(72, 72), description="d", channel_names=("a",))
     losses = NPY.write(Image(np.zeros((2, 2), np.uint8), "YX", PixelSize(1, 1), metadata), tmp_path / "a.npy")
     assert set(losses) == {"pixel_size", "icc", "exif", "dpi", "description", "channel_names"}
 
 
-def test_a_turned_picture_must_be_turned_first(tmp_path):
+def test_rotated_image_is_refused(tmp_path):
     assert orientation(TURNED) == 6
     image = Image(np.zeros((2, 2), np.uint8), "YX", metadata=Metadata(exif=TURNED))
     with pytest.raises(WriteError, match="orientation 6") as caught:
@@ -93,7 +93,7 @@ def test_a_turned_picture_must_be_turned_first(tmp_path):
         (np.zeros((2, 2, 2, 2, 5, 5)), "too many dimensions"),
     ],
 )
-def test_arrays_that_are_no_images_are_refused(tmp_path, array, message):
+def test_arrays_that_are_not_images_are_refused(tmp_path, array, message):
     np.save(tmp_path / "a.npy", array, allow_pickle=True)
     for look in (NPY.read, NPY.properties):
         with pytest.raises(ReadError, match=message) as caught:
@@ -101,7 +101,7 @@ def test_arrays_that_are_no_images_are_refused(tmp_path, array, message):
         assert caught.value.hint
 
 
-def test_every_cut_is_a_read_error(tmp_path):
+def test_truncated_file_is_refused(tmp_path):
     buffer = io.BytesIO()
     np.save(buffer, np.arange(300, dtype=np.uint16).reshape(15, 20))
     data = buffer.getvalue()
@@ -114,7 +114,7 @@ def test_every_cut_is_a_read_error(tmp_path):
         NPY.properties(tmp_path / "a.npy")
 
 
-def test_a_second_array_in_the_file_is_not_lost_in_silence(tmp_path):
+def test_second_array_in_the_file_is_refused(tmp_path):
     with (tmp_path / "a.npy").open("wb") as file:
         np.save(file, np.zeros((2, 2)))
         np.save(file, np.zeros((2, 2)))
@@ -122,7 +122,7 @@ def test_a_second_array_in_the_file_is_not_lost_in_silence(tmp_path):
         NPY.read(tmp_path / "a.npy")
 
 
-def test_damaged_headers_are_read_errors(tmp_path):
+def test_damaged_headers_are_refused(tmp_path):
     buffer = io.BytesIO()
     np.save(buffer, np.zeros((15, 20), np.uint16))
     rng = np.random.default_rng(3)
@@ -136,7 +136,7 @@ def test_damaged_headers_are_read_errors(tmp_path):
             assert "\n" not in error.message  # noqa: PT017 - either outcome is right
 
 
-def test_a_forged_shape_allocates_nothing(tmp_path):
+def test_forged_shape_allocates_nothing(tmp_path):
     (tmp_path / "a.npy").write_bytes(
         b"\x93NUMPY\1\0\x76\0"
         + b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 1000000), }".ljust(117)

@@ -1,4 +1,4 @@
-"""EXIF into a TIFF and out of it."""
+"""EXIF in TIFF files: read and written."""
 
 import io
 
@@ -19,7 +19,7 @@ PIXELS = np.zeros((9, 8, 3), np.uint8)
 
 
 def camera(order):
-    """What a camera writes, in the byte order of its choice."""
+    """Return a block as a camera writes it, in this byte order."""
     exif = PIL.Image.Exif()
     exif.endian = order
     exif[MAKE], exif[MODEL], exif[TIME], exif[ORIENTATION] = (
@@ -53,7 +53,7 @@ def meaning(block):
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("bigtiff", [False, True])
-def test_what_a_camera_said_comes_out_again(order, bigtiff, tmp_path):
+def test_exif_of_a_camera_is_kept(order, bigtiff, tmp_path):
     block = camera(order)
     image = Image(PIXELS, "YXS", metadata=Metadata(exif=block))
     assert TIFF.write(image, tmp_path / "a.tif", bigtiff=bigtiff) == ()
@@ -65,7 +65,7 @@ def test_what_a_camera_said_comes_out_again(order, bigtiff, tmp_path):
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_other_tools_find_it(order, tmp_path):
+def test_other_programs_read_written_exif(order, tmp_path):
     TIFF.write(Image(PIXELS, "YXS", metadata=Metadata(exif=camera(order))), tmp_path / "a.tif")
     asked = ["-Make", "-ExposureTime", "-LensModel", "-GPSLatitude", "-Orientation"]
     told = run_tool("exiftool", "-validate", "-n", *asked, tmp_path / "a.tif").stdout
@@ -75,7 +75,7 @@ def test_other_tools_find_it(order, tmp_path):
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), PIXELS)
 
 
-def test_it_is_read_from_what_other_tools_wrote(tmp_path):
+def test_exif_of_other_programs_is_read(tmp_path):
     picture = PIL.Image.fromarray(PIXELS)
     picture.save(tmp_path / "a.tif", exif=parsed(camera("<")))
     top, inner, place = meaning(TIFF.read(tmp_path / "a.tif").metadata.exif)
@@ -86,7 +86,7 @@ def test_it_is_read_from_what_other_tools_wrote(tmp_path):
 
 @pytest.mark.parametrize("turned", range(1, 9))
 @pytest.mark.parametrize("byteorder", ["<", ">"])
-def test_a_tiff_that_only_says_which_way_up_it_is(turned, byteorder, tmp_path):
+def test_orientation_alone_is_read(turned, byteorder, tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", PIXELS, photometric="rgb", byteorder=byteorder, metadata=None,
                      extratags=[(ORIENTATION, 3, 1, turned, True)])  # fmt: skip
     image = TIFF.read(tmp_path / "a.tif")
@@ -96,7 +96,7 @@ def test_a_tiff_that_only_says_which_way_up_it_is(turned, byteorder, tmp_path):
     assert orientation(TIFF.read(tmp_path / "b.tif").metadata.exif) == turned
 
 
-def test_pages_and_description_stay_where_they_are(tmp_path):
+def test_pages_and_description_are_kept(tmp_path):
     stack = np.arange(5 * 9 * 8, dtype=np.uint16).reshape(5, 9, 8)
     for flavour, axes in (("plain", "IYX"), ("plain", "ZYX"), ("ome", "ZYX"), ("imagej", "ZYX")):
         image = Image(stack, axes, metadata=Metadata(exif=camera(">"), description="text", flavour=flavour))
@@ -108,13 +108,13 @@ def test_pages_and_description_stay_where_they_are(tmp_path):
 
 
 @pytest.mark.parametrize("block", [b"rubbish", b"II*\0\x08\0\0\0", b"II*\0\xff\0\0\0\0\0", b"MM\0*\0\0\0\x08\xff\xff"])
-def test_a_damaged_block_is_named_as_lost(block, tmp_path):
+def test_damaged_block_is_reported(block, tmp_path):
     image = Image(PIXELS, "YXS", metadata=Metadata(exif=block))
     assert TIFF.write(image, tmp_path / "a.tif") == ("exif",)
     np.testing.assert_array_equal(TIFF.read(tmp_path / "a.tif").pixels, PIXELS)
 
 
-def test_a_jpegs_block_goes_through_tiff_and_back(tmp_path):
+def test_block_of_a_jpeg_survives_a_tiff(tmp_path):
     stream = io.BytesIO()
     PIL.Image.fromarray(PIXELS).save(stream, "JPEG", exif=b"Exif\0\0" + camera(">"))
     block = PIL.Image.open(stream).info["exif"].removeprefix(b"Exif\0\0")

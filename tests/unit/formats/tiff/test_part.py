@@ -1,4 +1,4 @@
-"""A part of a TIFF, read alone, is what it is in the whole; and no more than it is decoded."""
+"""Reading a part of a TIFF gives the same as cropping the whole, and decodes nothing else."""
 
 import itertools
 
@@ -94,7 +94,7 @@ def fits(properties, pages):
 
 
 def parts(properties):
-    """The parts to try that an image of these properties has."""
+    """Yield the parts to try that an image of these properties has."""
     height = properties.shape[properties.axes.index("Y")]
     for (rows, columns), pages in itertools.product(WINDOWS.values(), PAGES.values()):
         if fits(properties, pages) and (rows is None or rows.stop <= height):
@@ -102,7 +102,7 @@ def parts(properties):
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
-def test_a_part_read_alone_is_what_it_is_in_the_whole(tmp_path, flavour):
+def test_part_equals_that_part_of_the_whole(tmp_path, flavour):
     path = tmp_path / "a.tif"
     FLAVOURS[flavour](path)
     image, tried = TIFF.read(path), 0
@@ -117,14 +117,14 @@ def test_a_part_read_alone_is_what_it_is_in_the_whole(tmp_path, flavour):
 
 
 def _plain(metadata):
-    """Metadata that can be compared: arrays among it are written as lists."""
+    """Return metadata that can be compared, with arrays as lists."""
     named = {name: getattr(metadata, name) for name in metadata.__slots__}
     return {key: str(value) for key, value in (named | dict(metadata.extra)).items() if key != "extra"}
 
 
 @pytest.mark.parametrize("flavour", ["OME, deflate", "ImageJ, deflate", "OME, tiles"])
-def test_what_is_not_wanted_is_not_decoded(tmp_path, flavour):
-    """Strips outside the part are filled with nonsense, and nobody notices."""
+def test_only_the_part_is_decoded(tmp_path, flavour):
+    """Strips outside the part are overwritten with garbage."""
     path = tmp_path / "a.tif"
     FLAVOURS[flavour](path)
     part = Part(Span(18, 30), Span(2, 9), (("T", (1,)), ("C", (0,)), ("Z", (2,))))
@@ -146,7 +146,7 @@ def test_what_is_not_wanted_is_not_decoded(tmp_path, flavour):
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
 @pytest.mark.parametrize("flavour", ["OME", "OME, deflate", "ImageJ"])
-def test_a_truncated_stack_is_an_error_whatever_is_wanted_of_it(tmp_path, flavour, share):
+def test_truncated_stack_is_refused_whatever_the_part(tmp_path, flavour, share):
     path = tmp_path / "a.tif"
     FLAVOURS[flavour](path)
     data = path.read_bytes()

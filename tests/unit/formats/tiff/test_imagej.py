@@ -1,4 +1,4 @@
-"""ImageJ's TIFF: hyperstacks as ImageJ and tifffile write them."""
+"""TIFF files of ImageJ: hyperstacks as ImageJ and tifffile write them."""
 
 from types import MappingProxyType
 
@@ -29,6 +29,9 @@ def said(path):
         return tiff.imagej_metadata
 
 
+DEPTH = np.random.default_rng(0).integers(0, 4096, (4, 10, 12), np.uint16)
+
+
 @pytest.fixture
 def hyperstack(tmp_path):
     path = tmp_path / "hyper.tif"
@@ -36,7 +39,7 @@ def hyperstack(tmp_path):
     return path
 
 
-def test_everything_that_imgpool_understands(hyperstack):
+def test_metadata_is_read(hyperstack):
     image = read(hyperstack)
     assert image.axes == "TZCYX"
     np.testing.assert_array_equal(image.pixels, STACK)
@@ -51,7 +54,7 @@ def test_everything_that_imgpool_understands(hyperstack):
     "axes", ["TYX", "ZYX", "CYX", "TZYX", "ZCYX", "TCYX", "TZCYX", "YX", "YXS", "ZYXS", "TZYXS", "IYX"]
 )
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_axes_survive(axes, dtype, tmp_path):
+def test_axes_are_kept(axes, dtype, tmp_path):
     if axes.endswith("S") and dtype != "uint8":
         pytest.skip("ImageJ has colours of 8 bits only")
     shape = tuple({"T": 2, "Z": 3, "C": 4, "Y": 5, "X": 6, "S": 3, "I": 7}[axis] for axis in axes)
@@ -66,7 +69,7 @@ def test_axes_survive(axes, dtype, tmp_path):
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), image.pixels)
 
 
-def test_what_imgpool_does_not_understand_is_kept(hyperstack, tmp_path):
+def test_unknown_values_are_kept(hyperstack, tmp_path):
     assert TIFF.write(read(hyperstack), tmp_path / "b.tif") == ()
     before, after = said(hyperstack), said(tmp_path / "b.tif")
     for key in ("mode", "min", "max", "finterval", "Ranges", "Labels", "Info", "ROI", "Overlays", "spacing", "slices"):
@@ -76,7 +79,7 @@ def test_what_imgpool_does_not_understand_is_kept(hyperstack, tmp_path):
     assert (tmp_path / "b.tif").read_bytes() == (tmp_path / "c.tif").read_bytes()
 
 
-def test_what_the_pixels_have_outgrown_is_dropped(hyperstack, tmp_path):
+def test_values_invalid_for_the_new_pixels_are_dropped(hyperstack, tmp_path):
     image = read(hyperstack)
     TIFF.write(image.with_pixels(image.pixels.astype(np.float32)), tmp_path / "b.tif")
     assert not {"min", "max", "Ranges"} & said(tmp_path / "b.tif").keys()
@@ -86,7 +89,7 @@ def test_what_the_pixels_have_outgrown_is_dropped(hyperstack, tmp_path):
     assert said(tmp_path / "b.tif")["Labels"] == ["DAPI", "GFP"] * 3
 
 
-def test_labels_of_32_bits_become_ome_with_axes_pixel_size_and_names(hyperstack, tmp_path):
+def test_32_bit_labels_become_ome_with_all_metadata(hyperstack, tmp_path):
     image = read(hyperstack)
     labels = image.with_pixels(image.pixels.astype(np.int32) * 100_000)
     assert TIFF.write(labels, tmp_path / "b.tif") == ()
@@ -102,14 +105,14 @@ def test_labels_of_32_bits_become_ome_with_axes_pixel_size_and_names(hyperstack,
     ("micron", 0.5, None), ("\\u00B5m", 0.5, None), ("um", 0.5, None), ("nm", 0.0005, None), ("mm", 500.0, None),
     ("pixel", None, None), ("", None, None), ("furlong", None, None),
 ])  # fmt: skip
-def test_units(unit, size, dpi, tmp_path):
+def test_units_are_converted(unit, size, dpi, tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", STACK[0, 0, 0], imagej=True, resolution=(2.0, 2.0), metadata={"unit": unit})
     image = read(tmp_path / "a.tif")
     assert image.pixel_size == (size and PixelSize(size, size))
     assert image.metadata.dpi == dpi
 
 
-def test_inches_are_for_print(tmp_path):
+def test_inches_give_a_resolution_for_print(tmp_path):
     tifffile.imwrite(
         tmp_path / "a.tif", STACK[0, 0, 0], imagej=True, resolution=(72.0, 72.0), metadata={"unit": "inch"}
     )
@@ -119,7 +122,7 @@ def test_inches_are_for_print(tmp_path):
     assert read(tmp_path / "b.tif").metadata.dpi == (72.0, 72.0)
 
 
-def test_the_numbers_under_a_lookup_table_are_the_image(tmp_path):
+def test_numbers_under_a_lookup_table_are_the_pixels(tmp_path):
     table = np.random.default_rng(0).integers(0, 65536, (3, 256), np.uint16)
     pixels = STACK[0, 0, 0].astype(np.uint8)
     tifffile.imwrite(tmp_path / "a.tif", pixels, imagej=True, colormap=table)
@@ -132,13 +135,13 @@ def test_the_numbers_under_a_lookup_table_are_the_image(tmp_path):
         np.testing.assert_array_equal(tiff.pages[0].colormap, table)
 
 
-def test_an_inverted_display_does_not_change_numbers(tmp_path):
+def test_inverted_display_does_not_change_pixels(tmp_path):
     pixels = STACK[0, 0, 0].astype(np.uint8)
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="miniswhite", description="ImageJ=1.54f\n", metadata=None)
     np.testing.assert_array_equal(read(tmp_path / "a.tif").pixels, pixels)
 
 
-def test_a_stack_with_one_directory_for_all_images(tmp_path):
+def test_stack_with_one_directory_is_read(tmp_path):
     path = tmp_path / "virtual.tif"
     tifffile.imwrite(path, STACK, imagej=True, truncate=True, metadata={"axes": "TZCYX"})
     with tifffile.TiffFile(path) as tiff:
@@ -153,7 +156,7 @@ def test_a_stack_with_one_directory_for_all_images(tmp_path):
     "images=25", "images=25\nframes=24", "images=48\nslices=48", "images=24\nframes=3\nslices=4\nchannels=3",
     "images=-1", "slices=25", "images=0\nslices=0",
 ])  # fmt: skip
-def test_more_images_promised_than_there_are(promise, tmp_path, capfd):
+def test_fewer_images_than_declared_are_refused(promise, tmp_path, capfd):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, STACK.reshape(24, 20, 30), photometric="minisblack", metadata=None,
                      description=f"ImageJ=1.54f\n{promise}\nhyperstack=true\n")  # fmt: skip
@@ -162,8 +165,28 @@ def test_more_images_promised_than_there_are(promise, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_stack_of_unsaid_meaning_stays_one(tmp_path):
+def test_stack_without_named_axes_stays_one(tmp_path):
     image = Image(STACK[0, 0], "IYX", metadata=Metadata(flavour="imagej", extra=MappingProxyType({})))
     TIFF.write(image, tmp_path / "a.tif")
     assert said(tmp_path / "a.tif")["images"] == 2
     assert "slices" not in said(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(("unit", "spacing", "depth"), [("nm", 500.0, 0.5), ("micron", 2.0, 2.0), ("mm", -0.003, 3.0)])
+def test_slice_distance_is_in_the_unit_of_the_file(unit, spacing, depth, tmp_path):
+    path = tmp_path / "a.tif"
+    said = {"axes": "ZYX", "unit": unit, "spacing": spacing}
+    tifffile.imwrite(path, DEPTH, imagej=True, resolution=(4.0, 4.0), metadata=said)
+    assert TIFF.properties(path).pixel_size.z == pytest.approx(depth)
+    TIFF.write(TIFF.read(path), tmp_path / "b.tif")
+    assert TIFF.properties(tmp_path / "b.tif").pixel_size == pytest.approx(TIFF.properties(path).pixel_size)
+
+
+def test_labels_of_removed_slices_are_dropped(tmp_path):
+    labels = ["first", "second", "third", "fourth"]
+    tifffile.imwrite(tmp_path / "a.tif", DEPTH, imagej=True, metadata={"axes": "ZYX", "Labels": labels})
+    image = TIFF.read(tmp_path / "a.tif")
+    for name, kept in (("all", image), ("some", image.with_pixels(image.pixels[2:]))):
+        TIFF.write(kept, tmp_path / f"{name}.tif")
+        with tifffile.TiffFile(tmp_path / f"{name}.tif") as tiff:
+            assert tiff.imagej_metadata.get("Labels") == (labels if name == "all" else None)

@@ -1,4 +1,4 @@
-"""PNG: what goes in comes out, whoever wrote it."""
+"""PNG: pixels and metadata are kept, and files of other programs are read."""
 
 import io
 import struct
@@ -10,6 +10,7 @@ import pytest
 from PIL import Image as PillowImage
 from PIL import PngImagePlugin
 
+import imgpool
 from imgpool.core.errors import ReadError, WriteError
 from imgpool.core.exif import orientation
 from imgpool.core.image import Image, Metadata, PixelSize
@@ -64,7 +65,7 @@ def chunk_kinds(data):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("kind", SHAPES)
 @pytest.mark.parametrize("level", [0, 1, 6])
-def test_pixels_come_back(tmp_path, dtype, kind, level):
+def test_every_pixel_is_kept(tmp_path, dtype, kind, level):
     pixels = noise(SHAPES[kind], dtype)
     assert PNG.write(image(pixels), tmp_path / "a.png", level=level) == ()
     back = PNG.read(tmp_path / "a.png")
@@ -75,21 +76,21 @@ def test_pixels_come_back(tmp_path, dtype, kind, level):
 
 
 def test_16_bit_rgb_keeps_its_values(tmp_path):
-    """Pillow alone makes 156 of 40000."""
+    """Pillow alone would return 156 for 40000."""
     pixels = np.full((4, 4, 3), 40_000, np.uint16)
     back = read(tmp_path / "a.png", imagecodecs.png_encode(pixels))
     assert back.pixels.dtype == np.uint16
     assert back.pixels.max() == 40_000
 
 
-def test_a_strided_view_is_written_as_what_it_shows(tmp_path):
+def test_strided_array_is_written_correctly(tmp_path):
     pixels = noise((20, 30, 3), np.uint16)[::-2, 1::3]
     PNG.write(image(pixels), tmp_path / "a.png")
     assert np.array_equal(PNG.read(tmp_path / "a.png").pixels, pixels)
 
 
 @pytest.mark.parametrize("level", [1, 6])
-def test_other_readers_agree(tmp_path, level):
+def test_pillow_reads_the_same_pixels(tmp_path, level):
     for shape in SHAPES.values():
         pixels = noise(shape)
         PNG.write(image(pixels), tmp_path / "a.png", level=level)
@@ -98,7 +99,7 @@ def test_other_readers_agree(tmp_path, level):
 
 
 @pytest.mark.parametrize("transparency", [None, b"\0\x80"])
-def test_a_palette_equals_its_rgb_twin(tmp_path, transparency):
+def test_palette_is_read_as_its_colours(tmp_path, transparency):
     picture = PillowImage.fromarray(noise((20, 30, 3))).quantize(60)
     options = {"transparency": transparency} if transparency else {}
     picture.save(tmp_path / "palette.png", **options)
@@ -117,7 +118,7 @@ def test_a_palette_equals_its_rgb_twin(tmp_path, transparency):
         (4, b"\x0f\x37", [0, 255, 51, 119]),
     ],
 )
-def test_shallow_grey_is_scaled_to_the_full_range(tmp_path, depth, row, grey):
+def test_grey_of_few_bits_is_scaled_to_the_full_range(tmp_path, depth, row, grey):
     back = read(tmp_path / "a.png", png(4, 1, depth, 0, [row]))
     assert back.pixels.tolist() == [grey]
 
@@ -132,23 +133,24 @@ def test_shallow_grey_is_scaled_to_the_full_range(tmp_path, depth, row, grey):
         (1, 0, b"\x40", b"\0\1", [[0, 255], [255, 0]]),
     ],
 )
-def test_a_transparent_colour_is_alpha(tmp_path, depth, colour, row, key, pixels):
+def test_transparent_colour_is_read_as_alpha(tmp_path, depth, colour, row, key, pixels):
     back = read(tmp_path / "a.png", png(2, 1, depth, colour, [row], before=[(b"tRNS", key)]))
     assert back.pixels.tolist() == [pixels]
 
 
-def test_interlaced_files_are_read(tmp_path):
+def test_interlaced_file_is_read_without_log_messages(tmp_path, caplog):
     pixels = noise((37, 23, 3))
     PillowImage.fromarray(pixels).save(tmp_path / "plain.png")
     run_tool("convert", tmp_path / "plain.png", "-interlace", "PNG", tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes()[28] == 1
     assert np.array_equal(PNG.read(tmp_path / "a.png").pixels, pixels)
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize("tool", [["convert"], ["vips", "copy"]])
 @pytest.mark.parametrize("kind", SHAPES)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_files_of_other_tools_are_read(tmp_path, tool, kind, dtype):
+def test_files_of_other_programs_are_read(tmp_path, tool, kind, dtype):
     pixels = noise(SHAPES[kind], dtype)
     (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(pixels))
     run_tool(*tool, tmp_path / "a.png", tmp_path / "b.png")
@@ -157,7 +159,7 @@ def test_files_of_other_tools_are_read(tmp_path, tool, kind, dtype):
     assert back.pixels.dtype == dtype
 
 
-def test_metadata_comes_back(tmp_path):
+def test_metadata_is_kept(tmp_path):
     xmp = b"<x:xmpmeta/>"
     metadata = {"icc": ICC, "exif": exif(3), "description": "Zelle, 3 µm", "extra": {"xmp": xmp}}
     original = image(noise((7, 5)), PixelSize(0.325, 0.65), **metadata)
@@ -169,7 +171,7 @@ def test_metadata_comes_back(tmp_path):
 
 
 @pytest.mark.parametrize("value", range(1, 9))
-def test_all_eight_orientations_pass(tmp_path, value):
+def test_orientation_is_kept(tmp_path, value):
     PNG.write(image(noise((7, 5)), exif=exif(value)), tmp_path / "a.png")
     block = PNG.read(tmp_path / "a.png").metadata.exif
     assert block == exif(value)
@@ -177,7 +179,7 @@ def test_all_eight_orientations_pass(tmp_path, value):
 
 
 @pytest.mark.parametrize("text", ["plain", "Zelle µ ä", "細胞 λ", "two\nlines", "x" * 100_000])
-def test_descriptions_of_every_script_pass(tmp_path, text):
+def test_description_in_any_script_is_kept(tmp_path, text):
     assert PNG.write(image(noise((2, 2)), description=text), tmp_path / "a.png") == ()
     assert PNG.read(tmp_path / "a.png").metadata.description == text
     with PillowImage.open(tmp_path / "a.png") as picture:
@@ -185,13 +187,13 @@ def test_descriptions_of_every_script_pass(tmp_path, text):
 
 
 @pytest.mark.parametrize("text", ["a\0b", "\udcff"])
-def test_descriptions_that_png_cannot_hold_are_reported(tmp_path, text):
+def test_description_that_png_cannot_store_is_reported(tmp_path, text):
     assert PNG.write(image(noise((2, 2)), description=text), tmp_path / "a.png") == ("description",)
 
 
 @pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize("text", ["plain", "細胞"])
-def test_descriptions_of_every_kind_are_read(tmp_path, compressed, text):
+def test_description_in_any_text_chunk_is_read(tmp_path, compressed, text):
     info = PngImagePlugin.PngInfo()
     info.add_itxt("Description", text, zip=compressed) if text != "plain" else info.add_text(
         "Description", text, zip=compressed
@@ -200,7 +202,7 @@ def test_descriptions_of_every_kind_are_read(tmp_path, compressed, text):
     assert PNG.read(tmp_path / "a.png").metadata.description == text
 
 
-def test_dpi_is_no_pixel_size(tmp_path):
+def test_resolution_for_print_is_dpi(tmp_path):
     PillowImage.fromarray(noise((4, 4))).save(tmp_path / "a.png", dpi=(300, 150))
     back = PNG.read(tmp_path / "a.png")
     assert back.pixel_size is None
@@ -209,7 +211,7 @@ def test_dpi_is_no_pixel_size(tmp_path):
     assert PNG.read(tmp_path / "b.png").metadata.dpi == back.metadata.dpi
 
 
-def test_an_aspect_ratio_is_no_resolution(tmp_path):
+def test_aspect_ratio_is_not_a_resolution(tmp_path):
     back = read(tmp_path / "a.png", png(1, 1, 8, 0, [b"\1"], before=[(b"pHYs", struct.pack(">IIB", 1, 2, 0))]))
     assert back.pixel_size is None
     assert back.metadata.dpi is None
@@ -224,11 +226,11 @@ def test_an_aspect_ratio_is_no_resolution(tmp_path):
         (PixelSize(1e-3, 1e-3), ()),
     ],
 )
-def test_pixel_sizes_that_png_cannot_hold_are_reported(tmp_path, pixel_size, lost):
+def test_pixel_size_that_png_cannot_store_is_reported(tmp_path, pixel_size, lost):
     assert PNG.write(image(noise((2, 2)), pixel_size), tmp_path / "a.png") == lost
 
 
-def test_other_texts_and_colour_chunks_pass_as_they_are(tmp_path):
+def test_other_texts_and_colour_chunks_are_kept_unchanged(tmp_path):
     beside = [(b"gAMA", b"\0\0\xb1\x8f"), (b"sRGB", b"\0"), (b"tEXt", b"Author\0me"), (b"tIME", b"\x07\xe8\1\1\1\1\1")]
     after = [(b"tEXt", b"Software\0camera")]
     back = read(tmp_path / "a.png", png(2, 1, 8, 0, [b"\1\2"], before=beside, after=after))
@@ -240,7 +242,7 @@ def test_other_texts_and_colour_chunks_pass_as_they_are(tmp_path):
     assert b"Software\0camera" in data
 
 
-def test_a_profile_takes_the_place_of_srgb(tmp_path):
+def test_profile_replaces_srgb_chunk(tmp_path):
     back = read(tmp_path / "a.png", png(2, 1, 8, 0, [b"\1\2"], before=[(b"sRGB", b"\0")]))
     PNG.write(image(back.pixels, icc=ICC, extra=back.metadata.extra), tmp_path / "b.png")
     assert chunk_kinds((tmp_path / "b.png").read_bytes()) == [b"IHDR", b"iCCP", b"IDAT", b"IEND"]
@@ -255,13 +257,13 @@ def test_a_profile_takes_the_place_of_srgb(tmp_path):
         (b"GRAY", "grey + alpha", ()),
     ],
 )
-def test_a_profile_for_other_colours_is_reported(tmp_path, space, kind, lost):
+def test_profile_for_other_colours_is_reported(tmp_path, space, kind, lost):
     profile = bytes(16) + space + bytes(200)
     assert PNG.write(image(noise(SHAPES[kind]), icc=profile), tmp_path / "a.png") == lost
     assert PNG.read(tmp_path / "a.png").metadata.icc == (None if lost else profile)
 
 
-def test_imagemagicks_way_of_exif_is_read(tmp_path):
+def test_exif_in_a_text_of_imagemagick_is_read(tmp_path):
     block = b"Exif\0\0" + exif(6)
     text = f"\nexif\n{len(block):8}\n{block.hex()}\n".encode()
     raw = b"Raw profile type exif\0\0" + zlib.compress(text)
@@ -271,19 +273,19 @@ def test_imagemagicks_way_of_exif_is_read(tmp_path):
     assert chunk_kinds((tmp_path / "b.png").read_bytes()) == [b"IHDR", b"eXIf", b"IDAT", b"IEND"]
 
 
-def test_exif_behind_the_pixels_is_read(tmp_path):
+def test_exif_after_the_pixels_is_read(tmp_path):
     back = read(tmp_path / "a.png", png(1, 1, 8, 0, [b"\1"], after=[(b"eXIf", exif(6))]))
     assert orientation(back.metadata.exif) == 6
 
 
 @pytest.mark.parametrize("body", [b"name\0\0not zlib", b"name", b"name\0\0" + zlib.compress(bytes(100))[:9]])
-def test_a_profile_broken_since_it_was_made_does_not_cost_the_picture(tmp_path, capfd, body):
+def test_damaged_profile_is_ignored(tmp_path, capfd, body):
     back = read(tmp_path / "a.png", png(1, 1, 8, 0, [b"\1"], before=[(b"iCCP", body)]))
     assert back.metadata.icc is None
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_profile_that_inflates_without_end_is_not_followed(tmp_path):
+def test_profile_that_inflates_too_much_is_ignored(tmp_path):
     bomb = b"name\0\0" + zlib.compress(bytes(65 << 20))
     back = read(tmp_path / "a.png", png(1, 1, 8, 0, [b"\1"], before=[(b"iCCP", bomb)]))
     assert back.metadata.icc is None
@@ -306,7 +308,7 @@ def test_animations_are_refused(tmp_path):
         (np.zeros((4, 5), np.int32), "YX", 'add `filters=["rescale_intensity:out=uint8"]`, or `to="tiff"`'),
     ],
 )
-def test_what_does_not_fit_is_refused_with_the_remedy(tmp_path, pixels, axes, hint):
+def test_unsupported_image_is_refused_with_a_hint(tmp_path, pixels, axes, hint):
     original = Image(pixels, axes)
     assert not PNG.can_hold(original.properties)
     with pytest.raises(WriteError, match="which PNG cannot store") as caught:
@@ -315,33 +317,33 @@ def test_what_does_not_fit_is_refused_with_the_remedy(tmp_path, pixels, axes, hi
     assert not (tmp_path / "a.png").exists()
 
 
-def test_colours_multiplied_by_alpha_are_refused(tmp_path):
+def test_premultiplied_colours_are_refused(tmp_path):
     with pytest.raises(WriteError, match="multiplied by alpha"):
         PNG.write(image(noise((4, 4, 4)), premultiplied=True), tmp_path / "a.png")
     assert PNG.write(image(noise((4, 4, 3)), premultiplied=True), tmp_path / "a.png") == ()
 
 
-def test_the_same_image_gives_the_same_bytes(tmp_path):
+def test_same_image_gives_the_same_bytes(tmp_path):
     original = image(noise((30, 40, 3)), PixelSize(1, 1), icc=ICC, exif=exif(1), description="d")
     PNG.write(original, tmp_path / "a.png")
     PNG.write(original, tmp_path / "b.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
-def test_a_second_pass_changes_no_byte(tmp_path):
+def test_copy_has_the_same_bytes(tmp_path):
     original = image(noise((30, 40, 3)), PixelSize(1, 1), icc=ICC, exif=exif(1), description="d")
     PNG.write(original, tmp_path / "a.png")
     PNG.write(PNG.read(tmp_path / "a.png"), tmp_path / "b.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
-def test_bytes_behind_the_end_do_no_harm(tmp_path):
+def test_bytes_after_the_end_are_ignored(tmp_path):
     pixels = noise((4, 5))
     back = read(tmp_path / "a.png", imagecodecs.png_encode(pixels) + b"appended by some camera")
     assert np.array_equal(back.pixels, pixels)
 
 
-def test_pillow_reads_the_metadata_we_write(tmp_path):
+def test_pillow_reads_the_written_metadata(tmp_path):
     PNG.write(image(noise((4, 4)), icc=ICC, exif=exif(6), dpi=(300, 300)), tmp_path / "a.png")
     with PillowImage.open(io.BytesIO((tmp_path / "a.png").read_bytes())) as picture:
         picture.load()
@@ -350,8 +352,8 @@ def test_pillow_reads_the_metadata_we_write(tmp_path):
         assert picture.info["dpi"] == pytest.approx((300, 300), rel=1e-4)
 
 
-def test_a_header_of_any_length_is_read(tmp_path):
-    """A profile of a printer may be longer than what is read at once."""
+def test_long_header_is_read(tmp_path):
+    """The profile of a printer can be longer than the first read."""
     profile = np.random.default_rng(1).bytes(300_000)
     source = image(noise((50, 40, 3)), icc=profile, description="x" * 70_000)
     assert PNG.write(source, tmp_path / "a.png") == ()
@@ -361,7 +363,7 @@ def test_a_header_of_any_length_is_read(tmp_path):
     assert np.array_equal(back.pixels, source.pixels)
 
 
-def test_what_stands_between_and_behind_the_pixels_is_read_and_left_out_of_the_picture(tmp_path):
+def test_chunks_between_and_after_the_pixels_are_read(tmp_path):
     pixels = zlib.compress(b"".join(b"\0" + bytes(range(5)) for _ in range(4)))
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 5, 4, 8, 0, 0, 0, 0))
     comment, description = chunk(b"tEXt", b"Comment\0dusk"), chunk(b"tEXt", b"Description\0cell")
@@ -373,7 +375,7 @@ def test_what_stands_between_and_behind_the_pixels_is_read_and_left_out_of_the_p
 
 
 @pytest.mark.parametrize("place", [20, 31, 45, 60, -6, -20])
-def test_a_byte_that_is_wrong_is_noticed(tmp_path, place):
+def test_changed_byte_is_detected(tmp_path, place):
     PNG.write(image(noise((20, 20))), tmp_path / "a.png")
     data = bytearray((tmp_path / "a.png").read_bytes())
     data[place] ^= 1
@@ -385,7 +387,7 @@ def test_a_byte_that_is_wrong_is_noticed(tmp_path, place):
 @pytest.mark.parametrize("kind", SHAPES)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("level", [0, 1, 6])
-def test_larger_pictures_come_back(tmp_path, dtype, kind, level):
+def test_larger_pictures_are_kept(tmp_path, dtype, kind, level):
     pixels = np.tile(noise(SHAPES[kind], dtype), (40, 41, 1)[: len(SHAPES[kind])])
     assert PNG.write(image(pixels), tmp_path / "a.png", level=level) == ()
     assert np.array_equal(PNG.read(tmp_path / "a.png").pixels, pixels)
@@ -395,7 +397,7 @@ def test_larger_pictures_come_back(tmp_path, dtype, kind, level):
 
 @pytest.mark.parametrize("limits", [(0, 50), (10**6, 10**9)], ids=["too large", "too small"])
 @pytest.mark.parametrize("kind", SHAPES)
-def test_a_picture_not_worth_compressing_as_a_whole_is_the_same(tmp_path, monkeypatch, kind, limits):
+def test_very_small_and_very_large_pictures_use_libpng(tmp_path, monkeypatch, kind, limits):
     pixels = noise(SHAPES[kind], np.uint16)
     monkeypatch.setattr(_png_encode, "MIN_LIBDEFLATE_BYTES", limits[0])
     monkeypatch.setattr(_png_encode, "MAX_LIBDEFLATE_BYTES", limits[1])
@@ -405,8 +407,8 @@ def test_a_picture_not_worth_compressing_as_a_whole_is_the_same(tmp_path, monkey
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_masks_and_pictures_are_small(tmp_path, dtype):
-    """Where rows repeat, runs of zeros are shorter than what the faster compressor makes of them."""
+def test_masks_and_smooth_pictures_are_small(tmp_path, dtype):
+    """If rows repeat, run lengths are shorter than the output of the faster compressor."""
     y, x = np.mgrid[:600, :600]
     disks = ((y % 150 - 75) ** 2 + (x % 150 - 75) ** 2 < 2000) * np.iinfo(dtype).max
     waves = 100 + 20 * np.sin(y / 50) + 20 * np.cos(x / 30)
@@ -415,3 +417,24 @@ def test_masks_and_pictures_are_small(tmp_path, dtype):
         by_libpng = imagecodecs.png_encode(pixels, level=1, strategy=3, filter=0x20)
         assert (tmp_path / "a.png").stat().st_size <= 1.05 * len(by_libpng)
         assert np.array_equal(PNG.read(tmp_path / "a.png").pixels, pixels)
+
+
+TEXTS = ((b"tEXt", b"Author\0Ada"), (b"tEXt", b"Comment\0dusk"))
+COLOUR_CHUNKS = ((b"sRGB", b"\0"), (b"gAMA", (45_455).to_bytes(4)))
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Read an image from a PNG with texts and chunks about colour."""
+    metadata = Metadata(extra={"png_colour": COLOUR_CHUNKS, "png_texts": TEXTS})
+    assert imgpool.write(Image(np.zeros((4, 4, 3), np.uint8), "YXS", metadata=metadata), tmp_path / "a.png") == ()
+    return imgpool.read(tmp_path / "a.png")
+
+
+def test_texts_and_colour_chunks_are_kept(source):
+    assert source.metadata.extra == {"png_colour": COLOUR_CHUNKS, "png_texts": TEXTS}
+
+
+@pytest.mark.parametrize("extension", ["jpg", "webp", "tif", "gif", "bmp", "npy"])
+def test_texts_are_reported_lost_in_other_formats(source, tmp_path, extension):
+    assert imgpool.write(source, tmp_path / f"a.{extension}") == ("texts",)

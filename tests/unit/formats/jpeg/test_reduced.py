@@ -1,4 +1,4 @@
-"""A JPEG that is wanted smaller is decoded smaller: what is chosen, what stays as it is, and what is damaged."""
+"""Decoding a JPEG at reduced size: the factor, the pixels, the metadata, and damaged files."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def means(pixels, side):
 
 
 @pytest.mark.parametrize(("shrink", "reduction"), [(1, 1), (3.4, 1), (3.5, 2), (6.9, 2), (7, 4), (500, 4)])
-def test_it_is_read_as_small_as_leaves_enough(tmp_path, shrink, reduction):
+def test_reduction_leaves_enough_detail(tmp_path, shrink, reduction):
     path = save(tmp_path / "a.jpg", scene())
     image = read(path, shrink)
     assert image.pixels.shape == (600 // reduction, 800 // reduction, 3)
@@ -46,7 +46,7 @@ def test_it_is_read_as_small_as_leaves_enough(tmp_path, shrink, reduction):
 
 
 @pytest.mark.parametrize("shape", [(100, 3000), (124, 124), (4, 4), (1, 1), (600, 801), (601, 800)])
-def test_small_ones_and_uneven_ones_are_read_whole(tmp_path, shape):
+def test_small_or_indivisible_pictures_are_not_reduced(tmp_path, shape):
     image = read(save(tmp_path / "a.jpg", scene(*shape)), 1000)
     assert image.pixels.shape == (*shape, 3)
     assert image.metadata.full_size is None
@@ -59,7 +59,7 @@ def test_small_ones_and_uneven_ones_are_read_whole(tmp_path, shape):
     [{}, {"subsampling": "4:4:4"}, {"subsampling": "4:2:2", "progressive": True}, {"restart_marker_rows": 1}, "grey"],
     ids=str,
 )
-def test_each_pixel_is_about_the_mean_of_those_it_stands_for(tmp_path, size, shrink, options):
+def test_each_pixel_is_about_the_mean_of_its_block(tmp_path, size, shrink, options):
     pixels, options = (scene(*size)[..., 1], {}) if options == "grey" else (scene(*size), options)
     path = save(tmp_path / "a.jpg", pixels, **options)
     whole, image = JPEG.read(path), read(path, shrink)
@@ -71,7 +71,7 @@ def test_each_pixel_is_about_the_mean_of_those_it_stands_for(tmp_path, size, shr
     assert np.abs(difference.mean(axis=(0, 1))).max() < 0.3, "neither darker nor of another colour"
 
 
-def test_everything_else_is_as_in_the_whole(tmp_path):
+def test_metadata_is_as_in_the_whole(tmp_path):
     metadata = Metadata(exif=EXIF, icc=bytes(16) + b"RGB " + bytes(500), description="d", extra={"xmp": b"<x/>"})
     path = tmp_path / "a.jpg"
     JPEG.write(Image(scene(), "YXS", PixelSize(0.65, 0.65), metadata), path, subsampling="4:2:2")
@@ -85,7 +85,7 @@ def _fields(image):
     return {name: getattr(image.metadata, name) for name in Metadata.__slots__}
 
 
-def test_a_part_is_cut_from_the_whole(tmp_path):
+def test_part_is_cropped_from_the_whole(tmp_path):
     path = save(tmp_path / "a.jpg", scene())
     part = Part(Span(100, 300), Span(7, 450), shrink=16)
     image = read_part(JPEG, path, part)
@@ -100,7 +100,7 @@ def test_properties_give_the_full_size(tmp_path):
 
 
 def outcome(path, shrink):
-    """Why a file is refused, or the shape of the whole picture."""
+    """Return the message of the refusal, or the shape of the whole picture."""
     try:
         image = read(path, shrink)
     except ReadError as error:
@@ -109,7 +109,7 @@ def outcome(path, shrink):
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 2}], ids=str)
-def test_damage_is_seen_as_in_the_whole(tmp_path, options, capfd):
+def test_damage_is_detected_as_in_the_whole(tmp_path, options, capfd):
     data = save(tmp_path / "a.jpg", scene(260, 300), **options).read_bytes()
     path, rng = tmp_path / "damaged.jpg", np.random.default_rng(5)
     damaged = [data[:cut] for cut in rng.integers(600, len(data), 40)] + [data[:-1], data[:-2], data + bytes(99)]

@@ -1,4 +1,4 @@
-"""OME-TIFF: the XML is believed, kept whole and brought up to date."""
+"""OME-TIFF: the XML is read, kept as a whole, and updated."""
 
 from types import MappingProxyType
 from xml.etree import ElementTree as ET
@@ -52,14 +52,14 @@ def find(root, name):
 
 @pytest.fixture
 def lab(tmp_path):
-    """A file as a microscope writes it."""
+    """Write a file as a microscope does."""
     path = tmp_path / "lab.ome.tif"
     tifffile.imwrite(path, STACK.reshape(6, 20, 30), description=LAB.encode(), metadata=None, photometric="minisblack")
     return path
 
 
 class TestReading:
-    def test_everything_that_imgpool_understands(self, lab):
+    def test_metadata_is_read(self, lab):
         image = read(lab)
         assert image.axes == "ZCYX"
         np.testing.assert_array_equal(image.pixels, STACK)
@@ -69,7 +69,7 @@ class TestReading:
         assert image.metadata.flavour == "ome"
 
     @pytest.mark.parametrize("order", ["XYZCT", "XYZTC", "XYCTZ", "XYCZT", "XYTCZ", "XYTZC"])
-    def test_every_order_of_axes(self, order, tmp_path):
+    def test_every_order_of_axes_is_read(self, order, tmp_path):
         lengths = {"T": 2, "C": 3, "Z": 4, "Y": 5, "X": 6}
         axes = order[::-1]
         pixels = np.arange(720, dtype=np.uint16).reshape([lengths[axis] for axis in axes])
@@ -85,13 +85,13 @@ class TestReading:
     @pytest.mark.parametrize(("unit", "size"), [
         ("µm", 2.0), ("nm", 0.002), ("mm", 2000.0), ("Å", 0.0002), ("pixel", None), ("reference frame", None),
     ])  # fmt: skip
-    def test_units(self, unit, size, tmp_path):
+    def test_units_are_converted(self, unit, size, tmp_path):
         metadata = {"axes": "YX", **{f"PhysicalSize{axis}": 2.0 for axis in "XY"}}
         metadata |= {f"PhysicalSize{axis}Unit": unit for axis in "XY"}
         tifffile.imwrite(tmp_path / "a.ome.tif", STACK[0, 0], metadata=metadata)
         assert read(tmp_path / "a.ome.tif").pixel_size == (size and PixelSize(size, size))
 
-    def test_colours_in_channels(self, tmp_path):
+    def test_channels_of_rgb_are_read(self, tmp_path):
         pixels = np.random.default_rng(0).integers(0, 256, (4, 9, 8, 3), np.uint8)
         for planar, stored, axes in (("contig", pixels, "ZYXS"), ("separate", np.moveaxis(pixels, -1, 1), "ZSYX")):
             tifffile.imwrite(
@@ -101,7 +101,7 @@ class TestReading:
             assert image.axes == "ZYXS"
             np.testing.assert_array_equal(image.pixels, pixels)
 
-    def test_a_renamed_file_is_still_the_same(self, tmp_path):
+    def test_renamed_file_is_read(self, tmp_path):
         xml = LAB.replace(' UUID="urn:uuid:1"', "").replace(
             'PlaneCount="6"/>', 'PlaneCount="6"><UUID FileName="old.ome.tif">urn:uuid:9</UUID></TiffData>'
         )
@@ -111,7 +111,7 @@ class TestReading:
 
 
 class TestRefusals:
-    def test_one_of_several_files(self, tmp_path):
+    def test_one_of_several_files_is_refused(self, tmp_path):
         named = [f'<UUID FileName="z{z}.ome.tif">urn:uuid:{z}</UUID>' for z in range(3)]
         parts = "".join(f'<TiffData FirstZ="{z}" IFD="0" PlaneCount="2">{named[z]}</TiffData>' for z in range(3))
         xml = LAB.replace('<TiffData IFD="0" PlaneCount="6"/>', parts)
@@ -121,7 +121,7 @@ class TestRefusals:
             TIFF.read(tmp_path / "z1.ome.tif")
         assert "bfconvert" in error.value.hint
 
-    def test_a_part_whose_description_is_elsewhere(self, tmp_path):
+    def test_file_described_by_another_file_is_refused(self, tmp_path):
         xml = f'<OME xmlns="{SCHEMA}"><BinaryOnly MetadataFile="a.companion.ome" UUID="urn:uuid:1"/></OME>'
         tifffile.imwrite(tmp_path / "a.ome.tif", STACK[0], description=xml, metadata=None)
         with pytest.raises(ReadError, match="one of several files that form one OME-TIFF image"):
@@ -132,14 +132,14 @@ class TestRefusals:
         ('SizeZ="3"', 'SizeZ="-3"'), ('SizeZ="3"', 'SizeZ="many"'), ('DimensionOrder="XYCZT"', ""),
         ('IFD="0"', 'IFD="2"'), ("Pixels", "Pictures"),
     ])  # fmt: skip
-    def test_a_description_that_does_not_fit_the_pages(self, old, new, tmp_path, capfd):
+    def test_description_that_does_not_fit_is_refused(self, old, new, tmp_path, capfd):
         path = tmp_path / "a.ome.tif"
         tifffile.imwrite(path, STACK.reshape(6, 20, 30), description=LAB.replace(old, new).encode(), metadata=None)
         with pytest.raises(ReadError):
             TIFF.read(path)
         assert capfd.readouterr() == ("", "")
 
-    def test_several_images(self, tmp_path):
+    def test_several_images_are_refused(self, tmp_path):
         with tifffile.TiffWriter(tmp_path / "a.ome.tif") as writer:
             writer.write(STACK[0, 0])
             writer.write(STACK[0, 0])
@@ -148,7 +148,7 @@ class TestRefusals:
 
 
 class TestWriting:
-    def test_what_imgpool_does_not_understand_is_kept(self, lab, tmp_path):
+    def test_unknown_elements_are_kept(self, lab, tmp_path):
         assert TIFF.write(read(lab), tmp_path / "b.tif") == ()
         root = xml_of(tmp_path / "b.tif")
         assert find(root, "Objective")[0].get("Model") == "Plan µ"
@@ -165,7 +165,7 @@ class TestWriting:
         TIFF.write(back, tmp_path / "c.tif")
         assert (tmp_path / "b.tif").read_bytes() == (tmp_path / "c.tif").read_bytes()
 
-    def test_what_has_changed_is_brought_up_to_date(self, lab, tmp_path):
+    def test_changed_properties_are_updated(self, lab, tmp_path):
         image = read(lab)
         projected = Image(image.pixels[0, :, ::2, ::2].astype(np.float32), "CYX", PixelSize(0.65, 0.65), image.metadata)
         TIFF.write(projected, tmp_path / "b.tif")
@@ -181,14 +181,14 @@ class TestWriting:
         assert find(root, "Objective")
         assert read(tmp_path / "b.tif").properties == projected.properties
 
-    def test_a_channel_less(self, lab, tmp_path):
+    def test_removed_channel_is_removed_from_the_xml(self, lab, tmp_path):
         image = read(lab)
         one = Image(image.pixels[:, 1], "ZYX", image.pixel_size, Metadata(extra=image.metadata.extra, flavour="ome"))
         TIFF.write(one, tmp_path / "b.tif")
         assert len(find(xml_of(tmp_path / "b.tif"), "Channel")) == 1
         assert read(tmp_path / "b.tif").properties == one.properties
 
-    def test_significant_bits_that_no_longer_hold_are_dropped(self, lab, tmp_path):
+    def test_invalid_significant_bits_are_dropped(self, lab, tmp_path):
         image = read(lab)
         TIFF.write(image.with_pixels(image.pixels * 16), tmp_path / "b.tif")
         assert find(xml_of(tmp_path / "b.tif"), "Pixels")[0].get("SignificantBits") is None
@@ -196,7 +196,7 @@ class TestWriting:
     @pytest.mark.parametrize(
         ("axes", "dtype"), [("TCZYX", "uint8"), ("CYXS", "uint8"), ("ZYX", "int32"), ("YX", "float64")]
     )
-    def test_new_xml_is_valid_and_understood_by_tifffile(self, axes, dtype, tmp_path):
+    def test_new_xml_is_valid_and_read_by_tifffile(self, axes, dtype, tmp_path):
         shape = tuple({"T": 2, "C": 3, "Z": 4, "Y": 5, "X": 6, "S": 3}[axis] for axis in axes)
         names = ("a & b", "<c>", "dé") if "C" in axes else ()
         pixels = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
@@ -213,7 +213,7 @@ class TestWriting:
         assert (back.metadata.channel_names, back.metadata.description) == (names, "é & <b>")
         assert back.metadata.extra["frame_interval"] == 2.5
 
-    def test_the_order_of_elements_is_the_schemas(self, lab, tmp_path):
+    def test_elements_are_in_the_order_of_the_schema(self, lab, tmp_path):
         image = read(lab)
         metadata = Metadata(description="new", channel_names=("a", "b"), extra=image.metadata.extra, flavour="ome")
         TIFF.write(Image(image.pixels, image.axes, None, metadata), tmp_path / "b.tif")
@@ -227,11 +227,11 @@ class TestWriting:
         assert find(root, "Channel")[0].get("Name") == "a"
         assert find(root, "Pixels")[0].get("PhysicalSizeX") is None
 
-    def test_names_that_do_not_fit_the_channels_are_named_as_lost(self, tmp_path):
+    def test_wrong_number_of_channel_names_is_reported(self, tmp_path):
         image = Image(STACK[0], "CYX", metadata=Metadata(channel_names=("only one",), flavour="ome"))
         assert TIFF.write(image, tmp_path / "a.tif") == ("channel_names",)
 
-    def test_a_pixel_size_that_imgpool_does_not_understand_stays(self, tmp_path):
+    def test_pixel_size_in_an_unknown_unit_is_kept(self, tmp_path):
         xml = LAB.replace('PhysicalSizeYUnit="nm"', 'PhysicalSizeYUnit="reference frame"')
         tifffile.imwrite(tmp_path / "a.tif", STACK.reshape(6, 20, 30), description=xml.encode(), metadata=None)
         image = read(tmp_path / "a.tif")
