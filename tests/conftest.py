@@ -59,18 +59,3 @@ def sample_images():
 @pytest.fixture(scope="session")
 def broken_images():
     return ROOT / "tests" / "data" / "broken"
-
-
-@pytest.fixture
-def hashes():
-    """The bytes of every output below a folder, by relative path, without the journal."""
-    import hashlib
-
-    def read(folder):
-        return {
-            path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(Path(folder).rglob("*"))
-            if path.is_file() and ".imgpool" not in path.parts
-        }
-
-    return read

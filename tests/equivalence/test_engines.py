@@ -1,6 +1,5 @@
 """The same bytes come out whatever the engine, worker count, chunk size or start method."""
 
-import hashlib
 import itertools
 import os
 from pathlib import Path
@@ -12,20 +11,13 @@ from imgpool.core.catalogue import FILTERS
 from imgpool.core.recipe import Output, Recipe, built_in_recipes
 from imgpool.core.step import Step
 from tests.support.examples import example_parameters
+from tests.support.hashes import output_hashes
 
 SAMPLES = Path(__file__).parents[2] / "sample_images"
 PLATE = (256, 256)
 """Height and width of the images in sample_images/plate, which those that filters refer to must fit."""
 SMALL_MODEL = {"path": str(SAMPLES.parent / "tests" / "data" / "models" / "classes.zip")}
 """The model that comes with imgpool, which the examples use, needs ten times as long for all samples."""
-
-
-def outputs(folder):
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and ".imgpool" not in path.parts
-    }
 
 
 def run(output, recipe, **how):
@@ -35,7 +27,7 @@ def run(output, recipe, **how):
         os.path.relpath(result.task.source, SAMPLES): result.failure.message if result.failure else result.status
         for result in results
     }
-    return outputs(output), outcomes
+    return output_hashes(output), outcomes
 
 
 def recipe_of(name):

@@ -16,9 +16,10 @@ from imgpool.core.recipe import Recipe
 from imgpool.output import run_file
 from imgpool.output.layout import run_path
 from imgpool.output.lock import OutputLock
+from tests.support.hashes import output_hashes
 from tests.support.lock_tasks import compete, stand_still
 from tests.support.run_files import run_of
-from tests.support.runs import command, outputs, records
+from tests.support.runs import command, records
 from tests.support.small_runs import run, write_png
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -102,7 +103,7 @@ def test_orphaned_workers_do_not_keep_the_lock(photos, tmp_path):
     second = subprocess.run(words, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT_S, check=True)
     first.communicate()
     assert set(second.stdout.split()) <= {"done", "skipped"}
-    assert len(outputs(tmp_path / "out")) == 12
+    assert len(output_hashes(tmp_path / "out")) == 12
 
 
 def test_a_suspended_run_that_lost_the_folder_stops(tmp_path):
@@ -148,12 +149,12 @@ def test_outputs_of_killed_runs_are_never_foreign_files(photos, tmp_path, words)
     output, unknown = tmp_path / "out", 0
     for pause in (0, -random.random() / 3, random.random() / 3):
         kill(process_of(photos, output, *words), output, pause)
-        unknown += len(outputs(output).keys() - {record["target"] for record in records(output)})
+        unknown += len(output_hashes(output).keys() - {record["target"] for record in records(output)})
     last = process_of(photos, output, *words)
     assert "already there" not in last.communicate(timeout=TIMEOUT_S)[1]
     assert last.returncode == 0
     run(photos, output=str(tmp_path / "expected"), recipe=Recipe.from_specs([SLOW]))
     assert unknown > 0
-    assert outputs(output) == outputs(tmp_path / "expected")
+    assert output_hashes(output) == output_hashes(tmp_path / "expected")
     assert sorted(path.name for path in (output / ".imgpool").iterdir()) == ["journal.jsonl", "lock", "run.json"]
     assert run_file.read(str(output)).unsettled_since_ns is None

@@ -1,18 +1,18 @@
 """Images that need more memory than the limit, together or alone: they wait, or fail by themselves."""
 
-import hashlib
 import json
 import subprocess
 import sys
 import time
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 import tifffile
+
+from tests.support.hashes import output_hashes
 
 MB = 2**20
 SIDE = 1024
@@ -87,14 +87,6 @@ def write_small(folder, count):
         tifffile.imwrite(folder / f"small-{number:02}.tif", pixels, photometric="minisblack")
 
 
-def hashes(folder):
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in Path(folder).iterdir()
-        if path.name != ".imgpool"
-    }
-
-
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "in").mkdir()
@@ -106,7 +98,7 @@ def run_and_compare_with_serial(folder, *options):
     outputs = [folder.parent / name for name in ("pool", "serial")]
     outcome = run(folder, "-j", 2, "-o", outputs[0], *options)
     assert run(folder, "--serial", "-o", outputs[1], *options).code == 0
-    assert hashes(outputs[0]) == hashes(outputs[1])
+    assert output_hashes(outputs[0]) == output_hashes(outputs[1])
     return outcome
 
 
@@ -139,7 +131,7 @@ def test_decompression_bomb_fails_alone(folder):
     assert failure["source"].endswith("bomb.tif")
     assert (failure["stage"], failure["error"]) == ("read", "MemoryError")
     assert "MB by its header" in failure["message"]
-    assert len(hashes(folder.parent / "out")) == 20
+    assert len(output_hashes(folder.parent / "out")) == 20
     assert outcome.peak < 512 * MB + LIBRARIES
 
 

@@ -18,7 +18,8 @@ from imgpool.core.recipe import Output, Recipe
 from imgpool.output import run_file
 from imgpool.work.process_file import _move
 from tests.support.disks import disk, file_size_limit, remount, shown_at, unmount
-from tests.support.runs import command, outputs, records
+from tests.support.hashes import output_hashes
+from tests.support.runs import command, records
 from tests.support.small_runs import BLUR, run, runner_for, statuses, write_png
 
 PAGE = 4096
@@ -36,7 +37,7 @@ def photos(tmp_path):
 def expected(photos, tmp_path):
     """The outputs of an undisturbed run."""
     run(photos, output=str(tmp_path / "expected"))
-    return outputs(tmp_path / "expected")
+    return output_hashes(tmp_path / "expected")
 
 
 def stops(results, sentence):
@@ -51,7 +52,7 @@ def stops(results, sentence):
 
 def is_intact(output, expected):
     """Check that there are only complete outputs, and that the journal lists no others."""
-    there = outputs(output)
+    there = output_hashes(output)
     assert there.items() <= expected.items()
     assert {record["target"] for record in records(output)} <= there.keys()
     assert not (output / ".imgpool" / "tmp").exists()
@@ -60,7 +61,7 @@ def is_intact(output, expected):
 def finishes(photos, output, expected):
     done = statuses(run(photos, output=str(output)))
     assert set(done) <= {"done", "skipped"}
-    assert outputs(output) == expected
+    assert output_hashes(output) == expected
     assert {record["target"] for record in records(output)} == expected.keys()
     assert "done" not in done or run_file.read(str(output)).how == "finished"
 
@@ -125,7 +126,7 @@ def test_the_command_exits_with_3_on_a_full_disk(photos, tmp_path, expected):
         is_intact(folder / "out", expected)
         remount(folder, "size=16m")
         assert process().returncode == 0
-        assert outputs(folder / "out") == expected
+        assert output_hashes(folder / "out") == expected
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -199,7 +200,7 @@ def test_a_file_above_the_size_limit_fails_alone(photos, tmp_path):
     (failed,) = [result for result in results if result.failure]
     assert failed.task.source.endswith("large.png")
     assert "larger than the file system" in failed.failure.message
-    assert len(outputs(tmp_path / "out")) == len(IMAGES)
+    assert len(output_hashes(tmp_path / "out")) == len(IMAGES)
 
 
 def test_a_name_that_is_too_long_fails_alone(tmp_path):

@@ -15,6 +15,7 @@ import pytest
 
 from imgpool import write
 from imgpool.core.image import Image
+from tests.support.hashes import output_hashes
 
 GOOD = 6
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
@@ -102,7 +103,7 @@ def noise(imgpool, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_continues(imgpool, hashes, noise, tmp_path, number, code):
+def test_an_interrupted_run_continues(imgpool, noise, tmp_path, number, code):
     folder, undisturbed = noise
     command = ["process", folder, "-o", tmp_path / "out", "-f", "median:radius=9", "-j", 2, "--chunksize", 1]
     running = subprocess.Popen(
@@ -121,4 +122,4 @@ def test_an_interrupted_run_continues(imgpool, hashes, noise, tmp_path, number, 
     again = imgpool(*command, "--json")
     assert again.code == 0
     assert again.json["done"] + again.json["skipped"] == 30
-    assert hashes(tmp_path / "out") == hashes(undisturbed)
+    assert output_hashes(tmp_path / "out") == output_hashes(undisturbed)

@@ -1,12 +1,12 @@
 """``imgpool compare``: serial and pool on the same images."""
 
-import hashlib
 import json
 import shutil
 import signal
 
 import pytest
 
+from tests.support.hashes import output_hashes
 from tests.support.runs import POISON, Running, command, seconds_until
 
 NAMES = ("icon.png", "pollen.jpg", "nuclei.tif", "still_life.webp")
@@ -78,17 +78,10 @@ def test_results_are_kept_where_they_are_wanted(imgpool, photos, tmp_path):
     kept = tmp_path / "kept"
     done = imgpool("compare", photos, "-f", "invert", "--all", "-j", 1, "-o", kept, "--json")
     assert (done.code, done.json["sample"]) == (0, 4)
-    found = {
-        tuple(
-            (path.name, hashlib.sha256(path.read_bytes()).hexdigest())
-            for path in sorted(folder.iterdir())
-            if path.is_file()
-        )
-        for folder in kept.iterdir()
-    }
-    assert len(list(kept.iterdir())) == done.json["runs"]
-    (same,) = found
-    assert [name for name, _ in same] == sorted(NAMES)
+    found = [output_hashes(folder) for folder in kept.iterdir()]
+    assert len(found) == done.json["runs"]
+    assert all(each == found[0] for each in found)
+    assert list(found[0]) == sorted(NAMES)
     again = imgpool("compare", photos, "-f", "invert", "-o", kept)
     assert again.code == 2
     assert "is not empty" in again.stderr

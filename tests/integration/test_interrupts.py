@@ -18,7 +18,8 @@ import pytest
 
 from imgpool.cli._interrupts import CUT_OFF, FINISHING, REPEATED_SIGNAL_S
 from imgpool.cli.process import ALL_DONE_ADVICE, CONTINUE_ADVICE
-from tests.support.runs import POISON, outputs, records
+from tests.support.hashes import output_hashes
+from tests.support.runs import POISON, records
 
 if sys.platform != "linux":
     pytest.skip("signals, terminals and /proc as Linux has them", allow_module_level=True)
@@ -142,7 +143,7 @@ def finish_current_images(command, images):
 def check_outputs(out):
     """Check that journal and folder agree and that no scratch file is left; return the names of the outputs."""
     done = {record["target"] for record in records(out) if record["status"] == "done"}
-    assert done == outputs(out).keys()
+    assert done == output_hashes(out).keys()
     assert not list(out.glob(".imgpool/tmp/**/*.poison*"))
     return done
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from tests.support.runs import Running, command, outputs, records
+from tests.support.hashes import output_hashes
+from tests.support.runs import Running, command, records
 
 COUNT = 40
 
@@ -46,8 +47,8 @@ def test_killed_conversion_continues_where_it_stopped(imgpool, roll, tmp_path):
 
     undisturbed = tmp_path / "undisturbed"
     assert imgpool(*[undisturbed if each is out else each for each in arguments]).code == 0
-    assert outputs(out) == outputs(undisturbed)
-    assert len(outputs(out)) == COUNT
+    assert output_hashes(out) == output_hashes(undisturbed)
+    assert len(output_hashes(out)) == COUNT
     with PillowImage.open(out / "garden" / "IMG_0000.webp") as picture:
         assert picture.size == (200, 150)
         assert picture.getexif()[0x0110] == "Imaginary camera"

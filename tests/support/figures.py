@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 import imgpool
-from tests.support.runs import outputs, records
+from tests.support.hashes import output_hashes
+from tests.support.runs import records
 
 PACKAGE = str(Path(imgpool.__file__).parent)
 MAX_PROBLEMS = 10
@@ -58,11 +59,11 @@ class Row:
 
     def whole(self, output, expected):
         """Check that every output has the expected content; outputs may be missing."""
-        self.count("torn", _torn(outputs(output), expected))
+        self.count("torn", _torn(output_hashes(output), expected))
 
     def identical(self, output, expected, temporary=None, shared=()):
         """Check that a finished output folder is complete and correct, and that no other files are left."""
-        there = outputs(output)
+        there = output_hashes(output)
         self.count("lost", expected.keys() - there.keys())
         self.count("torn", _torn(there, expected))
         self._count_litter(Path(output, name) for name in there.keys() - expected.keys())

@@ -3,13 +3,14 @@
 An ONNX file is a protobuf message; field numbers are those of onnx.proto.
 """
 
-import hashlib
 import io
 import struct
 import zipfile
 from pathlib import Path
 
 import numpy as np
+
+from tests.support.hashes import content_hash
 
 IR_VERSION, OPSET = 8, 17
 FLOAT, UINT8, INT64, BOOL, DOUBLE = 1, 2, 7, 9, 11
@@ -122,7 +123,7 @@ def write_package(  # noqa: PLR0913 - one keyword per field of the description
             _tensor(each, output_axes, members, "out.npy", postprocessing, "postprocessing", _output_dtype(kind))
             for each in _outputs(kind)
         ],
-        "weights": {"onnx": {"source": "weights.onnx", "sha256": _sha256(weights), "opset_version": OPSET}},
+        "weights": {"onnx": {"source": "weights.onnx", "sha256": content_hash(weights), "opset_version": OPSET}},
     }
     if tolerance is not None:
         description["config"] = {
@@ -253,7 +254,7 @@ def _tensor(name, axes, members, test, operations, key, dtype):
         "description": "",
         "axes": axes,
         "data": {"type": dtype},
-        "test_tensor": {"source": test, "sha256": _sha256(members[test])},
+        "test_tensor": {"source": test, "sha256": content_hash(members[test])},
         key: [*operations] or [{"id": "ensure_dtype", "kwargs": {"dtype": dtype}}],
     }
 
@@ -274,10 +275,6 @@ def _npy(values):
     buffer = io.BytesIO()
     np.save(buffer, values)
     return buffer.getvalue()
-
-
-def _sha256(content):
-    return hashlib.sha256(content).hexdigest()
 
 
 def _varint(number):

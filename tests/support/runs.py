@@ -1,7 +1,6 @@
 """Commands that tests start as processes, disturb, and inspect afterwards."""
 
 import contextlib
-import hashlib
 import json
 import os
 import signal
@@ -151,15 +150,6 @@ def send_each(processes, number):
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(number)
-
-
-def outputs(folder):
-    """The hash of every output below a folder, by relative path."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in Path(folder).rglob("*")
-        if path.is_file() and ".imgpool" not in path.relative_to(folder).parts
-    }
 
 
 def records(folder):

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from tests.support.figures import Row, table
-from tests.support.runs import Running, command, outputs
+from tests.support.hashes import output_hashes
+from tests.support.runs import Running, command
 
 ROWS = pytest.StashKey[list]()
 FILTER = ("-f", "gaussian")
@@ -94,7 +95,7 @@ def images(tmp_path_factory):
             running = Running(command("process", folder, "-o", home / "out", *FILTER, "--serial"), home)
             with contextlib.closing(running):
                 assert running.wait().code == 0
-            made[count] = folder, outputs(home / "out")
+            made[count] = folder, output_hashes(home / "out")
         return made[count]
 
     yield make

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.runs import SLEEPLESS, Running, outputs, records, send_each
+from tests.support.hashes import output_hashes
+from tests.support.runs import SLEEPLESS, Running, records, send_each
 from tests.support.scales import scaled
 
 NAP = 0.3  # seconds per image
@@ -93,7 +94,7 @@ def _all_done(row, outcome, output, temporary):
     row.rounds += 1
     if row.ended(outcome, 0):
         row.reported(outcome, output, {f"{number:02}.poison" for number in range(COUNT)})
-        row.identical(output, outputs(output), temporary)
+        row.identical(output, output_hashes(output), temporary)
 
 
 def _has_started(output):

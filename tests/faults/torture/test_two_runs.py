@@ -2,7 +2,8 @@
 
 import socket
 
-from tests.support.runs import TIMEOUT_S, outputs, seconds_until
+from tests.support.hashes import output_hashes
+from tests.support.runs import TIMEOUT_S, seconds_until
 from tests.support.scales import scaled
 
 COUNT = 6
@@ -32,6 +33,6 @@ def test_only_one_of_two_runs_proceeds(place, rounds):
                 row.expect(named, f"does not name pid {other.pid} on {socket.gethostname()}: {outcome.stderr}")
             else:
                 row.reported(outcome, output, {f"{image}.poison" for image in range(COUNT)})
-                row.identical(output, outputs(output), place.temporary)
+                row.identical(output, output_hashes(output), place.temporary)
         row.rounds += 1
     assert not row.verdict

@@ -21,9 +21,9 @@ from imgpool.core.filter import image_filter
 from imgpool.core.image import Image
 from imgpool.core.reference import Reference
 
-FOR_EVER = 86_400
-PATIENCE = 60
-A_MOMENT = 0.3
+HANG_S = 86_400
+WAIT_TIMEOUT_S = 60
+SETTLING_S = 0.3
 MEGABYTE = 1_000_000
 
 How = Literal["well", "refuse", "raise", "missing", "no memory", "exit", "crash", "kill", "hang"]
@@ -46,16 +46,16 @@ def fail(how):
     if how == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if how == "hang":
-        time.sleep(FOR_EVER)
+        time.sleep(HANG_S)
 
 
 def wait_for_others(notes, count):
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + WAIT_TIMEOUT_S
     while sum(map(lives, {int(name.partition("-")[0]) for name in os.listdir(notes)})) < count:
         if time.monotonic() > end:
             raise TimeoutError
         time.sleep(0.02)
-    time.sleep(A_MOMENT)  # till they have noted what it took
+    time.sleep(SETTLING_S)  # till they have noted what it took
 
 
 def lives(pid):

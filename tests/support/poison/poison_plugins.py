@@ -18,7 +18,7 @@ from imgpool.core.filter import image_filter
 from imgpool.core.format import Format, Reader
 from imgpool.core.image import Image, Properties
 
-FOR_EVER = 86_400
+HANG_S = 86_400
 BLOCK = 64 << 20
 ENOUGH = 64  # blocks: where nobody sets a limit, the machine shall live
 
@@ -40,13 +40,13 @@ def nap(seconds):
 
 def hang(folder):
     note(folder)
-    time.sleep(FOR_EVER)
+    time.sleep(HANG_S)
 
 
 def hang_in_c(folder):
     """As a library does that loops for ever and holds the interpreter: no thread of this process runs on."""
     note(folder)
-    ctypes.PyDLL(None).sleep(FOR_EVER)
+    ctypes.PyDLL(None).sleep(HANG_S)
 
 
 def wait(folder):

@@ -1,6 +1,5 @@
 """Heavy steps are loaded once in a separate process before any image is touched."""
 
-import hashlib
 import os
 import threading
 from dataclasses import replace
@@ -17,6 +16,7 @@ from imgpool.core.recipe import Recipe
 from imgpool.report.step_loads import loads_json
 from imgpool.system.resources import MIN_TASK_MEMORY
 from imgpool.work.loading import StepLoad
+from tests.support.hashes import content_hash
 from tests.support.heavy_filter import installed, processes
 from tests.support.small_runs import runner_for, statuses
 
@@ -180,5 +180,5 @@ def test_references_are_those_of_the_time_of_planning(photos, tmp_path):
     next(results)
     weights.unlink()
     assert len(list(results)) == 2
-    assert run.plan.references == planned == ({"heavy": {"weights": hashlib.sha256(b"").hexdigest()}},)
+    assert run.plan.references == planned == ({"heavy": {"weights": content_hash(b"")}},)
     assert loads_json(run)["models"][0]["weights"] == planned[0]["heavy"]["weights"]

@@ -1,6 +1,5 @@
 """A comparison of serial run and pool on real images."""
 
-import hashlib
 import os
 from dataclasses import replace
 
@@ -15,17 +14,10 @@ from imgpool.compare.comparison import ComparisonRunner, new_folder_beside
 from imgpool.compare.measurement import SERIAL, EngineSetup
 from imgpool.compare.measurer import Measurer
 from imgpool.core.errors import UsageError
+from tests.support.hashes import output_hashes
 from tests.support.small_runs import BLUR, write_png
 
 COUNT = 12
-
-
-def hashes(folder):
-    return {
-        path.relative_to(folder): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file() and ".imgpool" not in path.parts
-    }
 
 
 def plan_of(home, **settings):
@@ -45,7 +37,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def before(home):
-    return hashes(home / "in")
+    return output_hashes(home / "in")
 
 
 @pytest.fixture(scope="module")
@@ -114,13 +106,13 @@ def test_comparison_has_a_bottleneck_and_a_recommendation(comparison):
 def test_every_run_writes_the_same_files(comparison, home):
     folders = sorted((home / "out").iterdir())
     assert len(folders) == comparison.runs
-    first = hashes(folders[0])
+    first = output_hashes(folders[0])
     assert len(first) == 9
-    assert all(hashes(folder) == first for folder in folders)
+    assert all(output_hashes(folder) == first for folder in folders)
 
 
 def test_input_is_not_changed(comparison, home, before):  # noqa: ARG001 - after the comparison
-    assert hashes(home / "in") == before
+    assert output_hashes(home / "in") == before
 
 
 def test_all_images_are_compared_if_they_take_little_time(home, tmp_path):

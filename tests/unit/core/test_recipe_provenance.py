@@ -1,11 +1,10 @@
 """Files that a recipe refers to, and their part in its fingerprint."""
 
-import hashlib
-
 import pytest
 
 from imgpool.core.errors import RecipeError
 from imgpool.core.recipe import Recipe
+from tests.support.hashes import content_hash
 from tests.support.heavy_filter import installed
 
 
@@ -23,7 +22,7 @@ def test_file_is_identified_by_its_bytes_not_its_path(tmp_path):
     first, moved, changed = (recipe.fingerprint() for recipe in recipes)
     assert first == moved != changed
     without_file, with_file = recipes[0].steps
-    assert (without_file.provenance, with_file.provenance) == ({}, {"weights": hashlib.sha256(b"weights").hexdigest()})
+    assert (without_file.provenance, with_file.provenance) == ({}, {"weights": content_hash(b"weights")})
 
 
 def test_step_knows_whether_its_filter_is_heavy():

@@ -1,6 +1,5 @@
 """What ``imgpool verify`` prints."""
 
-import hashlib
 import json
 import threading
 
@@ -18,6 +17,7 @@ from imgpool.report.verify import (
     verification_json,
     verification_lines,
 )
+from tests.support.hashes import content_hash
 from tests.support.past_runs import ENDED, KILLED, done, failed, write_journal, write_run
 
 
@@ -33,7 +33,7 @@ def output(tmp_path, monkeypatch):
 def write_output(output, name, content=b"abc"):
     """Write an output; return its result."""
     (output / name).write_bytes(content)
-    return done(str(output), name, sha256=hashlib.sha256(content).hexdigest(), written=len(content))
+    return done(str(output), name, sha256=content_hash(content), written=len(content))
 
 
 def result(output, **options):
