@@ -121,7 +121,7 @@ class Verification:
         if self._run and self.state == "running":
             raise RunError(
                 f"a run is writing into {output}: {describe_run(self._run)}",
-                f"wait until it ends; `imgpool status {shlex.quote(output)} --watch` shows its progress",
+                f"wait until it ends; `imgpool status {shlex.quote(output)}` shows its progress",
             )
         if not os.path.lexists(journal_path(self.output)):
             raise not_an_output_error(output)
