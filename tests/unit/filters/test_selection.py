@@ -89,7 +89,7 @@ def test_colours_are_not_channels():
     ],
 )
 def test_invalid_page_numbers_are_refused_with_the_recipe(invalid, complaint):
-    with pytest.raises(RecipeError, match=f"select: z {complaint}"):
+    with pytest.raises(RecipeError, match=f"select: z.* {complaint}"):
         select.validate({"z": invalid})
 
 
