@@ -18,7 +18,7 @@ def by_chunksize(workers, seconds):
     ]
 
 
-def test_fewest_workers_that_are_nearly_the_fastest_are_recommended():
+def test_fewest_nearly_fastest_workers_are_recommended():
     advice = recommend(by_workers(10.0, 10.2, 5.1, 5.0), by_chunksize(4, {1: 5.0, None: 5.0}), work_ratio=10)
     assert advice.setup == EngineSetup("pool", 2)
     assert advice.seconds == pytest.approx(51)
