@@ -1,4 +1,4 @@
-"""Identity of a process across time: its number alone is not enough, for the system uses numbers again."""
+"""Identity of a process over time. Its number alone is not enough, because the system reuses numbers."""
 
 import os
 from pathlib import Path
@@ -23,7 +23,7 @@ def own_start_time() -> float:
 def process_start_time(pid: int) -> float | None:
     """Return when a process started, in seconds after the boot; None if it does not exist or is a zombie.
 
-    Seconds after the boot do not change when somebody sets the clock.
+    The value does not change when the clock is set.
     """
     if (_PROC / "self" / "stat").exists():
         return _start_time_from_proc(pid)
@@ -31,7 +31,7 @@ def process_start_time(pid: int) -> float | None:
 
 
 def _start_time_from_proc(pid: int) -> float | None:
-    """Avoid psutil: importing it takes longer than processing many an image."""
+    """Read /proc instead of importing psutil, which takes longer than processing a small image."""
     try:
         state, *numbers = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
     except OSError:

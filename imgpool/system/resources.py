@@ -60,7 +60,7 @@ def workers_within(memory: int, held: int, peak: int) -> int:
 def free_memory(meminfo: Path = MEMINFO) -> int:
     """Return the bytes of memory that the machine has available."""
     words = _words(meminfo)
-    if "MemAvailable:" in words:  # avoids psutil, whose import takes longer than processing many an image
+    if "MemAvailable:" in words:  # avoids psutil, whose import takes longer than processing a small image
         return 1024 * int(words[words.index("MemAvailable:") + 1])
     import psutil
 

@@ -6,21 +6,20 @@ which leads a process group. To discard a broken pool, the parent kills the grou
 
 Data flow::
 
-    parent process                host process                     worker processes
-    ══════════════                ════════════                     ════════════════
-
-    run_pool            Batch     Host           ChunkAssignment   worker
-      TaskTracker   ────────────▶   ChunkScheduler ─────────────▶    initializer, once
-        new             Command       Backlog                        function, task by task
-        interrupted                   Admission                          │     │
-        suspects                    Pool                                 │     │
-        under way                 ◀──────────────────────────────────────┘     │
-      RunMonitor    ◀────────────   Watchdog     ChunkResult, SetupFailure     │
-        WorkerCount                   ▲                                        │
-                        ChunkResult   └────── Claims (shared memory) ◀─────────┘
-                        WorkerDied            "working on task 17, at most 60 s"
-                        SetupFailure
-                        None: finished
+    parent                              host                                workers
+    ──────                              ────                                ───────
+    TaskTracker                         ChunkScheduler                      initializer, once
+      new, interrupted, suspects          Backlog: what is next             function, task by task
+    RunMonitor                            Admission: what fits in memory
+      WorkerCount                       Pool
+        │                               Watchdog                              │
+        │                                 │                                   │
+        │ ──── Batch, Command ──────────▶ │ ──── ChunkAssignment ───────────▶ │
+        │                                 │                                   │
+        │ ◀─── ChunkResult ────────────── │ ◀─── ChunkResult, SetupFailure ── │
+        │      WorkerDied                 │                                   │
+        │      SetupFailure               │ ◀─── Claims, in shared memory ─── │
+        │      None: finished             │      "task 17, at most 60 s"      │
 
 The packages follow the processes: `parent`, `host` and `worker` contain the code that runs in each of them, and
 `protocol` contains what they exchange. The parent and the host hold only a window of the tasks, so a run can have any
@@ -28,24 +27,22 @@ number of them.
 
 States of a host::
 
-    forked by start_prefork_host ──▶ importing modules ──configuration──┐
-    started for a round ────────────────────────────────────────────────┴─▶ serving
-                                                                               │
-       every task done, or told to stop ──▶ pool closed and joined ──▶ exits ◀─┤
-                                                                               │
-       a worker died or was killed for its time limit: sends the results that  │
-         have arrived, then WorkerDied                                       ◀─┤
-       a worker could not be set up: sends SetupFailure                      ◀─┤
-       told to abandon the run, or the parent does not read any more         ◀─┘
-         └──▶ the host kills its own group; the parent does so too, in case the host has died
+    prefork ──▶ importing modules ──configuration received──▶ serving
+    started for a round ────────────────────────────────────▶ serving
 
-States of a task, in `TaskTracker`::
+    serving ──every task done, or STOP received──────────────▶ closes and joins the pool ──▶ exits
+            ──a worker died, or exceeded a time limit────────▶ sends WorkerDied ────┐
+            ──a worker could not be set up───────────────────▶ sends SetupFailure ──┼──▶ kills its group
+            ──ABANDON received, or the parent stopped reading───────────────────────┘
 
-    new ──▶ under way ──▶ result
-              │  ▲
-              │  ├── interrupted: another task took the pool down; not counted
-              │  └── suspect: its worker died; one failed attempt more
-              └──▶ failed: more failed attempts than `retries`
+The parent kills the group too, because the host itself may have died.
+
+States of a task, in the parent's `TaskTracker`::
+
+    new ──▶ under way ──result received───────────────────────────────▶ done, or failed in the function
+                      ──another task took the pool down───────────────▶ interrupted ──▶ under way
+                      ──its worker died, or it exceeded its time limit─▶ suspect ──────▶ under way
+                      ──the same, for more than `retries` times────────▶ failed
 
 If the engine may choose the number of workers, the parent may end a host in an orderly way and continue with another
 one that has more workers. This costs a tenth of a second, once or twice in a run, and no task has a failed attempt.

@@ -4,12 +4,13 @@ Each chunk is given an *allowance* in bytes, which each of its tasks may take. H
 only after a worker has read the header of its file. A task that needs more than its allowance comes back and says how
 much::
 
-                     ┌────────── needs more: so many bytes ───────────┐
-                     ▼                                                │
-     fresh ──▶ waiting for memory ──largest that fits──▶ under way ──▶ done
-       │             │                                     ▲   ▲
-       │             └─more than the budget, or unknown: alone─┘
-       └───────────────a share of the budget───────────────┘
+    fresh chunk ──a share of the budget──▶ under way ──▶ done
+                                              │
+                                              ├──needs more, and says how much──▶ waiting
+                                              └──needs more than the budget, or does not know──▶ waiting to run alone
+
+    waiting ──the largest that fits into the free memory──▶ under way
+    waiting to run alone ──nothing else is under way──▶ under way, without a limit
 
 At most as many chunks run at the same time as there are workers, and any of the chunks under way may be among them. So
 the sum of the largest allowances under way, one per worker, never exceeds the budget.

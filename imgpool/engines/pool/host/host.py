@@ -33,6 +33,8 @@ from imgpool.system.child_process import kill_own_group, parent_exits
 from imgpool.system.processes import process_number, worker_context
 
 PARENT_EXIT_TIMEOUT_S = 0.5
+"""Time between the parent's closing of the connection and its end."""
+
 POOL_TERMINATE_TIMEOUT_S = 1.0
 
 SETUP_TIMEOUT = SetupFailure("a worker could not be set up in time", f"allow more time with {Hint('timeout')}", "")

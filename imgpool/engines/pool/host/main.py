@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from multiprocessing.connection import Connection
 
-from imgpool.engines.pool.host.host import Host
+from imgpool.engines.pool.host.host import PARENT_EXIT_TIMEOUT_S, Host
 from imgpool.engines.pool.protocol.claims import Claims
 from imgpool.engines.pool.protocol.config import PoolConfig
 from imgpool.engines.shared.errors import SetupFailure
@@ -21,9 +21,6 @@ from imgpool.system.child_process import (
 )
 from imgpool.system.gc_control import resume_gc
 from imgpool.system.processes import wait_until_gone
-
-PARENT_EXIT_TIMEOUT_S = 0.5
-"""Time between the parent's last message and its end."""
 
 
 def main(

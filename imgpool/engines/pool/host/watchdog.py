@@ -23,8 +23,8 @@ class Watchdog:
     """Watches the workers of one pool.
 
     The time of a task counts from when it was first seen. The clock stands still while this process is suspended
-    (stopped, asleep with the whole machine, or waiting for a slow reader) and while the worker is stopped. So a task is
-    never charged with time that it did not have.
+    (stopped, asleep with the whole machine, or waiting for a slow reader) and while the worker is stopped. So only time
+    in which the task could run counts toward its limit.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Claims: which worker is working on which task. They tell the task of a worker that has died."""
+"""Claims: which worker is working on which task. When a worker dies, its claim names the task."""
 
 import ctypes
 import os
