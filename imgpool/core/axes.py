@@ -1,8 +1,7 @@
 """Axis letters and planes.
 
-Axes are named by OME's letters, one per dimension of the pixels, in the order in which they are stored:
-``T`` time, ``C`` channel, ``Z`` depth, ``Y`` row, ``X`` column, ``S`` sample (the red, green, blue and
-alpha of one pixel), and ``I`` for pages whose meaning the file does not tell.
+Each dimension of the pixels has a letter of OME, in the order of storage: ``T`` time, ``C`` channel, ``Z`` depth, ``Y``
+row, ``X`` column, ``S`` sample (red, green, blue and alpha of one pixel), and ``I`` for pages whose meaning is unknown.
 """
 
 import functools
@@ -15,21 +14,22 @@ Pixels = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 Bools = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 LETTERS = "TCZIYXS"
+"""All axis letters."""
 
 
 @functools.lru_cache(maxsize=64)  # most images of a folder are alike
 def check_axes(axes: str, shape: tuple[int, ...]) -> None:
     """Raise ``ValueError`` unless `axes` names each dimension of `shape` once and ends in YX or YXS."""
     if len(axes) != len(shape):
-        raise ValueError(f"axes {axes!r} name {len(axes)} dimensions, the pixels have {len(shape)}")
+        raise ValueError(f"axes {axes!r} name {len(axes)} dimensions, but the pixels have {len(shape)}")
     if not set(axes) <= set(LETTERS) or len(set(axes)) != len(axes):
         raise ValueError(f"axes {axes!r} must be different letters of {LETTERS}")
     if not axes.removesuffix("S").endswith("YX") or "S" in axes[:-1]:
         raise ValueError(f"axes {axes!r} must end in YX or YXS")
     if 0 in shape:
-        raise ValueError(f"an image of shape {shape} holds no pixels")
+        raise ValueError(f"an image of shape {shape} has no pixels")
     if axes.endswith("S") and shape[-1] not in {2, 3, 4}:
-        raise ValueError(f"an image has 2, 3 or 4 samples a pixel, not {shape[-1]}")
+        raise ValueError(f"a pixel must have 2, 3 or 4 samples, not {shape[-1]}")
 
 
 def has_samples(axes: str) -> bool:
@@ -43,29 +43,31 @@ def has_alpha(axes: str, shape: tuple[int, ...]) -> bool:
 
 
 def page_shape(axes: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The lengths of the leading axes: those that are neither Y, X nor S."""
+    """Return the lengths of the leading axes: those before Y."""
     return shape[: axes.index("Y")]
 
 
 def page_count(axes: str, shape: tuple[int, ...]) -> int:
-    """The number of planes (Y, X) or (Y, X, S) in an image."""
+    """Return the number of planes, of shape (Y, X) or (Y, X, S), in an image."""
     return math.prod(page_shape(axes, shape))
 
 
 def iter_planes(pixels: Pixels, axes: str) -> Iterator[tuple[tuple[int, ...], Pixels]]:
-    """Yield each plane, (Y, X) or (Y, X, S), with its index along the leading axes."""
+    """Yield each plane, of shape (Y, X) or (Y, X, S), with its index along the leading axes."""
     for index in np.ndindex(page_shape(axes, pixels.shape)):
         yield index, pixels[index]
 
 
 def map_planes(function: Callable[[Pixels], Pixels], pixels: Pixels, axes: str) -> Pixels:
-    """Apply `function` to every plane and stack what it returns in the same order.
+    """Apply a function to every plane, and stack the results in the same order.
 
     Parameters
     ----------
     function
-        Takes a plane (Y, X) or (Y, X, S) and returns one; every returned plane has the same shape and
-        dtype, which may differ from what came in.
+        Takes a plane of shape (Y, X) or (Y, X, S) and returns one. All returned planes have the same shape and dtype,
+        which may differ from those of the input.
+    pixels, axes
+        Of the image.
     """
     leading = page_shape(axes, pixels.shape)
     if not leading:
@@ -76,5 +78,5 @@ def map_planes(function: Callable[[Pixels], Pixels], pixels: Pixels, axes: str) 
         if stacked is None:
             stacked = np.empty(leading + result.shape, result.dtype)
         stacked[index] = result
-    assert stacked is not None  # an Image always holds a plane
+    assert stacked is not None  # an image has at least one plane
     return stacked

@@ -1,77 +1,81 @@
-"""The orientation in an EXIF block, which way up a photo was taken, and the small picture of it.
+"""The orientation and the thumbnail in an EXIF block.
 
-A block is a small TIFF file: a header that names the byte order and where the first directory (IFD0)
-begins, and there one entry of 12 bytes per tag: tag, type, count, value. Behind the entries stands where the
-next directory (IFD1) is, which tells of the small picture. Only the bytes of the orientation and of the small
-picture are ever changed, so whatever else a camera wrote, readable or not, stays as it was.
+A block is a small TIFF file. Its header gives the byte order and the position of the first directory (IFD0), which has
+an entry of 12 bytes for each tag: tag, type, count, value. After the entries follows the position of the next directory
+(IFD1), which describes the thumbnail. Only the bytes of the orientation and of the thumbnail are ever changed, so that
+everything else in the block is preserved.
 """
 
 import struct
 from typing import NamedTuple
 
 UPRIGHT = 1
+"""Orientation of an image that is stored as it should be displayed."""
+
 ORIENTATIONS = range(1, 9)
+"""All orientations of EXIF."""
+
 PREFIX = b"Exif\0\0"
-"""Stands before a block in a JPEG, and by mistake in some PNG and WebP files; no part of it."""
+"""Precedes the block in a JPEG file, and by mistake in some PNG and WebP files; it is not part of the block."""
 
-_TAG = 0x0112
-_PICTURE, _PICTURE_SIZE = 0x0201, 0x0202
-_JPEG = b"\xff\xd8"
-_ENTRY_SIZE = 12
+_ORIENTATION_TAG = 0x0112
+_THUMBNAIL_TAG, _THUMBNAIL_SIZE_TAG = 0x0201, 0x0202
+_JPEG_SIGNATURE = b"\xff\xd8"
+_ENTRY_BYTES = 12
 _BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
-_VALUE_CODES = {3: "H", 4: "I"}  # SHORT, as the standard says, and LONG, as some cameras write
+_VALUE_CODES = {3: "H", 4: "I"}  # by type: SHORT, as in the standard, and LONG, as some cameras write
 
 
-class _Value(NamedTuple):
-    """Where the orientation stands in a block, and how it is packed."""
+class _Location(NamedTuple):
+    """Position of the orientation in a block, and its format in `struct`."""
 
     offset: int
     code: str
 
 
 def orientation(exif: bytes | None) -> int:
-    """Which way up the pixels are stored.
+    """Return the orientation in which the pixels are stored.
 
     Returns
     -------
     int
-        1 (upright) to 8, as EXIF numbers them; 1 where there is no block, no such tag, or no sense in it.
+        1 (upright) to 8, as in EXIF; 1 if there is no block or no valid orientation in it.
     """
-    found = _find(exif) if exif else None
-    if exif is None or found is None:
+    location = _find_orientation(exif) if exif else None
+    if exif is None or location is None:
         return UPRIGHT
-    (value,) = struct.unpack_from(found.code, exif, found.offset)
+    (value,) = struct.unpack_from(location.code, exif, location.offset)
     return value if value in ORIENTATIONS else UPRIGHT
 
 
 def with_orientation(exif: bytes, value: int) -> bytes:
-    """The block with this orientation, and not one other byte changed.
+    """Return the block with another orientation; no other byte changes.
 
     Parameters
     ----------
     exif
-        A block that begins with its TIFF header.
+        A block that starts with its TIFF header.
     value
         1 (upright) to 8.
 
     Raises
     ------
     ValueError
-        If `value` is no orientation, or the block has no tag to hold one that is not upright.
+        If `value` is not an orientation, or the block has no orientation tag and `value` is not 1.
     """
     if value not in ORIENTATIONS:
-        raise ValueError(f"an EXIF orientation is 1 to 8, not {value}")
-    found = _find(exif)
-    if found is None:
+        raise ValueError(f"an EXIF orientation must be 1 to 8, not {value}")
+    location = _find_orientation(exif)
+    if location is None:
         if value != UPRIGHT:
             raise ValueError("the EXIF block has no orientation tag to change")
         return exif
-    end = found.offset + struct.calcsize(found.code)
-    return exif[: found.offset] + struct.pack(found.code, value) + exif[end:]
+    end = location.offset + struct.calcsize(location.code)
+    return exif[: location.offset] + struct.pack(location.code, value) + exif[end:]
 
 
 def without_thumbnail(exif: bytes) -> bytes:
-    """The block without the small picture that a camera puts in; where there is none, the block itself."""
+    """Return the block without its embedded thumbnail."""
     order = _BYTE_ORDERS.get(exif[:4])
     if order is None:
         return exif
@@ -79,46 +83,46 @@ def without_thumbnail(exif: bytes) -> bytes:
         link = _entry_starts(exif, order, _first_directory(exif, order)).stop
         (second,) = struct.unpack_from(f"{order}I", exif, link)
         numbers = _long_values(exif, order, second) if second else {}
-    except struct.error:  # cut off
+    except struct.error:  # truncated
         return exif
     if not second:
         return exif
     unlinked = exif[:link] + bytes(4) + exif[link + 4 :]
-    start, length = numbers.get(_PICTURE, 0), numbers.get(_PICTURE_SIZE, 0)
-    if exif[start : start + 2] != _JPEG:
+    start, length = numbers.get(_THUMBNAIL_TAG, 0), numbers.get(_THUMBNAIL_SIZE_TAG, 0)
+    if exif[start : start + 2] != _JPEG_SIGNATURE:
         return unlinked
     end = start + length
     return unlinked[:start] + (bytes(length) + unlinked[end:] if end < len(exif) else b"")
 
 
 def _first_directory(exif: bytes, order: str) -> int:
-    """Where IFD0 begins."""
+    """Return the position of IFD0."""
     (directory,) = struct.unpack_from(f"{order}I", exif, 4)
     return int(directory)
 
 
 def _entry_starts(exif: bytes, order: str, directory: int) -> range:
-    """Where each entry of a directory begins; the range stops at the link to the next directory."""
+    """Return the positions of the entries of a directory; the range stops at the link to the next directory."""
     (entries,) = struct.unpack_from(f"{order}H", exif, directory)
-    return range(directory + 2, directory + 2 + entries * _ENTRY_SIZE, _ENTRY_SIZE)
+    return range(directory + 2, directory + 2 + entries * _ENTRY_BYTES, _ENTRY_BYTES)
 
 
 def _long_values(exif: bytes, order: str, directory: int) -> dict[int, int]:
-    """The values of a directory's tags, each as one 32-bit number."""
+    """Return the values of a directory's tags, each as one 32-bit number."""
     return dict(struct.unpack_from(f"{order}H6xI", exif, start) for start in _entry_starts(exif, order, directory))
 
 
-def _find(exif: bytes) -> _Value | None:
-    """Look for the tag in IFD0; None where it is absent or the block is damaged."""
+def _find_orientation(exif: bytes) -> _Location | None:
+    """Find the orientation in IFD0; None if it is missing or the block is damaged."""
     order = _BYTE_ORDERS.get(exif[:4])
     if order is None:
         return None
     try:
         for start in _entry_starts(exif, order, _first_directory(exif, order)):
             tag, kind, count = struct.unpack_from(f"{order}HHI4x", exif, start)
-            if tag == _TAG:
+            if tag == _ORIENTATION_TAG:
                 code = _VALUE_CODES.get(kind)
-                return _Value(start + 8, order + code) if code and count == 1 else None
-    except struct.error:  # cut off
+                return _Location(start + 8, order + code) if code and count == 1 else None
+    except struct.error:  # truncated
         return None
     return None

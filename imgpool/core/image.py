@@ -1,4 +1,4 @@
-"""The image: pixels, what their axes mean, how large a pixel is, and what else the file said."""
+"""The image in memory: pixels, axes, pixel size and metadata."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from imgpool.core.axes import Pixels, check_axes, has_alpha, has_samples, page_c
 
 
 class PixelSize(NamedTuple):
-    """The size of a pixel in µm along each spatial axis; `z` is None where there is no depth."""
+    """Size of a pixel in µm along each spatial axis; `z` is None if there is no depth."""
 
     y: float
     x: float
@@ -20,29 +20,29 @@ class PixelSize(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    r"""What a file says beside its pixels.
+    r"""Metadata of an image, except its axes and pixel size.
 
     Attributes
     ----------
     icc
         ICC colour profile, byte for byte.
     exif
-        EXIF block without its "Exif\0\0" prefix (it begins with a TIFF header).
+        EXIF block without the prefix "Exif\0\0": it starts with a TIFF header.
     dpi
-        Resolution for print, horizontal and vertical, in dots per inch. A microscope's pixel size is not
-        kept here but in `Image.pixel_size`.
+        Resolution for print, horizontal and vertical, in dots per inch. The pixel size of a microscope is in
+        `Image.pixel_size` instead.
     description
-        Free text (TIFF ImageDescription, PNG Description), where it is not OME-XML or ImageJ's own.
+        Free text (TIFF ImageDescription, PNG Description), unless it is the description of OME or ImageJ.
     channel_names
-        One name per channel, or empty.
+        One name per channel, or none.
     flavour
-        How a TIFF says all this: "ome", "imagej" or "plain"; empty for other formats.
+        How a TIFF stores metadata: "ome", "imagej" or "plain"; empty for other formats.
     premultiplied
-        Whether the colour samples are already multiplied by alpha (TIFF "associated alpha").
+        Whether the colours are already multiplied by alpha ("associated alpha" in TIFF).
     full_size
-        Height and width of the whole picture, where a reader has delivered it smaller (see `imgpool.core.part`).
+        Original height and width, if a reader has reduced the image while decoding (`Part.shrink`).
     extra
-        What only the image's own format understands (frame interval, channel colours, LUTs, …).
+        Values that only some formats can store (frame interval, channel colours, lookup tables, …).
     """
 
     icc: bytes | None = None
@@ -58,7 +58,15 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class Properties:
-    """What a file's header tells, without decoding its pixels."""
+    """What the header of a file says about its pixels.
+
+    Attributes
+    ----------
+    shape, dtype, axes
+        Of the pixels, as in `Image`.
+    pixel_size
+        In µm; None if the file does not have it.
+    """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -67,40 +75,40 @@ class Properties:
 
     @property
     def pages(self) -> int:
-        """The number of planes."""
+        """Number of planes."""
         return page_count(self.axes, self.shape)
 
     @property
     def pixel_count(self) -> int:
-        """The number of pixels, over all planes; a pixel's samples count once."""
+        """Number of pixels over all planes; the samples of a pixel count once."""
         shape = self.shape[:-1] if has_samples(self.axes) else self.shape
         return math.prod(shape)
 
     @property
     def nbytes(self) -> int:
-        """The bytes that the decoded pixels take."""
+        """Size of the decoded pixels in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Image:
-    """One image in memory; filters take one and return another.
+    """An image in memory; filters take one and return another.
 
     Attributes
     ----------
     pixels
-        The array, of the file's own dtype in native byte order.
+        Array in native byte order.
     axes
         One OME letter per dimension (see `imgpool.core.axes`), ending in YX or YXS.
     pixel_size
-        µm per pixel, or None where the file does not tell.
+        In µm; None if unknown.
     metadata
-        Everything else the file said.
+        Everything else that the file says.
 
     Raises
     ------
     ValueError
-        If `axes` does not describe `pixels`, or the image holds no pixels.
+        If `axes` does not describe `pixels`, or there are no pixels.
     """
 
     pixels: Pixels
@@ -116,16 +124,12 @@ class Image:
 
     @classmethod
     def from_array(cls, array: Pixels, axes: str = "", pixel_size: PixelSize | None = None) -> "Image":
-        """Wrap an array; without `axes`, guess as scikit-image does.
-
-        A trailing dimension of 3 or 4 after two others is taken for samples (RGB, RGBA); any leading
-        dimensions for Z, then T, then C.
-        """
+        """Wrap an array; without `axes`, guess them as scikit-image does (see `guess_axes`)."""
         return cls(np.asarray(array), axes or guess_axes(np.shape(array)), pixel_size)
 
     @property
     def properties(self) -> Properties:
-        """What a header would say of this image."""
+        """The properties of this image, as a header has them."""
         return Properties(self.pixels.shape, self.pixels.dtype, self.axes, self.pixel_size)
 
     @property
@@ -139,15 +143,23 @@ class Image:
         return has_alpha(self.axes, self.pixels.shape)
 
     def with_pixels(self, pixels: Pixels, axes: str | None = None) -> "Image":
-        """The same image with other pixels, and other axes where they changed."""
+        """Return the image with other pixels, and with other axes if they are given."""
         return Image(pixels, self.axes if axes is None else axes, self.pixel_size, self.metadata)
 
 
 def guess_axes(shape: tuple[int, ...]) -> str:
-    """The axes of a bare array of this shape: samples last where they are 3 or 4, then Z, T, C before YX."""
+    """Guess the axes of an array of this shape.
+
+    A last dimension of 3 or 4 after two others is S (RGB, RGBA); leading dimensions are ZYX, TZYX or TCZYX.
+
+    Raises
+    ------
+    ValueError
+        If the shape has no Y and X, or more than three leading dimensions.
+    """
     samples = len(shape) > 2 and shape[-1] in {3, 4}  # noqa: PLR2004 - Y and X come first
     leading = len(shape) - 2 - samples
     letters = {0: "", 1: "Z", 2: "TZ", 3: "TCZ"}
     if leading not in letters:
-        raise ValueError(f"cannot tell the axes of an array of shape {shape}: pass axes=")
+        raise ValueError(f"cannot guess the axes of an array of shape {shape}: pass axes=")
     return letters[leading] + "YX" + "S" * samples

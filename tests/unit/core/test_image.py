@@ -1,4 +1,4 @@
-"""The image and what a header tells of it."""
+"""The image and its properties."""
 
 import copy
 import pickle
@@ -9,7 +9,7 @@ import pytest
 from imgpool.core.image import Image, Metadata, PixelSize, Properties, guess_axes
 
 
-def test_axes_have_to_describe_the_pixels():
+def test_axes_must_describe_the_pixels():
     with pytest.raises(ValueError, match="name 3 dimensions"):
         Image(np.zeros((5, 4)), "ZYX")
     with pytest.raises(ValueError, match="no pixels"):
@@ -17,7 +17,7 @@ def test_axes_have_to_describe_the_pixels():
 
 
 @pytest.mark.parametrize("dtype", ["u2", "i4", "f4", "f8"])
-def test_pixels_are_turned_into_native_byte_order_without_a_changed_value(dtype):
+def test_pixels_are_converted_to_native_byte_order(dtype):
     values = np.arange(20).reshape(5, 4)
     image = Image(values.astype(f">{dtype}"), "YX")
     assert image.pixels.dtype == np.dtype(f"={dtype}")
@@ -30,13 +30,13 @@ def test_native_pixels_are_not_copied():
     assert Image(pixels, "YX").pixels is pixels
 
 
-def test_an_image_cannot_be_changed():
+def test_image_is_immutable():
     image = Image(np.zeros((5, 4)), "YX")
     with pytest.raises(AttributeError):
         image.axes = "XY"
 
 
-def test_other_pixels_keep_everything_else_and_are_checked():
+def test_with_pixels_keeps_metadata_and_checks_axes():
     metadata = Metadata(icc=b"profile", channel_names=("DAPI",))
     image = Image(np.zeros((5, 4, 3)), "YXS", PixelSize(0.5, 0.25), metadata)
     grey = image.with_pixels(np.ones((5, 4)), "YX")
@@ -62,22 +62,22 @@ def test_other_pixels_keep_everything_else_and_are_checked():
         ((2, 3, 4, 5, 6, 3), "TCZYXS"),
     ],
 )
-def test_axes_of_a_bare_array(shape, axes):
+def test_axes_of_an_array_are_guessed(shape, axes):
     assert guess_axes(shape) == axes
     assert Image.from_array(np.zeros(shape)).axes == axes
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (2, 2, 2, 2, 5, 6)])
-def test_axes_that_cannot_be_guessed_are_asked_for(shape):
+def test_axes_that_cannot_be_guessed_are_required(shape):
     with pytest.raises(ValueError, match="pass axes="):
         Image.from_array(np.zeros(shape))
 
 
-def test_given_axes_are_not_overruled():
+def test_given_axes_are_used():
     assert Image.from_array(np.zeros((5, 4, 3)), "ZYX").axes == "ZYX"
 
 
-def test_a_list_is_an_array_too():
+def test_from_array_accepts_a_list():
     assert Image.from_array([[1, 2], [3, 4]]).pixels.shape == (2, 2)
 
 
@@ -89,21 +89,21 @@ def test_samples_and_alpha():
     assert Image(np.zeros((5, 4, 2)), "YXS").has_alpha
 
 
-def test_properties_of_an_image_are_what_its_header_would_say():
+def test_properties_describe_the_image():
     image = Image(np.zeros((3, 5, 4, 3), np.uint16), "ZYXS", PixelSize(1.0, 1.0, 2.0))
     properties = image.properties
     assert properties == Properties((3, 5, 4, 3), np.dtype("uint16"), "ZYXS", PixelSize(1.0, 1.0, 2.0))
     assert (properties.pages, properties.pixel_count, properties.nbytes) == (3, 60, 360)
 
 
-def test_a_header_may_promise_more_than_64_bits_can_count():
+def test_sizes_beyond_64_bits_are_counted_exactly():
     properties = Properties((2**31, 2**31, 2**31, 4), np.dtype("float64"), "ZYXS")
     assert properties.pixel_count == 2**93
     assert properties.nbytes == 2**98
 
 
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda image: pickle.loads(pickle.dumps(image))])
-def test_survives_a_copy(again):
+def test_image_can_be_copied_and_pickled(again):
     image = Image(np.arange(20).reshape(5, 4), "YX", PixelSize(0.5, 0.5), Metadata(exif=b"II*\0", dpi=(72.0, 72.0)))
     twin = again(image)
     assert np.array_equal(twin.pixels, image.pixels)

@@ -27,14 +27,14 @@ def crop(image=IMAGE, **part):
     return result
 
 
-def test_the_whole_is_the_image_itself():
+def test_whole_part_is_the_image_itself():
     assert Part().crop(IMAGE) is IMAGE
     assert Part().infer_output(IMAGE.properties) == IMAGE.properties
 
 
 @pytest.mark.parametrize("rows", [(0, 6), (2, 3), (5, 6)])
 @pytest.mark.parametrize("columns", [(0, 7), (1, 5)])
-def test_a_window(rows, columns):
+def test_window_is_cropped(rows, columns):
     found = crop(rows=rows, columns=columns)
     assert np.array_equal(found.pixels, PIXELS[..., slice(*rows), slice(*columns)])
     assert (found.axes, found.pixel_size, found.metadata) == (IMAGE.axes, IMAGE.pixel_size, IMAGE.metadata)
@@ -45,25 +45,25 @@ def test_samples_stay_together():
     assert np.array_equal(crop(colour, rows=(1, 3)).pixels, colour.pixels[1:3])
 
 
-def test_one_page_of_an_axis_takes_the_axis_with_it():
+def test_axis_with_one_selected_page_is_removed():
     found = crop(pages={"Z": (2,)}, rows=(1, 2))
     assert found.axes == "TCYX"
     assert np.array_equal(found.pixels, PIXELS[:, 2, :, 1:2])
 
 
-def test_an_axis_of_one_that_was_not_asked_for_stays():
+def test_unselected_axis_of_length_one_is_kept():
     single = Image(PIXELS[:1], "TZCYX")
     assert crop(single, pages={"Z": (0, 1)}).axes == "TZCYX"
 
 
-def test_pages_come_in_the_order_that_is_wanted():
+def test_pages_are_in_the_given_order():
     found = crop(pages={"C": (4, 0), "Z": (3, 1, 0)})
     assert np.array_equal(found.pixels, PIXELS[:, [3, 1, 0]][:, :, [4, 0]])
     assert found.metadata.channel_names == ("e", "a")
     assert found.metadata.description == "cells"
 
 
-def test_names_that_are_not_those_of_the_channels_stay_as_they_are():
+def test_too_few_channel_names_are_kept_unchanged():
     image = Image(PIXELS, "TZCYX", metadata=Metadata(channel_names=("all of them",)))
     assert crop(image, pages={"C": (1, 2)}).metadata.channel_names == ("all of them",)
 
@@ -71,18 +71,18 @@ def test_names_that_are_not_those_of_the_channels_stay_as_they_are():
 @pytest.mark.parametrize(
     ("slices", "distance"), [((1,), 2.0), ((0, 1), 2.0), ((0, 2), 4.0), ((3, 2, 1), 2.0), ((0, 1, 3), None)]
 )
-def test_the_distance_between_slices_is_that_of_those_left(slices, distance):
+def test_slice_distance_is_that_of_the_selected_slices(slices, distance):
     assert crop(pages={"Z": slices}).pixel_size == PixelSize(0.5, 0.25, distance)
 
 
 @pytest.mark.parametrize(
     ("frames", "seconds"), [((1,), 1.5), ((1, 2), 1.5), ((0, 2), 3.0), ((0, 1, 2), 1.5), ((0, 2, 1), None)]
 )
-def test_the_time_between_frames_is_that_of_those_left(frames, seconds):
+def test_frame_interval_is_that_of_the_selected_frames(frames, seconds):
     assert crop(pages={"T": frames}).metadata.extra.get("frame_interval") == seconds
 
 
-def test_a_part_of_a_part_is_a_part_of_the_whole():
+def test_part_of_a_part_is_a_part_of_the_whole():
     twice = crop(crop(pages={"C": (1, 3, 4), "T": (0, 2)}), pages={"C": (2, 0), "Z": (1, 2)})
     once = crop(pages={"C": (4, 1), "T": (0, 2), "Z": (1, 2)})
     assert np.array_equal(twice.pixels, once.pixels)
@@ -97,12 +97,12 @@ def test_a_part_of_a_part_is_a_part_of_the_whole():
         {"pages": (("Y", (1,)),)}, {"shrink": 0.5},
     ],
 )  # fmt: skip
-def test_a_part_that_no_image_has_is_refused(wrong):
+def test_impossible_part_is_refused(wrong):
     with pytest.raises(ValueError, match=r"must be"):
         Part(**wrong)
 
 
-def test_every_combination_of_pages_is_what_indexing_gives():
+def test_any_combination_of_pages_equals_indexing():
     choices = [(0,), (1, 2), (2, 0)]
     for t, z, c in itertools.product(choices, repeat=3):
         found = crop(pages={"T": t, "Z": z, "C": c}).pixels
