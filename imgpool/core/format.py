@@ -1,4 +1,4 @@
-"""File formats: open a file, read its properties, then its pixels; and write an image."""
+"""The interface of file formats: open a file, read its properties, then its pixels; write an image."""
 
 import inspect
 import os
@@ -91,9 +91,9 @@ class Format(ABC):
 
     @abstractmethod
     def can_hold(self, properties: Properties) -> bool:
-        """Whether an image of this dtype, shape and axes can be written without changing a pixel's value.
+        """Whether an image of this dtype, shape and axes can be written without changing any pixel value.
 
-        For a lossy format: without changing its dtype, pages or samples.
+        For a lossy format: without changing dtype, pages or samples.
         """
 
     @abstractmethod
@@ -118,38 +118,40 @@ class Format(ABC):
 
     @abstractmethod
     def write(self, image: Image, path: FilePath) -> tuple[str, ...]:
-        """Write the image; a format adds its options as keyword-only parameters, whose types are the schema.
+        """Write an image.
+
+        Formats add their options as keyword-only parameters; the type hints are the schema of the options.
 
         Returns
         -------
         tuple of str
-            What of the image the format could not keep, besides pixels: "pixel_size", "dpi", "icc", "exif",
-            "xmp", "iptc", "channel_names", "description", "texts" (a PNG's other ones), "other_pictures".
+            Names of the metadata that were not stored: "pixel_size", "dpi", "icc", "exif", "xmp", "iptc",
+            "channel_names", "description", "texts" (of a PNG, except its description) or "other_pictures".
 
         Raises
         ------
         WriteError
-            If the format cannot hold the pixels.
+            If the format cannot hold the image.
         """
 
     def validate(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The writer's options, checked and converted; raises `RecipeError`."""
+        """Validate and convert the options of `write`; raise `RecipeError` if one is not valid."""
         return validate(self.write, self.name, options, "formats")
 
     def canonical(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The writer's options, checked, as plain JSON values."""
+        """Validate the options of `write`, and return them as plain JSON values."""
         return canonical(self.write, self.name, options, "formats")
 
     def describe(self) -> list[dict[str, Any]]:
-        """The writer's options with their types, ranges, defaults and meanings."""
+        """Return the options of `write` with their types, ranges, defaults and meanings."""
         return describe(self.write)
 
     @property
     def summary(self) -> str:
-        """The first line of the docstring."""
+        """First line of the docstring."""
         return self.help.partition("\n")[0].rstrip(".")
 
     @property
     def help(self) -> str:
-        """The docstring."""
+        """Docstring of the format."""
         return inspect.getdoc(self) or ""

@@ -1,10 +1,11 @@
-"""Formats: bytes to `Image` and back. One file or one package per format.
+"""Image file formats: from files to `Image`, and back.
 
-Each public module lists its formats in ``__all__``; a new format goes into a module or package of its own. The three
-names below are for authors of formats, who import them from `imgpool.plugins`.
+Each format is one file (`bmp`, `gif`, `npy`) or one package (`jpeg`, `png`, `tiff`, `webp`), whose ``__all__`` lists its
+plug-ins. To add a format, add such a file or package; the contract tests find it. The three names below are for authors
+of formats, who import them from `imgpool.plugins`. The private modules are helpers that several formats share.
 """
 
-TYPE_CHECKING = False  # as in `imgpool`: a start needs none of this
+TYPE_CHECKING = False  # as in `imgpool`: keeps the start-up fast
 if TYPE_CHECKING:
     from imgpool.formats._plugin_helpers import not_stored, truncated_error, wrong_file_error
 

@@ -43,8 +43,8 @@ def parse_metadata(chunks: Iterable[Chunk]) -> tuple[PixelSize | None, Metadata]
     values, others = _parse_chunks(chunks)
     extra = {
         "xmp": values.get("xmp"),
-        "png_colour": tuple(chunk for chunk in others if chunk.kind in _COLOUR_KINDS),
-        "png_texts": tuple(chunk for chunk in others if chunk.kind in _TEXT_KINDS),
+        "png_colour": _of_kinds(others, _COLOUR_KINDS),
+        "png_texts": _of_kinds(others, _TEXT_KINDS),
     }
     return pixel_size, Metadata(
         icc=values.get("icc"),
@@ -94,6 +94,10 @@ def _parse_chunks(chunks: Iterable[Chunk]) -> tuple[dict[str, Any], list[Chunk]]
         else:
             others.append(chunk)
     return values, others
+
+
+def _of_kinds(chunks: list[Chunk], kinds: set[bytes]) -> tuple[Chunk, ...]:
+    return tuple(chunk for chunk in chunks if chunk.kind in kinds)
 
 
 def _parse(chunk: Chunk) -> tuple[str, object]:
