@@ -1,8 +1,8 @@
 """Image file formats: from files to `Image`, and back.
 
-Each format is one file (`bmp`, `gif`, `npy`) or one package (`jpeg`, `png`, `tiff`, `webp`), whose ``__all__`` lists its
-plug-ins. To add a format, add such a file or package; the contract tests find it. The three names below are for authors
-of formats, who import them from `imgpool.plugins`. The private modules are helpers that several formats share.
+Each format is one file (`bmp`, `gif`, `npy`) or one package (`jpeg`, `png`, `tiff`, `webp`), whose ``__all__`` lists
+its plug-ins. To add a format, add such a file or package; the contract tests find it. The three names below are for
+authors of formats, who import them from `imgpool.plugins`. The private modules are helpers that several formats share.
 """
 
 TYPE_CHECKING = False  # as in `imgpool`: keeps the start-up fast
