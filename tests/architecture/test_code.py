@@ -13,8 +13,10 @@ from tests.support.source import (
     body_lines,
     complexity,
     functions,
+    numbered_lines,
     parse,
     positional_parameters,
+    python_files,
     shown,
     text,
 )
@@ -123,6 +125,25 @@ def test_everything_public_has_a_docstring():
 def test_files_are_short():
     lengths = {shown(path): text(path).count("\n") for path in MODULES.values()}
     assert {name: length for name, length in lengths.items() if length > MAX_FILE_LINES} == {}
+
+
+def test_functions_are_short():
+    assert too_large(body_lines, MAX_BODY_LINES, "cli") == []
+
+
+def test_functions_have_few_positional_parameters():
+    assert too_large(lambda function: len(positional_parameters(function)), MAX_POSITIONAL) == []
+
+
+def test_every_noqa_has_a_reason():
+    lines = [(path, number, line) for path in python_files() for number, line in numbered_lines(path)]
+    comments = [(path, number, line.partition("# no" + "qa")[2]) for path, number, line in lines]
+    assert [shown(path, number) for path, number, rest in comments if rest and " - " not in rest] == []
+
+
+def test_no_former_name_is_left():
+    found = [f"{shown(path, line)} {name}" for path in python_files() for name, line in former_names(parse(path))]
+    assert found == []
 
 
 def test_no_module_has_a_former_name():

@@ -24,7 +24,7 @@ class Unpicklable(Exception):  # noqa: N818 - a bad exception on purpose
         self.function = lambda: None
 
 
-class Mute(Exception):  # noqa: N818
+class Mute(Exception):  # noqa: N818 - a bad exception on purpose
     def __str__(self):
         raise ValueError("no text")
 

@@ -43,7 +43,7 @@ class Running:
     def __init__(self, command, temporary, **environment):
         self._mark = f"STARTED_BY_TEST={uuid.uuid4().hex}"
         self._stdout = tempfile.TemporaryFile("w+", errors="surrogateescape")  # noqa: SIM115 - see close
-        self._stderr = tempfile.TemporaryFile("w+", errors="surrogateescape")  # noqa: SIM115
+        self._stderr = tempfile.TemporaryFile("w+", errors="surrogateescape")  # noqa: SIM115 - see close
         name, _, value = self._mark.partition("=")
         paths = [environment.pop("PYTHONPATH", ""), str(POISON), os.environ.get("PYTHONPATH", "")]
         own = {name: value, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "TMPDIR": str(temporary)}
