@@ -1,4 +1,4 @@
-"""A folder of good and bad files: every good one is done, every bad one is named, and the run ends."""
+"""A folder of good and bad files: good ones are processed, bad ones are reported, and the run ends."""
 
 import ctypes
 import os
@@ -51,8 +51,8 @@ def folder(tmp_path):
     return folder
 
 
-def obey_permissions():
-    """Root may read everything; without these two capabilities a mode of 0 means something to root as well."""
+def drop_privileges():
+    """Drop the capabilities that let root ignore file modes."""
     if os.geteuid() == 0:
         libc = ctypes.CDLL(None)
         for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
@@ -60,11 +60,11 @@ def obey_permissions():
 
 
 @pytest.mark.parametrize("engine", ["serial", "pool"])
-def test_every_good_image_is_done_and_every_bad_one_named(imgpool, folder, tmp_path, engine):
+def test_good_images_are_processed_and_bad_ones_reported(imgpool, folder, tmp_path, engine):
     out = tmp_path / "out"
     bad = {"truncated.jpg", "zero.png", "text.tif", "huge.png", "unreadable.png"}
     arguments = ["process", folder, "-o", out, "-f", "gaussian:sigma=1", "--engine", engine]
-    done = imgpool(*arguments, before=obey_permissions)
+    done = imgpool(*arguments, before=drop_privileges)
     assert done.code == 1, done.stderr
     lines = done.stderr.splitlines()
     named = {name for name in bad if any(line.startswith(f"✗ {name} · read · ") for line in lines)}
@@ -74,7 +74,7 @@ def test_every_good_image_is_done_and_every_bad_one_named(imgpool, folder, tmp_p
     assert not list((out / ".imgpool").glob("tmp/*"))
 
 
-def test_the_broken_collection(imgpool, broken_images, tmp_path):
+def test_every_broken_image_is_reported(imgpool, broken_images, tmp_path):
     folder = tmp_path / "in"
     shutil.copytree(broken_images, folder, ignore=shutil.ignore_patterns("*.py", "*.md", "__pycache__"))
     count = sum(path.is_file() for path in folder.iterdir())
@@ -84,7 +84,7 @@ def test_the_broken_collection(imgpool, broken_images, tmp_path):
     assert all(failure["message"] and failure["stage"] == "read" for failure in done.json["failures"])
 
 
-def test_max_pixels_refuses_by_name(imgpool, folder, tmp_path):
+def test_image_above_max_pixels_is_refused(imgpool, folder, tmp_path):
     done = imgpool("process", folder / "good0.png", "-o", tmp_path / "out", "--serial", "--max-pixels", 2999)
     assert done.code == 1
     assert "--max-pixels" in done.stderr
@@ -92,7 +92,7 @@ def test_max_pixels_refuses_by_name(imgpool, folder, tmp_path):
 
 @pytest.fixture(scope="module")
 def noise(imgpool, tmp_path_factory):
-    """Images that keep two workers busy for a second or two, and what an undisturbed run makes of them."""
+    """Images that keep two workers busy for a second or two, and the outputs of an undisturbed run."""
     folder = tmp_path_factory.mktemp("noise")
     (folder / "in").mkdir()
     rng = np.random.default_rng(0)
@@ -103,7 +103,7 @@ def noise(imgpool, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_continues(imgpool, noise, tmp_path, number, code):
+def test_interrupted_run_continues(imgpool, noise, tmp_path, number, code):
     folder, undisturbed = noise
     command = ["process", folder, "-o", tmp_path / "out", "-f", "median:radius=9", "-j", 2, "--chunksize", 1]
     running = subprocess.Popen(

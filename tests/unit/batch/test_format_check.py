@@ -7,8 +7,7 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from imgpool.batch import format_check
-from imgpool.batch.format_check import check_formats
+from imgpool.batch.format_check import COMMON_KINDS, check_formats
 from imgpool.batch.scan import scan
 from imgpool.batch.targets import make_tasks
 from imgpool.core.catalogue import FILTERS
@@ -91,12 +90,17 @@ def test_headers_are_not_read_if_nothing_can_be_refused(tmp_path, monkeypatch):
     check_formats(tasks, Recipe.from_specs(["gaussian"]))
 
 
-def test_recipe_is_examined_once_per_run_not_per_file(tmp_path, monkeypatch):
-    examined = []
-    changes_pixels = format_check._changes_pixels
-    monkeypatch.setattr(
-        format_check, "_changes_pixels", lambda recipe, kind: examined.append(kind) or changes_pixels(recipe, kind)
-    )
+class CountingRecipe(Recipe):
+    """A recipe that counts how often its output is inferred."""
+
+    calls = 0
+
+    def infer_output(self, properties):
+        CountingRecipe.calls += 1
+        return super().infer_output(properties)
+
+
+def test_recipe_is_examined_once_per_run_not_per_file(tmp_path):
     tasks = [Task(str(tmp_path / f"{index}.png"), str(tmp_path / "out" / f"{index}.png"), 1, 1) for index in range(50)]
-    check_formats(tasks, Recipe.from_specs(["gaussian"]))
-    assert len(examined) == len(format_check.COMMON_KINDS)
+    check_formats(tasks, CountingRecipe.from_specs(["gaussian"]))
+    assert CountingRecipe.calls == len(COMMON_KINDS)

@@ -273,10 +273,10 @@ def test_folder_at_a_target_fails_that_image_alone(photos, tmp_path):
 
 @pytest.mark.parametrize("engine", ["serial", "pool"])
 def test_latest_metrics_are_kept(photos, engine):
-    told = []
+    reported = []
     run = Runner(make_plan(RunSettings((str(photos),), BLUR, engine=engine)))
-    results = list(run.results(told.append))
-    assert run.metrics == told[-1]
+    results = list(run.results(reported.append))
+    assert run.metrics == reported[-1]
     assert run.metrics.tasks == len(results)
     assert run.metrics.reason
 
@@ -300,7 +300,7 @@ def test_output_of_a_killed_run_stays_known_after_other_runs(photos, tmp_path):
 
 
 def test_output_of_a_run_started_meanwhile_is_not_foreign(photos, monkeypatch):
-    """Its outputs are there before its journal; so it is told as what it is, not as files of somebody else."""
+    """Its outputs exist before they are in the journal; the error must name the run, not foreign files."""
     first = runner_for(photos).results()
     real, looks = run_file.read, []
 

@@ -14,7 +14,7 @@ from tests.support.small_runs import close_folder
 
 @pytest.fixture
 def folder(tmp_path):
-    """An input folder; the output lies beside it."""
+    """An input folder; the output is beside it."""
     inside = tmp_path / "photos"
     inside.mkdir()
     return inside
