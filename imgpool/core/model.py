@@ -39,7 +39,7 @@ class ModelReference(Reference):
         if isinstance(value, str) and value in models:
             return cls(models[value])
         try:
-            return super(ModelReference, cls).parse(value)
+            return super(ModelReference, cls).parse(value)  # `slots=True` breaks `super` without arguments
         except ValueError as error:
             raise ValueError(f"{error} (built-in models: {', '.join(models) or 'none'})") from None
 
@@ -92,7 +92,7 @@ class ModelAxis:
     halo
         Entries at each end of an output that the model computes without enough context; they must be discarded.
     channel_names
-        Of a channel axis; may be empty.
+        Names of the channels, for a channel axis; may be empty.
     pixel_size
         µm per pixel that the model expects; None if the description does not say.
     """
@@ -122,7 +122,7 @@ class Tensor:
     Attributes
     ----------
     name
-        As processing refers to it; the graph's own inputs and outputs have the same order.
+        Operations refer to it by this name. In the graph the name may differ; the order is the same.
     axes
         In the order of the array.
     dtype

@@ -1,4 +1,4 @@
-"""Trained models: model."""
+"""Application of trained models: model."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,7 +16,7 @@ from imgpool.core.image import Image, Properties
 from imgpool.core.model import Array, ModelReference
 from imgpool.models.alpha import attach_alpha, strip_alpha, with_alpha, without_alpha
 from imgpool.models.axes import (
-    DESCRIBE_HINT,
+    CORRECT_OUTPUT_HINT,
     AxisMapping,
     ResultDtype,
     arrange_output,
@@ -50,9 +50,14 @@ def _infer_output(properties: Properties, parameters: Parameters) -> Properties:
 
 
 def _provenance(parameters: Parameters) -> Mapping[str, Any]:
-    found = _plan_from(parameters).model
-    runtime = RUNTIMES[found.runtime].version()
-    identity = {"model": found.name, "version": found.version, "sha256": found.sha256, "digest": found.digest}
+    described = _plan_from(parameters).model
+    runtime = RUNTIMES[described.runtime].version()
+    identity = {
+        "model": described.name,
+        "version": described.version,
+        "sha256": described.sha256,
+        "digest": described.digest,
+    }
     return {"path": identity | {"runtime": runtime}}
 
 
@@ -126,7 +131,7 @@ class model:  # noqa: N801 - filters are named as in recipes
         self._session = RUNTIMES[self._plan.model.runtime].load(self._plan.model)
 
     def __call__(self, image: Image) -> Image:
-        """Apply the model to one image: strip alpha, then filter each sample that the model takes."""
+        """Strip alpha, filter each sample that the model takes, and assemble the results."""
         check_numeric(image.pixels, "model")
         opaque = without_alpha(image.properties)
         expected = infer_result(opaque, self._plan, self._dtype)
@@ -192,13 +197,15 @@ class model:  # noqa: N801 - filters are named as in recipes
 
 
 def _keeps_alpha(opaque: Properties, result: Properties, dtype: ResultDtype) -> bool:
-    """Whether the result is an image of the same kind, given the properties of the image without alpha."""
+    """Whether opaque alpha is kept, given the properties of the image without it and those of the result."""
     return dtype == "image" and result.axes == opaque.axes
 
 
 def _store(output: Array, target: Array) -> None:
     if target.shape != output.shape:
-        raise FilterError(f"the model returns the shape {output.shape}, but {target.shape} is declared", DESCRIBE_HINT)
+        raise FilterError(
+            f"the model returns the shape {output.shape}, but {target.shape} is declared", CORRECT_OUTPUT_HINT
+        )
     target[...] = output
 
 

@@ -1,6 +1,6 @@
 """Trained models: descriptions, tiling, pre- and postprocessing, runtimes, and the built-in models.
 
-The path of one image is in `imgpool.filters.model`: package → checked `Model` → `ModelPlan` → tiles → result. Public:
+How they work together is in `imgpool.filters.model`: package → checked `Model` → `ModelPlan` → tiles → result. Public:
 `check` (find models and run their published tests), `plan`, `axes`, `tiling`, `processing`, `alpha`, `missing_pixels`
 (the steps of the filter), `packages` (read descriptions safely) and `runtimes`.
 

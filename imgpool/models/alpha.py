@@ -1,4 +1,4 @@
-"""Alpha channels, which models cannot take: opaque alpha is removed before a model and may be restored after it."""
+"""Alpha channels, which models cannot take: opaque alpha is removed before the model and may be added after it."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def strip_alpha(image: Image) -> Image:
     Raises
     ------
     FilterError
-        If any pixel is transparent: a model cannot leave it out.
+        If any pixel is transparent.
     """
     if not image.has_alpha:
         return image

@@ -17,14 +17,14 @@ from imgpool.models.processing import dtype_after
 ResultDtype = Literal["model", "image"]
 Index = tuple[int | slice, ...]
 
-DESCRIBE_HINT = "correct the description of its output"
+CORRECT_OUTPUT_HINT = "correct the description of its output"
 RGB_SAMPLES = 3
 
-STACKS = {
+STACK_AXES = {
     "Z": ("stacks of slices", "give it images with an axis Z"),
     "T": ("time series", "give it images with an axis T"),
 }
-"""The kind of image with this axis, and the hint for images without it."""
+"""What images with this axis are called, and the hint for images without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class AxisMapping:
     channel_axis
         The image axis that becomes the model's channels: "C", "S", or "" if each channel is passed by itself.
     loop_axes
-        Image axes that the model does not take; it is run for each entry of them.
+        Image axes that the model does not take; it runs once for each index along them.
     result_axes
         Axes of the result.
     output_channels
@@ -63,7 +63,7 @@ def map_axes(properties: Properties, plan: ModelPlan, dtype: ResultDtype) -> Axi
     axes = properties.axes
     lengths = dict(zip(axes, properties.shape, strict=True))
     _check_stack(lengths, plan.input)
-    splits_colours = dtype == "image" and _output_channels(plan, 1) == 1
+    splits_colours = dtype == "image" and _output_channels(plan, 1) == 1  # red, green and blue are filtered separately
     channel_axis = _choose_channel_axis(lengths, plan.input.axis("C"), splits_colours=splits_colours)
     taken = set(plan.input.letters) - {"C"} | {channel_axis}
     loop_axes = "".join(letter for letter in axes if letter not in taken)
@@ -97,14 +97,14 @@ def infer_result(properties: Properties, plan: ModelPlan, dtype: ResultDtype) ->
 
 
 def iter_samples(pixels: Pixels, mapping: AxisMapping, input_: Tensor) -> Iterator[tuple[dict[str, int], Pixels]]:
-    """Iterate over the parts of an image that the model takes.
+    """Iterate over the samples of an image: the parts that the model takes, one by one.
 
     Yields
     ------
     dict
-        Index of the part along each of the loop axes.
+        Index of the sample along each of the loop axes.
     ndarray
-        The part, with the axes of the model's input but the batch.
+        The sample, with the axes of the model's input except for the batch axis.
     """
     sources = [mapping.channel_axis if letter == "C" else letter for letter in input_.sample_letters]
     present = [letter for letter in sources if letter and letter in mapping.axes]
@@ -115,7 +115,7 @@ def iter_samples(pixels: Pixels, mapping: AxisMapping, input_: Tensor) -> Iterat
 
 
 def arrange_output(values: Array, mapping: AxisMapping, output: Tensor) -> Array:
-    """Order the output for one sample as in the result; the loop axes are missing.
+    """Order the axes of the output for one sample as in the result, without the loop axes.
 
     Raises
     ------
@@ -131,13 +131,13 @@ def arrange_output(values: Array, mapping: AxisMapping, output: Tensor) -> Array
     for letter in dropped:
         length = values.shape[letters.index(letter)]
         if length > 1:
-            raise FilterError(f"the model returns {length} entries along {letter}, not 1", DESCRIBE_HINT)
+            raise FilterError(f"the model returns {length} entries along {letter}, not 1", CORRECT_OUTPUT_HINT)
     ordered = values.transpose([letters.index(letter) for letter in (*dropped, *kept)])
     return np.asarray(ordered[(0,) * len(dropped)])
 
 
 def result_index(loop_index: Mapping[str, int], mapping: AxisMapping) -> Index:
-    """Where in the result the output for one sample goes."""
+    """Index of the part of the result that the output for one sample fills."""
     channel, count = loop_index.get("C", 0), mapping.output_channels
     channels = slice(channel * count, (channel + 1) * count)
     return tuple(channels if letter == "C" else loop_index.get(letter, slice(None)) for letter in mapping.result_axes)
@@ -157,7 +157,7 @@ def result_channel_names(names: Sequence[str], mapping: AxisMapping, output: Ten
 
 
 def _check_dtype(dtype: np.dtype[Any], input_: Tensor) -> None:
-    """Refuse to force pixels into an integer dtype that cannot hold them."""
+    """Refuse an image whose values the integer dtype of the model cannot hold, unless preprocessing scales them."""
     required = np.dtype(input_.dtype)
     is_scaled = any(operation.name != "ensure_dtype" for operation in input_.operations)
     if required.kind in "ui" and not np.can_cast(dtype, required) and not is_scaled:
@@ -169,8 +169,8 @@ def _check_dtype(dtype: np.dtype[Any], input_: Tensor) -> None:
 
 
 def _check_stack(lengths: Mapping[str, int], input_: Tensor) -> None:
-    """Refuse an image without depth, or time, for a model that needs it."""
-    for letter, (kind, hint) in STACKS.items():
+    """Refuse an image without an axis Z or T that the model needs."""
+    for letter, (kind, hint) in STACK_AXES.items():
         axis = input_.axis(letter)
         if axis is None or letter in lengths or (isinstance(axis.size, Size) and axis.size.fits(1)):
             continue
@@ -237,7 +237,7 @@ def _output_channels(plan: ModelPlan, input_channels: int) -> int:
 
 
 def _result_axes(axes: str, channel_axis: str, channels: int, dtype: ResultDtype) -> str:
-    """Axes of the result; several channels become C, at its old place or else before Z."""
+    """Axes of the result; several channels become C, which replaces that of the image or comes before Z, I, Y and X."""
     rest = axes.replace(channel_axis, "") if channel_axis else axes
     if channel_axis == "S" and channels == RGB_SAMPLES and dtype == "image":
         return f"{rest}S"
@@ -261,5 +261,7 @@ def _output_dtype(output: Tensor) -> np.dtype[Any]:
 def _result_pixel_size(size: PixelSize | None, plan: ModelPlan) -> PixelSize | None:
     if size is None:
         return None
-    y, x, z = (float(plan.tilings[letter].scale) if letter in plan.tilings else 1.0 for letter in "YXZ")
-    return PixelSize(size.y / y, size.x / x, size.z / z if size.z is not None else None)
+    scale_y, scale_x, scale_z = (
+        float(plan.tilings[letter].scale) if letter in plan.tilings else 1.0 for letter in "YXZ"
+    )
+    return PixelSize(size.y / scale_y, size.x / scale_x, size.z / scale_z if size.z is not None else None)

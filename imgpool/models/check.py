@@ -31,7 +31,7 @@ class TensorDifference:
     largest
         Largest absolute difference; infinite if the shape or the positions of NaN differ.
     reason
-        What differs other than values; empty if nothing does.
+        What differs other than values ("NaN in other places"); empty if nothing does.
     """
 
     output: str
@@ -114,7 +114,7 @@ def check_model(model: Model, timeout: float = DEFAULT_TIMEOUT_S) -> ModelCheck:
     if not all(tensor.test_array for tensor in model.inputs) or not any(tensor.test_array for tensor in model.outputs):
         raise RecipeError(
             f"the model {model.path} has no published test (arrays for its inputs and an output)",
-            "compare some of its results by eye",
+            "look at some of its results instead",
         )
     RUNTIMES[model.runtime].version()
     try:

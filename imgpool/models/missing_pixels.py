@@ -62,8 +62,8 @@ def restore_missing(result: Array, missing: Bools, letters: str, plan: ModelPlan
         missing, letters = np.asarray(missing.any(axis=letters.index("C"))), letters.replace("C", "")
     for axis, letter in enumerate(letters):
         length = result.shape[result_letters.index(letter)]
-        places = ((np.arange(length) + 0.5) / float(plan.tilings[letter].scale)).astype(np.intp)
-        missing = missing.take(np.minimum(places, missing.shape[axis] - 1), axis)
+        nearest = ((np.arange(length) + 0.5) / float(plan.tilings[letter].scale)).astype(np.intp)
+        missing = missing.take(np.minimum(nearest, missing.shape[axis] - 1), axis)
     missing = missing.transpose([letters.index(letter) for letter in result_letters if letter != "C"])
     if "C" in result_letters:
         missing = np.expand_dims(missing, result_letters.index("C"))

@@ -17,10 +17,12 @@ from imgpool.core.parameters import suggest_name
 from imgpool.models.tiling import AxisTiling
 
 DEFAULT_TILE_PX = 512
-"""Side of a tile if the model takes several; `DEFAULT_VOLUME_TILE_PX` if it has a third axis."""
+"""Side of a tile if the model takes several; `DEFAULT_VOLUME_TILE_PX` if the model also takes Z or T."""
 
 DEFAULT_VOLUME_TILE_PX = 128
+
 DEFAULT_TILE_DEPTH = 32
+"""Length of a tile along Z or T, in slices or frames, if the model takes several."""
 
 DEFAULT_SIDE_MULTIPLE_PX = 32
 """Assumed for models that do not declare sizes: U-Nets halve the sides up to five times."""
@@ -34,8 +36,10 @@ MIN_TILE_PER_DISCARDED = 4
 EXPORT_HINT = "export it so that each output pixel corresponds to the same number of input pixels"
 ANY_SIZE = Size(1, 1)
 SIDES = "YX"
+
 MAX_SCALE_DENOMINATOR = 1000
 MAX_SCALE_ERROR = 1e-6
+"""A declared scale of an output must be this close to a fraction with a denominator of at most 1000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +157,14 @@ def _choose_output(model: Model, name: str | None) -> Tensor:
 
 
 def _with_side_multiple(axis: ModelAxis) -> ModelAxis:
-    """Restrict a side of any length, as bare ONNX files have, to lengths that models usually need."""
+    """Restrict a side that may have any length, as bare ONNX files declare it, to the lengths that most models take."""
     if axis.letter in SIDES and axis.size == ANY_SIZE:
         return replace(axis, size=Size(DEFAULT_SIDE_MULTIPLE_PX, DEFAULT_SIDE_MULTIPLE_PX))
     return axis
 
 
 def _tile_axis(axis: ModelAxis, input_: Tensor, output: Tensor, request: _Request) -> AxisTiling:
+    """Tiling of an axis of the input: as requested, or else as the declared lengths and halo require."""
     output_axis = output.axis(axis.letter)
     assert output_axis is not None  # `_choose_output` has compared the axes
     size, leader = _input_size(axis, input_)
@@ -178,7 +183,7 @@ def _tile_axis(axis: ModelAxis, input_: Tensor, output: Tensor, request: _Reques
         overlap = math.ceil(output_axis.halo / scale) or _default_overlap(max_tile, offset)
     alignment = 1 if step else _default_alignment(max_tile, overlap)
     tiling = AxisTiling(minimum, step, max_tile, overlap, scale, offset, alignment)
-    if tile is None and request.overlap is None:
+    if tile is None and request.overlap is None:  # a default tile grows with the halo; any other is checked
         return replace(tiling, max_tile=max(max_tile, MIN_TILE_PER_DISCARDED * tiling.discarded))
     _check_overlap(tiling, axis.letter)
     return tiling
@@ -241,7 +246,7 @@ def _depends_on_another(axis: ModelAxis, input_: Tensor) -> bool:
 
 
 def _size_from(size: Size, tile: int, letter: str) -> Size:
-    """Restrict the lengths to those from `tile` on."""
+    """Lengths of `tile` or more; refuse a tile that the model does not take."""
     if not size.fits(tile):
         raise RecipeError(f"it takes {size} pixels along {letter}, not a tile of {tile}", f"omit {Hint('tile')}")
     return Size(tile, size.step)
@@ -253,7 +258,7 @@ def _whole_pixel_lengths(size: Size, scale: Fraction, offset: int) -> tuple[int,
     lengths = (size.minimum + number * size.step for number in range(unit))
     minimum = next((length for length in lengths if length % unit == 0), 0)
     step = math.lcm(size.step, unit) if size.step else 0
-    if minimum and step:
+    if minimum and step:  # increase it until the output has a pixel: minimum × scale + offset > 0
         minimum += max(0, math.floor(-offset / scale - minimum) // step + 1) * step
     if not minimum or minimum * scale + offset <= 0:
         output_length = float(size.minimum * scale + offset)
@@ -273,7 +278,7 @@ def _default_overlap(tile: int, offset: int) -> int:
 
 
 def _default_alignment(tile: int, overlap: int) -> int:
-    """Multiples at which tiles of a fixed length start, where enough of the tile remains."""
+    """Multiples at which tiles of a fixed length start; 1 (anywhere) if the overlaps leave too little of a tile."""
     multiple = DEFAULT_SIDE_MULTIPLE_PX
     return multiple if tile % multiple == 0 and tile >= MIN_TILE_PER_DISCARDED * overlap + multiple else 1
 

@@ -13,9 +13,6 @@ import numpy as np
 from imgpool.core.dtypes import restore, working_dtype
 from imgpool.core.model import Array, Operation
 
-DEFAULT_EPS = 1e-6
-"""Added to divisors if the description does not say otherwise."""
-
 MAX_BLOCK_VALUES = 1 << 18
 """Number of values squared at a time, since their squares take 64 bits each."""
 
@@ -109,7 +106,7 @@ def _zero_mean_unit_variance(values: Array, letters: str, parameters: Parameters
     axes = _statistic_axes(parameters, letters)
     values = _as_float(values)
     values = _in_place(np.subtract, values, _mean(values, axes))
-    return _in_place(np.divide, values, _root_mean_square(values, axes) + parameters.get("eps", DEFAULT_EPS))
+    return _in_place(np.divide, values, _root_mean_square(values, axes) + parameters["eps"])
 
 
 def _scale_range(values: Array, letters: str, parameters: Parameters, references: References) -> Array:
@@ -118,14 +115,14 @@ def _scale_range(values: Array, letters: str, parameters: Parameters, references
     percents = parameters.get("min_percentile", 0.0), parameters.get("max_percentile", 100.0)
     low, high = (_align(_percentile(source, percent, axes, "linear"), source_letters, letters) for percent in percents)
     values = _in_place(np.subtract, _as_float(values), low)
-    return _in_place(np.divide, values, high - low + parameters.get("eps", DEFAULT_EPS))
+    return _in_place(np.divide, values, high - low + parameters["eps"])
 
 
 def _scale_mean_variance(values: Array, letters: str, parameters: Parameters, references: References) -> Array:
     source, source_letters = references[parameters["reference_tensor"]]
     axes = _statistic_axes(parameters, source_letters, letters)
     mean = _mean(source, axes)
-    std = _root_mean_square(source, axes, mean) + parameters.get("eps", DEFAULT_EPS)
+    std = _root_mean_square(source, axes, mean) + parameters["eps"]
     values = _zero_mean_unit_variance(values, letters, parameters, references)
     values = _in_place(np.multiply, values, _align(std, source_letters, letters))
     return _in_place(np.add, values, _align(mean, source_letters, letters))
@@ -134,7 +131,7 @@ def _scale_mean_variance(values: Array, letters: str, parameters: Parameters, re
 def _sigmoid(values: Array, _letters: str, _parameters: Parameters, _references: References) -> Array:
     values = _as_float(values)
     np.negative(values, out=values)
-    with np.errstate(over="ignore"):  # infinity becomes 0 in the end
+    with np.errstate(over="ignore"):  # the reciprocal of infinity is 0
         np.exp(values, out=values)
     values += 1
     return np.asarray(np.reciprocal(values, out=values))
@@ -171,14 +168,15 @@ def _as_float(values: Array) -> Array:
 
 
 def _in_place(function: np.ufunc, values: Array, operand: float | Array) -> Array:
-    """Overwrite `values`, computing in 64 bits and a few numbers at a time; the dtype stays the same."""
+    """Overwrite `values` with the result, which NumPy computes in 64 bits, block by block; the dtype is kept."""
     return np.asarray(function(values, operand, out=values, dtype=np.float64, casting="same_kind"))
 
 
 def _statistic_axes(parameters: Parameters, letters: str, target_letters: str = "") -> tuple[int, ...]:
-    """Positions of the axes over which a statistic is computed; all but the batch axis if none are given.
+    """Positions of the axes over which a statistic is computed.
 
-    Axes that the target tensor lacks are always among them.
+    They are the ``axes`` of the operation, or else all but the batch axis; and always those that the target tensor
+    lacks.
     """
     selected = parameters.get("axes") or letters.replace("B", "")
     absent = set(letters) - set(target_letters) if target_letters else set()

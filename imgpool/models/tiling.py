@@ -32,13 +32,13 @@ class AxisTiling:
     minimum, step
         Lengths that the model takes: ``minimum + n × step``, n ≥ 0. A `step` of 0 fixes the length.
     max_tile
-        Largest length of a tile, if the model takes several.
+        Largest length of a tile; the same as `minimum` if the model takes no other.
     overlap
         Input pixels at each end of a tile whose results are discarded if a neighbouring tile has them too.
     scale
         Output pixels per input pixel.
     offset
-        Output pixels in addition to that, half of them at each end; negative if the output is smaller.
+        Output pixels in addition to ``length × scale``, half of them at each end; negative if the output is smaller.
     alignment
         Tiles of a fixed length start at multiples of this, for models that downsample their input.
     """
@@ -53,7 +53,7 @@ class AxisTiling:
 
     @property
     def grid(self) -> int:
-        """Tiles start at multiples of this, so that all output pixels lie on one grid too."""
+        """Input pixels at multiples of which tiles start, so that their output pixels lie on one grid."""
         return math.lcm(max(self.step, 1), self.scale.denominator, self.alignment)
 
     @property
@@ -82,7 +82,7 @@ class TileRange:
     target
         The part of the result that comes from this tile.
     source
-        The same pixels in the output of the tile.
+        The same pixels in the output for this tile.
     """
 
     start: int
@@ -103,7 +103,7 @@ def split_axis(length: int, tiling: AxisTiling) -> tuple[TileRange, ...]:
     Raises
     ------
     FilterError
-        If the overlap leaves nothing of a tile.
+        If the overlaps leave nothing of a tile.
     """
     padded, tile = _lengths(length + 2 * tiling.border, tiling)
     stride = (tile - 2 * tiling.discarded) // tiling.grid * tiling.grid
@@ -118,6 +118,7 @@ def split_axis(length: int, tiling: AxisTiling) -> tuple[TileRange, ...]:
     edges = [0, *(min(seam, last) for seam in seams), last]
     ranges = []
     for start, (low, high) in zip(starts, itertools.pairwise(edges), strict=True):
+        # output pixel of the whole image where the output of this tile starts
         origin = int(tiling.scale * (start - tiling.border)) - tiling.offset // 2
         ranges.append(TileRange(start - tiling.border, tile, slice(low, high), slice(low - origin, high - origin)))
     return tuple(each for each in ranges if each.target.start < each.target.stop)
@@ -184,15 +185,15 @@ def _seam(start: int, following: int, tile: int, tiling: AxisTiling) -> int:
 def _extract(sample: Array, letters: str, tile: Tile) -> Array:
     """Cut out one tile; beyond the image, its pixels are mirrored."""
     for axis, letter in enumerate(letters):
-        each = tile.get(letter)
-        if each is None:
+        if letter not in tile:
             continue
         length = sample.shape[axis]
-        if each.start >= 0 and each.start + each.length <= length:
-            sample = sample[(slice(None),) * axis + (slice(each.start, each.start + each.length),)]
+        start, stop = tile[letter].start, tile[letter].start + tile[letter].length
+        if start >= 0 and stop <= length:
+            sample = sample[(slice(None),) * axis + (slice(start, stop),)]
         else:
-            places = np.arange(each.start, each.start + each.length) % (2 * length)
-            sample = sample.take(np.minimum(places, 2 * length - 1 - places), axis)
+            positions = np.arange(start, stop) % (2 * length)
+            sample = sample.take(np.minimum(positions, 2 * length - 1 - positions), axis)
     return np.ascontiguousarray(sample)
 
 

@@ -13,6 +13,16 @@ from imgpool.core.filter import Filter
 from imgpool.core.format import Format
 from imgpool.core.recipe import Recipe, built_in_recipes, format_name
 
+TYPE_WORDS = {
+    "Area": "area",
+    "Indices": "number, range or list",
+    "Length": "length",
+    "ModelReference": "model name or path",
+    "Range": "range",
+    "Reference": "file",
+}
+"""What the classes of parameters are called in tables."""
+
 
 def filters_json() -> list[dict[str, Any]]:
     """Describe all filters."""
@@ -143,12 +153,16 @@ def _parameter_table(described: list[dict[str, Any]]) -> str:
     rows = [
         [
             each["name"],
-            f"{each['type']} {each['range']}".strip(),
+            f"{_type_text(each['type'])} {each['range']}".strip(),
             "" if each["required"] else f"default {each['default']}",
         ]
         for each in described
     ]
     return format_table(rows) if rows else ""
+
+
+def _type_text(types: str) -> str:
+    return " | ".join(TYPE_WORDS.get(name, name) for name in types.split(" | "))
 
 
 def format_table(rows: Iterable[list[str]]) -> str:

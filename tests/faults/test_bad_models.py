@@ -471,7 +471,7 @@ ODD += [dt.date(2024, 1, 1), [1, 2, 3, 4, 5], ["batch"], {1: 2}, "a" * 1000, {"m
 
 
 def places(value):
-    """All lists and mappings in a value, with each of their inrngs or keys."""
+    """All lists and mappings in a value, with each of their indices or keys."""
     for key in list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
         yield value, key
         yield from places(value[key])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from imgpool.core.errors import RecipeError
 from imgpool.core.model import Model, tensor_as_dict
 from imgpool.core.safe_yaml import load_yaml
-from imgpool.models.packages import bioimageio, bioimageio_4
+from imgpool.models.packages import bioimageio_0_4, bioimageio_0_5
 from imgpool.models.packages.fields import Fields
 from imgpool.models.packages.files import Package, checked_name, description_name, open_package
 from imgpool.models.packages.graph_tensors import infer_tensors, match_graph
@@ -22,9 +22,13 @@ from imgpool.models.packages.tensors import Tensors
 MAX_DESCRIPTION_BYTES = 512 * 1024
 MAX_CACHED_DESCRIPTIONS = 64
 MAX_SHOWN_CHARACTERS = 100
-DEFAULT_TOLERANCE = 1e-3
 EXPORT_HINT = "export the model to ONNX"
-TENSOR_READERS = {"0.4": bioimageio_4.read_tensors, "0.5": bioimageio.read_tensors}
+
+DEFAULT_DECLARED_TOLERANCE = 1e-3
+"""Tolerance, as in the specification, of a package that declares a tolerance without its value."""
+
+TENSOR_READERS = {"0.4": bioimageio_0_4.read_tensors, "0.5": bioimageio_0_5.read_tensors}
+"""Reads the inputs and outputs of a description, by the version of the specification."""
 
 Stamp = tuple[tuple[int, int, int], ...]
 """Size, modification time in ns, and inode of each file."""
@@ -40,6 +44,7 @@ FOREIGN_MAGIC = {
     b"PK": "a PyTorch file or another zip",
     b"\x89HDF": "a Keras file or another HDF5 file",
 }
+"""What files of other kinds are called in messages, by their extension or their first bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ class PackageDescription:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """An ONNX file of a package, with its sha256, and the names and sha256 of its external files."""
+    """An ONNX file of a package and its sha256; `external` has the names and sha256 of its external files."""
 
     name: str
     sha256: str
@@ -98,53 +103,6 @@ def describe_package(path: str) -> PackageDescription:
         _cache.clear()
     _cache[path] = description
     return description
-
-
-def is_unchanged(model: Model) -> bool:
-    """Whether this process has described the model and its files look the same: no need to hash them again."""
-    cached = _cache.get(model.path)
-    return cached is not None and cached.model == model and cached.stamp == _stamp(cached.paths)
-
-
-def check_sha256(name: str, data: bytes, declared: str) -> str:
-    """Compute the sha256 of a file.
-
-    Raises
-    ------
-    RecipeError
-        If it differs from the declared one; an empty one is not compared.
-    """
-    found = hashlib.sha256(data).hexdigest()
-    if declared and declared.lower() != found:
-        raise RecipeError(
-            f"its {name!r} is not the published file: its sha256 is {found[:12]}…, not {declared[:12]}…",
-            "download it again",
-        )
-    return found
-
-
-def _describe(path: str) -> PackageDescription:
-    package, name = open_package(path)
-    name = name or description_name(package)
-    if not name:
-        raise RecipeError("it has no bioimageio.yaml", "give a bioimage.io package (a folder or zip) or an ONNX file")
-    if re.search(r"\.ya?ml$", name, re.IGNORECASE):
-        model, test_hashes = read_model(path, package, _read_description(package, name))
-    else:
-        model, test_hashes = _bare_model(path, package, name), {}
-    paths = (path, *package.paths([name, model.weights, *(each for each, _ in model.external)]))
-    return PackageDescription(model, package, test_hashes, paths, _stamp(paths))
-
-
-def _read_description(package: Package, name: str) -> Fields:
-    try:
-        text = package.read(name, MAX_DESCRIPTION_BYTES).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise RecipeError(f"its {name!r} is not UTF-8 text") from None
-    try:
-        return Fields.of(load_yaml(text))
-    except RecipeError as error:
-        raise RecipeError(f"its {name!r} is not a description: {error.message}", error.hint) from None
 
 
 def read_model(path: str, package: Package, description: Fields) -> tuple[Model, Mapping[str, str]]:
@@ -182,7 +140,54 @@ def read_model(path: str, package: Package, description: Fields) -> tuple[Model,
     return model, tensors.test_hashes
 
 
-def _bare_model(path: str, package: Package, name: str) -> Model:
+def is_unchanged(model: Model) -> bool:
+    """Whether this process has described the model, and its files have not changed since by size and time."""
+    cached = _cache.get(model.path)
+    return cached is not None and cached.model == model and cached.stamp == _stamp(cached.paths)
+
+
+def check_sha256(name: str, data: bytes, declared: str) -> str:
+    """Compute the sha256 of a file and compare it with the declared one, unless that is empty.
+
+    Raises
+    ------
+    RecipeError
+        If they differ.
+    """
+    found = hashlib.sha256(data).hexdigest()
+    if declared and declared.lower() != found:
+        raise RecipeError(
+            f"its {name!r} is not the published file: its sha256 is {found[:12]}…, not {declared[:12]}…",
+            "download it again",
+        )
+    return found
+
+
+def _describe(path: str) -> PackageDescription:
+    package, name = open_package(path)
+    name = name or description_name(package)
+    if not name:
+        raise RecipeError("it has no bioimageio.yaml", "give a bioimage.io package (a folder or zip) or an ONNX file")
+    if re.search(r"\.ya?ml$", name, re.IGNORECASE):
+        model, test_hashes = read_model(path, package, _read_description(package, name))
+    else:
+        model, test_hashes = _describe_bare_file(path, package, name), {}
+    paths = (path, *package.paths([name, model.weights, *(each for each, _ in model.external)]))
+    return PackageDescription(model, package, test_hashes, paths, _stamp(paths))
+
+
+def _read_description(package: Package, name: str) -> Fields:
+    try:
+        text = package.read(name, MAX_DESCRIPTION_BYTES).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise RecipeError(f"its {name!r} is not UTF-8 text") from None
+    try:
+        return Fields.of(load_yaml(text))
+    except RecipeError as error:
+        raise RecipeError(f"its {name!r} is not a description: {error.message}", error.hint) from None
+
+
+def _describe_bare_file(path: str, package: Package, name: str) -> Model:
     weights, graph = _read_weights(package, name, {})
     return _make_model(path, "ONNX", _stem(path), weights, infer_tensors(graph))
 
@@ -271,8 +276,8 @@ def _read_tolerance(description: Fields) -> float | None:
     """The absolute tolerance declared for ONNX; invalid entries are ignored, as they cannot change a result."""
     with contextlib.suppress(RecipeError):
         for entry in description.mapping("config").mapping("bioimageio").mappings("reproducibility_tolerance"):
-            if "onnx" in (entry.items("weights_formats") or ["onnx"]):
-                return entry.number("absolute_tolerance", DEFAULT_TOLERANCE)
+            if "onnx" in (entry.sequence("weights_formats") or ["onnx"]):
+                return entry.number("absolute_tolerance", DEFAULT_DECLARED_TOLERANCE)
     return None
 
 
@@ -281,7 +286,7 @@ def _stem(path: str) -> str:
 
 
 def _stamp(paths: tuple[str, ...]) -> Stamp:
-    """State of the files; missing ones are left out."""
+    """State of the files that exist."""
     stamps = []
     for path in paths:
         with contextlib.suppress(OSError):

@@ -44,7 +44,7 @@ class Fields:
         """A mapping; empty if there is none."""
         return Fields.of(self.values.get(key), self.path_to(key))
 
-    def items(self, key: str) -> list[Any]:
+    def sequence(self, key: str) -> list[Any]:
         """A list; empty if there is none."""
         value = self.values.get(key)
         if value is None:
@@ -55,11 +55,11 @@ class Fields:
 
     def texts(self, key: str) -> list[str]:
         """A list of texts; empty if there is none."""
-        return [Fields({key: value}, self.path).text(key) for value in self.items(key)]
+        return [Fields({key: value}, self.path).text(key) for value in self.sequence(key)]
 
     def mappings(self, key: str) -> Iterator["Fields"]:
         """The mappings in a list."""
-        for index, value in enumerate(self.items(key)):
+        for index, value in enumerate(self.sequence(key)):
             yield Fields.of(value, f"{self.path_to(key)}[{index}]")
 
     def text(self, key: str, default: str | None = None) -> str:
@@ -93,7 +93,7 @@ class Fields:
 
     def integers(self, key: str, count: int, minimum: int) -> list[int]:
         """A list of `count` integers, each at least `minimum`."""
-        values = self.items(key)
+        values = self.sequence(key)
         if len(values) != count:
             raise invalid_value(self.path_to(key), f"one number for each of the {count} axes", values)
         return [_integer(value, minimum, self.path_to(key)) for value in values]
@@ -107,8 +107,8 @@ class Fields:
 
 
 def invalid_value(path: str, expected: str, value: object) -> RecipeError:
-    """Make the error for a field whose value is not what it must be."""
-    shown = reprlib.repr(value)  # the repr of a list that contains itself many times over would be endless
+    """Make the error for a field with an invalid value."""
+    shown = reprlib.repr(value)  # nested YAML aliases can make the full repr endless
     shown = shown if len(shown) <= MAX_SHOWN_CHARACTERS else f"{shown[:MAX_SHOWN_CHARACTERS]}…"
     return RecipeError(f"its {path} must be {expected}, not {shown}")
 

@@ -19,16 +19,18 @@ from typing import BinaryIO, Protocol
 from imgpool.core.errors import RecipeError
 
 MAX_FILES = 10_000
-MAX_BYTES = 16 << 30
+MAX_PACKAGE_BYTES = 16 << 30
+
 MAX_ZIP_RATIO = 100
 """Unpacked bytes per byte of a zip; checked for zips that unpack to more than `MIN_ZIP_BOMB_BYTES`."""
+
 MIN_ZIP_BOMB_BYTES = 256 << 20
 
 MAX_NAME_LENGTH = 255
 MAX_SHOWN_CHARACTERS = 80
 
-DESCRIPTION = re.compile(r"(?:.+\.)?(?:bioimageio|rdf)\.ya?ml")
-DAMAGED = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
+DESCRIPTION_NAME = re.compile(r"(?:.+\.)?(?:bioimageio|rdf)\.ya?ml")
+DAMAGE_ERRORS = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
 DOWNLOAD_HINT = "download or create the package again"
 
 
@@ -38,7 +40,7 @@ class Package(Protocol):
     def names(self) -> tuple[str, ...]:
         """Names of the files in the top folder."""
 
-    def read(self, name: str, limit: int = MAX_BYTES) -> bytes:
+    def read(self, name: str, limit: int = MAX_PACKAGE_BYTES) -> bytes:
         """Read a file; raise `RecipeError` if it is missing, damaged or longer than `limit` bytes."""
 
     def paths(self, names: Iterable[str]) -> tuple[str, ...]:
@@ -70,7 +72,7 @@ class FolderPackage:
         """Path of a file."""
         return os.path.join(self.folder, checked_name(name))
 
-    def read(self, name: str, limit: int = MAX_BYTES) -> bytes:
+    def read(self, name: str, limit: int = MAX_PACKAGE_BYTES) -> bytes:
         """Read a file."""
         with self._open(name) as file:
             _check_size(name, os.fstat(file.fileno()).st_size, limit)
@@ -96,7 +98,7 @@ class FolderPackage:
 
 @dataclass(frozen=True, slots=True)
 class ZipPackage:
-    """A package in a zip; `top` is the folder in it that holds all files, with a slash, or empty."""
+    """A package in a zip; `top` is the folder in it that holds all files ("model/"), or empty."""
 
     archive: str
     top: str
@@ -115,7 +117,7 @@ class ZipPackage:
         """Always empty."""
         return ""
 
-    def read(self, name: str, limit: int = MAX_BYTES) -> bytes:
+    def read(self, name: str, limit: int = MAX_PACKAGE_BYTES) -> bytes:
         """Read a file."""
         try:
             with zipfile.ZipFile(self.archive) as archive:
@@ -126,7 +128,7 @@ class ZipPackage:
             raise _missing_file(name) from None
         except OSError as error:
             raise RecipeError(f"it cannot be read: {error.strerror}") from None
-        except DAMAGED:
+        except DAMAGE_ERRORS:
             raise RecipeError(f"its {_quote(name)} is damaged", DOWNLOAD_HINT) from None
 
 
@@ -155,7 +157,7 @@ def open_package(path: str) -> tuple[Package, str]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except (OSError, *DAMAGED):
+    except (OSError, *DAMAGE_ERRORS):
         raise RecipeError("the zip is damaged or incomplete", DOWNLOAD_HINT) from None
     _check_members(members)
     _check_unpacked_size(members, os.path.getsize(path))
@@ -170,7 +172,7 @@ def description_name(package: Package) -> str:
     RecipeError
         If there are several.
     """
-    found = [name for name in package.names() if DESCRIPTION.fullmatch(name)]
+    found = [name for name in package.names() if DESCRIPTION_NAME.fullmatch(name)]
     plain = [name for name in found if name.partition(".")[0] in {"bioimageio", "rdf"}]
     candidates = plain or found
     if len(candidates) > 1:
@@ -225,7 +227,7 @@ def _check_member(member: zipfile.ZipInfo) -> None:
 
 def _check_unpacked_size(members: list[zipfile.ZipInfo], zip_bytes: int) -> None:
     total = sum(member.file_size for member in members)
-    if total > MAX_BYTES or (total > MIN_ZIP_BOMB_BYTES and total > MAX_ZIP_RATIO * zip_bytes):
+    if total > MAX_PACKAGE_BYTES or (total > MIN_ZIP_BOMB_BYTES and total > MAX_ZIP_RATIO * zip_bytes):
         raise RecipeError(
             f"it unpacks from {zip_bytes / 1e6:,.1f} MB to {total / 1e6:,.1f} MB", "unpack it to a folder"
         )
@@ -235,7 +237,9 @@ def _top_folder(names: list[str]) -> str:
     """The one folder of a zip that holds all files, if the description is in it; else empty."""
     tops = {name.partition("/")[0] for name in names if not name.startswith("__MACOSX/")}
     top = f"{tops.pop()}/" if len(tops) == 1 else ""
-    return top if any(DESCRIPTION.fullmatch(name.removeprefix(top)) for name in names if name.startswith(top)) else ""
+    return (
+        top if any(DESCRIPTION_NAME.fullmatch(name.removeprefix(top)) for name in names if name.startswith(top)) else ""
+    )
 
 
 def _quote(name: str) -> str:

@@ -40,7 +40,7 @@ def infer_tensors(graph: Graph) -> Tensors:
     Raises
     ------
     RecipeError
-        If the number of axes does not tell which they are.
+        If the axes cannot be inferred from their number.
     """
     if not graph.inputs or not graph.outputs:
         raise RecipeError(f"it has no {'outputs' if graph.inputs else 'inputs'}", "export the model again")
@@ -133,7 +133,10 @@ def _infer_output(found: GraphTensor, reference: Tensor) -> Tensor:
 
 
 def _infer_output_size(axis: ModelAxis, length: Length, input_name: str) -> Size | SizeReference:
-    """Size of an output axis; if both lengths are fixed, a multiple of the input's, else longer by a constant."""
+    """Size of an output axis relative to the input's.
+
+    If both lengths are fixed, one is taken as a multiple of the other; if it is none, they differ by a constant.
+    """
     assert isinstance(axis.size, Size)
     if axis.letter in "BC":
         return Size(length) if isinstance(length, int) else axis.size

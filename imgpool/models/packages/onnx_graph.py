@@ -23,7 +23,7 @@ DTYPES = {
     12: "uint32",
     13: "uint64",
 }
-"""NumPy's names of onnx.TensorProto.DataType."""
+"""NumPy's names of the values of onnx.TensorProto.DataType."""
 
 CHILDREN = {
     "model": {7: "graph", 25: "function"},
@@ -36,10 +36,21 @@ CHILDREN = {
 """Where tensors can occur: the kind of message in each numbered field of a message."""
 
 MAX_NESTING = 50
-MAX_LENGTH = 1 << 32
+MAX_AXIS_LENGTH = 1 << 32
+
 VARINT, FIXED_64, BYTES, FIXED_32 = 0, 1, 2, 5
-INITIALIZER, INPUT, OUTPUT = 5, 11, 12
-TENSOR_NAME, EXTERNAL_DATA = 8, 13
+"""Wire types: how the value of a field is encoded."""
+
+# numbers of fields in onnx.proto, after the name of their message
+MODEL_GRAPH = 7
+GRAPH_INITIALIZER, GRAPH_INPUT, GRAPH_OUTPUT = 5, 11, 12
+VALUE_NAME, VALUE_TYPE = 1, 2
+TYPE_TENSOR = 1
+TENSOR_TYPE_DTYPE, TENSOR_TYPE_SHAPE = 1, 2
+SHAPE_AXIS = 1
+AXIS_LENGTH, AXIS_NAME = 1, 2
+TENSOR_NAME, TENSOR_EXTERNAL_DATA = 8, 13
+ENTRY_KEY, ENTRY_VALUE = 1, 2
 
 Length = int | str
 """Length of an axis: a number if it is fixed, else a name, which may be empty."""
@@ -83,34 +94,36 @@ def read_graph(data: bytes) -> Graph:
 
 
 def _read_model(data: memoryview) -> Graph:
-    graphs = _messages(data, 7)
+    graphs = _messages(data, MODEL_GRAPH)
     if len(graphs) != 1:
         raise ValueError(f"{len(graphs)} graphs")
-    weights = {_text(each, TENSOR_NAME) for each in _messages(graphs[0], INITIALIZER)}
-    inputs = [each for each in _messages(graphs[0], INPUT) if _text(each, 1) not in weights]
+    (graph,) = graphs
+    weights = {_text(each, TENSOR_NAME) for each in _messages(graph, GRAPH_INITIALIZER)}
+    inputs = [each for each in _messages(graph, GRAPH_INPUT) if _text(each, VALUE_NAME) not in weights]
     return Graph(
         tuple(map(_read_tensor, inputs)),
-        tuple(map(_read_tensor, _messages(graphs[0], OUTPUT))),
+        tuple(map(_read_tensor, _messages(graph, GRAPH_OUTPUT))),
         tuple(sorted(set(_external_files(data, "model", 0)))),
     )
 
 
 def _read_tensor(message: memoryview) -> GraphTensor:
-    name = _text(message, 1)
-    kinds = _messages(message, 2)
-    tensors = _messages(kinds[-1], 1) if kinds else []
-    if not tensors:
+    name = _text(message, VALUE_NAME)
+    types = _messages(message, VALUE_TYPE)
+    tensor_types = _messages(types[-1], TYPE_TENSOR) if types else []
+    if not tensor_types:
         raise RecipeError(f"its {name!r} is not a tensor", "export it with plain tensors as inputs and outputs")
-    code = _number(tensors[-1], 1)
+    code = _number(tensor_types[-1], TENSOR_TYPE_DTYPE)
     if code not in DTYPES:
         raise RecipeError(f"its {name!r} has the unsupported ONNX type {code}", "export it with float32")
-    shapes = _messages(tensors[-1], 2)
-    return GraphTensor(name, DTYPES[code], tuple(map(_read_length, _messages(shapes[-1], 1))) if shapes else None)
+    shapes = _messages(tensor_types[-1], TENSOR_TYPE_SHAPE)
+    shape = tuple(map(_read_length, _messages(shapes[-1], SHAPE_AXIS))) if shapes else None
+    return GraphTensor(name, DTYPES[code], shape)
 
 
 def _read_length(message: memoryview) -> Length:
-    value = _number(message, 1)
-    return value if 0 < value < MAX_LENGTH else _text(message, 2)
+    length = _number(message, AXIS_LENGTH)
+    return length if 0 < length < MAX_AXIS_LENGTH else _text(message, AXIS_NAME)
 
 
 def _external_files(data: memoryview, kind: str, depth: int) -> Iterator[str]:
@@ -118,8 +131,8 @@ def _external_files(data: memoryview, kind: str, depth: int) -> Iterator[str]:
     if depth > MAX_NESTING:
         raise ValueError("nested too deeply")
     if kind == "tensor":
-        entries = _messages(data, EXTERNAL_DATA)
-        yield from (_text(entry, 2) for entry in entries if _text(entry, 1) == "location")
+        entries = _messages(data, TENSOR_EXTERNAL_DATA)
+        yield from (_text(entry, ENTRY_VALUE) for entry in entries if _text(entry, ENTRY_KEY) == "location")
         return
     for number, value in _fields(data):
         child = CHILDREN[kind].get(number)
@@ -128,6 +141,7 @@ def _external_files(data: memoryview, kind: str, depth: int) -> Iterator[str]:
 
 
 def _messages(data: memoryview, number: int) -> list[memoryview]:
+    """Values of a field that holds messages; of a field that must not be repeated, the last one counts."""
     return [value for field, value in _fields(data) if field == number and isinstance(value, memoryview)]
 
 
@@ -142,7 +156,7 @@ def _number(data: memoryview, number: int) -> int:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Number and value of each field of a message; fixed-width numbers are not needed and given as 0."""
+    """Number and value of each field of a message; numbers of fixed width are not needed and read as 0."""
     position = 0
     while position < len(data):
         key, position = _varint(data, position)

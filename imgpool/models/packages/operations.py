@@ -14,9 +14,12 @@ from imgpool.core.parameters import suggest_name
 from imgpool.models.packages.fields import Fields, Numbers, invalid_value
 
 DEFAULT_EPS = 1e-6
-MAX_EPS = 0.1  # as in the specification
+"""Added to divisors; default and limit are those of the specification."""
+
+MAX_EPS = 0.1
 MIN_STD = 1e-6
 MAX_PERCENT = 100
+
 DTYPES = (
     *("float32", "float64", "uint8", "int8", "uint16", "int16"),
     *("uint32", "int32", "uint64", "int64", "bool"),
@@ -38,9 +41,9 @@ class AxisDialect:
     tensor_letters
         The axes of the tensor: "BCYX".
     parse_axes
-        Reads ``axes``, given its value and its path: letters of the axes over which a statistic is computed.
+        Reads ``axes``, given its value and its path; returns the letters of the axes that a statistic covers.
     parse_axis
-        Reads ``axis``, given its value and its path: letter of the axis with one value per entry.
+        Reads ``axis``, given its value and its path; returns the letter of the axis with one value per entry.
     input_names
         Names of the input tensors.
     """

@@ -9,7 +9,7 @@ from imgpool.core.model import ModelAxis, Size, SizeReference, Tensor
 
 @dataclass(frozen=True, slots=True)
 class Tensors:
-    """The inputs and outputs; and the sha256 of each test array by its name, empty if none is declared."""
+    """The inputs and outputs, and the declared sha256 of each test array by its name; empty if not declared."""
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
@@ -32,7 +32,7 @@ def check_tensors(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> No
         _check_value_counts(tensor)
         _check_size_references(tensor, inputs)
     for tensor in outputs:
-        _check_free_lengths(tensor)
+        _check_length_is_known(tensor)
 
 
 def _check_unique(names: Iterable[str]) -> None:
@@ -77,10 +77,11 @@ def _check_size_reference(tensor: Tensor, axis: ModelAxis, size: SizeReference, 
         raise RecipeError(f"{axis.letter} of {tensor.name!r} has no length left with a halo of {axis.halo}")
 
 
-def _check_free_lengths(output: Tensor) -> None:
+def _check_length_is_known(output: Tensor) -> None:
     for axis in output.axes:
         if isinstance(axis.size, Size) and axis.size.step and axis.letter in "TZYX":
             raise RecipeError(
-                f"the length of {axis.letter} of its output {output.name!r} is free",
+                f"its description does not say how the length of {axis.letter} of its output {output.name!r} depends "
+                "on the input",
                 "declare the input axis that it depends on",
             )

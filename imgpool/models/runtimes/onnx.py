@@ -61,7 +61,7 @@ class OnnxSession:
 
 @dataclass(frozen=True, slots=True)
 class OnnxRuntime:
-    """The plug-in."""
+    """The runtime plug-in."""
 
     name: Literal["onnx"] = "onnx"
     summary: str = "bioimage.io packages with ONNX weights, and ONNX files, by ONNX Runtime on the CPU"
@@ -145,13 +145,13 @@ def _session_options(onnxruntime: ModuleType) -> Any:  # noqa: ANN401 - the libr
 
 @contextmanager
 def _weights_on_disk(model: Model) -> Iterator[str]:
-    """Path of the weights, after a check that they are those described; weights in a zip are unpacked temporarily.
+    """Path of the weights, after a check that they have not changed since; weights in a zip are unpacked temporarily.
 
     The runtime could take bytes instead, but would keep them for the lifetime of the session.
     """
     with ExitStack() as stack:
         try:
-            path = _checked_weights(model, stack)
+            path = _check_and_unpack_weights(model, stack)
         except RecipeError as error:
             raise WorkerError(f"the model {model.path} has changed: {error.message}", "start the run again") from None
         except OSError as error:
@@ -162,7 +162,8 @@ def _weights_on_disk(model: Model) -> Iterator[str]:
         yield path
 
 
-def _checked_weights(model: Model, stack: ExitStack) -> str:
+def _check_and_unpack_weights(model: Model, stack: ExitStack) -> str:
+    """Check the weights, unless their files are unchanged; unpack those in a zip to a folder that `stack` removes."""
     package, _ = open_package(model.path)
     path, folder = package.path(model.weights), ""
     if path and is_unchanged(model):
@@ -181,11 +182,11 @@ def _checked_weights(model: Model, stack: ExitStack) -> str:
 
 
 def _read_array(name: str, data: bytes) -> Array:
-    """Read an array in .npy format; refuse pickles, which can run code, and sizes that the data do not have."""
+    """Read an array in .npy format; refuse pickles, which can run code, and data whose length is not that declared."""
     stream = io.BytesIO(data)
     if not data.startswith(NPY_MAGIC):
-        found = "it is a pickle" if data.startswith(b"\x80") else "it is something else"
-        raise RecipeError(f"its {name!r} is not an array in .npy format: {found}")
+        found = ": it is a pickle" if data.startswith(b"\x80") else ""
+        raise RecipeError(f"its {name!r} is not an array in .npy format{found}", "save it with numpy.save")
     try:
         read_header = {
             (1, 0): np.lib.format.read_array_header_1_0,
@@ -195,7 +196,7 @@ def _read_array(name: str, data: bytes) -> Array:
     except (KeyError, ValueError, OSError) as error:
         raise RecipeError(f"its {name!r} is damaged: {error}", "download it again") from None
     if dtype.hasobject:
-        raise RecipeError(f"its {name!r} contains a pickle, which imgpool never reads")
+        raise RecipeError(f"its {name!r} contains a pickle, which imgpool never reads", "save plain numbers")
     if math.prod(shape) * dtype.itemsize != len(data) - stream.tell():
         raise RecipeError(f"its {name!r} is damaged: its length does not match its header", "download it again")
     stream.seek(0)

@@ -33,6 +33,14 @@ def test_lines_have_no_trailing_blanks(kind):
     assert not any(line.endswith(" ") for line in LISTINGS[kind].all_text().splitlines())
 
 
+@pytest.mark.parametrize("kind", ["filters", "formats"])
+def test_tables_contain_no_names_of_classes(kind):
+    tables = [LISTINGS[kind].one_text(name) for name in NAMES[kind]]
+    words = {word for table in tables for line in table.splitlines() if " default " in line for word in line.split()}
+    assert not words & {"Area", "Indices", "Length", "ModelReference", "Range", "Reference"}
+    assert "model name or path" in LISTINGS["filters"].one_text("model")
+
+
 @pytest.mark.parametrize("kind", NAMES)
 def test_json_lists_every_entry_in_full(kind):
     listed = json.loads(json.dumps(LISTINGS[kind].all_json()))

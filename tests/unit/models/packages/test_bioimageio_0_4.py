@@ -4,7 +4,7 @@ import pytest
 
 from imgpool.core.errors import RecipeError
 from imgpool.core.model import Operation, Size, SizeReference
-from imgpool.models.packages.bioimageio_4 import read_tensors
+from imgpool.models.packages.bioimageio_0_4 import read_tensors
 from imgpool.models.packages.fields import Fields
 
 SAME_SHAPE = {"reference_tensor": "raw", "scale": [1, 1, 1, 1], "offset": [0, 0, 0, 0]}

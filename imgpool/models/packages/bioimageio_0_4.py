@@ -111,7 +111,7 @@ def _read_output_sizes(fields: Fields, letters: str, inputs: Mapping[str, Tensor
     name = shape.text("reference_tensor")
     if name not in inputs:
         raise RecipeError(f"its {shape.path_to('reference_tensor')} is {name!r}, which is not an input")
-    scales, offsets = shape.items("scale"), shape.numbers("offset")
+    scales, offsets = shape.sequence("scale"), shape.numbers("offset")
     if not isinstance(offsets, tuple) or not len(scales) == len(offsets) == len(letters):
         raise invalid_value(shape.path, "one scale and one offset for each axis", shape.values)
     numbers = [Fields({"scale": scale}, shape.path).number("scale", 0.0) for scale in scales]

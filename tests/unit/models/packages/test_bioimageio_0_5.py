@@ -4,7 +4,7 @@ import pytest
 
 from imgpool.core.errors import RecipeError
 from imgpool.core.model import ModelAxis, Operation, Size, SizeReference
-from imgpool.models.packages.bioimageio import read_tensors
+from imgpool.models.packages.bioimageio_0_5 import read_tensors
 from imgpool.models.packages.fields import Fields
 
 BATCH = {"type": "batch"}
