@@ -1,4 +1,4 @@
-"""ImageJ itself reads what imgpool writes: the same numbers, dimensions and pixel size.
+"""ImageJ reads the same values, dimensions and pixel size from the files that imgpool writes.
 
 Skipped where ImageJ is not installed (Debian: imagej and xvfb).
 """
@@ -38,7 +38,7 @@ for (i = 0; i < files.length; i++) {{
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """Pixels by file name, as written by imgpool, and what ImageJ says of each file."""
+    """Return the pixels that imgpool wrote, and what ImageJ prints about each file, by file name."""
     folder = tmp_path_factory.mktemp("imagej")
     rng = np.random.default_rng(7)
     pixels = {}
@@ -68,22 +68,22 @@ def _ask_imagej(folder):
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_grey_values_are_the_same(written, dtype, compression):
-    pixels, told = written
+def test_imagej_reads_the_same_grey_values(written, dtype, compression):
+    pixels, printed = written
     name = f"{dtype}-{compression}.tif"
-    assert float(told[name][2]) == pixels[name][ROW, COLUMN]
+    assert float(printed[name][2]) == pixels[name][ROW, COLUMN]
 
 
-def test_colours_are_the_same(written):
-    pixels, told = written
+def test_imagej_reads_the_same_colours(written):
+    pixels, printed = written
     red, green, blue = pixels["rgb.tif"][ROW, COLUMN].astype(int)
-    assert told["rgb.tif"][0] == "24"
-    assert float(told["rgb.tif"][2]) == (red << 16) + (green << 8) + blue
+    assert printed["rgb.tif"][0] == "24"
+    assert float(printed["rgb.tif"][2]) == (red << 16) + (green << 8) + blue
 
 
-def test_a_hyperstack_keeps_dimensions_values_and_pixel_size(written):
-    pixels, told = written
-    depth, dimensions, value, unit, width, spacing = told["hyper.tif"]
+def test_imagej_reads_the_same_hyperstack(written):
+    pixels, printed = written
+    depth, dimensions, value, unit, width, spacing = printed["hyper.tif"]
     assert (depth, dimensions) == ("16", "2,5,3")
     assert float(value) == pixels["hyper.tif"][-1, -1, -1, ROW, COLUMN]
     assert (unit, width, spacing) == ("microns", "0.3250", "0.5000")

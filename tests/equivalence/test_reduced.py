@@ -1,4 +1,4 @@
-"""A photo that is read at reduced size becomes what it becomes when it is read whole."""
+"""A recipe gives nearly the same result for a photo that is decoded at reduced size."""
 
 import numpy as np
 import pytest
@@ -12,36 +12,34 @@ from imgpool.formats.jpeg import JPEG
 from tests.support.parts import read_part
 
 PHOTOS = ["astronaut", "coffee", "cat", "rocket", "camera", "immunohistochemistry"]
-TURNED = b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0%b\0\0\0\0\0\0\0"
+EXIF = b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0%b\0\0\0\0\0\0\0"
 
 
 @pytest.fixture(scope="module", params=PHOTOS)
 def photo(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("photos") / f"{request.param}.jpg"
     pixels = multiple_of_four(getattr(ski.data, request.param)())
-    PillowImage.fromarray(pixels).save(
-        path, quality=90, subsampling="4:2:0", dpi=(2540, 5080)
-    )  # the size of a microscope's pixel
+    PillowImage.fromarray(pixels).save(path, quality=90, subsampling="4:2:0", dpi=(2540, 5080))  # microscopic pixels
     return path
 
 
 def multiple_of_four(pixels):
-    """As cameras have it."""
+    """Crop both sides to a multiple of four, as cameras have them."""
     return pixels[: pixels.shape[0] // 4 * 4, : pixels.shape[1] // 4 * 4]
 
 
 def read_for(recipe, path):
-    """What the recipe asks for, and the whole."""
+    """Return the part that the recipe needs, and the whole image."""
     return read_part(JPEG, path, recipe.required_part(JPEG.properties(path))[0]), JPEG.read(path)
 
 
 def psnr(one, other):
-    """Peak signal to noise, in dB; from 40 on, eyes see no difference."""
+    """Return the peak signal-to-noise ratio in dB; above 40, no difference is visible."""
     error = ((one.astype(float) - other) ** 2).mean()
     return 10 * np.log10(255**2 / error)
 
 
-def assert_alike(recipe, path, *, reduction):
+def assert_similar(recipe, path, *, reduction):
     part, whole = read_for(recipe, path)
     assert round(whole.pixels.shape[0] / part.pixels.shape[0]) == reduction
     one, other = recipe.apply(part), recipe.apply(whole)
@@ -54,20 +52,20 @@ def assert_alike(recipe, path, *, reduction):
 
 
 @pytest.mark.parametrize("factor", [3.6, 3.9, 5.5, 7.2, 8])
-def test_linear(photo, factor):
+def test_linear_resize_of_a_reduced_photo(photo, factor):
     size = int(max(JPEG.properties(photo).shape) / factor)
     recipe = Recipe.from_specs([f"resize:longest={size}"])
-    assert_alike(recipe, photo, reduction=2 if factor < 7 else 4)
+    assert_similar(recipe, photo, reduction=2 if factor < 7 else 4)
 
 
 @pytest.mark.parametrize("factor", [7.2, 8, 10.3, 14.6])
-def test_area(photo, factor):
+def test_area_resize_of_a_reduced_photo(photo, factor):
     size = int(max(JPEG.properties(photo).shape) / factor)
     recipe = Recipe.from_specs([f"resize:longest={size},interpolation=area"])
-    assert_alike(recipe, photo, reduction=2 if factor < 14 else 4)
+    assert_similar(recipe, photo, reduction=2 if factor < 14 else 4)
 
 
-def test_nearest_and_what_shrinks_little_or_not_first_is_read_whole(photo):
+def test_other_recipes_read_the_whole_photo(photo):
     for steps in (["resize:scale=0.1,interpolation=nearest"], ["resize:scale=0.3"], ["resize:scale=3"],
                   ["unsharp_mask", "resize:scale=0.1"], ["resize:height=50,width=5000"]):  # fmt: skip
         part, whole = read_for(Recipe.from_specs(steps), photo)
@@ -77,14 +75,14 @@ def test_nearest_and_what_shrinks_little_or_not_first_is_read_whole(photo):
 
 @pytest.mark.parametrize("size", ["longest=100", "scale=0.2", "height=80", "width=71", "height=60,width=80"])
 @pytest.mark.parametrize("orientation", [3, 5, 6, 8])
-def test_turned_photos(tmp_path, orientation, size):
+def test_rotated_photos(tmp_path, orientation, size):
     path = tmp_path / "a.jpg"
     picture = PillowImage.fromarray(multiple_of_four(ski.data.cat()))
-    picture.save(path, quality=90, dpi=(2540, 5080), exif=b"Exif\0\0" + TURNED % bytes([orientation]))
-    assert_alike(Recipe.from_specs(["auto_orient", f"resize:{size}"]), path, reduction=2)
+    picture.save(path, quality=90, dpi=(2540, 5080), exif=b"Exif\0\0" + EXIF % bytes([orientation]))
+    assert_similar(Recipe.from_specs(["auto_orient", f"resize:{size}"]), path, reduction=2)
 
 
-def test_a_run_reads_as_the_recipe_wants(photo, tmp_path):
+def test_run_reads_the_part_that_the_recipe_needs(photo, tmp_path):
     steps = ["resize:longest=99", "unsharp_mask"]
     (result,) = imgpool.process(photo, output=tmp_path / "out", filters=steps, to="png", engine="serial")
     recipe = Recipe.from_specs(steps)
@@ -94,8 +92,8 @@ def test_a_run_reads_as_the_recipe_wants(photo, tmp_path):
 
 
 @pytest.mark.parametrize("interpolation", ["linear", "area"])
-def test_nothing_is_shifted(tmp_path, interpolation):
-    """The centre of gravity of a spot stays where it is, to a hundredth of a new pixel's side or so."""
+def test_reduced_photo_is_not_shifted(tmp_path, interpolation):
+    """The centre of gravity of a spot moves by less than 0.02 pixels of the result."""
     size = 300, 412
     y, x = np.mgrid[: size[0], : size[1]]
     for place in ((0.2, 0.3), (0.5, 0.5), (0.83, 0.9)):

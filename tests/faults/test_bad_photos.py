@@ -25,7 +25,7 @@ KINDS = {"png": "a PNG", "jpeg": "a JPEG", "webp": "a WebP", "bmp": "a BMP", "gi
 
 
 def picture():
-    """60 × 80 pixels of few colours, with something in every row."""
+    """Return 60 × 80 pixels of few colours that differ in every row."""
     y, x = np.mgrid[:60, :80]
     return np.stack([40 + x // 16 * 40, 30 + y // 12 * 40, 200 + 0 * x], axis=-1).astype(np.uint8)
 
@@ -52,8 +52,8 @@ def percentage(message):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_no_cut_is_taken_for_a_picture(tmp_path, name, capfd):
-    """What lies behind the last pixel may go (a GIF's end mark); then every pixel must be right."""
+def test_truncated_file_never_gives_wrong_pixels(tmp_path, name, capfd):
+    """Only bytes after the last pixel may be missing (the end marker of a GIF); then every pixel must be right."""
     data, pixels = written(name, tmp_path)
     path = tmp_path / "cut"
     for cut in {*range(64), *range(64, len(data), max(1, len(data) // 60)), *range(len(data) - 16, len(data))}:
@@ -70,7 +70,7 @@ def test_no_cut_is_taken_for_a_picture(tmp_path, name, capfd):
 
 
 @pytest.mark.parametrize("name", ["png", "bmp", "webp", "npy"])
-def test_a_truncated_file_says_how_much_is_there(tmp_path, name):
+def test_truncated_file_says_how_much_is_present(tmp_path, name):
     rng = np.random.default_rng(5)
     path = tmp_path / "cut"
     FORMATS[name].write(Image(rng.integers(0, 256, (90, 90, 3), np.uint8), "YXS"), path)
@@ -80,7 +80,7 @@ def test_a_truncated_file_says_how_much_is_there(tmp_path, name):
     assert percentage(message) in range(59, 64)
 
 
-def test_a_truncated_jpeg_says_about_how_much_is_there(tmp_path):
+def test_truncated_jpeg_says_roughly_how_much_is_present(tmp_path):
     noise = np.random.default_rng(5).integers(0, 256, (400, 400, 3), np.uint8)
     JPEG.write(Image(noise, "YXS"), tmp_path / "a.jpg")
     os.truncate(tmp_path / "a.jpg", (tmp_path / "a.jpg").stat().st_size * 61 // 100)
@@ -89,14 +89,14 @@ def test_a_truncated_jpeg_says_about_how_much_is_there(tmp_path):
     assert percentage(message) in range(55, 67)
 
 
-def test_a_truncated_progressive_jpeg_is_refused(tmp_path):
+def test_truncated_progressive_jpeg_is_refused(tmp_path):
     JPEG.write(Image(picture(), "YXS"), tmp_path / "a.jpg", progressive=True)
     os.truncate(tmp_path / "a.jpg", (tmp_path / "a.jpg").stat().st_size * 3 // 4)
     assert refusal(JPEG, tmp_path / "a.jpg").startswith("truncated: ")
 
 
-def test_a_jpeg_whose_end_was_never_copied_is_refused(tmp_path):
-    """Memory cards pulled too early leave files of the right length that end in zeros."""
+def test_jpeg_that_ends_in_zeros_is_refused(tmp_path):
+    """A memory card that is removed too early leaves a file of full length that ends in zeros."""
     data, _ = written("jpeg", tmp_path)
     (tmp_path / "a.jpg").write_bytes(data[: len(data) // 2].ljust(len(data), b"\0"))
     assert refusal(JPEG, tmp_path / "a.jpg").startswith("truncated: ")
@@ -119,7 +119,7 @@ def test_empty_zeroed_and_text_files_are_named(tmp_path, name):
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("other", FORMATS)
-def test_a_file_named_as_another_format_is_told_apart(tmp_path, name, other):
+def test_file_of_another_format_is_named(tmp_path, name, other):
     if name == other:
         return
     data, _ = written(other, tmp_path)
@@ -129,7 +129,7 @@ def test_a_file_named_as_another_format_is_told_apart(tmp_path, name, other):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_disks_own_errors_pass(tmp_path, name):
+def test_os_errors_are_passed_on(tmp_path, name):
     for look in (FORMATS[name].read, FORMATS[name].properties):
         with pytest.raises(FileNotFoundError):
             look(tmp_path / "vanished")
@@ -139,13 +139,13 @@ def test_the_disks_own_errors_pass(tmp_path, name):
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux's /proc")
-def test_a_disk_that_does_not_answer_is_no_bad_picture(name):
+def test_input_output_error_is_not_reported_as_damage(name):
     with pytest.raises(OSError, match="Input/output error"):
         FORMATS[name].read(Path("/proc/self/mem"))
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_strange_names_are_only_names(tmp_path, name):
+def test_unusual_file_names_are_read(tmp_path, name):
     for stem in ("new\nline", "-rf", "🦠", "b" * 230, os.fsdecode(b"\xff\xfe"), " ", "%s{0}"):
         path = tmp_path / f"{stem}{FORMATS[name].extensions[0]}"
         FORMATS[name].write(Image(picture(), "YXS"), path)
@@ -179,7 +179,7 @@ def ihdr(width=4, height=4, depth=8, colour=0, compression=0, filtering=0, inter
     return struct.pack(">IIBBBBB", width, height, depth, colour, compression, filtering, interlace)
 
 
-def test_no_flipped_bit_of_a_png_passes(tmp_path):
+def test_flipped_bit_of_a_png_is_detected(tmp_path):
     data, _ = written("png", tmp_path)
     path = tmp_path / "flipped.png"
     rng = np.random.default_rng(11)
@@ -218,7 +218,7 @@ def test_forged_size_of_a_png_allocates_nothing(tmp_path):
         ihdr()[:12],
     ],
 )
-def test_senseless_headers_of_png_are_refused(tmp_path, header):
+def test_invalid_png_headers_are_refused(tmp_path, header):
     (tmp_path / "a.png").write_bytes(png(header, (b"IDAT", zlib.compress(bytes(20)))))
     assert "header" in refusal(PNG, tmp_path / "a.png")
     with pytest.raises(ReadError):
@@ -231,38 +231,38 @@ def test_senseless_headers_of_png_are_refused(tmp_path, header):
         [],
         [(b"IDAT", b"")],
         [(b"IDAT", b"not zlib at all")],
-        [(b"IDAT", zlib.compress(bytes(15)))],  # a row is missing, every checksum is right
+        [(b"IDAT", zlib.compress(bytes(15)))],  # a row is missing, all checksums are valid
         [(b"IDAT", zlib.compress(bytes(20))[:-1] + b"!")],
         [(b"IDAT", zlib.compress(b"\x09" * 20))],  # no such row filter
     ],
 )
-def test_pngs_with_right_checksums_and_wrong_pixels_are_refused(tmp_path, chunks, capfd):
+def test_png_with_invalid_pixels_is_refused(tmp_path, chunks, capfd):
     (tmp_path / "a.png").write_bytes(png(ihdr(), *chunks))
     refusal(PNG, tmp_path / "a.png")
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_palette_that_is_missing_or_too_short_is_refused(tmp_path):
+def test_missing_palette_is_refused(tmp_path):
     rows = zlib.compress(bytes(5) + b"\0\7\7\7\7" * 3)
     (tmp_path / "a.png").write_bytes(png(ihdr(colour=3), (b"IDAT", rows)))
     refusal(PNG, tmp_path / "a.png")
 
 
 @pytest.mark.parametrize(("colour", "body"), [(0, bytes(7)), (2, bytes(2)), (3, b""), (4, bytes(2)), (6, bytes(6))])
-def test_transparency_that_makes_no_sense_is_refused(tmp_path, colour, body):
+def test_invalid_transparency_is_refused(tmp_path, colour, body):
     (tmp_path / "a.png").write_bytes(png(ihdr(colour=colour), (b"tRNS", body), (b"IDAT", zlib.compress(bytes(68)))))
     assert "transparency" in refusal(PNG, tmp_path / "a.png")
 
 
-def test_tables_that_mean_nothing_are_passed_over(tmp_path, capfd):
-    """A palette beside grey, a second transparent colour: libpng alone would complain on the terminal."""
+def test_superfluous_tables_are_ignored(tmp_path, capfd):
+    """A palette in a grey image and a second transparent colour; libpng would print a warning."""
     beside = [(b"PLTE", bytes(7)), (b"tRNS", bytes(2)), (b"tRNS", b"\0\1")]
     (tmp_path / "a.png").write_bytes(png(ihdr(), *beside, (b"IDAT", zlib.compress(bytes(20)))))
     assert not PNG.read(tmp_path / "a.png").pixels.any()
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_chunk_that_claims_gigabytes_allocates_nothing(tmp_path):
+def test_chunk_that_declares_gigabytes_allocates_nothing(tmp_path):
     data = png(ihdr(), (b"IDAT", zlib.compress(bytes(20))))
     claim = data[:33] + struct.pack(">I4s", 2**31 - 1, b"tEXt") + data[33:]
     (tmp_path / "a.png").write_bytes(claim)
@@ -278,8 +278,8 @@ def test_a_chunk_that_claims_gigabytes_allocates_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["jpeg", "webp", "bmp", "gif"])
-def test_flipped_bits_never_raise_anything_but_a_read_error(tmp_path, name, capfd):
-    """Formats without checksums cannot tell every flip; the picture they give has at least the right kind."""
+def test_flipped_bits_raise_only_read_errors(tmp_path, name, capfd):
+    """Formats without checksums cannot detect every flipped bit; the image at least fits its header."""
     data, pixels = written(name, tmp_path)
     path = tmp_path / "flipped"
     rng = np.random.default_rng(13)
@@ -300,7 +300,7 @@ def test_flipped_bits_never_raise_anything_but_a_read_error(tmp_path, name, capf
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_forged_bmp_size_allocates_nothing(tmp_path):
+def test_forged_bmp_size_allocates_nothing(tmp_path):
     data, _ = written("bmp", tmp_path)
     (tmp_path / "a.bmp").write_bytes(data[:18] + struct.pack("<ii", 65_535, 65_535) + data[26:])
     tracemalloc.start()
@@ -322,13 +322,13 @@ def test_forged_size_shows_in_the_properties(tmp_path, name):
     assert FORMATS[name].properties(tmp_path / "a").shape[:2] == expected
 
 
-def test_a_webp_whose_picture_is_smaller_than_its_canvas_is_refused(tmp_path):
+def test_webp_smaller_than_its_canvas_is_refused(tmp_path):
     data, _ = written("webp", tmp_path)
     (tmp_path / "a.webp").write_bytes(data[:24] + b"\x60\0\0" + data[27:])
     refusal(WEBP, tmp_path / "a.webp")
 
 
-def test_pillow_is_left_strict_about_truncation():
+def test_settings_of_pillow_are_not_changed():
     from PIL import ImageFile
 
     assert not ImageFile.LOAD_TRUNCATED_IMAGES

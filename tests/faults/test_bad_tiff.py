@@ -54,8 +54,8 @@ def jpeg(path):
 
 def own_with_everything(path):
     exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
-    said = Metadata(icc=b"p" * 500, exif=exif, description="text", channel_names=("a", "b"), flavour="ome")
-    TIFF.write(Image(STACK, "TZCYX", PixelSize(1, 1, 1), said), path)
+    metadata = Metadata(icc=b"p" * 500, exif=exif, description="text", channel_names=("a", "b"), flavour="ome")
+    TIFF.write(Image(STACK, "TZCYX", PixelSize(1, 1, 1), metadata), path)
 
 
 WRITERS = [imagej, imagej_in_one_directory, ome, lzw, pages, shaped, bigtiff, jpeg, own_with_everything]
@@ -188,10 +188,10 @@ def test_message_says_what_is_wrong(changes, message, tmp_path, capfd):
 
 @pytest.mark.parametrize("following", [8, 3, 200, 500, 2**32 - 1])
 def test_broken_chain_of_directories_is_refused(following, tmp_path):
-    sound = header_only()
+    valid = header_only()
     end = 8 + 2 + 9 * 12
     path = tmp_path / "a.tif"
-    path.write_bytes(sound[:end] + struct.pack("<I", following) + sound[end + 4 :])
+    path.write_bytes(valid[:end] + struct.pack("<I", following) + valid[end + 4 :])
     with pytest.raises(ReadError):
         TIFF.read(path)
 
@@ -228,22 +228,22 @@ def plane_element(number):
     return f'<TiffData IFD="{number}" FirstT="{number // 4}" FirstZ="{number // 2 % 2}" FirstC="{number % 2}"/>'
 
 
-def ome_declaring(path, told, there):
-    """Write an OME-TIFF whose XML declares 12 planes and locates those `told`; the file holds `there` of them."""
+def ome_declaring(path, located, present):
+    """Write an OME-TIFF of `present` planes whose XML declares 12 planes and the positions of those in `located`."""
     tifffile.imwrite(path, FULL_STACK, ome=True, metadata={"axes": "TZCYX"})
     with tifffile.TiffFile(path) as tiff:
-        xml = re.sub("<TiffData[^>]*/>", "".join(map(plane_element, told)), tiff.ome_metadata)
+        xml = re.sub("<TiffData[^>]*/>", "".join(map(plane_element, located)), tiff.ome_metadata)
     with tifffile.TiffWriter(path) as writer:
-        for number, page in enumerate(FULL_STACK.reshape(-1, 24, 31)[:there]):
+        for number, page in enumerate(FULL_STACK.reshape(-1, 24, 31)[:present]):
             options = {"description": xml if number == 0 else None, "metadata": None}
             writer.write(page, contiguous=False, photometric="minisblack", **options)
 
 
 @pytest.mark.parametrize(
-    ("told", "there"), [(range(12), 11), (range(11), 11), (range(11), 12), ([*range(5), *range(6, 12)], 12)]
+    ("located", "present"), [(range(12), 11), (range(11), 11), (range(11), 12), ([*range(5), *range(6, 12)], 12)]
 )
-def test_plane_declared_by_ome_and_missing_is_noticed(told, there, tmp_path):
-    ome_declaring(tmp_path / "a.ome.tif", told, there)
+def test_plane_declared_by_ome_and_missing_is_noticed(located, present, tmp_path):
+    ome_declaring(tmp_path / "a.ome.tif", located, present)
     for look in (TIFF.properties, TIFF.read):
         with pytest.raises(ReadError, match="declares 12 planes, but has 11"):
             look(tmp_path / "a.ome.tif")

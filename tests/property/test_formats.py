@@ -1,4 +1,4 @@
-"""Any image through any format: the same image, or a refusal."""
+"""Any image is stored unchanged by a lossless format, or refused."""
 
 import itertools
 import tempfile
@@ -23,7 +23,7 @@ RELAXED = settings(max_examples=40, deadline=None, suppress_health_check=[Health
 
 @st.composite
 def images(draw):
-    """Images of any dtype, axes and small shape, with some metadata."""
+    """Draw an image of any dtype and axes, of a small shape, with some metadata."""
     axes = draw(st.sampled_from([*LEADING, "I"])) + "YX" + draw(st.sampled_from(["", "", "S"]))
     shape = tuple(draw(st.integers(2, 4) if axis == "S" else st.integers(1, 6)) for axis in axes)
     pixels = draw(arrays.arrays(draw(DTYPES), shape))
@@ -34,7 +34,7 @@ def images(draw):
 
 
 def squeezed(axes, pixels):
-    """Without leading axes of length 1, which most formats cannot tell from none."""
+    """Remove leading axes of length 1, which most formats do not store."""
     kept = [axis for axis in range(pixels.ndim) if axes[axis] in "YXS" or pixels.shape[axis] > 1]
     return "".join(axes[axis] for axis in kept), pixels.reshape([pixels.shape[axis] for axis in kept])
 
@@ -42,7 +42,7 @@ def squeezed(axes, pixels):
 @pytest.mark.parametrize("name", LOSSLESS)
 @given(image=images())
 @RELAXED
-def test_the_same_image_or_a_refusal(name, image):
+def test_image_is_stored_unchanged_or_refused(name, image):
     target = FORMATS[name]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"a{target.extensions[0]}"
@@ -68,8 +68,8 @@ def test_the_same_image_or_a_refusal(name, image):
 
 @given(image=images())
 @RELAXED
-def test_a_second_pass_changes_nothing(image):
-    """What a TIFF gives is written to the same bytes again, but for what the first pass had to normalise."""
+def test_second_copy_of_a_tiff_is_identical(image):
+    """A copy of a copy has the same bytes; the first copy may normalise some metadata."""
     target = FORMATS["tiff"]
     with tempfile.TemporaryDirectory() as folder:
         first, second, third = (Path(folder) / f"{name}.tif" for name in "abc")

@@ -11,7 +11,7 @@ from imgpool.core.image import Image, Metadata, PixelSize
 from imgpool.formats.npy import NPY
 
 DTYPES = ["bool", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"]
-TURNED = b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"
+ROTATED_EXIF = b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -71,8 +71,8 @@ def test_lost_metadata_is_reported(tmp_path):
 
 
 def test_rotated_image_is_refused(tmp_path):
-    assert orientation(TURNED) == 6
-    image = Image(np.zeros((2, 2), np.uint8), "YX", metadata=Metadata(exif=TURNED))
+    assert orientation(ROTATED_EXIF) == 6
+    image = Image(np.zeros((2, 2), np.uint8), "YX", metadata=Metadata(exif=ROTATED_EXIF))
     with pytest.raises(WriteError, match="orientation 6") as caught:
         NPY.write(image, tmp_path / "a.npy")
     assert caught.value.hint == 'add `filters=["auto_orient"]`'

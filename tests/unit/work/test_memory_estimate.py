@@ -129,9 +129,9 @@ def test_workers_share_measurements_before_they_refuse_an_image(shared):
     assert list(shared.parent.iterdir()) == [shared]
 
 
-@pytest.mark.parametrize("state", ["garbage", "a folder", "in a folder that is gone"])
+@pytest.mark.parametrize("state", ["invalid", "a folder", "in a missing folder"])
 def test_shared_measurements_may_be_unreadable(shared, state):
-    if state == "garbage":
+    if state == "invalid":
         shared.write_bytes(b"\xff{")
     elif state == "a folder":
         shared.mkdir()

@@ -68,9 +68,9 @@ def test_exif_of_a_camera_is_kept(order, bigtiff, tmp_path):
 def test_other_programs_read_written_exif(order, tmp_path):
     TIFF.write(Image(PIXELS, "YXS", metadata=Metadata(exif=camera(order))), tmp_path / "a.tif")
     asked = ["-Make", "-ExposureTime", "-LensModel", "-GPSLatitude", "-Orientation"]
-    told = run_tool("exiftool", "-validate", "-n", *asked, tmp_path / "a.tif").stdout
-    values = [line.partition(":")[2].strip() for line in told.splitlines()]
-    assert values[0].startswith("0 "), told  # no errors; the camera above leaves out what it ought to say
+    printed = run_tool("exiftool", "-validate", "-n", *asked, tmp_path / "a.tif").stdout
+    values = [line.partition(":")[2].strip() for line in printed.splitlines()]
+    assert values[0].startswith("0 "), printed  # no errors; warnings are about what the camera left out
     assert values[-5:] == ["Imaginary", "0.008", "a lens of a certain length", "47.3666666666667", "6"]
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), PIXELS)
 
@@ -84,16 +84,16 @@ def test_exif_of_other_programs_is_read(tmp_path):
     assert place[1] == "N"
 
 
-@pytest.mark.parametrize("turned", range(1, 9))
+@pytest.mark.parametrize("value", range(1, 9))
 @pytest.mark.parametrize("byteorder", ["<", ">"])
-def test_orientation_alone_is_read(turned, byteorder, tmp_path):
+def test_orientation_alone_is_read(value, byteorder, tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", PIXELS, photometric="rgb", byteorder=byteorder, metadata=None,
-                     extratags=[(ORIENTATION, 3, 1, turned, True)])  # fmt: skip
+                     extratags=[(ORIENTATION, 3, 1, value, True)])  # fmt: skip
     image = TIFF.read(tmp_path / "a.tif")
-    assert orientation(image.metadata.exif) == turned
-    assert (image.metadata.exif is None) == (turned == 1)
+    assert orientation(image.metadata.exif) == value
+    assert (image.metadata.exif is None) == (value == 1)
     TIFF.write(image, tmp_path / "b.tif")
-    assert orientation(TIFF.read(tmp_path / "b.tif").metadata.exif) == turned
+    assert orientation(TIFF.read(tmp_path / "b.tif").metadata.exif) == value
 
 
 def test_pages_and_description_are_kept(tmp_path):

@@ -11,7 +11,7 @@ from imgpool.core.image import Image, Metadata, PixelSize
 from imgpool.formats.tiff import TIFF
 
 STACK = np.random.default_rng(2).integers(0, 4096, (3, 4, 2, 20, 30), np.uint16)
-SAID = {
+METADATA = {
     "axes": "TZCYX", "unit": "um", "spacing": 0.5, "finterval": 2.5, "Info": "plate 7", "Ranges": (1.0, 2.0, 3.0, 4.0),
     "Labels": ["DAPI", "GFP"] * 12, "min": 5.0, "max": 99.0, "mode": "composite", "ROI": b"Iout",
     "Overlays": [b"Iout"], "LUTs": [np.arange(768, dtype=np.uint8).reshape(3, 256)] * 2,
@@ -24,7 +24,7 @@ def read(path):
     return image
 
 
-def said(path):
+def imagej_metadata(path):
     with tifffile.TiffFile(path) as tiff:
         return tiff.imagej_metadata
 
@@ -35,7 +35,7 @@ DEPTH = np.random.default_rng(0).integers(0, 4096, (4, 10, 12), np.uint16)
 @pytest.fixture
 def hyperstack(tmp_path):
     path = tmp_path / "hyper.tif"
-    tifffile.imwrite(path, STACK, imagej=True, resolution=(5.0, 5.0), metadata=dict(SAID))
+    tifffile.imwrite(path, STACK, imagej=True, resolution=(5.0, 5.0), metadata=dict(METADATA))
     return path
 
 
@@ -71,7 +71,7 @@ def test_axes_are_kept(axes, dtype, tmp_path):
 
 def test_unknown_values_are_kept(hyperstack, tmp_path):
     assert TIFF.write(read(hyperstack), tmp_path / "b.tif") == ()
-    before, after = said(hyperstack), said(tmp_path / "b.tif")
+    before, after = imagej_metadata(hyperstack), imagej_metadata(tmp_path / "b.tif")
     for key in ("mode", "min", "max", "finterval", "Ranges", "Labels", "Info", "ROI", "Overlays", "spacing", "slices"):
         assert after[key] == before[key], key
     np.testing.assert_array_equal(after["LUTs"], before["LUTs"])
@@ -82,11 +82,11 @@ def test_unknown_values_are_kept(hyperstack, tmp_path):
 def test_values_invalid_for_the_new_pixels_are_dropped(hyperstack, tmp_path):
     image = read(hyperstack)
     TIFF.write(image.with_pixels(image.pixels.astype(np.float32)), tmp_path / "b.tif")
-    assert not {"min", "max", "Ranges"} & said(tmp_path / "b.tif").keys()
-    assert said(tmp_path / "b.tif")["ROI"] == b"Iout"
+    assert not {"min", "max", "Ranges"} & imagej_metadata(tmp_path / "b.tif").keys()
+    assert imagej_metadata(tmp_path / "b.tif")["ROI"] == b"Iout"
     TIFF.write(image.with_pixels(image.pixels[:, 0], "TCYX"), tmp_path / "b.tif")
-    assert not {"ROI", "Overlays", "LUTs", "slices"} & said(tmp_path / "b.tif").keys()
-    assert said(tmp_path / "b.tif")["Labels"] == ["DAPI", "GFP"] * 3
+    assert not {"ROI", "Overlays", "LUTs", "slices"} & imagej_metadata(tmp_path / "b.tif").keys()
+    assert imagej_metadata(tmp_path / "b.tif")["Labels"] == ["DAPI", "GFP"] * 3
 
 
 def test_32_bit_labels_become_ome_with_all_metadata(hyperstack, tmp_path):
@@ -168,15 +168,15 @@ def test_fewer_images_than_declared_are_refused(promise, tmp_path, capfd):
 def test_stack_without_named_axes_stays_one(tmp_path):
     image = Image(STACK[0, 0], "IYX", metadata=Metadata(flavour="imagej", extra=MappingProxyType({})))
     TIFF.write(image, tmp_path / "a.tif")
-    assert said(tmp_path / "a.tif")["images"] == 2
-    assert "slices" not in said(tmp_path / "a.tif")
+    assert imagej_metadata(tmp_path / "a.tif")["images"] == 2
+    assert "slices" not in imagej_metadata(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize(("unit", "spacing", "depth"), [("nm", 500.0, 0.5), ("micron", 2.0, 2.0), ("mm", -0.003, 3.0)])
 def test_slice_distance_is_in_the_unit_of_the_file(unit, spacing, depth, tmp_path):
     path = tmp_path / "a.tif"
-    said = {"axes": "ZYX", "unit": unit, "spacing": spacing}
-    tifffile.imwrite(path, DEPTH, imagej=True, resolution=(4.0, 4.0), metadata=said)
+    metadata = {"axes": "ZYX", "unit": unit, "spacing": spacing}
+    tifffile.imwrite(path, DEPTH, imagej=True, resolution=(4.0, 4.0), metadata=metadata)
     assert TIFF.properties(path).pixel_size.z == pytest.approx(depth)
     TIFF.write(TIFF.read(path), tmp_path / "b.tif")
     assert TIFF.properties(tmp_path / "b.tif").pixel_size == pytest.approx(TIFF.properties(path).pixel_size)

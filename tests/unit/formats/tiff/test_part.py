@@ -90,7 +90,7 @@ FLAVOURS = {
 
 def fits(properties, pages):
     lengths = dict(zip(properties.axes, properties.shape, strict=True))
-    return all(max(wanted) < lengths.get(letter, 0) for letter, wanted in pages)
+    return all(max(indices) < lengths.get(letter, 0) for letter, indices in pages)
 
 
 def parts(properties):
@@ -124,7 +124,7 @@ def _plain(metadata):
 
 @pytest.mark.parametrize("flavour", ["OME, deflate", "ImageJ, deflate", "OME, tiles"])
 def test_only_the_part_is_decoded(tmp_path, flavour):
-    """Strips outside the part are overwritten with garbage."""
+    """Strips outside the part are overwritten with invalid data."""
     path = tmp_path / "a.tif"
     FLAVOURS[flavour](path)
     part = Part(Span(18, 30), Span(2, 9), (("T", (1,)), ("C", (0,)), ("Z", (2,))))
