@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from training.denoise.constants import MIN_SIDE, STEP, WEIGHTS
+from training.denoise.constants import MIN_SIDE_PX, SIDE_STEP_PX, WEIGHTS_PATH
 from training.denoise.synthetic import Array
 
 
-def load_denoiser(weights: Path = WEIGHTS) -> Callable[[Array], Array]:
+def load_denoiser(weights: Path = WEIGHTS_PATH) -> Callable[[Array], Array]:
     """Load the denoiser with ONNX Runtime, in one thread; it extends images to a valid size by mirroring."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
@@ -23,7 +23,7 @@ def load_denoiser(weights: Path = WEIGHTS) -> Callable[[Array], Array]:
 
     def denoise(noisy: Array) -> Array:
         height, width = noisy.shape
-        pad = [(0, max(MIN_SIDE, length + -length % STEP) - length) for length in noisy.shape]
+        pad = [(0, max(MIN_SIDE_PX, length + -length % SIDE_STEP_PX) - length) for length in noisy.shape]
         (result,) = session.run(None, {"noisy": np.pad(noisy, pad, mode="symmetric")[None, None]})
         return np.asarray(result[0, 0, :height, :width])
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from training.denoise.baselines import BASELINES, load_denoiser
-from training.denoise.constants import PACKAGE_FOLDER, WEIGHTS
+from training.denoise.constants import PACKAGE_FOLDER, WEIGHTS_PATH
 from training.denoise.evaluate import (
     NOISE_LEVELS,
-    TEST_IMAGES,
+    TEST_IMAGE_COUNT,
     Denoise,
     Scores,
     max_brightness_shift,
@@ -21,7 +21,7 @@ from training.denoise.evaluate import (
 )
 from training.denoise.synthetic import MAX_NOISE, MIN_NOISE
 
-CARD = PACKAGE_FOLDER / "README.md"
+CARD_PATH = PACKAGE_FOLDER / "README.md"
 
 TEMPLATE = """\
 # denoise
@@ -104,11 +104,11 @@ def write_card() -> None:
     shift = max_brightness_shift(denoise)
     text = TEMPLATE.format(
         parameters=_count_parameters(),
-        size=os.path.getsize(WEIGHTS) / 1000,
+        size=os.path.getsize(WEIGHTS_PATH) / 1000,
         min_noise=MIN_NOISE,
         max_noise=MAX_NOISE,
-        count=TEST_IMAGES,
-        flat=TEST_IMAGES + 3,
+        count=TEST_IMAGE_COUNT,
+        flat=TEST_IMAGE_COUNT + 3,
         test_images=_score_table("noise", means),
         verdict=_verdict(means, "noise level"),
         wins=_count_wins([scores for level in scores_by_level.values() for scores in level]),
@@ -124,7 +124,7 @@ def write_card() -> None:
         machine=_processor_name(),
         speed=_measure_speed(denoise),
     )
-    CARD.write_text(text, "utf-8")
+    CARD_PATH.write_text(text, "utf-8")
 
 
 def _score_table(title: str, rows: Mapping[str, Scores]) -> str:
@@ -166,7 +166,7 @@ def _count_wins(scores: list[Scores]) -> str:
 def _count_parameters() -> int:
     import onnx
 
-    return sum(int(onnx.numpy_helper.to_array(each).size) for each in onnx.load(WEIGHTS).graph.initializer)
+    return sum(int(onnx.numpy_helper.to_array(each).size) for each in onnx.load(WEIGHTS_PATH).graph.initializer)
 
 
 def _processor_name() -> str:

@@ -5,13 +5,13 @@ from pathlib import Path
 PACKAGE_FOLDER = Path(__file__).parents[2] / "imgpool" / "models" / "built_in" / "denoise"
 """The bioimage.io package that the scripts write."""
 
-WEIGHTS = PACKAGE_FOLDER / "weights.onnx"
+WEIGHTS_PATH = PACKAGE_FOLDER / "weights.onnx"
 
-STEP = 16
-"""Height and width of an input must be multiples of this, in pixels: the side of the squares of the local mean."""
+SIDE_STEP_PX = 16
+"""Height and width of an input must be multiples of this: the side of the squares of the local mean."""
 
-HALO = 64
-"""Radius of the receptive field in pixels, over all paths through the network."""
+HALO_PX = 64
+"""Radius of the receptive field: farther pixels have no effect on a result."""
 
-MIN_SIDE = 2 * HALO + STEP
-"""Smallest height and width of an input, in pixels, that leaves a part between the halos."""
+MIN_SIDE_PX = 2 * HALO_PX + SIDE_STEP_PX
+"""Smallest height and width of an input, so that a part is left between the halos."""

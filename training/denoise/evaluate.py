@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.denoise.baselines import BASELINES, best_result, psnr, ssim
-from training.denoise.synthetic import TEST_SEED, Array, add_noise, draw_image
+from training.denoise.synthetic import IMAGE_SIDE_PX, TEST_SEED, Array, add_noise, draw_image
 
 Denoise = Callable[[Array], Array]
+
 NOISE_LEVELS = (0.03, 0.1, 0.2)
 """Standard deviations of the noise, relative to the range of an image."""
 
-TEST_IMAGES = 24
+TEST_IMAGE_COUNT = 24
 BUNDLED_IMAGES = (
     *("astronaut", "brick", "camera", "cell", "chelsea", "clock", "coffee", "coins", "grass", "gravel"),
     *("hubble_deep_field", "immunohistochemistry", "moon", "page", "retina", "text"),
@@ -30,12 +31,12 @@ class Score:
 
 
 Scores = Mapping[str, Score]
-"""By method."""
+"""The score of each method, by its name."""
 
 
 def score_test_images(denoise: Denoise) -> dict[float, list[Scores]]:
     """Score each of the synthetic test images, by noise level."""
-    images = [draw_image(TEST_SEED + index) for index in range(TEST_IMAGES)]
+    images = [draw_image(TEST_SEED + index) for index in range(TEST_IMAGE_COUNT)]
     return {level: [_score(denoise, clean, level) for clean in images] for level in NOISE_LEVELS}
 
 
@@ -46,7 +47,7 @@ def score_bundled_images(denoise: Denoise, level: float = 0.1) -> dict[str, Scor
 
 def score_other_noise(denoise: Denoise) -> dict[str, Scores]:
     """Score synthetic images with noise that training did not contain, by kind of noise."""
-    images = [draw_image(TEST_SEED + index) for index in range(TEST_IMAGES // 3)]
+    images = [draw_image(TEST_SEED + index) for index in range(TEST_IMAGE_COUNT // 3)]
     return {
         kind: mean_scores([_compare(denoise, clean, add(clean, np.random.default_rng(0))) for clean in images])
         for kind, add in OTHER_NOISE.items()
@@ -54,9 +55,9 @@ def score_other_noise(denoise: Denoise) -> dict[str, Scores]:
 
 
 def max_brightness_shift(denoise: Denoise) -> dict[float, float]:
-    """Largest change of an image's mean by noise level, relative to the image's range (or the noise, if larger)."""
-    images: list[Array] = [np.full((256, 256), light, np.float32) for light in (0.02, 0.2, 1)]
-    images += [draw_image(TEST_SEED + index) for index in range(TEST_IMAGES)]
+    """Largest change of an image's mean, relative to its range (or to the noise, if that is larger), by noise level."""
+    images: list[Array] = [np.full((IMAGE_SIDE_PX, IMAGE_SIDE_PX), light, np.float32) for light in (0.02, 0.2, 1)]
+    images += [draw_image(TEST_SEED + index) for index in range(TEST_IMAGE_COUNT)]
     return {level: max(_brightness_shift(denoise, clean, level) for clean in images) for level in NOISE_LEVELS}
 
 
@@ -69,7 +70,7 @@ def mean_scores(scores: Sequence[Scores]) -> Scores:
 
 
 def seconds_per_megapixel(method: Callable[[Array], object], repeats: int = 3) -> float:
-    """CPU seconds for 1024 × 1024 pixels on one core: the minimum of several rounds."""
+    """CPU seconds for 1024 × 1024 pixels on one core: the minimum of `repeats` measurements."""
     noisy = add_noise(np.tile(draw_image(TEST_SEED), (4, 4)), 0.1, 0.5, 0)
     seconds = []
     for _ in range(repeats):
@@ -95,13 +96,13 @@ def _compare(denoise: Denoise, clean: Array, noisy: Array) -> Scores:
 
 
 def _load_bundled(name: str) -> Array:
-    """The central 256 × 256 pixels of one of scikit-image's example images, in grey, from 0 to 1."""
+    """The central part of one of scikit-image's example images, in grey, from 0 to 1."""
     from skimage import color, data
 
     image = getattr(data, name)()
     image = color.rgb2gray(image[..., :3]) if image.ndim > len("YX") else image / np.iinfo(image.dtype).max
-    top, left = (max(0, (length - 256) // 2) for length in image.shape)
-    return np.asarray(image[top : top + 256, left : left + 256], np.float32)
+    top, left = (max(0, (length - IMAGE_SIDE_PX) // 2) for length in image.shape)
+    return np.asarray(image[top : top + IMAGE_SIDE_PX, left : left + IMAGE_SIDE_PX], np.float32)
 
 
 def _salt_and_pepper(clean: Array, random: np.random.Generator) -> Array:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.denoise.constants import STEP
+from training.denoise.constants import SIDE_STEP_PX
 
 FINE_CHANNELS, COARSE_CHANNELS = 32, 40
 
@@ -37,7 +37,7 @@ class Denoiser(nn.Module):
         self.tail = _convolution(FINE_CHANNELS, 4)
 
     def forward(self, noisy: Tensor) -> Tensor:
-        """Denoise images of shape (B, 1, Y, X); Y and X are multiples of `STEP`."""
+        """Denoise images of shape (B, 1, Y, X); Y and X are multiples of `SIDE_STEP_PX`."""
         difference = noisy - _local_mean(noisy)
         fine = self.fine_in(self.head(functional.pixel_unshuffle(difference, 2)))
         middle = self.middle_in(self.down_1(fine))
@@ -64,6 +64,6 @@ def _convolution(channels_in: int, channels_out: int) -> nn.Conv2d:
 
 
 def _local_mean(images: Tensor) -> Tensor:
-    """Means over squares of `STEP` pixels, interpolated linearly."""
-    means = functional.avg_pool2d(images, STEP)
-    return functional.interpolate(means, scale_factor=STEP, mode="bilinear", align_corners=False)
+    """Means over squares of `SIDE_STEP_PX` pixels, interpolated linearly."""
+    means = functional.avg_pool2d(images, SIDE_STEP_PX)
+    return functional.interpolate(means, scale_factor=SIDE_STEP_PX, mode="bilinear", align_corners=False)

@@ -9,12 +9,14 @@ import numpy as np
 import torch
 import yaml
 
-from training.denoise.constants import HALO, MIN_SIDE, PACKAGE_FOLDER, STEP, WEIGHTS
+from training.denoise.constants import HALO_PX, MIN_SIDE_PX, PACKAGE_FOLDER, SIDE_STEP_PX, WEIGHTS_PATH
 from training.denoise.network import Denoiser
 from training.denoise.synthetic import VALIDATION_SEED, add_noise, draw_image
 
-OPSET = 17
+ONNX_OPSET = 17
+
 TOLERANCE = 1e-4
+"""Largest difference that is allowed between results of the network and of the exported graph."""
 
 
 def write_package(network: Denoiser) -> None:
@@ -23,12 +25,12 @@ def write_package(network: Denoiser) -> None:
     Raises
     ------
     AssertionError
-        If the exported graph and the network give different results at any of several sizes.
+        If the exported graph and the network give different results for an image of any of several sizes.
     """
-    _export(network, WEIGHTS)
+    _export(network, WEIGHTS_PATH)
     for height, width in ((144, 144), (160, 272), (512, 192)):
-        _check(network, WEIGHTS, height, width)
-    noisy = add_noise(draw_image(VALIDATION_SEED, MIN_SIDE), noise=0.1, shot=0.5, seed=VALIDATION_SEED)[None, None]
+        _check_export(network, WEIGHTS_PATH, height, width)
+    noisy = add_noise(draw_image(VALIDATION_SEED, MIN_SIDE_PX), noise=0.1, shot=0.5, seed=VALIDATION_SEED)[None, None]
     np.save(PACKAGE_FOLDER / "test_input.npy", noisy)
     np.save(PACKAGE_FOLDER / "test_output.npy", _apply(network, noisy))
     text = yaml.safe_dump(_description(), sort_keys=False, allow_unicode=True, width=110)
@@ -39,17 +41,17 @@ def _export(network: Denoiser, path: Path) -> None:
     """Write the ONNX graph, with free batch size, height and width."""
     torch.onnx.export(
         network,
-        (torch.zeros(1, 1, 10 * STEP, 12 * STEP),),
+        (torch.zeros(1, 1, 10 * SIDE_STEP_PX, 12 * SIDE_STEP_PX),),
         path,
         input_names=["noisy"],
         output_names=["denoised"],
         dynamic_axes={name: {0: "batch", 2: "y", 3: "x"} for name in ("noisy", "denoised")},
-        opset_version=OPSET,
+        opset_version=ONNX_OPSET,
         dynamo=False,
     )
 
 
-def _check(network: Denoiser, path: Path, height: int, width: int) -> None:
+def _check_export(network: Denoiser, path: Path, height: int, width: int) -> None:
     import onnxruntime
 
     noisy = np.random.default_rng(0).normal(size=(1, 1, height, width)).astype(np.float32)
@@ -82,9 +84,9 @@ def _description() -> dict[str, Any]:
         "documentation": "README.md",
         "tags": ["denoising", "2d", "fluorescence-light-microscopy", "image-restoration", "onnx"],
         "timestamp": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "inputs": [_tensor("noisy", "In any unit, with any offset.", {"min": MIN_SIDE, "step": STEP})],
-        "outputs": [_tensor("denoised", "In the unit of the input.", halo=HALO)],
-        "weights": {"onnx": {**_file("weights.onnx"), "opset_version": OPSET}},
+        "inputs": [_tensor("noisy", "In any unit, with any offset.", {"min": MIN_SIDE_PX, "step": SIDE_STEP_PX})],
+        "outputs": [_tensor("denoised", "In the unit of the input.", halo=HALO_PX)],
+        "weights": {"onnx": {**_file("weights.onnx"), "opset_version": ONNX_OPSET}},
         "config": {
             "bioimageio": {"reproducibility_tolerance": [{"relative_tolerance": 0, "absolute_tolerance": TOLERANCE}]}
         },
@@ -92,7 +94,7 @@ def _description() -> dict[str, Any]:
 
 
 def _tensor(name: str, description: str, size: dict[str, int] | None = None, halo: int = 0) -> dict[str, Any]:
-    """Describe the input, or the output, which has the size of the input and a halo."""
+    """Describe the input, which has a `size`; or the output, which has that of the input."""
     space = [
         {
             "type": "space",

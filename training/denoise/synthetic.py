@@ -11,7 +11,11 @@ import numpy as np
 
 Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 Random = np.random.Generator
+
 SCENES: dict[str, Callable[[Random, int], Array]] = {}
+"""Functions that draw one kind of structure, given a generator and the side in pixels, by name; see `_register`."""
+
+IMAGE_SIDE_PX = 256
 
 VALIDATION_SEED = 1_000_000
 """First seed of the validation images, which guided the design of the network; training uses smaller seeds."""
@@ -23,7 +27,7 @@ MIN_NOISE, MAX_NOISE = 0.008, 0.6
 """Standard deviations of the noise in training, relative to the range of an image."""
 
 
-def draw_image(seed: int, side: int = 256) -> Array:
+def draw_image(seed: int, side: int = IMAGE_SIDE_PX) -> Array:
     """Draw an image without noise.
 
     Parameters
@@ -75,11 +79,13 @@ def add_noise(clean: Array, noise: float, shot: float, seed: int) -> Array:
 
 
 def _register(draw: Callable[[Random, int], Array]) -> Callable[[Random, int], Array]:
+    """Add a function to `SCENES`; their order matters, as a seed selects one by its position."""
     SCENES[draw.__name__.strip("_")] = draw
     return draw
 
 
 def _layer(random: Random, side: int) -> Array:
+    """Draw one kind of structure at random; leaves are three times as likely as each other kind."""
     return _rescale(SCENES[random.choice([*SCENES, "leaves", "leaves"])](random, side))
 
 

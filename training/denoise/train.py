@@ -23,10 +23,11 @@ from training.denoise.network import Denoiser
 from training.denoise.package import write_package
 from training.denoise.synthetic import MAX_NOISE, MIN_NOISE, Array, add_noise, draw_image
 
-TRAINING_IMAGES = 1000
+TRAINING_IMAGE_COUNT = 1000
 BATCH_SIZE = 6
 PATCH_SIDE_PX = 96
 LEARNING_RATE = 2e-3
+
 DECAY_FRACTION = 0.3
 """Fraction of the steps, at the end, during which the learning rate falls to 0."""
 
@@ -36,7 +37,10 @@ FULL_PRECISION_FRACTION = 0.1
 MAX_AVERAGE_WEIGHT = 0.998
 """Weight of the previous average in the moving average of the network's weights."""
 
-LOSS_FLOOR = 1e-3
+
+MIN_RELATIVE_ERROR = 1e-3
+"""Squared error, relative to the noise variance, below which the loss hardly falls any further."""
+
 STEPS_PER_REPORT = 100
 
 
@@ -95,9 +99,9 @@ def train(steps: int, seed: int) -> Denoiser:
 def _batches(steps: int, seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield noisy and clean patches (B, 1, Y, X) and the standard deviations of the noise (B)."""
     random = np.random.default_rng(seed)
-    images = [draw_image(index) for index in range(TRAINING_IMAGES)]
+    images = [draw_image(index) for index in range(TRAINING_IMAGE_COUNT)]
     for _ in range(steps):
-        patches = [_draw_patch(images[random.integers(TRAINING_IMAGES)], random) for _ in range(BATCH_SIZE)]
+        patches = [_draw_patch(images[random.integers(TRAINING_IMAGE_COUNT)], random) for _ in range(BATCH_SIZE)]
         noise = np.exp(random.uniform(np.log(MIN_NOISE), np.log(MAX_NOISE), BATCH_SIZE)).astype(np.float32)
         shot = np.clip(random.uniform(-0.3, 1.3, BATCH_SIZE), 0, 1)
         seeds = random.integers(2**63, size=BATCH_SIZE)
@@ -120,14 +124,15 @@ def _tensor(patches: list[Array]) -> Tensor:
 def _loss(estimate: Tensor, clean: Tensor, noise: Tensor) -> Tensor:
     """Mean over the batch of the logarithm of the squared error, so that all noise levels have equal weight.
 
-    Errors far below a thousandth of the noise variance have no effect: empty patches would dominate otherwise.
+    Errors far below `MIN_RELATIVE_ERROR` have no effect: empty patches would dominate otherwise.
     """
     error = (estimate - clean).square().mean((1, 2, 3)) / noise.square()
-    return (error + LOSS_FLOOR).log().mean()
+    return (error + MIN_RELATIVE_ERROR).log().mean()
 
 
 @torch.no_grad()
 def _update_average(average: Denoiser, network: Denoiser, step: int) -> None:
+    """Include the weights of this step in the moving average, which forgets faster at the start."""
     weight = min(MAX_AVERAGE_WEIGHT, step / (step + 10))
     for mean, value in zip(average.parameters(), network.parameters(), strict=True):
         mean.lerp_(value, 1 - weight)

@@ -9,7 +9,7 @@ from imgpool.core.catalogue import RUNTIMES
 from imgpool.core.model import built_in_models
 from imgpool.core.recipe import Recipe
 from training.denoise.baselines import BASELINES, best_result, psnr
-from training.denoise.constants import HALO, MIN_SIDE, PACKAGE_FOLDER, STEP
+from training.denoise.constants import HALO_PX, MIN_SIDE_PX, PACKAGE_FOLDER, SIDE_STEP_PX
 from training.denoise.synthetic import VALIDATION_SEED, add_noise, draw_image
 
 RUNTIME = RUNTIMES["onnx"]
@@ -29,8 +29,8 @@ def noisy_image(side=256, number=0, noise=0.1):
 def test_package_has_the_sizes_of_the_training_scripts():
     sizes = [(axis.size.minimum, axis.size.step) for axis in MODEL.inputs[0].axes if axis.letter in "YX"]
     halos = [axis.halo for axis in MODEL.outputs[0].axes if axis.letter in "YX"]
-    assert sizes == [(MIN_SIDE, STEP)] * 2
-    assert halos == [HALO] * 2
+    assert sizes == [(MIN_SIDE_PX, SIDE_STEP_PX)] * 2
+    assert halos == [HALO_PX] * 2
 
 
 def test_scripts_write_into_the_package_folder():
@@ -52,8 +52,8 @@ def test_pixels_beyond_the_halo_have_no_effect(denoise, top, left):
     image = noisy_image(384)
     whole = denoise(image)
     alone = denoise(image[top : top + 192, left : left + 240])
-    inner = (slice(top + HALO, top + 192 - HALO), slice(left + HALO, left + 240 - HALO))
-    np.testing.assert_allclose(alone[HALO:-HALO, HALO:-HALO], whole[inner], rtol=0, atol=1e-5)
+    inner = (slice(top + HALO_PX, top + 192 - HALO_PX), slice(left + HALO_PX, left + 240 - HALO_PX))
+    np.testing.assert_allclose(alone[HALO_PX:-HALO_PX, HALO_PX:-HALO_PX], whole[inner], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("factor", "offset"), [(1000, 100), (40_000, 20_000), (1e-3, -5)])
@@ -65,7 +65,7 @@ def test_unit_and_offset_do_not_matter(denoise, factor, offset):
 
 @pytest.mark.parametrize("value", [0, 1000])
 def test_constant_image_is_unchanged(denoise, value):
-    assert np.all(denoise(np.full((MIN_SIDE, MIN_SIDE), value, np.float32)) == value)
+    assert np.all(denoise(np.full((MIN_SIDE_PX, MIN_SIDE_PX), value, np.float32)) == value)
 
 
 @pytest.mark.parametrize("light", [0.0, 0.02, 0.5])
