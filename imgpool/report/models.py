@@ -131,7 +131,7 @@ def describe_operation(operation: Operation) -> str:
     Examples
     --------
     >>> describe_operation(Operation("zero_mean_unit_variance", {"axes": "YX", "eps": 1e-6}))
-    'to mean 0 and standard deviation 1, over YX together, with 1e-06 added to the divisor'
+    'normalise to mean 0 and standard deviation 1, over YX together, with 1e-06 added to the divisor'
     """
     parameters = operation.parameters
     describe = OPERATION_TEXTS.get(operation.name)
@@ -174,10 +174,12 @@ OPERATION_TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "scale_linear": lambda parameters: (
         f"multiply by {_number(parameters['gain'])}, add {_number(parameters['offset'])}"
     ),
-    "scale_mean_variance": lambda parameters: f"to mean and standard deviation of {parameters['reference_tensor']}",
+    "scale_mean_variance": lambda parameters: (
+        f"normalise to the mean and standard deviation of {parameters['reference_tensor']}"
+    ),
     "scale_range": _scale_range,
     "sigmoid": lambda _: "sigmoid: 1 / (1 + exp(-x))",
     "softmax": lambda _: "softmax: values that add up to 1",
-    "zero_mean_unit_variance": lambda _: "to mean 0 and standard deviation 1",
+    "zero_mean_unit_variance": lambda _: "normalise to mean 0 and standard deviation 1",
 }
 """Returns the description of each operation, given its parameters."""

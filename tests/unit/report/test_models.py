@@ -102,7 +102,7 @@ OPERATIONS = {
     "scale_linear": ({"gain": 2.0, "offset": -1.0}, "multiply by 2, add -1"),
     "scale_mean_variance": (
         {"reference_tensor": "raw", "eps": 1e-6},
-        "to mean and standard deviation of raw, with 1e-06",
+        "normalise to the mean and standard deviation of raw, with 1e-06",
     ),
     "scale_range": (
         {"min_percentile": 1.0, "max_percentile": 99.0, "eps": 1e-6, "reference_tensor": "raw"},
@@ -112,7 +112,7 @@ OPERATIONS = {
     "softmax": ({"axis": "C"}, "softmax: values that add up to 1, along C"),
     "zero_mean_unit_variance": (
         {"eps": 1e-3, "axes": "YX"},
-        "to mean 0 and standard deviation 1, over YX together, with 0.001 added to the divisor",
+        "normalise to mean 0 and standard deviation 1, over YX together, with 0.001 added to the divisor",
     ),
 }
 
