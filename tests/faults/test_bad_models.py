@@ -36,7 +36,7 @@ def refusal(path):
     return f"{message} ({caught.value.hint})"
 
 
-def forged(tmp_path, change, name="package", **package):
+def changed_package(tmp_path, change, name="package", **package):
     """A package whose description is modified by `change`."""
     folder = write_package(tmp_path / name, **package)
     file = folder / "bioimageio.yaml"
@@ -46,7 +46,7 @@ def forged(tmp_path, change, name="package", **package):
     return folder
 
 
-def pack(path, members):
+def write_zip(path, members):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members:
             archive.writestr(name, content)
@@ -116,10 +116,10 @@ def object_array(path):
     ids=["pickle", "array of objects", "truncated", "future version", "text"],
 )
 def test_unreadable_test_array_is_refused(tmp_path, content, message):
-    def trust_anything(description):
+    def remove_hash(description):
         del description["inputs"][0]["test_tensor"]["sha256"]
 
-    package = forged(tmp_path, trust_anything)
+    package = changed_package(tmp_path, remove_hash)
     (package / "in.npy").write_bytes(content(tmp_path / "boom"))
     model = ONNX.describe(str(package))
     with pytest.raises(RecipeError, match=message):
@@ -128,7 +128,7 @@ def test_unreadable_test_array_is_refused(tmp_path, content, message):
 
 
 def test_test_array_with_a_false_size_is_refused(tmp_path):
-    package = forged(tmp_path, lambda description: description["inputs"][0]["test_tensor"].pop("sha256"))
+    package = changed_package(tmp_path, lambda description: description["inputs"][0]["test_tensor"].pop("sha256"))
     header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000, 1000000)}\n"
     (package / "in.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
     with pytest.raises(RecipeError, match="its length does not match its header"):
@@ -146,7 +146,7 @@ def test_test_array_in_another_format_is_refused(tmp_path):
     def change(description):
         description["outputs"][0]["test_tensor"]["source"] = "out.pkl"
 
-    assert "its test array 'out.pkl' is not a .npy file" in refusal(forged(tmp_path, change))
+    assert "its test array 'out.pkl' is not a .npy file" in refusal(changed_package(tmp_path, change))
 
 
 @pytest.mark.parametrize(
@@ -157,20 +157,20 @@ def test_weights_outside_the_package_are_refused(tmp_path, name):
         description["weights"]["onnx"]["source"] = name
 
     write_onnx(tmp_path / "weights.onnx")
-    assert "leads out of the package" in refusal(forged(tmp_path, change))
+    assert "leads out of the package" in refusal(changed_package(tmp_path, change))
 
 
 def test_weights_on_the_network_are_refused(tmp_path):
     def change(description):
         description["weights"]["onnx"]["source"] = "https://example.com/weights.onnx"
 
-    assert "is on the network" in refusal(forged(tmp_path, change))
+    assert "is on the network" in refusal(changed_package(tmp_path, change))
 
 
 @pytest.mark.parametrize("name", ["../evil.txt", "/evil.txt", "a/../../evil.txt", "C:/evil.txt", "..\\evil.txt"])
 def test_zip_with_paths_that_lead_out_is_refused(tmp_path, name):
     package = write_package(tmp_path / "package")
-    path = pack(tmp_path / "model.zip", [*files_of(package), (name, b"evil")])
+    path = write_zip(tmp_path / "model.zip", [*files_of(package), (name, b"evil")])
     assert "leads out of the package" in refusal(path)
 
 
@@ -179,14 +179,14 @@ def test_zip_with_a_link_is_refused(tmp_path):
     link = zipfile.ZipInfo("weights.onnx")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     members = [each for each in files_of(package) if each[0] != "weights.onnx"]
-    path = pack(tmp_path / "model.zip", [*members, (link, "/etc/passwd")])
+    path = write_zip(tmp_path / "model.zip", [*members, (link, "/etc/passwd")])
     assert "its 'weights.onnx' is a link" in refusal(path)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_zip_with_a_duplicate_name_is_refused(tmp_path):
     package = write_package(tmp_path / "package")
-    path = pack(tmp_path / "model.zip", [*files_of(package), ("weights.onnx", b"other")])
+    path = write_zip(tmp_path / "model.zip", [*files_of(package), ("weights.onnx", b"other")])
     assert "it has 'weights.onnx' twice" in refusal(path)
 
 
@@ -204,7 +204,7 @@ def test_zip_bomb_is_refused(tmp_path, monkeypatch):
 
 def test_zip_with_false_sizes_is_refused(tmp_path):
     package = write_package(tmp_path / "package")
-    path = pack(tmp_path / "model.zip", files_of(package))
+    path = write_zip(tmp_path / "model.zip", files_of(package))
     data = bytearray(path.read_bytes())
     entry = data.rindex(b"PK\x01\x02", 0, data.rindex(b"weights.onnx"))
     data[entry + 24 : entry + 28] = (10).to_bytes(4, "little")
@@ -213,7 +213,7 @@ def test_zip_with_false_sizes_is_refused(tmp_path):
 
 
 def test_zip_with_too_many_files_is_refused(tmp_path):
-    path = pack(tmp_path / "model.zip", [(f"{number}.txt", b"") for number in range(10_001)])
+    path = write_zip(tmp_path / "model.zip", [(f"{number}.txt", b"") for number in range(10_001)])
     assert "it has 10,001 files, more than 10,000" in refusal(path)
 
 
@@ -254,7 +254,7 @@ def test_damaged_zip_is_read_or_refused_in_one_line(tmp_path):
 
 
 def test_pytorch_file_is_refused(tmp_path):
-    path = pack(tmp_path / "weights.pt", [("archive/data.pkl", b""), ("archive/version", b"3")])
+    path = write_zip(tmp_path / "weights.pt", [("archive/data.pkl", b""), ("archive/version", b"3")])
     assert "it has no bioimageio.yaml" in refusal(path)
 
 
@@ -383,11 +383,11 @@ def change_step(kind, step):
     ],
 )
 def test_unsupported_description_is_refused(tmp_path, change, message):
-    assert message in refusal(forged(tmp_path, change))
+    assert message in refusal(changed_package(tmp_path, change))
 
 
 def test_lengths_that_the_graph_does_not_take_are_refused(tmp_path):
-    package = forged(tmp_path, change_axis(size={"min": 50, "step": 10}), size=32)
+    package = changed_package(tmp_path, change_axis(size={"min": 50, "step": 10}), size=32)
     assert "Y of its 'x' is 50 + n × 10 long in its description, but 32 in its ONNX file" in refusal(package)
 
 
@@ -448,7 +448,7 @@ VERSION_0_4 = {
     "test_inputs": ["in.npy"],
     "test_outputs": ["out.npy"],
 }
-ODD = [
+ODD_VALUES = [
     None,
     True,
     -1,
@@ -467,14 +467,14 @@ ODD = [
     {"x": []},
     b"x",
 ]
-ODD += [dt.date(2024, 1, 1), [1, 2, 3, 4, 5], ["batch"], {1: 2}, "a" * 1000, {"min": 1, "step": 10**9}]
+ODD_VALUES += [dt.date(2024, 1, 1), [1, 2, 3, 4, 5], ["batch"], {1: 2}, "a" * 1000, {"min": 1, "step": 10**9}]
 
 
-def places(value):
-    """All lists and mappings in a value, with each of their indices or keys."""
+def positions(value):
+    """Each list or mapping in a value, with each of its indices or keys."""
     for key in list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
         yield value, key
-        yield from places(value[key])
+        yield from positions(value[key])
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
@@ -488,8 +488,8 @@ def test_random_description_is_read_or_refused_in_one_line(tmp_path, version):
     for _ in range(600):
         description = copy.deepcopy(whole)
         for _ in range(rng.choice([0, 1, 1, 1, 2])):
-            inside, key = rng.choice(list(places(description)))
-            inside[key] = copy.deepcopy(rng.choice(ODD))
+            inside, key = rng.choice(list(positions(description)))
+            inside[key] = copy.deepcopy(rng.choice(ODD_VALUES))
         try:
             read_model(str(folder), package, Fields.of(description))
         except RecipeError as error:
@@ -506,7 +506,7 @@ def test_random_description_is_read_or_refused_in_one_line(tmp_path, version):
     ],
     ids=["damaged", "does not load"],
 )
-def test_run_with_a_bad_model_starts_nothing(tmp_path, make, code, message):
+def test_run_with_a_bad_model_writes_nothing(tmp_path, make, code, message):
     make(tmp_path / "model")
     (tmp_path / "photos").mkdir()
     np.save(tmp_path / "photos" / "a.npy", np.zeros((40, 40), np.float32))

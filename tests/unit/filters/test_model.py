@@ -44,18 +44,18 @@ def refusal_of(filtered, image):
     return refusal.value
 
 
-def header(filtered, image, **parameters):
-    """What the filter declares for an image."""
-    return MODEL.infer_output(image.properties, MODEL.validate({**filtered, **parameters}))
+def infer_output(parameters, image):
+    """Properties of the result, from the header of the image alone."""
+    return MODEL.infer_output(image.properties, MODEL.validate(parameters))
 
 
-def test_stored_models_are_those_that_the_writer_writes():
+def test_stored_models_are_up_to_date():
     assert (DATA / "box3.onnx").read_bytes() == onnx_bytes("box3")
     with ZipFile(DATA / "classes.zip") as archive:
         assert archive.read("weights.onnx") == onnx_bytes("classes")
 
 
-# which axis is which
+# axes
 
 
 @pytest.mark.parametrize(("shape", "axes"), [
@@ -158,7 +158,7 @@ def test_unfit_image_is_refused_by_header_and_filter(tmp_path, package, shape, a
     image = Image(pixels(*shape), axes)
     if shape[-1] == 4 and axes == "YXS":
         image.pixels[..., 3] = 1
-    for refused in (lambda image: MODEL(image, **parameters), lambda image: header(parameters, image)):
+    for refused in (lambda image: MODEL(image, **parameters), lambda image: infer_output(parameters, image)):
         refusal = refusal_of(refused, image)
         assert words in refusal.message
         assert remedy in refusal.hint

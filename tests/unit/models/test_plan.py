@@ -10,7 +10,7 @@ from imgpool.core.model import Model, ModelAxis, Size, SizeReference, Tensor
 from imgpool.models.plan import plan_model
 
 PATH = "/models/m.zip"
-FREE = Size(16, 16)
+ANY_SIDE = Size(16, 16)
 
 
 def same_as(letter, **relation):
@@ -18,9 +18,11 @@ def same_as(letter, **relation):
 
 
 def tensor(name, letters="BCYX", **axes):
-    """A tensor whose axes are free, or given as keywords."""
+    """A tensor with the axes given as keywords; by default, sides have any length that is a multiple of 16."""
     sizes = {"B": ModelAxis("B", Size(1, 1)), "C": ModelAxis("C", Size(1))}
-    return Tensor(name, tuple(axes.get(letter) or sizes.get(letter) or ModelAxis(letter, FREE) for letter in letters))
+    return Tensor(
+        name, tuple(axes.get(letter) or sizes.get(letter) or ModelAxis(letter, ANY_SIDE) for letter in letters)
+    )
 
 
 def output_tensor(letters="BCYX", halo=0, **relation):
@@ -36,7 +38,7 @@ def tiling_of_y(input_, output, **request):
     return plan((input_,), (output,), **request).tilings["Y"]
 
 
-def test_lengths_are_those_of_the_package():
+def test_lengths_and_halo_are_those_of_the_package():
     tiling = tiling_of_y(tensor("x"), output_tensor(halo=20))
     assert (tiling.minimum, tiling.step, tiling.max_tile, tiling.overlap) == (16, 16, 512, 20)
     fixed = ModelAxis("Y", Size(512))

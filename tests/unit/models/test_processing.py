@@ -6,7 +6,7 @@ import pytest
 from imgpool.core.model import Operation
 from imgpool.models.processing import OPERATORS, apply_operations, convert, dtype_after
 
-PARAMETERS = {
+OPERATION_PARAMETERS = {
     "binarize": {"threshold": 0.5},
     "clip": {"min": 0.2, "max": 0.8},
     "ensure_dtype": {"dtype": "uint16"},
@@ -30,20 +30,20 @@ def values():
 
 
 def test_every_operation_is_tested():
-    assert set(PARAMETERS) == set(OPERATORS)
+    assert set(OPERATION_PARAMETERS) == set(OPERATORS)
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize("name", OPERATION_PARAMETERS)
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
 def test_dtype_after_is_the_dtype_of_the_result(name, dtype):
     array = np.arange(24).reshape(2, 3, 4).astype(dtype)
-    operation = Operation(name, PARAMETERS[name])
+    operation = Operation(name, OPERATION_PARAMETERS[name])
     result = apply_operations([operation], array.copy(), "CYX", {"raw": (array, "CYX")})
     assert result.dtype == dtype_after([operation], np.dtype(dtype))
     assert result.shape == array.shape
 
 
-def test_zero_mean_unit_variance(values):
+def test_zero_mean_unit_variance_is_per_channel_or_overall(values):
     result = apply("zero_mean_unit_variance", values, axes="YX", eps=1e-6)
     for channel, output in zip(values.astype(np.float64), result, strict=True):
         assert np.allclose(output, (channel - channel.mean()) / (channel.std() + 1e-6), rtol=0, atol=1e-6)
@@ -64,17 +64,17 @@ def test_small_spread_far_from_zero_is_precise():
 @pytest.mark.parametrize("name", ["zero_mean_unit_variance", "scale_range"])
 def test_constant_image_becomes_zero_not_nan(name, level):
     values = np.full((1, 50, 50), level, np.float32)
-    assert not apply(name, values, **PARAMETERS[name]).any()
+    assert not apply(name, values, **OPERATION_PARAMETERS[name]).any()
 
 
-def test_scale_range(values):
+def test_scale_range_maps_percentiles_to_0_and_1(values):
     result = apply("scale_range", values, axes="YX", min_percentile=1.0, max_percentile=99.8, eps=1e-3)
     for channel, output in zip(values.astype(np.float64), result, strict=True):
         low, high = np.percentile(channel, [1, 99.8])
         assert np.allclose(output, (channel - low) / (high - low + 1e-3), rtol=0, atol=1e-6)
 
 
-def test_scale_range_of_a_reference_tensor(values):
+def test_scale_range_may_use_percentiles_of_another_tensor(values):
     raw = np.random.default_rng(1).normal(10, 2, (30, 40))
     low, high = np.percentile(raw, [0, 100])
     parameters = {"axes": "YX", "reference_tensor": "raw", "min_percentile": 0.0, "max_percentile": 100.0, "eps": 1e-6}
@@ -91,7 +91,7 @@ def test_scale_mean_variance_matches_the_reference(values):
     assert np.corrcoef(result[0].ravel(), values[0].ravel())[0, 1] == pytest.approx(1)
 
 
-def test_fixed_values_per_channel(values):
+def test_fixed_values_apply_to_their_channels(values):
     result = apply("fixed_zero_mean_unit_variance", values, mean=(90.0, 110.0), std=(10.0, 20.0), axis="C")
     assert np.allclose(result[0], (values[0] - 90) / 10, atol=1e-6)
     assert np.allclose(result[1], (values[1] - 110) / 20, atol=1e-6)
@@ -101,14 +101,14 @@ def test_fixed_values_per_channel(values):
     assert np.array_equal(mask, [values[0] > 100, values[1] > 1000])
 
 
-def test_clip(values):
+def test_clip_takes_values_or_percentiles(values):
     assert np.array_equal(apply("clip", values, min=90.0), np.maximum(values, 90))
     low, high = np.percentile(values, [5, 95], axis=(1, 2), keepdims=True, method="inverted_cdf")
     result = apply("clip", values, min_percentile=5.0, max_percentile=95.0, axes="YX")
     assert np.array_equal(result, np.clip(values, low, high))
 
 
-def test_sigmoid_and_softmax_of_large_values():
+def test_sigmoid_and_softmax_do_not_overflow():
     values = np.array([[[-1e4, -1, 0, 1, 1e4]], [[0, 0, 0, 0, 0]]], np.float32)
     with np.errstate(over="ignore"):
         assert np.allclose(apply("sigmoid", values)[0], 1 / (1 + np.exp(-values[0].astype(np.float64))))

@@ -22,7 +22,7 @@ def sizes(tensor):
     return [axis.size for axis in tensor.axes]
 
 
-def test_fixed_and_free_lengths():
+def test_lengths_of_an_input_are_fixed_or_free():
     assert sizes(read().inputs[0]) == [Size(1), Size(2), Size(64), Size(64)]
     free = {"min": [1, 2, 32, 32], "step": [0, 0, 16, 8]}
     assert sizes(read(shape=free).inputs[0]) == [Size(1), Size(2), Size(32, 16), Size(32, 8)]
@@ -51,11 +51,11 @@ def test_fixed_and_free_lengths():
     ],
     ids=["same", "scaled", "more channels", "fixed", "a new axis"],
 )
-def test_lengths_of_an_output(output, expected):
+def test_lengths_of_an_output_are_relative_or_fixed(output, expected):
     assert sizes(read(output=output).outputs[0]) == expected
 
 
-def test_halo_of_an_output():
+def test_output_axes_have_their_halo():
     assert [axis.halo for axis in read(output={"halo": [0, 0, 16, 8]}).outputs[0].axes] == [0, 0, 16, 8]
 
 

@@ -11,7 +11,7 @@ BATCH = {"type": "batch"}
 CHANNEL = {"type": "channel", "channel_names": ["nuclei", "membrane"]}
 Y = {"type": "space", "id": "y", "size": 64}
 X = {"type": "space", "size": 64}
-EPS = 1e-6
+DEFAULT_EPS = 1e-6
 
 
 def read(*, axes=(BATCH, CHANNEL, Y, X), output_axes=None, before=(), after=(), **values):
@@ -45,7 +45,7 @@ def output_axis(axis, source=Y):
         ({"type": "time", "size": 5, "unit": "second", "scale": 3}, ModelAxis("T", Size(5))),
     ],
 )  # fmt: skip
-def test_input_axis(axis, expected):
+def test_input_axis_has_letter_length_names_and_pixel_size(axis, expected):
     found = axis_of(axis)
     assert found.pixel_size == pytest.approx(expected.pixel_size)
     assert (found.letter, found.size, found.channel_names) == (expected.letter, expected.size, expected.channel_names)
@@ -69,12 +69,12 @@ def test_input_axis(axis, expected):
     ],
     ids=["same", "halo", "offset", "coarser", "finer", "another axis", "fixed"],
 )
-def test_output_axis(axis, source, size, halo):
+def test_output_axis_has_its_length_relative_to_the_input(axis, source, size, halo):
     found = output_axis({"type": "space", "id": "y"} | axis, Y | source)
     assert (found.size, found.halo) == (size, halo)
 
 
-def test_input_axis_relative_to_another_axis():
+def test_input_axis_may_be_relative_to_another_axis():
     x = {"type": "space", "size": {"tensor_id": "input", "axis_id": "y", "offset": -1}, "scale": 4}
     tensors = read(axes=[BATCH, CHANNEL, Y | {"scale": 2}, x], output_axes=[BATCH])
     assert tensors.inputs[0].axes[3].size == SizeReference("input", "Y", 0.5, -1.0)
@@ -109,7 +109,7 @@ def test_tensors_without_id_are_called_input_and_output():
             {"id": "scale_linear", "kwargs": {"gain": [2, 3], "offset": 1, "axis": "channel"}},
             Operation("scale_linear", {"gain": (2.0, 3.0), "offset": (1.0, 1.0), "axis": "C"}),
         ),
-        ({"id": "zero_mean_unit_variance"}, Operation("zero_mean_unit_variance", {"eps": EPS})),
+        ({"id": "zero_mean_unit_variance"}, Operation("zero_mean_unit_variance", {"eps": DEFAULT_EPS})),
         (
             {"id": "zero_mean_unit_variance", "kwargs": {"axes": ["channel", "y", "x"], "eps": "1e-3"}},
             Operation("zero_mean_unit_variance", {"eps": 1e-3, "axes": "CYX"}),
@@ -124,18 +124,24 @@ def test_tensors_without_id_are_called_input_and_output():
         ),
         (
             {"id": "scale_range"},
-            Operation("scale_range", {"min_percentile": 0.0, "max_percentile": 100.0, "eps": EPS}),
+            Operation("scale_range", {"min_percentile": 0.0, "max_percentile": 100.0, "eps": DEFAULT_EPS}),
         ),
         (
             {"id": "scale_range", "kwargs": {"axes": ["y", "x"], "min_percentile": 5, "reference_tensor": "input"}},
             Operation(
                 "scale_range",
-                {"min_percentile": 5.0, "max_percentile": 100.0, "eps": EPS, "axes": "YX", "reference_tensor": "input"},
+                {
+                    "min_percentile": 5.0,
+                    "max_percentile": 100.0,
+                    "eps": DEFAULT_EPS,
+                    "axes": "YX",
+                    "reference_tensor": "input",
+                },
             ),
         ),
         (
             {"id": "scale_mean_variance", "kwargs": {"reference_tensor": "input"}},
-            Operation("scale_mean_variance", {"reference_tensor": "input", "eps": EPS}),
+            Operation("scale_mean_variance", {"reference_tensor": "input", "eps": DEFAULT_EPS}),
         ),
     ],
 )

@@ -24,8 +24,8 @@ from tests.support.onnx_files import (
 )
 
 ONNX = RUNTIMES["onnx"]
-SHARED = Path(__file__).parents[4] / "../shared/models/unet2d_nuclei_broad"
-needs_unet = pytest.mark.skipif(not SHARED.is_dir(), reason="the published U-Net is not available")
+UNET = Path(__file__).parents[4] / "../shared/models/unet2d_nuclei_broad"
+needs_unet = pytest.mark.skipif(not UNET.is_dir(), reason="the published U-Net is not available")
 
 
 def test_runtime_is_in_the_catalogue():
@@ -48,17 +48,17 @@ def test_package_returns_its_published_output(tmp_path, kind, size):
 @needs_unet
 @pytest.mark.parametrize("name", ["", "v0_4_9.bioimageio.yaml", "weights.onnx"])
 def test_unet_can_be_given_by_folder_description_or_weights(name):
-    model = ONNX.describe(str(SHARED.resolve() / name))
-    image = np.load(SHARED / "test_input.npy")
+    model = ONNX.describe(str(UNET.resolve() / name))
+    image = np.load(UNET / "test_input.npy")
     image = (image - image.mean()) / (image.std() + 1e-6)
     found = ONNX.load(model).predict({model.inputs[0].name: image.astype(np.float32)})
     probability = 1 / (1 + np.exp(-found[model.outputs[0].name]))
-    assert np.abs(probability - np.load(SHARED / "test_output.npy")).max() < 1e-4
+    assert np.abs(probability - np.load(UNET / "test_output.npy")).max() < 1e-4
 
 
 @needs_unet
 def test_both_descriptions_of_the_unet_are_equivalent():
-    later, earlier = (ONNX.describe(str(SHARED.resolve() / name)) for name in ("", "v0_4_9.bioimageio.yaml"))
+    later, earlier = (ONNX.describe(str(UNET.resolve() / name)) for name in ("", "v0_4_9.bioimageio.yaml"))
     assert (later.format, earlier.format) == ("bioimage.io 0.5.4", "bioimage.io 0.4.9")
     assert later.sha256 == earlier.sha256
     assert later.license == "MIT"
@@ -113,7 +113,7 @@ def test_zip_may_have_any_extension(tmp_path):
     assert ONNX.describe(str(tmp_path / "model.bioimage")).name == "small model"
 
 
-def edit(package, change):
+def edit_description(package, change):
     file = package / "bioimageio.yaml"
     description = yaml.safe_load(file.read_text())
     change(description)
@@ -123,14 +123,14 @@ def edit(package, change):
 def test_digest_covers_what_can_change_a_result(tmp_path):
     package = write_package(tmp_path / "package")
     first = ONNX.describe(str(package)).digest
-    edit(package, lambda model: model.update(name="another", license="MIT", version="2"))
-    edit(package, lambda model: model["inputs"][0].pop("test_tensor"))
+    edit_description(package, lambda model: model.update(name="another", license="MIT", version="2"))
+    edit_description(package, lambda model: model["inputs"][0].pop("test_tensor"))
     second = ONNX.describe(str(package))
     assert (second.name, second.digest) == ("another", first)
     assert ONNX.describe(str(write_package(tmp_path / "elsewhere"))).digest == first
-    edit(package, lambda model: model["inputs"][0].update(preprocessing=[{"id": "sigmoid"}]))
+    edit_description(package, lambda model: model["inputs"][0].update(preprocessing=[{"id": "sigmoid"}]))
     third = ONNX.describe(str(package)).digest
-    edit(package, lambda model: model["weights"]["onnx"].pop("sha256"))
+    edit_description(package, lambda model: model["weights"]["onnx"].pop("sha256"))
     write_onnx(package / "weights.onnx", "double")
     fourth = ONNX.describe(str(package)).digest
     write_onnx(package / "weights.onnx", "double", scale=2.0)
@@ -158,7 +158,7 @@ def test_package_is_read_again_only_if_it_changes(tmp_path):
         (np.zeros((1, 1, 32, 33), np.float32), r"not float32 \(1, 1, 32, 33\)"),
     ],
 )
-def test_unfit_array_fails_with_both_shapes(tmp_path, image, message):
+def test_unfit_array_fails_and_message_has_both_shapes(tmp_path, image, message):
     session = ONNX.load(ONNX.describe(str(write_onnx(tmp_path / "model.onnx", size=32))))
     with pytest.raises(FilterError, match=message):
         session.predict({"x": image})
@@ -246,7 +246,7 @@ def test_damaged_name_in_the_graph_is_refused(tmp_path):
         ONNX.describe(str(tmp_path / "model.onnx"))
 
 
-SILENT = """
+PREDICT_AND_PRINT_RESOURCES = """
 import os, sys, threading
 import psutil
 from imgpool.core.catalogue import RUNTIMES
@@ -279,7 +279,7 @@ def run(tmp_path, code, *arguments, **environment):
 @pytest.mark.parametrize("name", ["folder", "model.zip"])
 def test_no_thread_file_or_connection_is_left(tmp_path, name):
     path = write_package(tmp_path / name, "box3", size=32)
-    done, files = run(tmp_path, SILENT, path)
+    done, files = run(tmp_path, PREDICT_AND_PRINT_RESOURCES, path)
     assert done.stderr == ""
     assert done.stdout.splitlines() == ["0 1 0", "[]"]
     assert files == []
@@ -292,7 +292,7 @@ def test_zip_that_cannot_be_unpacked_is_reported(tmp_path, monkeypatch):
         ONNX.load(model)
 
 
-MISSING = """
+USE_WITHOUT_LIBRARY = """
 import sys
 sys.modules["onnxruntime"] = None
 from imgpool.core.catalogue import RUNTIMES
@@ -308,7 +308,7 @@ for use in (onnx.version, lambda: onnx.load(model)):
 
 
 def test_missing_library_is_reported_with_the_remedy(tmp_path):
-    done, _ = run(tmp_path, MISSING, write_onnx(tmp_path / "model.onnx"))
+    done, _ = run(tmp_path, USE_WITHOUT_LIBRARY, write_onnx(tmp_path / "model.onnx"))
     message = "models need the package onnxruntime, which is not installed (pip install 'imgpool[models]')"
     assert done.stderr == ""
     assert done.stdout.splitlines() == [message, message]
