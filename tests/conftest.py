@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.warm_start import WarmCommand
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -24,25 +26,35 @@ class Outcome:
 
 
 @pytest.fixture(scope="session")
-def imgpool():
-    """Call ``imgpool`` with arguments; every call's stderr is checked for tracebacks and stray warnings."""
+def warm_command():
+    """The command in processes that need no new interpreter."""
+    command = WarmCommand()
+    yield command
+    command.close()
+
+
+@pytest.fixture(scope="session")
+def imgpool(warm_command):
+    """Call ``imgpool`` with arguments; every call's stderr is checked for tracebacks and stray warnings.
+
+    A call with an environment of its own, or with a function to run before it, starts a new interpreter.
+    """
 
     def call(*arguments, cwd=None, env=None, timeout=100, before=None):
-        done = subprocess.run(
-            [sys.executable, "-m", "imgpool", *map(os.fspath, map(_text, arguments))],
-            capture_output=True,
-            cwd=cwd,
-            env={**os.environ, "COLUMNS": "100", **(env or {})},
-            timeout=timeout,
-            preexec_fn=before,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-        stderr = done.stderr.decode("utf-8", "replace")
+        words = [os.fsdecode(_text(argument)) for argument in arguments]
+        environment = {**os.environ, "COLUMNS": "100", **(env or {})}
+        if before is None and set(env or ()) <= {"COLUMNS"}:
+            code, stdout, stderr = warm_command.run(words, cwd, environment, timeout)
+        else:
+            command = [sys.executable, "-m", "imgpool", *map(os.fsencode, words)]
+            how = {"cwd": cwd, "env": environment, "timeout": timeout, "preexec_fn": before}
+            done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False, **how)
+            code, stdout, stderr = done.returncode, done.stdout, done.stderr
+        errors = stderr.decode("utf-8", "replace")
         if "-v" not in arguments:
-            assert "Traceback" not in stderr, stderr
-        assert "Warning" not in stderr, stderr
-        return Outcome(done.returncode, done.stdout.decode("utf-8"), stderr)
+            assert "Traceback" not in errors, errors
+        assert "Warning" not in errors, errors
+        return Outcome(code, stdout.decode("utf-8"), errors)
 
     return call
 
