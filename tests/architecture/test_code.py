@@ -18,6 +18,7 @@ from tests.support.source import (
     positional_parameters,
     python_files,
     shown,
+    strings,
     text,
 )
 
@@ -131,6 +132,10 @@ def test_functions_are_short():
     assert too_large(body_lines, MAX_BODY_LINES, "cli") == []
 
 
+def test_functions_are_simple():
+    assert too_large(complexity, MAX_COMPLEXITY) == []
+
+
 def test_functions_have_few_positional_parameters():
     assert too_large(lambda function: len(positional_parameters(function)), MAX_POSITIONAL) == []
 
@@ -151,9 +156,29 @@ def test_no_module_has_a_former_name():
     assert [module for module in MODULES if words_of(module.rpartition(".")[2]) & replaced] == []
 
 
+def test_no_former_phrase_is_left():
+    phrases = re.compile("|".join(rf"\b{phrase}\b" for phrase in FORMER_PHRASES), re.IGNORECASE)
+    lines = [
+        (path, number, line) for path in MODULES.values() for number, line in enumerate(text(path).splitlines(), 1)
+    ]
+    assert [f"{shown(path, number)} {line.strip()}" for path, number, line in lines if phrases.search(line)] == []
+
+
+def test_no_option_is_named_below_the_command_line():
+    lower = [path for path in MODULES.values() if path.relative_to(PACKAGE).parts[0] not in MAY_NAME_FLAGS]
+    found = [(path, node) for path in lower for node in strings(path) if flags_of(node.value)]
+    assert [f"{shown(path, node.lineno)} {node.value}" for path, node in found] == []
+
+
 def test_no_test_asserts_on_time_that_has_passed():
     tests = sorted((ROOT / "tests").rglob("test_*.py"))
     assert [shown(path, line) for path in tests for line in timed_assertions(parse(path))] == []
+
+
+def test_names_of_tests_are_short():
+    tests = [*sorted((ROOT / "tests").rglob("test_*.py")), *sorted((PACKAGE / "testing").glob("*.py"))]
+    names = [(path, each.name) for path in tests for each in functions(path) if each.name.startswith("test_")]
+    assert [f"{shown(path)} {name}" for path, name in names if len(name) > MAX_TEST_NAME] == []
 
 
 SAMPLE = '''

@@ -88,7 +88,7 @@ def test_a_second_run_gives_the_same_bytes(serial, tmp_path):
     assert run(tmp_path / "out", recipe, engine="serial") == serial(recipe)
 
 
-def test_the_python_interface_gives_the_pixels_that_the_command_writes(tmp_path):
+def test_python_interface_gives_the_pixels_of_the_command(tmp_path):
     recipe = Recipe.load("enhance").with_output(Output.parse("tiff"))
     done = list(imgpool.process(SAMPLES, output=tmp_path / "out", recipe=recipe, workers=2))
     assert done

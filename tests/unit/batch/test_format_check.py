@@ -54,7 +54,7 @@ def to_float(image: Image) -> Image:
     return image.with_pixels(image.pixels.astype(np.float32))
 
 
-def test_recipe_that_changes_the_dtype_is_checked_without_a_format(tmp_path, monkeypatch):
+def test_recipe_that_changes_the_dtype_is_checked_for_itself(tmp_path, monkeypatch):
     declared = image_filter(
         tiles="exact", infer_output=lambda properties, _: replace(properties, dtype=np.dtype("float32"))
     )

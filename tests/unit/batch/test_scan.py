@@ -244,7 +244,7 @@ def test_empty_name_is_refused(folder, monkeypatch):
         walk("", output="/out")
 
 
-def test_results_of_other_runs_are_excluded_unless_given_as_input(tmp_path):
+def test_outputs_of_runs_are_excluded_unless_given_as_input(tmp_path):
     results = tmp_path / "photos" / "old-processed"
     (results / ".imgpool").mkdir(parents=True)
     (results / "a.png").touch()

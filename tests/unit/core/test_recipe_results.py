@@ -25,7 +25,7 @@ def fingerprint(*specs, output=None, pixel_size=None):
     return (recipe.with_pixel_size(parse_pixel_size(pixel_size)) if pixel_size else recipe).fingerprint()
 
 
-def test_fingerprint_changes_with_everything_that_affects_results(monkeypatch):
+def test_fingerprint_changes_with_what_affects_results(monkeypatch):
     fingerprints = [
         fingerprint(),
         fingerprint("gaussian"),

@@ -217,7 +217,7 @@ def test_filter_that_returns_no_image_fails(task, monkeypatch):
     assert not os.path.exists(task.target)
 
 
-def test_physical_length_without_pixel_size_fails_in_stage_filter(task):
+def test_length_in_um_without_pixel_size_fails_the_filter(task):
     result = process_file(worker_state(task, "gaussian:sigma=1um"), task)
     assert_failed(result, task, "filter")
     assert "`pixel_size=" in result.failure.hint

@@ -11,7 +11,7 @@ def failure_of(error):
         return SetupFailure.from_error(raised)
 
 
-def test_setup_failure_is_a_worker_error_with_the_traceback_in_its_notes():
+def test_setup_failure_keeps_the_traceback_in_its_notes():
     with pytest.raises(WorkerError) as caught:
         raise failure_of(ReadError("the model does not load", "download it again")).as_error()
     assert (caught.value.message, caught.value.hint) == ("the model does not load", "download it again")

@@ -65,7 +65,7 @@ def test_premultiplied_colour_is_filtered_as_straight():
     assert result.tolist() == pixels.tolist()
 
 
-def test_a_float_alpha_above_one_is_opaque_and_nan_is_transparent():
+def test_alpha_above_one_is_opaque_and_nan_is_transparent():
     seen = []
     pixels = np.array([[[3, 255], [4, np.nan]]], np.float32)
     result = map_colour(Image(pixels, "YXS"), "spy", spy(seen)).pixels

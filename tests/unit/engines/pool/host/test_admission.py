@@ -58,7 +58,7 @@ def test_largest_task_that_fits_goes_first():
     assert not memory.busy
 
 
-def test_task_that_leaves_hardly_any_memory_does_not_block_others():
+def test_task_that_needs_most_memory_does_not_block_others():
     memory = admission()
     first, *_ = fill(memory)
     memory.release(first.slot, [("nearly all", 8 * GB - 1)])

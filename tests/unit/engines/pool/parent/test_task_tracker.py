@@ -191,7 +191,7 @@ def test_tasks_of_a_dead_host_run_alone_without_a_failed_attempt():
     assert [result.attempt for result in finish(tracked, 1, 0, 2)] == [1, 1, 1]
 
 
-def test_task_that_ran_alone_when_the_host_died_has_a_failed_attempt():
+def test_task_alone_with_a_host_that_died_has_failed_once():
     tracked = tracker(retries=1)
     for _ in range(2):
         assert crash(tracked, 1) == []
@@ -228,7 +228,7 @@ def test_too_many_rounds_without_progress_end_the_run():
         tracked.end_round()
 
 
-def test_some_rounds_without_progress_reduce_the_window_to_one_task():
+def test_rounds_without_progress_shrink_the_window_to_one():
     tracked = tracker(count=300, window=100)
     for _ in range(MAX_ROUNDS_WITH_WINDOW):
         kill(tracked, "SIGBUS")
