@@ -11,7 +11,6 @@ import typer
 
 from imgpool.cli._interrupts import Interrupted, raise_on_signals
 from imgpool.core.errors import ImgpoolError, UsageError
-from imgpool.report.hints import with_options
 from imgpool.report.text import printable
 from imgpool.system.signals import SIGNAL_WORDS
 from imgpool.system.streams import print_text, redirect_to_devnull
@@ -58,6 +57,8 @@ def print_json(data: object) -> None:
 
 
 def _exit_with_error(error: Exception, code: int, *, verbose: bool) -> NoReturn:
+    from imgpool.report.hints import with_options
+
     if verbose:
         traceback.print_exception(error)
     if isinstance(error, ImgpoolError):
