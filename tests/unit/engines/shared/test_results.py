@@ -1,9 +1,12 @@
 import pickle
+import sys
 
 import pytest
 
+from imgpool.core.engine import MemoryNeeded
+from imgpool.core.errors import WorkerError
 from imgpool.core.task import Result
-from imgpool.engines.shared.results import call, pickle_results
+from imgpool.engines.shared.results import call, load_state, pickle_results, run_task
 from tests.support import engine_tasks as tasks
 
 
@@ -57,3 +60,21 @@ def test_result_that_cannot_be_pickled_has_failed():
     [(_, neighbour), (index, result)] = pickle.loads(pickled)
     assert neighbour == Result(good, "done")
     assert (index, result.task, result.status, result.failure.stage) == (8, task, "failed", "worker")
+
+
+def test_run_task_passes_on_ctrl_c_and_requests_for_memory():
+    [interrupt, large] = tasks.tasks("interrupt", "100")
+    with pytest.raises(KeyboardInterrupt):
+        run_task(tasks.do, None, interrupt)
+    with pytest.raises(MemoryNeeded):
+        run_task(tasks.need_memory, None, large, memory=50)
+
+
+def test_request_for_memory_without_a_limit_is_a_failure():
+    [task] = tasks.tasks("pass")
+    assert run_task(tasks.never_enough, None, task).failure.error == "MemoryNeeded"
+
+
+def test_initializer_that_exits_is_a_worker_error():
+    with pytest.raises(WorkerError, match="SystemExit: 7"):
+        load_state(lambda: sys.exit(7))
