@@ -13,6 +13,9 @@ Floats = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
 OPENCV_DTYPES = frozenset(map(np.dtype, ("uint8", "uint16", "int16", "float32", "float64")))
 """Dtypes that OpenCV filters."""
 
+OPENCV_ROUNDED_DEPTHS = {np.dtype(np.uint8): "CV_8U", np.dtype(np.uint16): "CV_16U"}
+"""OpenCV's name for each dtype to which it rounds and clips floats in one pass."""
+
 MAX_EXACT_INTEGER = 2**53
 """float64 represents every integer up to here."""
 
@@ -99,7 +102,7 @@ def _exceeds_exact_range(pixels: Pixels) -> bool:
 
 
 def _highest_float(limit: int, floats: np.dtype[Any]) -> np.floating[Any]:
-    """Return the largest float up to `limit`: neither 2**32 - 1 is a float32, nor 2**63 - 1 a float64."""
+    """Return the largest float up to `limit`, which may not be one itself: float32 cannot represent 2**32 - 1."""
     nearest = floats.type(limit)
     largest: np.floating[Any] = np.nextafter(nearest, floats.type(0)) if int(nearest) > limit else nearest
     return largest

@@ -41,7 +41,7 @@ def _no_check(_parameters: Parameters) -> None:
 
 
 def digests(parameters: Parameters) -> dict[str, Any]:
-    """The SHA-256 of every file among the parameters, by parameter name."""
+    """Return the SHA-256 of every file among the parameters, by parameter name."""
     return {name: value.digest() for name, value in parameters.items() if isinstance(value, Reference)}
 
 
@@ -58,9 +58,9 @@ class Filter:
     function
         The function, or the class.
     tiles
-        Whether a tile filtered on its own, with `halo` pixels of context on each side, equals the same tile of
-        the filtered image: "exact" (but for the rounding of floats), "near" (within 1 grey level, or 1e-5 of the
-        range for floats, where the tile has the same kind of range as the image) or "no".
+        Whether a tile filtered on its own, with `halo` pixels of context on each side, equals the same tile of the
+        filtered image: "exact" (except for the rounding of floats), "near" (within 1 grey level, or 1e-5 of the range
+        for floats; results may be clipped to limits that depend on the whole image) or "no".
     halo
         ``halo(parameters, pixel_size)``: the pixels of context on each side that a result depends on.
     infer_output
@@ -68,22 +68,22 @@ class Filter:
         Where the dtype depends on the pixels (labels), the smallest one possible. Raises `FilterError` for an
         image that the filter will refuse.
     check
-        ``check(parameters)`` raises `RecipeError` where parameters that are valid one by one contradict each
-        other. Called before anything starts.
+        ``check(parameters)`` raises `RecipeError` if parameters that are valid one by one contradict each other.
+        It is called before a run starts.
     libraries
         Modules that the first call on a common image imports; workers import them before they start.
     crop_region
         ``crop_region(properties, parameters)``, for a filter that only extracts a part of the image: that part, so
-        that a reader can read just it.
+        that a reader can skip the rest.
     shrink
         ``shrink(properties, parameters)``, for a filter that reduces the image: the factor, 1 or more, by which a
         reader may already reduce height and width.
     reorients
         Whether the filter only rotates or flips the image, so that `shrink` of a later step still applies.
     heavy
-        Whether loading takes seconds or much memory: it is tried in a process of its own before a run starts.
-        A loaded filter may have a method ``rehearse()``, which allocates the memory that filtering needs in addition
-        to the image; it is counted for every worker.
+        Whether loading takes seconds or much memory. If so, a separate process loads the filter before a run starts, to
+        measure its memory. A loaded filter may have a method ``rehearse()``, which allocates the memory that filtering
+        needs in addition to the image; it is counted for every worker.
     provenance
         ``provenance(parameters)``: JSON values by parameter name that identify what the result depends on outside
         the recipe, such as the bytes of a file or a model and its runtime. They are recorded in the journal and

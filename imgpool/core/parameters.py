@@ -98,6 +98,24 @@ def suggest_name(name: str, known: typing.Iterable[str]) -> str:
     return f"did you mean {close[0]}?" if close else f"known: {', '.join(names) or 'none'}"
 
 
+def described_as(description: str) -> pydantic.WrapValidator:
+    """Return a validator that replaces all errors of a type, such as one for each member of a union, by one sentence.
+
+    Parameters
+    ----------
+    description
+        The end of a sentence that begins with "must be".
+    """
+
+    def check(value: Any, check_type: pydantic.ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 - any type
+        try:
+            return check_type(value)
+        except pydantic.ValidationError:
+            raise ValueError(f"must be {description}") from None
+
+    return pydantic.WrapValidator(check)
+
+
 def _check(function: Callable[..., Any], owner: str, values: Mapping[str, Any], kind: str) -> pydantic.BaseModel:
     model = schema(function)
     try:
@@ -114,7 +132,7 @@ def _explain(problems: list[ErrorDetails], owner: str, model: type[pydantic.Base
     if problem["type"] == "extra_forbidden":
         return RecipeError(f"{owner} has no parameter {name!r}", suggest_name(name, model.model_fields))
     if problem["type"] == "missing":
-        return RecipeError(f"{owner} needs the parameter {name!r}", f"write {owner}:{name}=VALUE, {see}")
+        return RecipeError(f"{owner} needs the parameter {name!r}", f"write {owner}:{name}=VALUE; {see}")
     reasons = dict.fromkeys(_reason(each) for each in problems if each["loc"][0] == problem["loc"][0])
     if all(reason.startswith("must be ") for reason in reasons):
         allowed = ", or ".join(reason.removeprefix("must be ") for reason in reasons)

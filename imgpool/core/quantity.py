@@ -67,7 +67,7 @@ class _Measure(Parsed):
         length_unit = unit.removesuffix(cls.power_suffix)
         if length_unit not in MICROMETRES or unit != length_unit + cls.power_suffix:
             raise ValueError(f"must be {cls.description}")
-        per_micrometre = round(1 / MICROMETRES[length_unit])  # dividing makes 70nm the same float as 0.07um
+        per_micrometre = round(1 / MICROMETRES[length_unit])  # division makes 70nm and 0.07um the same float
         if per_micrometre:
             return cls(number / per_micrometre**cls.power, "um")
         return cls(number * MICROMETRES[length_unit] ** cls.power, "um")

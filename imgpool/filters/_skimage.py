@@ -46,7 +46,9 @@ def find(name: str) -> Filter:
     """
     module_name, _, function_name = name.rpartition(".")
     if module_name not in MODULES:
-        raise RecipeError(f"no filter is called {name!r}", f"modules with functions: {', '.join(MODULES)}")
+        raise RecipeError(
+            f"no filter is called {name!r}", f"use a function of {', '.join(MODULES[:-1])} or {MODULES[-1]}"
+        )
     functions = _functions(importlib.import_module(module_name))
     if function_name not in functions:
         raise RecipeError(f"{module_name} has no function {function_name!r} that takes an image",
@@ -148,6 +150,7 @@ def _call(name: str, function: Callable[..., Any], values: Pixels, given: Mappin
 
 def _help(name: str, function: Callable[..., Any]) -> str:
     return (
-        f"{inspect.getdoc(function) or name}\n\nRun by imgpool plane by plane on floats: integers are scaled to 0..1 "
-        "and back, and their data type is kept; a mask becomes uint8 0 and 255, labels the smallest unsigned type."
+        f"{inspect.getdoc(function) or name}\n\n"
+        "imgpool applies this function to each plane, as floats. Integers are scaled to 0..1 and back, and their data\n"
+        "type is kept. A mask becomes uint8, 0 or 255; labels get the smallest unsigned type."
     )

@@ -63,7 +63,7 @@ def _window(properties: Properties, parameters: Parameters) -> tuple[slice, slic
         window = slice(top, bottom), slice(left, right)
     for extent, length in zip(window, (rows, columns), strict=True):
         if not 0 <= extent.start < extent.stop <= length:
-            raise FilterError(_window_error(window, (rows, columns)), "choose a window inside the image")
+            raise _window_error(window, (rows, columns))
     return window
 
 
@@ -73,11 +73,14 @@ def _pixels(length: Length, pixel_size: PixelSize | None) -> tuple[int, int]:
     return round(y), round(x)
 
 
-def _window_error(window: tuple[slice, slice], size: tuple[int, int]) -> str:
+def _window_error(window: tuple[slice, slice], size: tuple[int, int]) -> FilterError:
+    image = f"the image, which is {size[0]} px high and {size[1]} px wide"
+    if any(extent.start >= extent.stop for extent in window):
+        return FilterError(
+            f"crop would leave nothing of {image}", "choose a smaller margin, or a window inside the image"
+        )
     rows, columns = (f"{extent.start} to {extent.stop}" for extent in window)
-    return (
-        f"rows {rows} and columns {columns} extend beyond the image, which is {size[0]} px high and {size[1]} px wide"
-    )
+    return FilterError(f"rows {rows} and columns {columns} extend beyond {image}", "choose a window inside the image")
 
 
 def _infer_cropped(properties: Properties, parameters: Parameters) -> Properties:
@@ -119,7 +122,7 @@ def crop(
     height, width
         Size of the window, in pixels or with a unit, above 0; by default up to the lower and right border.
     margin
-        What to remove from all four sides instead, in pixels or with a unit, from 0.
+        Width to remove from all four sides, instead of a window, in pixels or with a unit, from 0.
 
     Raises
     ------

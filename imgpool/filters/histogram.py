@@ -87,7 +87,7 @@ class match_histograms:  # noqa: N801 - a filter's name
                 f"match_histograms: reference={reference} has {image.pixels.dtype} pixels",
                 "save it as integers or floats",
             )
-        self._expected = _channels(image.properties)
+        self._reference_channels = _channels(image.properties)
         self._histograms = [_CumulativeHistogram.from_values(finite(values)) for values in _split(image)]
         if not all(each.levels.size for each in self._histograms):
             raise WorkerError(
@@ -99,14 +99,14 @@ class match_histograms:  # noqa: N801 - a filter's name
         """Match one image; raise `FilterError` if its channels do not match those of the reference."""
         check_numeric(image.pixels, "match_histograms")
         channels, colours = _channels(image.properties)
-        if self._expected == (1, 1) and colours == 1:
+        if self._reference_channels == (1, 1) and colours == 1:
             matched = [self._match(each, self._histograms) for each in _by_channel(image)]
-        elif self._expected == (channels, colours):
+        elif self._reference_channels == (channels, colours):
             parts = [self._histograms[first : first + colours] for first in range(0, len(self._histograms), colours)]
             matched = [self._match(each, part) for each, part in zip(_by_channel(image), parts, strict=True)]
         else:
             raise FilterError(
-                f"the reference has {_format_channels(*self._expected)}, "
+                f"the reference has {_format_channels(*self._reference_channels)}, "
                 f"the image {_format_channels(channels, colours)}",
                 "use a grey reference for grey images, or one with as many channels or samples as the image",
             )

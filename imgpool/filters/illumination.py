@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from imgpool.core.axes import Pixels, has_samples, page_shape
-from imgpool.core.dtypes import Floats, check_numeric, restore, to_float, working_dtype
+from imgpool.core.dtypes import OPENCV_ROUNDED_DEPTHS, Floats, check_numeric, restore, to_float, working_dtype
 from imgpool.core.errors import FilterError, RecipeError, WorkerError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
@@ -21,9 +21,6 @@ FRAMES = {"YX", "CYX", "YXS"}
 """Axes that a flat or dark frame may have."""
 
 COLOURS = 3
-
-OPENCV_DEPTHS = {np.dtype(np.uint8): "CV_8U", np.dtype(np.uint16): "CV_16U"}
-"""Dtypes to which OpenCV rounds and clips in one pass."""
 
 
 def _check(parameters: Parameters) -> None:
@@ -197,11 +194,11 @@ def _gain(exposed: Floats) -> Floats:
 
 def _correct_plane(plane: Pixels, dark: Floats | None, gain: Floats) -> Pixels:
     """Compute ``(plane - dark) * gain`` in the dtype of the plane."""
-    if plane.dtype in OPENCV_DEPTHS and plane.shape == gain.shape:
+    if plane.dtype in OPENCV_ROUNDED_DEPTHS and plane.shape == gain.shape:
         import cv2
 
         light = plane if dark is None else cv2.subtract(plane, dark, dtype=cv2.CV_32F)
-        even = cv2.multiply(light, gain, dtype=getattr(cv2, OPENCV_DEPTHS[plane.dtype]))
+        even = cv2.multiply(light, gain, dtype=getattr(cv2, OPENCV_ROUNDED_DEPTHS[plane.dtype]))
         return np.asarray(even).reshape(plane.shape)
     if plane.ndim > gain.ndim:  # a colour image and a frame with a single plane
         gain = gain[..., np.newaxis]

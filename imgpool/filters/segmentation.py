@@ -40,7 +40,7 @@ def _check_threshold(parameters: Parameters) -> None:
     if parameters["value"] is not None and parameters["method"] != "otsu":
         raise RecipeError("threshold takes a value or a method, not both", "omit one of them")
     if parameters["method"] != "local" and (parameters["size"] != DEFAULT_LOCAL_SIZE_PX or parameters["offset"]):
-        raise RecipeError("threshold: size and offset are for the method local only", "add method=local")
+        raise RecipeError("threshold: size and offset apply to the method local only", "add method=local, or omit them")
 
 
 @image_filter(
@@ -53,7 +53,7 @@ def _check_threshold(parameters: Parameters) -> None:
 def threshold(
     image: Image,
     *,
-    method: Method | Literal["local"] = "otsu",
+    method: Literal[Method, "local"] = "otsu",
     value: float | None = None,
     background: Literal["dark", "bright"] = "dark",
     per: Per = "channel",
@@ -224,7 +224,7 @@ def _select(values: Pixels, valid: Bools) -> Pixels:
 
 
 def _compare_with_level(grey: Pixels, level: float, background: str) -> Bools:
-    """Return the mask of objects for one threshold; empty if the threshold is infinite."""
+    """Return the mask of objects for one threshold: nothing if the threshold is infinite."""
     if not math.isfinite(level):
         return np.zeros(grey.shape, np.bool_)
     limit = np.float64(level) if grey.dtype.kind == "f" else math.floor(level)
@@ -244,7 +244,7 @@ def _min_pixels(properties: Properties, parameters: Parameters) -> float:
     area: Area = parameters["min_area"]
     if parameters["per"] == "volume" and area.unit != "px":
         raise FilterError(
-            f"label: min_area={area} is an area, and objects in volumes have none",
-            "give min_area as a number of voxels",
+            f"label: min_area={area} is an area, and objects in volumes are measured in voxels",
+            "give a number without a unit, for example min_area=40",
         )
     return area.in_pixels(properties.pixel_size)

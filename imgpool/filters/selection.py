@@ -31,14 +31,14 @@ class Indices:
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Parse an integer, a list of integers or a text; raise ``ValueError`` for anything else."""
+        """Parse an integer, a list of integers or a text such as "0..4+8"; raises ``ValueError``."""
         if isinstance(value, cls):
             return value
         items = value if isinstance(value, list | tuple) else [value]
         text = "+".join(map(str, items))
         numbers = tuple(number for part in text.split("+") for number in _parse_range(part))
         if len(set(numbers)) != len(numbers):
-            raise ValueError("must not contain a number twice")
+            raise ValueError("must be different numbers")
         return cls(numbers, text)
 
     @classmethod
@@ -57,8 +57,10 @@ def _parse_range(text: str) -> range:
         raise ValueError("must be a number, a range (0..4) or a list (0+2)")
     first = int(match[1])
     last = int(match[2] or first)
-    if not first <= last < MAX_PAGES:
-        raise ValueError(f"must go from a lower to a higher number below {MAX_PAGES:,}")
+    if first > last:
+        raise ValueError("must be a range from a lower to a higher number")
+    if last >= MAX_PAGES:
+        raise ValueError(f"must be below {MAX_PAGES:,}")
     return range(first, last + 1)
 
 
@@ -78,7 +80,7 @@ def _part(properties: Properties, parameters: Parameters) -> Part:
         if letter == "C" and "C" not in lengths and "S" in lengths:
             raise FilterError(
                 "the image has no channels: its colours are samples of each pixel",
-                f"add {Hint('filters', 'rgb2gray')} instead",
+                f"use {Hint('filters', 'rgb2gray')} instead",
             )
         _check_pages(indices, lengths.get(letter, 1), plural)
         if letter in lengths:
@@ -119,8 +121,8 @@ def select(
 
     Numbers start from 0, as in OME: ``1`` selects one page, ``0..4`` five, ``0+2`` two. The result has them in the
     given order. An axis along which a single page is selected is removed. Channel names, the channels' descriptions
-    in OME-XML, the distance between slices and the time between frames are adapted. As the first step of a recipe,
-    the pages that are not selected are not even read.
+    in OME-XML, the distance between slices and the time between frames are adapted. If `select` is the
+    first step of a recipe, other pages are not read at all.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from imgpool.core.axes import Pixels
-from imgpool.core.dtypes import Floats, check_numeric, full_scale, restore, to_float
+from imgpool.core.dtypes import OPENCV_ROUNDED_DEPTHS, Floats, check_numeric, full_scale, restore, to_float
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, PixelSize
 from imgpool.core.quantity import Length
@@ -18,9 +18,6 @@ __all__ = ["unsharp_mask"]
 ONE_PIXEL = Length(1)
 TRUNCATE = 4.0
 """Standard deviations at which the Gaussian ends, as in scikit-image."""
-
-OPENCV_DEPTHS = {np.dtype(np.uint8): "CV_8U", np.dtype(np.uint16): "CV_16U"}
-"""Dtypes to which OpenCV rounds and clips in one pass."""
 
 MAX_FLOAT32_AMOUNT = 10
 """Up to this amount, computing in float32 does not change the rounded result."""
@@ -70,7 +67,7 @@ def unsharp_mask(
 
     def sharpen(colour: Pixels, weight: Floats | None) -> Pixels:
         blurred = weighted_mean(lambda values: gaussian_blur(values, sigma, TRUNCATE, "reflect"), colour, weight)
-        if colour.dtype in OPENCV_DEPTHS and abs(amount) <= MAX_FLOAT32_AMOUNT:
+        if colour.dtype in OPENCV_ROUNDED_DEPTHS and abs(amount) <= MAX_FLOAT32_AMOUNT:
             return _mix(colour, blurred, amount)
         values = to_float(colour)
         with np.errstate(invalid="ignore"):  # infinity - infinity
@@ -86,7 +83,7 @@ def _mix(colour: Pixels, blurred: Floats, amount: float) -> Pixels:
     """Compute ``colour + amount * (colour - blurred)``, rounded and clipped to the dtype of `colour`, in one pass."""
     import cv2
 
-    depth = getattr(cv2, OPENCV_DEPTHS[colour.dtype])
+    depth = getattr(cv2, OPENCV_ROUNDED_DEPTHS[colour.dtype])
     sharp = cv2.addWeighted(colour, 1 + amount, blurred, -amount, 0, dtype=depth)
     return np.asarray(sharp, colour.dtype).reshape(colour.shape)
 

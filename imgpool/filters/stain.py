@@ -14,6 +14,7 @@ from imgpool.core.dtypes import Floats, check_real, full_scale
 from imgpool.core.errors import FilterError, RecipeError, WorkerError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
+from imgpool.core.parameters import described_as
 from imgpool.core.reference import Reference
 from imgpool.filters._kernels.stain_matrix import StainMatrix
 from imgpool.filters._pixels.alpha import opacity_of, straight_colour
@@ -32,6 +33,17 @@ ToRgb = Literal[
 
 NAMES_BEFORE_FILES = Field(union_mode="left_to_right")
 """The name of a matrix takes precedence over a file of that name."""
+
+FromRgbOrFile = Annotated[
+    FromRgb | Reference,
+    NAMES_BEFORE_FILES,
+    described_as("the name of a matrix, for example 'hed_from_rgb', or an existing file"),
+]
+ToRgbOrFile = Annotated[
+    ToRgb | Reference,
+    NAMES_BEFORE_FILES,
+    described_as("the name of a matrix, for example 'rgb_from_hed', or an existing file"),
+]
 
 FLOAT32 = np.dtype(np.float32)
 COLOURS = 3
@@ -92,10 +104,9 @@ class separate_stains:  # noqa: N801 - a filter's name
     """Separate an RGB image of stained tissue into one channel per stain.
 
     Colour deconvolution: the optical density in red, green and blue is the sum of what each stain absorbs. The result
-    is a grey image in which the axis C replaces the samples, with the names of the stains as channel names. An amount
-    of 1 is that of a stain which absorbs all but a millionth of the light. Alpha is dropped, and fully transparent
-    pixels have no stain. The colour profile is dropped, because it describes RGB. NaN in any sample gives NaN in
-    every stain.
+    is a grey image in which the axis C replaces the samples, with the names of the stains as channel names. A stain
+    with an amount of 1 absorbs all but a millionth of the light. Alpha is dropped, and fully transparent pixels have
+    no stain. The colour profile is dropped, because it describes RGB. NaN in any sample gives NaN in every stain.
 
     Parameters
     ----------
@@ -121,7 +132,7 @@ class separate_stains:  # noqa: N801 - a filter's name
     array([0.072, 0.045, 0.016], dtype=float32)
     """
 
-    def __init__(self, *, matrix: Annotated[FromRgb | Reference, NAMES_BEFORE_FILES] = "hed_from_rgb") -> None:
+    def __init__(self, *, matrix: FromRgbOrFile = "hed_from_rgb") -> None:
         loaded = _load(matrix)
         self._stains = loaded.stains
         self._from_density = np.linalg.inv(loaded.densities).T
@@ -196,7 +207,7 @@ class combine_stains:  # noqa: N801 - a filter's name
     array([0.407, 0.38 , 0.67 ], dtype=float32)
     """
 
-    def __init__(self, *, matrix: Annotated[ToRgb | Reference, NAMES_BEFORE_FILES] = "rgb_from_hed") -> None:
+    def __init__(self, *, matrix: ToRgbOrFile = "rgb_from_hed") -> None:
         self._to_density = _load(matrix).densities.T
 
     def __call__(self, image: Image) -> Image:

@@ -17,6 +17,7 @@ STRIP_ROWS = 256
 """Rows blurred at once, unless the kernel is large."""
 
 OPENCV_DEPTHS = {np.dtype(np.uint8): "CV_8U", np.dtype(np.float32): "CV_32F", np.dtype(np.float64): "CV_64F"}
+"""OpenCV's name for each dtype of a result."""
 
 Border = Literal["nearest", "reflect"]
 """scipy's terms: "nearest" repeats the outermost pixel, "reflect" mirrors the image at its edge."""
@@ -67,7 +68,7 @@ def gaussian_blur(values: Pixels, sigma: tuple[float, float], truncate: float, b
         How the image continues beyond its border.
     """
     along_y, along_x = _gaussian_kernels(sigma, truncate)
-    if values.dtype != np.uint8:  # which OpenCV reads as fast as floats
+    if values.dtype != np.uint8:  # OpenCV reads uint8 directly
         values = to_float(values)
     result: Floats = _separable(values, along_y, along_x, border, working_dtype(values.dtype))
     return result

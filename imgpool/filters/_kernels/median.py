@@ -18,7 +18,7 @@ MAX_UINT8_SELECTION_PX = 60
 """Pixels of a footprint up to which selection is faster than histograms, for uint8."""
 
 MAX_SQUARE_SELECTION_PX = 49
-"""Pixels of a square up to which selection is faster than medians of bytes, for other dtypes with few levels."""
+"""Pixels of a square up to which selection is faster than `median_by_levels`, for dtypes other than uint8."""
 
 MAX_DISK_SELECTION_PX = 120
 """As `MAX_SQUARE_SELECTION_PX`, for disks."""
@@ -60,8 +60,8 @@ def _median(colour: Pixels, footprint: Footprint) -> Pixels:
         return blurred
     if colour.dtype == np.uint8 and footprint.sum() > MAX_UINT8_SELECTION_PX:
         return each_sample(lambda plane: _by_histogram(plane, footprint), colour)
-    largest = MAX_SQUARE_SELECTION_PX if footprint.all() else MAX_DISK_SELECTION_PX
-    if colour.dtype != np.uint8 and footprint.sum() > largest:
+    max_selection = MAX_SQUARE_SELECTION_PX if footprint.all() else MAX_DISK_SELECTION_PX
+    if colour.dtype != np.uint8 and footprint.sum() > max_selection:
         return each_sample(lambda plane: _by_levels(plane, footprint), colour)
     return each_sample(lambda plane: _by_sorting(plane, footprint), colour)
 
@@ -77,13 +77,17 @@ def _by_sorting(plane: Pixels, footprint: Footprint) -> Pixels:
 
 
 def _by_levels(plane: Pixels, footprint: Footprint) -> Pixels:
-    """Compute medians of bytes; one costs as much as selection from 8 pixels of a square, or 20 of a disk."""
-    pixels, square = int(footprint.sum()), footprint.all() and len(footprint) in OPENCV_SIZES["uint8"]
+    """Compute the median from medians of bytes, as long as these are faster than selection.
+
+    One median of bytes takes as long as selection from 8 pixels of a square, or from 20 of a disk.
+    """
+    pixels = int(footprint.sum())
+    is_square = footprint.all() and len(footprint) in OPENCV_SIZES["uint8"]
     return median_by_levels(
         plane,
         len(footprint) // 2,
-        lambda values: _median(values, footprint) if square else _rank_median(values, footprint),
-        pixels // 8 if square else pixels // 20,
+        lambda values: _median(values, footprint) if is_square else _rank_median(values, footprint),
+        pixels // 8 if is_square else pixels // 20,
         lambda values: _by_sorting(values, footprint),
     )
 
@@ -138,14 +142,15 @@ def _move_extrema_to_ends(pool: list[Pixels]) -> None:
     """Exchange values between the arrays until the first holds the minima and the last the maxima."""
     half = len(pool) // 2
     for index in range(half):
-        _exchange(pool, index, len(pool) - 1 - index)
+        _sort_pair(pool, index, len(pool) - 1 - index)
     for index in range(1, len(pool) - half):
-        _exchange(pool, 0, index)
+        _sort_pair(pool, 0, index)
     for index in range(half, len(pool) - 1):
-        _exchange(pool, index, len(pool) - 1)
+        _sort_pair(pool, index, len(pool) - 1)
 
 
-def _exchange(pool: list[Pixels], low: int, high: int) -> None:
+def _sort_pair(pool: list[Pixels], low: int, high: int) -> None:
+    """Move the smaller of each two values to the array `low`, and the larger to `high`."""
     minimum = np.minimum(pool[low], pool[high])
     np.maximum(pool[low], pool[high], out=pool[high])
     pool[low] = minimum
@@ -172,7 +177,8 @@ def _without_missing(plane: Pixels, plain: Pixels, missing: Bools, footprint: Fo
 
 def _median_of_present(values: Pixels, absent: Bools) -> Pixels:
     """Compute the median along the last axis of the values that are not absent; each row has at least one."""
-    order = np.argsort(values, axis=-1, kind="stable")
-    order = np.take_along_axis(order, np.argsort(np.take_along_axis(absent, order, -1), axis=-1, kind="stable"), -1)
+    by_value = np.argsort(values, axis=-1, kind="stable")
+    present_first = np.argsort(np.take_along_axis(absent, by_value, -1), axis=-1, kind="stable")
+    order = np.take_along_axis(by_value, present_first, -1)
     middle = (~absent).sum(axis=-1, keepdims=True) // 2
     return np.take_along_axis(values, np.take_along_axis(order, middle, -1), -1)[:, 0]

@@ -13,6 +13,8 @@ import numpy as np
 from imgpool.core.axes import Pixels
 
 TILE_PX = 512
+"""Side of a tile."""
+
 BYTE_VALUES = 256
 
 COUNTED_DTYPES = {"uint16"}
@@ -58,20 +60,20 @@ def _rank(tile: Pixels) -> tuple[Pixels, Pixels]:
 
 
 def _median_rank(ranks: Pixels, count: int, inner: slice, byte_median: Median, max_calls: int) -> Pixels | None:
-    """Compute the medians of ranks below `count`; None if that needs more than `max_calls` of `byte_median`."""
+    """Compute the medians of ranks from 0 to `count` - 1; None if that needs more than `max_calls` calls."""
     if count <= BYTE_VALUES:
         return byte_median(ranks.astype(np.uint8))[inner, inner]
-    width = -(-count // BYTE_VALUES)
-    coarse = byte_median((ranks // width).astype(np.uint8))[inner, inner]
+    levels_per_byte = -(-count // BYTE_VALUES)
+    coarse = byte_median((ranks // levels_per_byte).astype(np.uint8))[inner, inner]
     occurring = np.flatnonzero(np.bincount(coarse.reshape(-1), minlength=BYTE_VALUES))
-    at_once = (BYTE_VALUES - 1) // width
-    if at_once == 0 or len(occurring) > at_once * (max_calls - 1):
+    resolved_per_call = (BYTE_VALUES - 1) // levels_per_byte
+    if resolved_per_call == 0 or len(occurring) > resolved_per_call * (max_calls - 1):
         return None
     medians = np.empty(coarse.shape, np.intp)
-    for first in range(0, len(occurring), at_once):
+    for first in range(0, len(occurring), resolved_per_call):
         resolved = np.zeros(BYTE_VALUES, np.bool_)
-        resolved[occurring[first : first + at_once]] = True
-        is_resolved = resolved[np.arange(count) // width]
+        resolved[occurring[first : first + resolved_per_call]] = True
+        is_resolved = resolved[np.arange(count) // levels_per_byte]
         byte = np.cumsum(is_resolved).astype(np.uint8)  # from 1 for the first resolved level to at most 255
         fine = byte_median(byte[ranks])[inner, inner]
         here = resolved[coarse]

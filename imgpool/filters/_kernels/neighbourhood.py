@@ -17,8 +17,9 @@ Footprint = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 
 
 def _check_odd(size: int) -> int:
+    """Raise ``ValueError`` for an even side: the square would have no centre pixel."""
     if size % 2 == 0:
-        raise ValueError("must be odd, so that the square has a centre pixel")
+        raise ValueError("must be odd")
     return size
 
 

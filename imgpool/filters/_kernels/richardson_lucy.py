@@ -102,7 +102,7 @@ class _DirectCorrelation:
 
 
 class _FourierConvolution:
-    """Convolution by Fourier transform; that of the kernel is computed once for each image shape."""
+    """Convolution by Fourier transform; the kernel's transform is kept until the shape of the images changes."""
 
     def __init__(self, psf: Floats) -> None:
         self._psf = psf

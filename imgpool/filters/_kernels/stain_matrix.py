@@ -28,12 +28,12 @@ STAINS = {
 """Names of the stains in each matrix of scikit-image."""
 
 STAIN_COUNT = 3
-"""As many as there are colour samples, so that the matrix can be inverted."""
+"""Equal to the number of colour samples, so that the matrix is square and can be inverted."""
 
 MAX_FILE_BYTES = 64 * 1024
 
 MIN_DETERMINANT = 1e-6
-"""Smallest determinant of a matrix with rows of unit length that is not taken to be singular."""
+"""A matrix whose rows have unit length counts as singular if its determinant is smaller."""
 
 KEYS = {"name", "stains", "matrix"}
 
@@ -90,14 +90,14 @@ class StainMatrix:
 def _names(data: Mapping[str, Any]) -> tuple[str, ...]:
     names = data["stains"]
     if not _is_triple(names) or not all(isinstance(name, str) and name for name in names):
-        raise ValueError('has no list of three names in "stains"')
+        raise ValueError('must list three names under "stains"')
     return tuple(names)
 
 
 def _densities(data: Mapping[str, Any]) -> Floats:
     rows = data["matrix"]
     if not _is_triple(rows) or not all(_is_triple(row) and all(map(_is_number, row)) for row in rows):
-        raise ValueError('has no 3 rows of 3 numbers in "matrix"')
+        raise ValueError('must hold 3 rows of 3 numbers under "matrix"')
     try:
         matrix = np.array(rows, np.float64)
     except OverflowError:

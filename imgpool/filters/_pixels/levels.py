@@ -8,6 +8,7 @@ from pydantic import AfterValidator, AliasChoices, Field
 from imgpool.core.axes import Pixels
 from imgpool.core.dtypes import Floats
 from imgpool.core.errors import FilterError
+from imgpool.core.parameters import described_as
 from imgpool.core.quantity import Range
 from imgpool.filters._pixels.point_operations import map_values
 from imgpool.filters._pixels.statistics import Levels, level_range
@@ -22,14 +23,24 @@ BITS_IN_UINT16 = {"uint10": 10, "uint12": 12, "uint14": 14}
 
 def _refuse_percentiles(value: Any) -> Any:  # noqa: ANN401 - any type that pydantic accepted
     if isinstance(value, Range) and value.percent:
-        raise ValueError("must be in grey levels, such as 0..4095, not in percentiles")
+        raise ValueError("must be a range of grey levels, for example 0..4095")
     return value
 
 
 LevelRange = Literal["image", "dtype"] | DtypeName | Range
-InRange = Annotated[LevelRange, Field(validation_alias=AliasChoices("in_range", "in"))]
+LEVEL_RANGES = "'image', 'dtype', a data type such as uint12, or a range from a lower to a higher value"
+"""Values of a `LevelRange`, for messages."""
+
+InRange = Annotated[
+    LevelRange,
+    described_as(f"{LEVEL_RANGES}, for example 100..4000 or 2%..98%"),
+    Field(validation_alias=AliasChoices("in_range", "in")),
+]
 OutRange = Annotated[
-    LevelRange, AfterValidator(_refuse_percentiles), Field(validation_alias=AliasChoices("out_range", "out"))
+    LevelRange,
+    described_as(f"{LEVEL_RANGES}, for example 0..4095"),
+    AfterValidator(_refuse_percentiles),
+    Field(validation_alias=AliasChoices("out_range", "out")),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Image files that filters refer to: their headers are checked before a run starts, each worker reads them once."""
+"""Image files that filters refer to; headers are checked before a run starts, and each worker reads a file once."""
 
 import os
 import stat
@@ -64,10 +64,10 @@ def _format(reference: Reference, owner: str) -> Format:
             f"{owner}={reference} has an unknown extension", f"supported extensions: {known_extensions()}"
         )
     try:
-        regular = stat.S_ISREG(os.stat(reference.path).st_mode)
+        is_regular = stat.S_ISREG(os.stat(reference.path).st_mode)
     except OSError as error:
         raise RecipeError(*_message_and_hint(reference, owner, error)) from error
-    if not regular:
+    if not is_regular:
         raise RecipeError(f"{owner}={reference} is not a regular file", "name an image file")
     return format_
 

@@ -16,7 +16,7 @@ Index = tuple[Any, ...]
 GroupFunction = Callable[[Pixels, Pixels], Pixels]
 Levels = tuple[float, float]
 
-ASCENDING = np.concatenate([np.arange(2**16 - 1, 2**15 - 1, -1), np.arange(2**15)])
+FLOAT_PATTERNS_ASCENDING = np.concatenate([np.arange(2**16 - 1, 2**15 - 1, -1), np.arange(2**15)])
 """The leading 16 bits of floats, ordered from the lowest float to the highest."""
 
 
@@ -132,7 +132,7 @@ def _map_beside_alpha(image: Image, per: Per, dtype: np.dtype[Any], function: Gr
 
 
 def _count(patterns: Pixels, bins: int) -> Pixels:
-    """Count unsigned values, in square parts: OpenCV is slow with one long row and counts in float32."""
+    """Count unsigned values in square parts, because OpenCV is slow with one long row and counts in float32."""
     import cv2
 
     side = 2**12  # a part has 2**24 pixels, the largest count that is exact in float32
@@ -160,7 +160,7 @@ def _percentiles_of_floats(values: Pixels, percents: Levels) -> Pixels:
     values = np.ascontiguousarray(values).reshape(-1)
     patterns = values.view(f"u{values.dtype.itemsize}")
     leading = (patterns >> patterns.dtype.type(8 * values.dtype.itemsize - 16)).astype(np.uint16)
-    counts = _count(leading, 2**16)[ASCENDING]
+    counts = _count(leading, 2**16)[FLOAT_PATTERNS_ASCENDING]
     ends = np.cumsum(counts)
     positions = np.asarray(percents) / 100 * (values.size - 1)
     ranks = np.concatenate([np.floor(positions), np.ceil(positions)]).astype(np.intp)
@@ -168,7 +168,7 @@ def _percentiles_of_floats(values: Pixels, percents: Levels) -> Pixels:
     found = np.empty(len(ranks))
     for place in np.unique(places):
         here, before = places == place, ends[place] - counts[place]
-        near = values[leading == ASCENDING[place]]
+        near = values[leading == FLOAT_PATTERNS_ASCENDING[place]]
         found[here] = np.partition(near, ranks[here] - before)[ranks[here] - before]
     below, above = found[:2], found[2:]
     percentiles: Pixels = below + (above - below) * (positions % 1)

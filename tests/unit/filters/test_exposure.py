@@ -107,8 +107,8 @@ def test_image_of_only_nan_stays_nan(dtype):
 
 
 @pytest.mark.parametrize(("parameters", "message"), [
-    ({"out": "1%..99%"}, "percentiles"),
-    ({"in": "99%..1%"}, "lower to a higher"),
+    ({"out": "1%..99%"}, "out must be a range of grey levels, for example 0..4095, not 1%"),
+    ({"in": "99%..1%"}, "in must be .* a range from a lower to a higher value, for example .*, not 99%"),
     ({"out": "uint7"}, "uint7"),
     ({"per": "pixel"}, "channel"),
 ])  # fmt: skip
