@@ -167,10 +167,10 @@ def _tile_axis(axis: ModelAxis, input_: Tensor, output: Tensor, request: _Reques
     """Tiling of an axis of the input: as requested, or else as the declared lengths and halo require."""
     output_axis = output.axis(axis.letter)
     assert output_axis is not None  # `_choose_output` has compared the axes
-    size, leader = _input_size(axis, input_)
-    scale, offset = _output_relation(output_axis, size, leader)
+    size, base_letter = _input_size(axis, input_)
+    scale, offset = _output_relation(output_axis, size, base_letter)
     tile = request.tile
-    if tile is None and _depends_on_another(axis, input_):
+    if tile is None and _shares_its_length(axis, input_):
         tile = _largest_length(size, DEFAULT_TILE_PX)  # axes of equal length need tiles of one size
     if tile is None:
         minimum, step = _whole_pixel_lengths(size, scale, offset)
@@ -190,24 +190,24 @@ def _tile_axis(axis: ModelAxis, input_: Tensor, output: Tensor, request: _Reques
 
 
 def _input_size(axis: ModelAxis, input_: Tensor) -> tuple[Size, str]:
-    """Lengths that an input axis can have, and the axis that determines them: itself, or one of equal length."""
+    """Lengths that an input axis can have, and the letter of the base axis that declares them: itself, or one of equal length."""
     if isinstance(axis.size, Size):
         return axis.size, axis.letter
     reference = axis.size
-    leader = input_.axis(reference.letter)
+    base = input_.axis(reference.letter)
     is_equal = reference.tensor == input_.name and (reference.scale, reference.offset) == (1, 0)
-    if leader is None or not isinstance(leader.size, Size) or not is_equal:
+    if base is None or not isinstance(base.size, Size) or not is_equal:
         raise RecipeError(
             f"the length of {axis.letter} of its input depends on {reference.letter}",
             f"declare lengths for {axis.letter}",
         )
-    return leader.size, leader.letter
+    return base.size, base.letter
 
 
-def _output_relation(output_axis: ModelAxis, size: Size, leader: str) -> tuple[Fraction, int]:
+def _output_relation(output_axis: ModelAxis, size: Size, base_letter: str) -> tuple[Fraction, int]:
     """Output pixels per input pixel, and additional output pixels."""
     if isinstance(output_axis.size, SizeReference):
-        scale, offset = _declared_relation(output_axis.letter, output_axis.size, leader)
+        scale, offset = _declared_relation(output_axis.letter, output_axis.size, base_letter)
     elif size.step:
         raise RecipeError(
             f"{output_axis.letter} of its output is {output_axis.size.minimum} long for every input", EXPORT_HINT
@@ -222,8 +222,8 @@ def _output_relation(output_axis: ModelAxis, size: Size, leader: str) -> tuple[F
     return scale, int(offset)
 
 
-def _declared_relation(letter: str, reference: SizeReference, leader: str) -> tuple[Fraction, float]:
-    if reference.letter not in {leader, letter}:
+def _declared_relation(letter: str, reference: SizeReference, base_letter: str) -> tuple[Fraction, float]:
+    if reference.letter not in {base_letter, letter}:
         raise RecipeError(f"the length of {letter} of its output does not depend on that of its input", EXPORT_HINT)
     scale = Fraction(reference.scale).limit_denominator(MAX_SCALE_DENOMINATOR)
     if abs(scale - reference.scale) > MAX_SCALE_ERROR or scale <= 0:
@@ -237,8 +237,8 @@ def _fixed_relation(output_length: int, input_length: int) -> tuple[Fraction, fl
     return scale, float(output_length - scale * input_length)
 
 
-def _depends_on_another(axis: ModelAxis, input_: Tensor) -> bool:
-    """Whether the axis has the same length as another axis of the input."""
+def _shares_its_length(axis: ModelAxis, input_: Tensor) -> bool:
+    """Whether the axis must have the same length as another axis of the input."""
     return any(
         isinstance(other.size, SizeReference) and axis.letter in {other.letter, other.size.letter}
         for other in input_.axes

@@ -32,7 +32,7 @@ class AxisTiling:
     minimum, step
         Lengths that the model takes: ``minimum + n × step``, n ≥ 0. A `step` of 0 fixes the length.
     max_tile
-        Largest length of a tile; the same as `minimum` if the model takes no other.
+        Largest length of a tile; has no effect if `step` is 0.
     overlap
         Input pixels at each end of a tile whose results are discarded if a neighbouring tile has them too.
     scale
