@@ -190,7 +190,7 @@ def _tile_axis(axis: ModelAxis, input_: Tensor, output: Tensor, request: _Reques
 
 
 def _input_size(axis: ModelAxis, input_: Tensor) -> tuple[Size, str]:
-    """Lengths that an input axis can have, and the letter of the base axis that declares them: itself, or one of equal length."""
+    """Lengths of an input axis, and the letter of the axis that declares them: itself, or one of equal length."""
     if isinstance(axis.size, Size):
         return axis.size, axis.letter
     reference = axis.size
