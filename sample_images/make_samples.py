@@ -1,7 +1,7 @@
 """Render every sample image from fixed seeds: ``python sample_images/make_samples.py [FOLDER]``.
 
-Without FOLDER the images beside this script are replaced. Nothing is taken from a camera or another's
-picture: `scenes` computes the light, this script writes it as the cameras and microscopes concerned would.
+Without FOLDER, the images beside this script are replaced. The modules of `scenes` compute the light; this script
+writes it in the format that the camera or microscope would use.
 """
 
 import sys
@@ -26,35 +26,35 @@ from scenes import (
     tissue,
 )
 
-Make = Callable[[Path, np.random.Generator], None]
+WriteSample = Callable[[Path, np.random.Generator], None]
 
 SOFTWARE = "imgpool sample images"
-WELLS = {"A1": 34, "A2": 27, "B1": 9}  # cells seen in each; B1 was given the drug
+WELLS = {"A1": 34, "A2": 27, "B1": 9}  # number of cells; B1 was treated with the drug
 
 
 def main(folder: Path) -> None:
-    """Write all samples into `folder`, which is made where it is missing."""
+    """Write all samples to `folder`, which is created if it does not exist."""
     (folder / "plate").mkdir(parents=True, exist_ok=True)
-    for name, (make, seed) in SAMPLES.items():
-        make(folder / name, np.random.default_rng(seed))
+    for name, (write_sample, seed) in SAMPLES.items():
+        write_sample(folder / name, np.random.default_rng(seed))
     for index, (well, cells) in enumerate(WELLS.items()):
         write_well(folder / "plate" / f"well {well}.tif", cells, np.random.default_rng(100 + index))
 
 
 def write_landscape(path: Path, rng: np.random.Generator) -> None:
-    """A portrait-format JPEG as a camera held upright stores it: lying on its side, with a note to turn it."""
+    """Write a portrait-format photo as cameras store it: a landscape-format JPEG with an orientation tag."""
     from PIL import Image
 
     upright = optics.develop(landscape.view(1200, 800, rng), rng, noise=0.008)
-    lying = Image.fromarray(np.rot90(upright))
-    lying.save(path, quality=88, exif=_camera_exif(), icc_profile=display_p3.profile())
+    rotated = Image.fromarray(np.rot90(upright))
+    rotated.save(path, quality=88, exif=_camera_exif(), icc_profile=display_p3.profile())
 
 
 def _camera_exif() -> Any:  # noqa: ANN401 - Pillow's Exif; Pillow is imported where it is used
     from PIL import ExifTags, Image
 
     tag, exif = ExifTags.Base, Image.Exif()
-    exif[tag.Orientation] = 6  # turn by 90° clockwise to see it upright
+    exif[tag.Orientation] = 6  # rotate by 90° clockwise for display
     exif[tag.ImageDescription] = "Mountain lake at sunrise"
     exif[tag.Make], exif[tag.Model], exif[tag.Software] = "imgpool", "Imaginary camera", SOFTWARE
     exif[tag.DateTime] = "2026:01:01 07:58:12"
@@ -72,28 +72,28 @@ def _camera_exif() -> Any:  # noqa: ANN401 - Pillow's Exif; Pillow is imported w
 
 
 def write_still_life(path: Path, rng: np.random.Generator) -> None:
-    """A lossy WebP."""
+    """Write a lossy WebP."""
     from PIL import Image
 
     Image.fromarray(optics.develop(still_life.view(480, 640, rng), rng)).save(path, quality=90, method=6)
 
 
 def write_pollen(path: Path, rng: np.random.Generator) -> None:
-    """A grey JPEG, as electron microscopes export for slides."""
+    """Write a grey JPEG, as electron microscopes export them for presentations."""
     from PIL import Image
 
     Image.fromarray(pollen.grains((330, 480), rng)).save(path, quality=90)
 
 
-def write_icon(path: Path, _: np.random.Generator) -> None:
-    """A PNG with soft alpha and a colour hidden where nothing is to be seen."""
+def write_icon(path: Path, _rng: np.random.Generator) -> None:
+    """Write a PNG with soft edges in alpha, and a colour hidden under transparent pixels."""
     from PIL import Image
 
     Image.fromarray(aperture.icon(256)).save(path, optimize=True)
 
 
 def write_island(path: Path, rng: np.random.Generator) -> None:
-    """A PNG of palette indices."""
+    """Write a PNG with a palette."""
     from PIL import Image
 
     index, palette = island.relief(288, 416, rng)
@@ -103,14 +103,14 @@ def write_island(path: Path, rng: np.random.Generator) -> None:
 
 
 def write_galaxy(path: Path, rng: np.random.Generator) -> None:
-    """A 16-bit grey PNG."""
+    """Write a 16-bit grey PNG."""
     from PIL import Image
 
     Image.fromarray(galaxy.exposure(400, rng)).save(path, optimize=True)
 
 
 def write_nuclei(path: Path, rng: np.random.Generator) -> None:
-    """A 16-bit TIFF as ImageJ writes it: big-endian, uncompressed, its pixel size in µm."""
+    """Write a 16-bit TIFF as ImageJ does: big-endian and uncompressed, with the pixel size in µm."""
     import tifffile
 
     pixels = nuclei.field(512, 46, 23, rng)
@@ -122,14 +122,14 @@ def write_nuclei(path: Path, rng: np.random.Generator) -> None:
 
 
 def write_cells(path: Path, rng: np.random.Generator) -> None:
-    """An OME-TIFF, two channels of five planes."""
+    """Write an OME-TIFF of two channels with five slices each."""
     import tifffile
 
     metadata: dict[str, Any] = {
         "axes": "CZYX",
         "Name": "fibroblasts",
         "Creator": SOFTWARE,
-        "UUID": "urn:uuid:7b0f3a52-6d0c-4c1e-9a55-1d2f6f0e5a01",  # by default a new one each time
+        "UUID": "urn:uuid:7b0f3a52-6d0c-4c1e-9a55-1d2f6f0e5a01",  # by default it is random
         "Channel": {"Name": ["DAPI", "GFP"], "EmissionWavelength": [461, 509], "EmissionWavelengthUnit": ["nm", "nm"]},
     }
     for axis, size in {"X": 0.2, "Y": 0.2, "Z": 0.5}.items():
@@ -141,7 +141,7 @@ def write_cells(path: Path, rng: np.random.Generator) -> None:
 
 
 def write_phase(path: Path, rng: np.random.Generator) -> None:
-    """A 32-bit float TIFF of radians, some of them negative."""
+    """Write a 32-bit float TIFF in radians, with negative values."""
     import tifffile
 
     pixels = red_blood_cells.phase(320, 0.17, rng)
@@ -150,7 +150,7 @@ def write_phase(path: Path, rng: np.random.Generator) -> None:
 
 
 def write_tissue(path: Path, rng: np.random.Generator) -> None:
-    """A 16-bit RGB TIFF in tiles, as slide scanners write them."""
+    """Write a 16-bit RGB TIFF in tiles, as slide scanners do."""
     import tifffile
 
     pixels = tissue.section(320, rng)
@@ -159,7 +159,7 @@ def write_tissue(path: Path, rng: np.random.Generator) -> None:
 
 
 def write_well(path: Path, cells: int, rng: np.random.Generator) -> None:
-    """One field of a multi-well plate: a 16-bit TIFF with LZW, the size of a pixel in its resolution tags."""
+    """Write one field of a multi-well plate: a 16-bit LZW TIFF with the pixel size in its resolution tags."""
     import tifffile
 
     pixels = nuclei.field(256, cells, 11.5, rng)
@@ -168,6 +168,7 @@ def write_well(path: Path, cells: int, rng: np.random.Generator) -> None:
 
 
 def _per_cm(micrometres: float) -> dict[str, Any]:
+    """Return the arguments of tifffile for a pixel size, stored as pixels per centimetre."""
     return {"resolution": (1e4 / micrometres,) * 2, "resolutionunit": "CENTIMETER"}
 
 
@@ -175,7 +176,7 @@ def _deflate() -> dict[str, Any]:
     return {"compression": "adobe_deflate", "compressionargs": {"level": 9}, "predictor": True}
 
 
-SAMPLES: dict[str, tuple[Make, int]] = {
+SAMPLES: dict[str, tuple[WriteSample, int]] = {
     "landscape.jpg": (write_landscape, 16),
     "still_life.webp": (write_still_life, 8),
     "icon.png": (write_icon, 0),

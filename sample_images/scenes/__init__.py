@@ -1,1 +1,1 @@
-"""The scenes behind the sample images, one module each: light is computed in floats, files are written elsewhere."""
+"""The scenes of the sample images, one per module. They compute light in floats; `make_samples.py` writes the files."""

@@ -5,18 +5,18 @@ from numpy.typing import NDArray
 
 from scenes.optics import Light, blur, mix, smoothstep
 
-HIDDEN = (255, 0, 255)  # magenta, where nothing may be seen: a filter that lets colour bleed will show it
+HIDDEN_COLOUR = (255, 0, 255)  # magenta under transparent pixels, which shows if a filter lets colours bleed
 BLADES = 7
 
 
 def icon(side: int) -> NDArray[np.uint8]:
-    """RGB and straight alpha, 8 bit, (`side`, `side`, 4)."""
+    """Return the icon in 8 bits, with straight alpha and shape (`side`, `side`, 4)."""
     size = 4 * side
     y, x = (np.mgrid[:size, :size] + 0.5) / size - 0.5
     corner = np.hypot(np.maximum(np.abs(x) - 0.25, 0), np.maximum(np.abs(y + 0.02) - 0.25, 0))
     tile = smoothstep(0.151, 0.149, corner)
-    fallen = np.roll(blur(tile, 0.028 * size), int(0.03 * size), axis=0)
-    shadow = 0.55 * fallen * smoothstep(0.65, 0.6, np.hypot(x, y))
+    lowered = np.roll(blur(tile, 0.028 * size), int(0.03 * size), axis=0)
+    shadow = 0.55 * lowered * smoothstep(0.65, 0.6, np.hypot(x, y))
     colour = mix((0.16, 0.50, 0.86), (0.24, 0.13, 0.52), smoothstep(-0.45, 0.45, y + 0.45 * x))
     colour = mix(colour, (1.0, 1.0, 1.0), 0.18 * smoothstep(0.12, -0.42, y) * tile)
     colour = _add_blades(colour, x, y + 0.02)
@@ -28,7 +28,7 @@ def icon(side: int) -> NDArray[np.uint8]:
 
 
 def _add_blades(colour: Light, x: Light, y: Light) -> Light:
-    """Seven blades around a hole: each is shaded along its edge as if it lay on the next."""
+    """Add the blades around a hole; each is shaded along its edge as if it lay on the next one."""
     r, angle = np.hypot(x, y), np.arctan2(y, x)
     ring = smoothstep(0.303, 0.299, r)
     turn = 0.3 + 2 * np.pi * np.arange(BLADES)[:, None, None] / BLADES
@@ -45,9 +45,9 @@ def _add_blades(colour: Light, x: Light, y: Light) -> Light:
 
 
 def _straight(premultiplied: Light) -> NDArray[np.uint8]:
-    """Divide alpha out of the colour, and hide a colour where there is none."""
+    """Convert premultiplied to straight alpha, with `HIDDEN_COLOUR` in fully transparent pixels."""
     alpha = np.rint(premultiplied[..., 3] * 255)
-    seen = alpha > 0
-    colour = np.full((*alpha.shape, 3), HIDDEN, float)
-    colour[seen] = premultiplied[seen, :3] / premultiplied[seen, 3:] * 255
+    visible = alpha > 0
+    colour = np.full((*alpha.shape, 3), HIDDEN_COLOUR, float)
+    colour[visible] = premultiplied[visible, :3] / premultiplied[visible, 3:] * 255
     return np.concatenate([np.rint(np.clip(colour, 0, 255)), alpha[..., None]], axis=2).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The colour space of the landscape: an ICC profile for Display P3, made from its published definition."""
+"""The colour space of the landscape: an ICC profile for Display P3, built from its published definition."""
 
 import struct
 
@@ -9,11 +9,17 @@ from scenes.optics import Light
 RED, GREEN, BLUE, WHITE = (0.680, 0.320), (0.265, 0.690), (0.150, 0.060), (0.3127, 0.3290)  # chromaticities x, y
 D50 = np.array([0.9642, 1.0, 0.8249])  # the white of ICC's connection space
 BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
-TONE_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)  # sRGB's: exponent, slope, offset, toe, its end
+TONE_CURVE = (
+    2.4,
+    1 / 1.055,
+    0.055 / 1.055,
+    1 / 12.92,
+    0.04045,
+)  # of sRGB: exponent, slope, offset, slope and end of the linear part
 
 
 def profile() -> bytes:
-    """An ICC 4.3 display profile: three primaries, a white point and a tone curve."""
+    """Return an ICC 4.3 display profile: three primaries, a white point and a tone curve."""
     adaptation = _adaptation()
     primaries = adaptation @ _primaries()
     curve = b"para\0\0\0\0" + struct.pack(">HH", 3, 0) + _fixed(TONE_CURVE)
@@ -38,21 +44,21 @@ def _xyz(chromaticity: tuple[float, float]) -> Light:
 
 
 def _primaries() -> Light:
-    """XYZ of full red, green and blue, in columns, scaled so that together they give the white."""
+    """Return the XYZ values of red, green and blue as columns, scaled so that their sum is white."""
     columns = np.stack([_xyz(RED), _xyz(GREEN), _xyz(BLUE)], axis=1)
     scaled: Light = columns * np.linalg.solve(columns, _xyz(WHITE))
     return scaled
 
 
 def _adaptation() -> Light:
-    """The matrix that turns colours under the display's white into those under D50 (Bradford's)."""
+    """Return the Bradford matrix that adapts colours from the display's white point to D50."""
     gain = (BRADFORD @ D50) / (BRADFORD @ _xyz(WHITE))
     matrix: Light = np.linalg.inv(BRADFORD) @ np.diag(gain) @ BRADFORD
     return matrix
 
 
 def _fixed(numbers: Light | tuple[float, ...]) -> bytes:
-    """Numbers as ICC's s15Fixed16."""
+    """Encode numbers as ICC's s15Fixed16Number."""
     return b"".join(struct.pack(">i", round(float(number) * 65536)) for number in numbers)
 
 
@@ -62,15 +68,15 @@ def _text(text: str) -> bytes:
 
 
 def _assemble(tags: dict[bytes, bytes]) -> bytes:
-    """Header, tag table and tag data; equal data are stored once."""
+    """Concatenate header, tag table and tag data; equal data are stored once."""
     table, data = b"", b""
     start = 128 + 4 + 12 * len(tags)
-    places: dict[bytes, int] = {}
+    offsets: dict[bytes, int] = {}
     for signature, content in tags.items():
-        if content not in places:
-            places[content] = start + len(data)
+        if content not in offsets:
+            offsets[content] = start + len(data)
             data += content + bytes(-len(content) % 4)
-        table += signature + struct.pack(">II", places[content], len(content))
+        table += signature + struct.pack(">II", offsets[content], len(content))
     created = struct.pack(">6H", 2026, 1, 1, 0, 0, 0)
     header = struct.pack(">I4xI", start + len(data), 0x04300000) + b"mntrRGB XYZ " + created + b"acsp"
     header = header.ljust(68, b"\0") + _fixed(D50)

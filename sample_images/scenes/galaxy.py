@@ -1,4 +1,4 @@
-"""A spiral galaxy behind the stars of our own, in a long exposure through one filter."""
+"""A spiral galaxy behind stars of the Milky Way, in a long exposure through one filter."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from scenes.optics import Grey16, Light, camera, clouds, smoothstep
 
 
 def exposure(side: int, rng: np.random.Generator) -> Grey16:
-    """16-bit grey, (`side`, `side`): a faint sky, a galaxy seen at a slant, some 230 stars."""
+    """Return a tilted galaxy and 230 stars on a faint sky, as 16-bit grey levels of shape (`side`, `side`)."""
     y, x = np.mgrid[:side, :side] / side - np.array([0.5, 0.49])[:, None, None]
     turn, slant = 0.6, 0.62
     v, u = (y * np.cos(turn) - x * np.sin(turn)) / slant, y * np.sin(turn) + x * np.cos(turn)
@@ -18,7 +18,7 @@ def exposure(side: int, rng: np.random.Generator) -> Grey16:
 
 
 def _disc(r: Light, angle: Light, side: int, rng: np.random.Generator) -> Light:
-    """Brightness of the disc: two arms along logarithmic spirals, dust on their inner side, knots of young stars."""
+    """Return the brightness of the disc: two logarithmic spiral arms with dust on their inner side and young stars."""
     ripple = clouds((side, side), rng, roughness=1.7)
     phase = 2 * angle + 5.2 * np.log(r + 0.03) + 0.35 * ripple
     fade = np.exp(-r / 0.36) * smoothstep(1.25, 0.7, r)
@@ -31,7 +31,7 @@ def _disc(r: Light, angle: Light, side: int, rng: np.random.Generator) -> Light:
 
 
 def _stars(side: int, rng: np.random.Generator) -> Light:
-    """Stars of widely different brightness, blurred by the air (a Moffat profile), the brightest with four spikes."""
+    """Return stars of different brightness, blurred by the air (a Moffat profile); the brightest have four spikes."""
     light = np.zeros((side, side))
     y, x = np.ogrid[:side, :side]
     for row, column, chance in rng.random((230, 3)):

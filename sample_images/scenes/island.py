@@ -17,9 +17,9 @@ INK = np.array([(74, 66, 58)])
 
 
 def relief(height: int, width: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Palette indices (`height`, `width`) and the palette (58, 3), 8 bit.
+    """Return palette indices of shape (`height`, `width`) and the palette of shape (58, 3), both in 8 bits.
 
-    Sea is coloured by depth, land by height and by its slope to the light, and the coast is drawn in ink.
+    The sea is coloured by depth, the land by height and by its slope towards the light; the coast is a dark line.
     """
     y, x = np.mgrid[:height, :width]
     middle = np.hypot((y / height - 0.52) * 1.15, (x / width - 0.48) * 0.95)

@@ -1,4 +1,4 @@
-"""A mountain lake at sunrise, in linear light and the wide colours of Display P3."""
+"""A mountain lake at sunrise, in linear light and the colour space Display P3."""
 
 import numpy as np
 
@@ -6,8 +6,8 @@ from scenes.optics import Light, blur, clouds, mix, smoothstep, vignette
 
 SKY_TOP, SKY_LOW, GLOW = (0.04, 0.15, 0.42), (0.62, 0.44, 0.42), (1.0, 0.52, 0.16)
 SUN = (0.318, 0.685)  # fractions of height and width
-SHORE = 0.615  # where the lake begins
-RIDGES = [  # top, ruggedness (fractions of the height), haze, colour near by
+SHORE = 0.615  # upper edge of the lake, as a fraction of the height
+RIDGES = [  # top and ruggedness (fractions of the height), haze (0 to 1), colour without haze
     (0.335, 0.085, 0.62, (0.12, 0.13, 0.20)),
     (0.415, 0.062, 0.42, (0.07, 0.09, 0.13)),
     (0.485, 0.045, 0.22, (0.03, 0.055, 0.055)),
@@ -16,10 +16,10 @@ RIDGES = [  # top, ruggedness (fractions of the height), haze, colour near by
 
 
 def view(height: int, width: int, rng: np.random.Generator) -> Light:
-    """The scene as the lens sees it, (`height`, `width`, 3), upright, 1 = white; `width` is about 2/3 of `height`."""
+    """Return the upright scene of shape (`height`, `width`, 3), where 1 is white; `width` is about 2/3 of `height`."""
     scene = _sky(height, width, rng)
     for index, ridge in enumerate(RIDGES):
-        scene = _add_ridge(scene, *ridge, rng, trees=index >= 2)  # noqa: PLR2004 - the two nearest are wooded
+        scene = _add_ridge(scene, *ridge, rng, trees=index >= 2)  # noqa: PLR2004 - the two nearest ridges have trees
     scene = _add_lake(scene, rng)
     scene = _add_mist(scene, rng)
     scene = _add_pines(scene, rng)
@@ -28,6 +28,7 @@ def view(height: int, width: int, rng: np.random.Generator) -> Light:
 
 
 def _grid(height: int, width: int) -> tuple[Light, Light]:
+    """Return the coordinates y and x of the pixels, both in fractions of the height."""
     return np.arange(height)[:, None] / height, np.arange(width)[None, :] / height
 
 
@@ -37,7 +38,7 @@ def _distance_to_sun(height: int, width: int) -> Light:
 
 
 def _sky(height: int, width: int, rng: np.random.Generator) -> Light:
-    """Blue above, warm around the sun, with flat banks of cloud lit from below."""
+    """Return a sky that is blue at the top and warm around the sun, with flat banks of cloud lit from below."""
     y, _ = _grid(height, width)
     sky = mix(SKY_TOP, SKY_LOW, smoothstep(0.02, 0.5, y) ** 1.2 + np.zeros((height, width)))
     sun = _distance_to_sun(height, width)
@@ -53,7 +54,7 @@ def _add_ridge(
     scene: Light, top: float, rugged: float, haze: float, colour: tuple[float, float, float],
     rng: np.random.Generator, *, trees: bool,
 ) -> Light:  # fmt: skip
-    """Lay a mountain range over the scene, lit from the sun's side and veiled by the air before it."""
+    """Add a mountain range, lit from the sun's side and veiled by the air in front of it."""
     height, width = scene.shape[:2]
     y, _ = _grid(height, width)
     profile = clouds((8, 2 * width), rng, roughness=1.35)[0, :width]
@@ -71,17 +72,18 @@ def _add_ridge(
 
 
 def _treetops(width: int, size: float, rng: np.random.Generator) -> Light:
-    """The outline of a wood, as heights (fractions of the image's): narrow cones side by side."""
+    """Return the outline of a forest: for each column the height of the trees, as a fraction of the image's height."""
     outline = np.zeros(width)
     x = np.arange(width)
-    for place in rng.uniform(0, width, width // 4):
-        tall = size * rng.uniform(0.4, 1.3)
-        outline = np.maximum(outline, tall * (1 - np.abs(x - place) / (420 * tall)))
+    for centre in rng.uniform(0, width, width // 4):
+        tree_height = size * rng.uniform(0.4, 1.3)
+        cone = tree_height * (1 - np.abs(x - centre) / (420 * tree_height))
+        outline = np.maximum(outline, cone)
     return outline
 
 
 def _add_lake(scene: Light, rng: np.random.Generator) -> Light:
-    """Mirror what stands above the shore in rippled water, darker where one looks down into it."""
+    """Reflect the scene above the shore in rippled water, which is darker towards the viewer."""
     from scipy.ndimage import map_coordinates
 
     height, width = scene.shape[:2]
@@ -100,7 +102,7 @@ def _add_lake(scene: Light, rng: np.random.Generator) -> Light:
 
 
 def _add_mist(scene: Light, rng: np.random.Generator) -> Light:
-    """Lay a drifting bank of mist over the shore."""
+    """Add a bank of mist over the shore."""
     height, width = scene.shape[:2]
     y, _ = _grid(height, width)
     drifts = clouds((4 * height, width), rng, roughness=1.8)[::4]
@@ -110,29 +112,36 @@ def _add_mist(scene: Light, rng: np.random.Generator) -> Light:
 
 
 def _add_pines(scene: Light, rng: np.random.Generator) -> Light:
-    """Stand dark pines on a bank in the foreground, rims lit by the sun behind them."""
+    """Add dark pines on a bank in the foreground, with rims lit by the sun behind them."""
     height, width = scene.shape[:2]
     y, x = _grid(height, width)
     bank = 0.935 - 0.05 * np.exp(-((x / 0.22) ** 2)) + 0.006 * clouds((8, 2 * width), rng, roughness=1.1)[0, :width]
     grass = bank - _treetops(width, 0.014, rng)
     dark = smoothstep(-1 / height, 1 / height, y - grass)
-    for place, tall in ((0.035, 0.46), (0.125, 0.60), (0.185, 0.37), (0.245, 0.22), (0.645, 0.17), (0.60, 0.11)):
-        foot = float(np.interp(place, x[0], bank[0])) + 0.02
-        dark = np.maximum(dark, _pine(y, x, (foot, place), tall, rng))
+    for position, tree_height in (
+        (0.035, 0.46),
+        (0.125, 0.60),
+        (0.185, 0.37),
+        (0.245, 0.22),
+        (0.645, 0.17),
+        (0.60, 0.11),
+    ):
+        foot = float(np.interp(position, x[0], bank[0])) + 0.02
+        dark = np.maximum(dark, _pine(y, x, (foot, position), tree_height, rng))
     rim = np.clip(dark - np.roll(dark, -1, axis=1), 0, 1) * np.exp(-_distance_to_sun(height, width) / 0.3)
     moss = clouds((height, width), rng, roughness=0.8, finest=2)
     needles = np.array([0.004, 0.009, 0.007]) * np.exp(0.5 * moss)[..., None] + np.array(GLOW) * 0.2 * rim[..., None]
     return mix(scene, needles, dark)
 
 
-def _pine(y: Light, x: Light, foot: tuple[float, float], tall: float, rng: np.random.Generator) -> Light:
-    """How much of each pixel a tree covers: a tapering trunk and drooping branches that shorten to the top."""
-    trunk = 0.012 * np.clip((y - foot[0]) + tall, 0, tall)
-    covered = smoothstep(1.2, 0.8, np.abs(x - foot[1]) / (trunk + 3e-4)) * (y < foot[0]) * (y > foot[0] - tall)
-    for level in np.linspace(0.1, 0.99, int(40 + 70 * tall)):
-        root = foot[0] - (level + rng.normal(0, 0.006)) * tall
+def _pine(y: Light, x: Light, foot: tuple[float, float], tree_height: float, rng: np.random.Generator) -> Light:
+    """Return the fraction of each pixel that a tree covers: a tapering trunk, with branches that shorten to the top."""
+    trunk = 0.012 * np.clip((y - foot[0]) + tree_height, 0, tree_height)
+    covered = smoothstep(1.2, 0.8, np.abs(x - foot[1]) / (trunk + 3e-4)) * (y < foot[0]) * (y > foot[0] - tree_height)
+    for level in np.linspace(0.1, 0.99, int(40 + 70 * tree_height)):
+        root = foot[0] - (level + rng.normal(0, 0.006)) * tree_height
         for side in (-1, 1):
-            length = 0.2 * tall * (1.02 - level) ** 0.8 * rng.uniform(0.55, 1.15)
+            length = 0.2 * tree_height * (1.02 - level) ** 0.8 * rng.uniform(0.55, 1.15)
             rows = slice(*np.searchsorted(y[:, 0], (root - 0.2 * length, root + 0.6 * length)))
             branch = _branch(y[rows] - root, side * (x - foot[1]) / length, length, rng)
             covered[rows] = np.maximum(covered[rows], branch)
@@ -140,7 +149,10 @@ def _pine(y: Light, x: Light, foot: tuple[float, float], tall: float, rng: np.ra
 
 
 def _branch(down: Light, out: Light, length: float, rng: np.random.Generator) -> Light:
-    """One branch: `down` its root in heights of the image and `out` from the trunk in lengths of its own."""
+    """Return the fraction of each pixel that a branch covers.
+
+    Coordinates relative to its root are `down`, in heights of the image, and `out` along the branch, in its length.
+    """
     reach = np.clip(out, 0, 1)
     sag = length * (0.5 * reach - 0.22 * reach**3)
     teeth = 0.5 + 0.5 * np.abs(np.sin(reach * rng.uniform(9, 15) + rng.uniform(0, 6)))

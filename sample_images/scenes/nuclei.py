@@ -6,14 +6,14 @@ from scenes.optics import Grey16, Light, blur, camera, clouds, smoothstep, vigne
 
 
 def field(side: int, cells: int, radius: float, rng: np.random.Generator) -> Grey16:
-    """One field of view, (`side`, `side`): nuclei of about `radius` pixels on an uneven background.
+    """Return a field of view of shape (`side`, `side`): nuclei with a radius of about `radius` pixels.
 
-    One in twelve cells divides: its chromosomes stand in a bright plate, or in two that move apart.
+    The background is uneven. One cell in twelve is dividing: its chromosomes form one bright plate, or two.
     """
     dna = np.zeros((side, side))
     for index, centre in enumerate(_scatter(side, cells, 1.75 * radius, rng)):
-        draw = _dividing if index % 12 == 7 else _resting  # noqa: PLR2004 - the eighth of each dozen
-        draw(dna, centre, radius * rng.normal(1, 0.1), rng)
+        add_nucleus = _add_dividing if index % 12 == 7 else _add_resting  # noqa: PLR2004 - the eighth of each dozen
+        add_nucleus(dna, centre, radius * rng.normal(1, 0.1), rng)
     sharp = blur(dna, 0.05 * radius)
     haze = blur(dna, 0.6 * radius)
     medium = 0.2 + 0.2 * smoothstep(-2, 2, clouds((side, side), rng, roughness=2.5))
@@ -22,7 +22,7 @@ def field(side: int, cells: int, radius: float, rng: np.random.Generator) -> Gre
 
 
 def _scatter(side: int, count: int, gap: float, rng: np.random.Generator) -> list[tuple[float, float]]:
-    """Centres at least `gap` pixels apart, denser where a slow random field is high; some lie on the border."""
+    """Return centres at least `gap` pixels apart, with a density that varies slowly at random."""
     density = smoothstep(-1.5, 1.5, clouds((side, side), rng, roughness=2))
     centres: list[tuple[float, float]] = []
     for y, x, chance in rng.random((60 * count, 3)):
@@ -34,11 +34,11 @@ def _scatter(side: int, count: int, gap: float, rng: np.random.Generator) -> lis
     return centres
 
 
-def _resting(dna: Light, centre: tuple[float, float], radius: float, rng: np.random.Generator) -> None:
+def _add_resting(dna: Light, centre: tuple[float, float], radius: float, rng: np.random.Generator) -> None:
     """Add a nucleus between divisions: a flat dome of clumpy chromatin with dark nucleoli and a denser rim."""
     window, y, x = _window(dna, centre, 1.7 * radius)
     turn, stretch = rng.uniform(0, np.pi), rng.uniform(1.05, 1.4)
-    v, u = _turned(y, x, turn)
+    v, u = _rotate(y, x, turn)
     angle = np.arctan2(v * stretch, u)
     wobble = 1 + sum(rng.normal(0, 0.035 / k) * np.cos(k * angle + rng.uniform(0, 2 * np.pi)) for k in (2, 3, 4, 5))
     r = np.hypot(v * np.sqrt(stretch), u / np.sqrt(stretch)) / (radius * wobble)
@@ -52,10 +52,10 @@ def _resting(dna: Light, centre: tuple[float, float], radius: float, rng: np.ran
     dna[window] += rng.uniform(0.55, 1.0) * (dome * chromatin)
 
 
-def _dividing(dna: Light, centre: tuple[float, float], radius: float, rng: np.random.Generator) -> None:
+def _add_dividing(dna: Light, centre: tuple[float, float], radius: float, rng: np.random.Generator) -> None:
     """Add condensed chromosomes: one plate (metaphase), or two parallel ones (anaphase)."""
     window, y, x = _window(dna, centre, 1.7 * radius)
-    v, u = _turned(y, x, rng.uniform(0, np.pi))
+    v, u = _rotate(y, x, rng.uniform(0, np.pi))
     bend = clouds((y.shape[0], x.shape[1]), rng, roughness=1.5, finest=0.15 * radius, coarsest=radius)
     apart = rng.choice([0.0, 0.42]) * radius
     for side in (-apart, apart) if apart else (0.0,):
@@ -65,7 +65,7 @@ def _dividing(dna: Light, centre: tuple[float, float], radius: float, rng: np.ra
 
 
 def _window(plane: Light, centre: tuple[float, float], reach: float) -> tuple[tuple[slice, slice], Light, Light]:
-    """The part of `plane` within `reach` of `centre`, and its pixels' distances from it along Y and X."""
+    """Return the slices of `plane` within `reach` of `centre`, and the coordinates y and x relative to `centre`."""
     low = [max(int(c - reach), 0) for c in centre]
     high = [min(int(c + reach) + 1, length) for c, length in zip(centre, plane.shape, strict=True)]
     y = np.arange(low[0], high[0], dtype=float)[:, None] - centre[0]
@@ -73,5 +73,5 @@ def _window(plane: Light, centre: tuple[float, float], reach: float) -> tuple[tu
     return (slice(low[0], high[0]), slice(low[1], high[1])), y, x
 
 
-def _turned(y: Light, x: Light, angle: float) -> tuple[Light, Light]:
+def _rotate(y: Light, x: Light, angle: float) -> tuple[Light, Light]:
     return y * np.cos(angle) - x * np.sin(angle), y * np.sin(angle) + x * np.cos(angle)

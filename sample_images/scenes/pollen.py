@@ -17,7 +17,7 @@ GRAINS = [  # row, column, radius in pixels, height of the centre
 
 
 def grains(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """8-bit grey, `shape` (about 330 × 480): a few overlapping grains on a gently rough carbon film."""
+    """Return overlapping grains on a slightly rough carbon film, as 8-bit grey levels; `shape` is about (330, 480)."""
     height = np.full((2 * shape[0], 2 * shape[1]), -150.0)
     height += 3 * clouds(height.shape, rng, roughness=2) + 0.6 * clouds(height.shape, rng, roughness=1)
     film = height.copy()
@@ -27,20 +27,20 @@ def grains(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8
     grain = height > film + 1
     slope_y, slope_x = np.gradient(blur(height, 1.0))
     steepness = np.sqrt(1 + slope_y**2 + slope_x**2)
-    edge_effect = 1 - np.exp(-0.32 * (steepness - 1))  # electrons leave steep faces more easily
+    edge_effect = 1 - np.exp(-0.32 * (steepness - 1))  # more electrons leave steep faces
     toward_detector = (0.55 * slope_y + 0.45 * slope_x) / steepness
-    pits = np.clip((blur(height, 14) - height) / 70, -0.15, 0.75)  # and hardly out of a hollow
+    pits = np.clip((blur(height, 14) - height) / 70, -0.15, 0.75)  # and few leave hollows
     wall = 0.3 + 0.55 * edge_effect + 0.2 * toward_detector - 0.3 * pits
     light = np.where(grain, wall, 0.13 + 0.15 * toward_detector)
     shadow = 1 - 0.6 * smoothstep(5, 110, blur(np.where(grain, 200.0, 0.0), 16)) * ~grain
-    seen = blur(light * np.where(grain, 1, shadow), 1.0).reshape(shape[0], 2, shape[1], 2).mean((1, 3))
+    signal = blur(light * np.where(grain, 1, shadow), 1.0).reshape(shape[0], 2, shape[1], 2).mean((1, 3))
     lines = 0.006 * rng.standard_normal((shape[0], 1))
-    noisy = seen + lines + 0.03 * np.sqrt(np.clip(seen, 0.05, None)) * rng.standard_normal(shape)
+    noisy = signal + lines + 0.03 * np.sqrt(np.clip(signal, 0.05, None)) * rng.standard_normal(shape)
     return np.rint(np.clip(noisy * 1.05, 0, 1) * 255).astype(np.uint8)
 
 
 def _grain() -> Light:
-    """Points on the surface of a grain of radius 1, dense enough for the largest, (N, 3): spines on a knobbly wall."""
+    """Return points (N, 3) on the surface of a grain of radius 1: spines on a wall with small knobs."""
     from scipy.spatial import KDTree
 
     points = _spiral(600_000)
@@ -53,19 +53,19 @@ def _grain() -> Light:
 
 
 def _splat(height: Light, surface: Light, centre: tuple[float, float, float], radius: float) -> None:
-    """Raise `height` to the upper half of a grain's `surface`; flanks too steep to be hit everywhere are closed."""
+    """Raise `height` to the upper half of a grain's `surface`; a closing fills gaps between points on steep flanks."""
     from scipy.ndimage import grey_closing
 
-    row, column, lift = (surface[surface[:, 2] > -0.15] * radius + centre).T  # noqa: PLR2004 - what lies lower is hidden
+    row, column, lift = (surface[surface[:, 2] > -0.15] * radius + centre).T  # noqa: PLR2004 - lower points are hidden
     row, column = np.rint(row).astype(int), np.rint(column).astype(int)
-    seen = (row >= 0) & (row < height.shape[0]) & (column >= 0) & (column < height.shape[1])
-    hit = np.full(height.shape, height.min())
-    np.maximum.at(hit, (row[seen], column[seen]), lift[seen])
-    np.maximum(height, grey_closing(hit, 5), out=height)
+    inside = (row >= 0) & (row < height.shape[0]) & (column >= 0) & (column < height.shape[1])
+    grain_height = np.full(height.shape, height.min())
+    np.maximum.at(grain_height, (row[inside], column[inside]), lift[inside])
+    np.maximum(height, grey_closing(grain_height, 5), out=height)
 
 
 def _spiral(count: int) -> Light:
-    """Directions spread evenly over the sphere, along a golden spiral, (`count`, 3)."""
+    """Return directions of shape (`count`, 3), spread evenly over the sphere along a golden spiral."""
     z = 1 - (2 * np.arange(count) + 1) / count
     angle = np.arange(count) * np.pi * (3 - np.sqrt(5))
     return np.stack([np.sqrt(1 - z**2) * np.cos(angle), np.sqrt(1 - z**2) * np.sin(angle), z], axis=1)

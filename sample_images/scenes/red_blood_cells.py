@@ -1,22 +1,24 @@
-"""Quantitative phase of red blood cells, as a digital holographic microscope measures it."""
+"""The phase of red blood cells, as a digital holographic microscope measures it."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenes.optics import Light, blur, clouds
 
-RADIANS_PER_UM = 2 * np.pi / 0.532 * 0.06  # green laser; haemoglobin against plasma
+RADIANS_PER_UM = (
+    2 * np.pi / 0.532 * 0.06
+)  # green laser of 0.532 µm; difference of the refractive indices of haemoglobin and plasma
 
 
 def phase(side: int, pixel_size: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Phase in radians, (`side`, `side`): about 0 beside the cells, below 0 where the background drifts, 1.8 in them.
+    """Return the phase in radians: up to 1.8 in the cells, about 0 beside them, negative where the background drifts.
 
     Parameters
     ----------
     side
-        Pixels along Y and X.
+        Number of pixels along Y and X.
     pixel_size
-        µm; a cell is 7.8 µm wide.
+        In µm; a cell is 7.8 µm wide.
     """
     thickness = np.zeros((side, side))
     centres: list[tuple[float, float]] = []
@@ -36,7 +38,7 @@ def phase(side: int, pixel_size: float, rng: np.random.Generator) -> NDArray[np.
 
 
 def _add_cell(thickness: Light, centre: tuple[float, float], pixel_size: float, rng: np.random.Generator) -> None:
-    """Add a biconcave disc (Evans and Fung 1972), a little out of round and tilted; one in five is a stomatocyte."""
+    """Add a biconcave disc (Evans and Fung 1972), slightly elliptic and tilted; one in five is a stomatocyte."""
     y, x = np.ogrid[: thickness.shape[0], : thickness.shape[1]]
     y, x = (y - centre[0]) * pixel_size, (x - centre[1]) * pixel_size
     angle = np.arctan2(y, x)

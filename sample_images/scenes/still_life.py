@@ -6,15 +6,28 @@ import numpy as np
 
 from scenes.optics import Light, blur, clouds, mix, smoothstep, vignette
 
-WINDOW = np.array([-0.62, 0.66, -0.42]) / np.sqrt(0.9964)  # towards the light: left, up, a little to the viewer
+WINDOW = np.array([-0.62, 0.66, -0.42]) / np.sqrt(
+    0.9964
+)  # direction of the light: left, up, slightly towards the viewer
 SKYLIGHT, WARM = np.array([0.32, 0.36, 0.44]), np.array([1.0, 0.86, 0.66])
 
 
 @dataclass(frozen=True)
 class Ball:
-    """A fruit or glazed ball that lies on the table, in cm; `stalk` is the direction in which it hung.
+    """A fruit or glazed ball on the table.
 
-    `dimples` is how deep its skin is pitted, `gloss` how it shines, both 0 to 1.
+    Attributes
+    ----------
+    place
+        Position on the table along X and Z, in cm.
+    radius
+        In cm.
+    colour
+        Linear RGB, 0 to 1.
+    dimples, gloss
+        Depth of the pores and strength of the reflections, 0 to 1.
+    stalk
+        Direction of the stalk; None without one.
     """
 
     place: tuple[float, float]
@@ -26,7 +39,7 @@ class Ball:
 
     @property
     def centre(self) -> Light:
-        """X to the right, Y up from the table, Z away from the viewer."""
+        """Position in cm: X to the right, Y up from the table, Z away from the viewer."""
         return np.array([self.place[0], self.radius, self.place[1]])
 
 
@@ -39,7 +52,10 @@ BALLS = (
 
 
 def view(height: int, width: int, rng: np.random.Generator) -> Light:
-    """The scene in linear light, (`height`, `width`, 3), 1 = white; what lies far behind is out of focus."""
+    """Return the scene in linear light, where 1 is white, with shape (`height`, `width`, 3).
+
+    The far end of the table and the wall are out of focus.
+    """
     eye = np.array([0.3, 7.2, -21.0])
     rays = _rays(2 * height, 2 * width)
     scene = _wall(rays)
@@ -50,13 +66,13 @@ def view(height: int, width: int, rng: np.random.Generator) -> Light:
     scene = mix(wood, scene, np.where(falling, far, 1.0))
     scene = mix(scene, blur(scene, 7), np.where(falling, smoothstep(2, 16, table - 21), 1.0))
     for ball in sorted(BALLS, key=lambda ball: -ball.place[1]):
-        scene = _add(scene, ball, eye, rays, rng)
+        scene = _add_ball(scene, ball, eye, rays, rng)
     halved = scene.reshape(height, 2, width, 2, 3).mean((1, 3))
     return 1.35 * blur(halved, 0.45) * vignette((height, width), 0.55)[..., None]
 
 
 def _rays(height: int, width: int) -> Light:
-    """Directions of unit length through each pixel, from an eye that looks slightly down."""
+    """Return the unit direction through each pixel, from an eye that looks slightly down."""
     x = (np.arange(width)[None, :] - width / 2 + 0.5) / width
     y = (height / 2 - 0.5 - np.arange(height)[:, None]) / width
     down = 0.21
@@ -65,14 +81,14 @@ def _rays(height: int, width: int) -> Light:
 
 
 def _wall(rays: Light) -> Light:
-    """A dim, plain wall on which the light of the window fades to the right."""
+    """Return a dim, plain wall on which the light of the window fades to the right."""
     across, up = rays[..., 0], rays[..., 1]
     share = np.exp(-((across + 0.35) ** 2) / 0.12 - (up - 0.02) ** 2 / 0.05)
     return mix((0.045, 0.05, 0.06), (0.30, 0.28, 0.25), share)
 
 
 def _table(spot: Light, rng: np.random.Generator) -> Light:
-    """Boards of oak seen at `spot` (…, 3), with the balls' shadows on them."""
+    """Return the colour of oak boards at the positions `spot` (…, 3), with the shadows of the balls."""
     from scipy.ndimage import map_coordinates
 
     x, z = spot[..., 0], np.clip(spot[..., 2], -30, 60)
@@ -94,7 +110,7 @@ def _table(spot: Light, rng: np.random.Generator) -> Light:
 
 
 def _lit(spot: Light, ball: Ball) -> Light:
-    """How much of the window each spot sees past a ball, 0 to 1: shadows soften with distance."""
+    """Return the fraction of the window that is visible past a ball; shadows are softer at a distance."""
     offset = ball.centre - spot
     along = offset @ WINDOW
     beside = np.sqrt(np.maximum((offset**2).sum(axis=-1) - along**2, 0))
@@ -102,28 +118,28 @@ def _lit(spot: Light, ball: Ball) -> Light:
     return np.where(along > 0, smoothstep(-1, 1, (beside - ball.radius) / softness), 1.0)
 
 
-def _add(scene: Light, ball: Ball, eye: Light, rays: Light, rng: np.random.Generator) -> Light:
-    """Lay one ball over the scene."""
-    box = _box(rays @ (ball.centre - eye), ball, eye)
-    scene, rays = scene.copy(), rays[box]
+def _add_ball(scene: Light, ball: Ball, eye: Light, rays: Light, rng: np.random.Generator) -> Light:
+    """Add one ball to the scene."""
+    window = _find_window(rays @ (ball.centre - eye), ball, eye)
+    scene, rays = scene.copy(), rays[window]
     toward = rays @ (ball.centre - eye)
     beside = np.sqrt(np.maximum(((ball.centre - eye) ** 2).sum() - toward**2, 0))
     depth = np.sqrt(np.maximum(ball.radius**2 - beside**2, 0))
     spot = eye + (toward - depth)[..., None] * rays
     covered = smoothstep(ball.radius + 0.012, ball.radius - 0.012, beside)
-    scene[box] = mix(scene[box], _shade(ball, spot, rays, rng), covered)
+    scene[window] = mix(scene[window], _shade(ball, spot, rays, rng), covered)
     return scene
 
 
 def _shade(ball: Ball, spot: Light, rays: Light, rng: np.random.Generator) -> Light:
-    """The colour of each spot of a ball, lit by window, sky and the table's glow, and mirroring the window."""
+    """Return the colour of each spot of a ball: lit by window, sky and table, with reflections of the window."""
     smooth = (spot - ball.centre) / ball.radius
-    normal = _pitted(smooth, ball, rng)
+    normal = _add_pores(smooth, ball, rng)
     direct = smoothstep(-0.12, 1.0, normal @ WINDOW)
     for other in BALLS:
         if other is not ball:
             direct = direct * _lit(spot, other)
-    open_side = smoothstep(-1.02, -0.35, smooth[..., 1])  # little light gets in where it touches the table
+    open_side = smoothstep(-1.02, -0.35, smooth[..., 1])  # darker near the point where it touches the table
     sky, bounce = 0.5 + 0.5 * normal[..., 1], np.clip(0.25 - 0.75 * smooth[..., 1], 0, 1) * open_side
     lamp = 1.15 * WARM * direct[..., None] + 0.5 * SKYLIGHT * sky[..., None]
     matt = _skin(smooth, ball) * (lamp + np.array([0.30, 0.17, 0.08]) * bounce[..., None])
@@ -133,15 +149,18 @@ def _shade(ball: Ball, spot: Light, rays: Light, rng: np.random.Generator) -> Li
     return matt * (0.3 + 0.7 * open_side)[..., None] + shine[..., None] * np.array([1.0, 0.97, 0.92])
 
 
-def _box(toward: Light, ball: Ball, eye: Light) -> tuple[slice, slice]:
-    """The rows and columns of the rays that come near a ball, from how far they go along with it."""
+def _find_window(toward: Light, ball: Ball, eye: Light) -> tuple[slice, slice]:
+    """Return the rows and columns of the rays that come near a ball.
+
+    `toward` is the length of the vector from the eye to the ball's centre, projected on each ray.
+    """
     near = toward**2 > ((ball.centre - eye) ** 2).sum() - (ball.radius + 0.1) ** 2
     rows, columns = (np.flatnonzero(near.any(axis=axis)) for axis in (1, 0))
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _skin(normal: Light, ball: Ball) -> Light:
-    """The colour of the peel, with the dry star of the stalk on a paler hollow where there is one."""
+    """Return the colour of the peel; where the stalk was, there is a dry star on a paler ground."""
     colour = np.broadcast_to(np.array(ball.colour), normal.shape)
     if ball.stalk is None:
         return colour
@@ -155,8 +174,8 @@ def _skin(normal: Light, ball: Ball) -> Light:
     return mix(colour, (0.25, 0.19, 0.08), smoothstep(0.13, 0.08, off))
 
 
-def _pitted(normal: Light, ball: Ball, rng: np.random.Generator) -> Light:
-    """Tilt the normals as the pores of a peel do."""
+def _add_pores(normal: Light, ball: Ball, rng: np.random.Generator) -> Light:
+    """Tilt the normals at random, to imitate the pores of a peel."""
     from scipy.ndimage import map_coordinates
 
     bumps = clouds((256, 256), rng, roughness=0.3, finest=5, coarsest=11)
@@ -167,7 +186,7 @@ def _pitted(normal: Light, ball: Ball, rng: np.random.Generator) -> Light:
 
 
 def _window_seen(direction: Light) -> Light:
-    """The brightness of a window of six panes, soft at its borders, in a mirrored `direction`."""
+    """Return the brightness of a window of six panes, with soft borders, in a reflected `direction`."""
     right = np.cross([0, 1, 0], WINDOW)
     right /= np.linalg.norm(right)
     u, v = direction @ right, direction @ np.cross(WINDOW, right)

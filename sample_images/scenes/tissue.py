@@ -5,13 +5,13 @@ from numpy.typing import NDArray
 
 from scenes.optics import Light, blur, clouds, smoothstep
 
-# Optical density of the two dyes in red, green and blue (Ruifrok and Johnston 2001, normalised).
+# Optical density of the two dyes in red, green and blue (Ruifrok and Johnston 2001, normalized).
 HAEMATOXYLIN = np.array([0.65, 0.70, 0.29])
 EOSIN = np.array([0.10, 0.95, 0.25])
 
 
 def section(side: int, rng: np.random.Generator) -> NDArray[np.uint16]:
-    """16-bit RGB, (`side`, `side`, 3): glands cut across, their nuclei at the outer border, fibres between them."""
+    """Return cross sections of glands with fibres between them, as 16-bit RGB of shape (`side`, `side`, 3)."""
     y, x = np.mgrid[:side, :side].astype(float)
     warp = 7 * np.array([clouds((side, side), rng, roughness=2, finest=12) for _ in range(2)])
     glands = [(0.3, 0.33, 0.25), (0.8, 0.7, 0.24), (0.88, 0.08, 0.2), (0.17, 0.93, 0.22), (0.44, 0.84, 0.12)]
@@ -35,7 +35,7 @@ def section(side: int, rng: np.random.Generator) -> NDArray[np.uint16]:
 
 
 def _stroma(y: Light, x: Light, side: int, rng: np.random.Generator) -> tuple[Light, Light]:
-    """Blue and pink of connective tissue: wavy fibres with clefts between them and spindle-shaped nuclei along them."""
+    """Return the amounts of blue and pink dye in connective tissue: wavy fibres, clefts and spindle-shaped nuclei."""
     drift = 24 * clouds((side, side), rng, roughness=2.4, finest=30)
     along, across = x * 0.8 - y * 0.6, x * 0.6 + y * 0.8 + drift
     noise = clouds((64, 1024), rng, roughness=0.9, finest=3)
@@ -51,7 +51,7 @@ def _stroma(y: Light, x: Light, side: int, rng: np.random.Generator) -> tuple[Li
 
 
 def _sample(texture: Light, row: Light, column: Light) -> Light:
-    """Look `texture`, which repeats, up at fractional places, linearly."""
+    """Interpolate a periodic texture linearly at fractional positions."""
     from scipy.ndimage import map_coordinates
 
     values: Light = map_coordinates(texture, (row, column), order=1, mode="grid-wrap")
@@ -59,7 +59,7 @@ def _sample(texture: Light, row: Light, column: Light) -> Light:
 
 
 def _ring_of_nuclei(y: Light, x: Light, centre: tuple[float, float], radius: float, rng: np.random.Generator) -> Light:
-    """Blue of one layer of oval nuclei that stand side by side on the outer border of a gland."""
+    """Return the amount of blue dye in a layer of oval nuclei along the outer border of a gland."""
     blue = np.zeros(y.shape)
     count = int(2 * np.pi * 0.82 * radius / 9.5)
     for angle in (np.arange(count) + rng.uniform(-0.22, 0.22, count)) * 2 * np.pi / count:
