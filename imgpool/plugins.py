@@ -119,7 +119,7 @@ __all__ = [
     "wrong_file_error",
 ]
 
-_HOMES = {
+_MODULES = {
     "each_sample": "imgpool.filters",
     "load_state": "imgpool.engines.shared.results",
     "map_colour": "imgpool.filters",
@@ -133,9 +133,9 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     """Import a helper when it is first used: a filter needs nothing of the engines, and the other way round."""
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'imgpool.plugins' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EngineContract", "FilterContract", "FormatContract", "RuntimeContract", "example_images"]
 
-_HOMES = {
+_MODULES = {
     "EngineContract": "imgpool.testing.engines",
     "FilterContract": "imgpool.testing.filters",
     "FormatContract": "imgpool.testing.formats",
@@ -40,12 +40,12 @@ def __getattr__(name: str) -> object:
 
     The import is late because worker processes import functions of this package, and need no pytest.
     """
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'imgpool.testing' has no attribute {name!r}")
     import pytest
 
-    pytest.register_assert_rewrite(*_HOMES.values())
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    pytest.register_assert_rewrite(*_MODULES.values())
+    return getattr(importlib.import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

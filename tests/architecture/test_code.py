@@ -29,8 +29,9 @@ MAX_POSITIONAL = 5
 MAX_TEST_NAME = 60
 
 FORMER_NAMES = {
-    "acquit", "barren", "crew", "deaf", "desk", "ear", "farewell", "keeper", "ledger", "loner", "loners", "mouth",
-    "notice", "pace", "parting", "patience", "tenure", "tongue", "unheard", "workbench", "workshop",
+    "acquit", "barren", "collapse", "crew", "deaf", "desk", "ear", "farewell", "keeper", "leant", "ledger", "loner",
+    "loners", "meter", "mouth", "notice", "pace", "parting", "patience", "said", "tenure", "told", "tongue", "unheard",
+    "workbench", "workshop",
 }  # fmt: skip
 """Words of names that have been replaced by standard terms."""
 
@@ -46,9 +47,9 @@ FORMER_PHRASES = (
 )  # fmt: skip
 """Phrases of docstrings, comments and messages that needed a second reading."""
 
-FLAG = re.compile(r"(^|[\s\"'`(,])(--[a-z][a-z-]+|-[a-z] [a-z_]+[:=])")
+FLAG = re.compile(r"(^|[\s\"'`(,])(--[a-z][a-z-]+|-[a-z](?=[\s)\],;:`]|$))")
 MAY_NAME_FLAGS = ("cli", "report")
-FOREIGN_COMMANDS = re.compile(r"pip install [^`]*|git [a-z-]+ [^`]*")
+FOREIGN_COMMANDS = re.compile(r"pip install [^`]*|git [a-z-]+ [^`]*|ulimit -[a-z]")
 
 
 def names_of(tree):
@@ -210,7 +211,8 @@ def test_offences_of_a_sample_are_found():
     [
         ("add --to tiff", ["--to"]),
         ("--max-memory: no size", ["--max-memory"]),
-        ("write -f gaussian:sigma=2", ["-f gaussian:"]),
+        ("write -f gaussian:sigma=2", ["-f"]),
+        ("use fewer workers (-j)", ["-j"]),
         ("pip install --upgrade imgpool", []),
         ("a well-known filter - or none", []),
     ],

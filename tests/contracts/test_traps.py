@@ -129,10 +129,10 @@ def test_colour_profile_survives_a_run(suffix, photos, tmp_path):
 
 def test_ome_pixel_size_unit_and_axes_survive_a_run(photos, tmp_path):
     """Reading and writing with tifffile loses them all."""
-    said = {"axes": "TCZYX", "PhysicalSizeX": 325.0, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": 325.0,
+    declared = {"axes": "TCZYX", "PhysicalSizeX": 325.0, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": 325.0,
             "PhysicalSizeYUnit": "nm", "PhysicalSizeZ": 2.0, "PhysicalSizeZUnit": "µm"}  # fmt: skip
     pixels = rng().integers(0, 4096, (2, 3, 4, 16, 18), np.uint16)
-    tifffile.imwrite(photos / "a.ome.tif", pixels, ome=True, metadata=said)
+    tifffile.imwrite(photos / "a.ome.tif", pixels, ome=True, metadata=declared)
     process(photos, tmp_path / "out", "median")
     with tifffile.TiffFile(tmp_path / "out" / "a.ome.tif") as tiff:
         assert tiff.series[0].axes == "TCZYX"

@@ -1,4 +1,4 @@
-"""``imgpool filters|recipes|formats``: the catalogue, told by the code itself."""
+"""``imgpool filters|recipes|formats``: the catalogue, generated from the code."""
 
 import json
 

@@ -45,18 +45,18 @@ def test_all_figures_and_nothing_left_behind(imgpool, photos):
     before = all_bytes(photos)
     done = imgpool("compare", photos, "-r", "thumbnail", "-j", 2, "--json")
     assert done.code == 0, done.stderr
-    told = done.json
-    assert (told["same"], told["found"], told["sample"]) == (True, 4, 4)
-    assert (told["failures"], told["differences"], told["left_out"]) == ([], [], [])
-    for each in (*told["workers"], *told["chunksizes"]):
+    reported = done.json
+    assert (reported["same"], reported["found"], reported["sample"]) == (True, 4, 4)
+    assert (reported["failures"], reported["differences"], reported["left_out"]) == ([], [], [])
+    for each in (*reported["workers"], *reported["chunksizes"]):
         assert sum(stage["seconds"] for stage in each["stages"]) == pytest.approx(
             each["workers"] * each["seconds"], abs=0.01
         )
-    assert [each["workers"] for each in told["workers"]] == [1, 1, 2]
-    assert {each["method"] for each in told["methods"]} == {"map", "imap", "imap_unordered", "apply_async"}
-    assert all(each["seconds"] for each in told["methods"])
-    assert told["workers"][-1]["peak_bytes"] > 10_000_000
-    assert told["bound"]["by"] in {"start", "memory", "tail", "disk", "dispatch", "cpu"}
+    assert [each["workers"] for each in reported["workers"]] == [1, 1, 2]
+    assert {each["method"] for each in reported["methods"]} == {"map", "imap", "imap_unordered", "apply_async"}
+    assert all(each["seconds"] for each in reported["methods"])
+    assert reported["workers"][-1]["peak_bytes"] > 10_000_000
+    assert reported["bound"]["by"] in {"start", "memory", "tail", "disk", "dispatch", "cpu"}
     assert beside(photos) == ["photos"]
     assert all_bytes(photos) == before
 

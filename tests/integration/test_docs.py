@@ -128,7 +128,7 @@ def test_commands_print_what_the_page_shows(page, imgpool, workplace):
         assert done.code == expected, f"{command}\n{done.stderr}"
         printed = (done.stdout + done.stderr).splitlines()
         pairs = zip_longest(without_numbers(printed), without_numbers(shown))
-        assert not shown or all(found == said for found, said in pairs), f"{command}\n{done.stdout}{done.stderr}"
+        assert not shown or all(found == stated for found, stated in pairs), f"{command}\n{done.stdout}{done.stderr}"
 
 
 def test_python_example_runs(workplace):

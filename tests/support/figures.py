@@ -82,8 +82,8 @@ class Row:
 
     def reported(self, outcome, output, names):
         """Check that a run reported every image: in the journal by name, and in the summary's counts."""
-        told = {record["target"] for record in records(output)}
-        self.count("unreported", set(names) - told)
+        shown = {record["target"] for record in records(output)}
+        self.count("unreported", set(names) - shown)
         summary = outcome.json
         sums = [summary[what] for what in ("done", "failed", "skipped")]
         self.expect(sum(sums) == summary["found"] == len(names), f"done, failed, skipped: {sums} of {len(names)}")

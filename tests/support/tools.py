@@ -1,4 +1,4 @@
-"""Other people's tools, where they are installed: a test that needs one which is not is skipped."""
+"""Tools of others, such as exiftool; a test that needs one is skipped where it is not installed."""
 
 import functools
 import shutil
@@ -8,7 +8,7 @@ import pytest
 
 
 def run_tool(*command):
-    """Run a tool, and return what it printed; skip the test where it is not installed."""
+    """Run a tool and return the finished process; skip the test where the tool is not installed."""
     if not is_installed(command[0]):
         pytest.skip(f"{command[0]} is not installed")
     return subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True)
@@ -20,5 +20,5 @@ def is_installed(name):
         return False
     if name != "convert":
         return True
-    told = subprocess.run(["convert", "-version"], capture_output=True, text=True, check=False).stdout
-    return told.startswith("Version: ImageMagick")  # and nothing else of that name
+    version = subprocess.run(["convert", "-version"], capture_output=True, text=True, check=False).stdout
+    return version.startswith("Version: ImageMagick")  # and no other program of that name
