@@ -1,4 +1,4 @@
-"""The error for an image that an output format cannot store: what the image has, and what to do about it."""
+"""The error for an image that an output format cannot store: what it cannot store, and what to do about it."""
 
 from dataclasses import replace
 
@@ -17,18 +17,27 @@ _TO_8_BIT = f"add {Hint('filters', 'rescale_intensity:out=uint8')}, or {Hint('to
 _PAGE_NAMES = {"T": "frame", "C": "channel", "Z": "slice", "I": "page"}
 _NUMBERS = {"b": "true/false values", "u": "{bits}-bit values", "i": "signed {bits}-bit values",
             "f": "floating-point values", "c": "complex values"}  # fmt: skip
-_SIMPLE = Properties((8, 8, 3), np.dtype(np.uint8), "YXS")
-"""An image that every format can store: a small one of 8-bit RGB."""
+_SIMPLE_IMAGES = tuple(
+    Properties(shape, np.dtype(dtype), axes)
+    for dtype in (np.uint8, np.uint16, np.float32)
+    for shape, axes in (((8, 8, 3), "YXS"), ((8, 8), "YX"))
+)
+"""Small images, of which nearly every format can store one."""
+
+_GREY_ALPHA, _RGB, _RGBA = 2, 3, 4  # numbers of samples
 
 
 def refuse(target: Format, properties: Properties) -> WriteError:
-    """Return the error for an image that `target` cannot hold; the caller raises it."""
+    """Return the error for an image that `target` cannot hold; the caller raises it.
+
+    The message names what the image has and the format cannot store.
+    """
     name = target.name.upper()
     obstacles = _obstacles(target, properties)
     message = (
-        f"it has {_join(obstacles)}, which {name} cannot store"
+        f"{name} cannot store {_join(obstacles)}"
         if obstacles
-        else f"{name} cannot store it: {name} holds {target.holds}"
+        else f"{name} cannot store this image; it holds {target.holds}"
     )
     return WriteError(message, _remedy(target, properties))
 
@@ -36,34 +45,44 @@ def refuse(target: Format, properties: Properties) -> WriteError:
 def _obstacles(target: Format, properties: Properties) -> list[str]:
     """Return what the image has that the format cannot store, each in the user's terms.
 
-    A feature is an obstacle if the format cannot hold a simple image with this feature alone.
+    A feature is an obstacle if the format can hold a simple image, but not with this feature.
     """
+    simple = next(filter(target.can_hold, _SIMPLE_IMAGES), None)
+    if simple is None:
+        return []
     y = properties.axes.index("Y")
     pages, page_axes = properties.shape[:y], properties.axes[:y]
     plane, plane_axes = properties.shape[y:], properties.axes[y:]
     features = [
-        (_pages(target, properties), replace(_SIMPLE, shape=(*pages, *_SIMPLE.shape), axes=page_axes + _SIMPLE.axes)),
-        (_samples(target, properties), replace(_SIMPLE, shape=(8, 8, *plane[2:]), axes=plane_axes)),
-        (_numbers(properties), replace(_SIMPLE, dtype=properties.dtype)),
-        (f"a size of {plane[1]:,} × {plane[0]:,} pixels", replace(_SIMPLE, shape=(*plane[:2], 3))),
+        (_pages(target, simple, properties), replace(simple, shape=pages + simple.shape, axes=page_axes + simple.axes)),
+        (_samples(target, simple, properties), replace(simple, shape=(8, 8, *plane[2:]), axes=plane_axes)),
+        (_numbers(properties), replace(simple, dtype=properties.dtype)),
+        (f"a size of {plane[1]:,} × {plane[0]:,} pixels", replace(simple, shape=plane[:2] + simple.shape[2:])),
     ]
     return [text for text, feature in features if not target.can_hold(feature)]
 
 
-def _pages(target: Format, properties: Properties) -> str:
+def _pages(target: Format, simple: Properties, properties: Properties) -> str:
     """Return the pages of an image in words: "3 channels × 5 slices"; for a format that holds stacks, the axes."""
-    if target.can_hold(replace(_SIMPLE, shape=(2, 8, 8), axes="ZYX")):
+    if target.can_hold(replace(simple, shape=(2, *simple.shape), axes=f"Z{simple.axes}")):
         return f"the axes {properties.axes}"
     lengths = zip(properties.axes, page_shape(properties.axes, properties.shape), strict=False)
     return " × ".join(f"{length:,} {_PAGE_NAMES[axis]}{'s' * (length != 1)}" for axis, length in lengths)
 
 
-def _samples(target: Format, properties: Properties) -> str:
+def _samples(target: Format, simple: Properties, properties: Properties) -> str:
+    """Return the samples of an image in words, without what the format can store."""
+
+    def can_hold(samples: int) -> bool:
+        return target.can_hold(replace(simple, shape=(8, 8, samples), axes="YXS"))
+
     if not has_samples(properties.axes):
         return "grey values"
-    if target.can_hold(replace(_SIMPLE, shape=(8, 8, 4))):
-        return "grey values with transparency"
-    return "transparency"
+    if properties.shape[-1] == _RGB:
+        return "colours"
+    if properties.shape[-1] == _GREY_ALPHA:
+        return "grey values with transparency" if can_hold(_RGBA) else "transparency"
+    return "transparency" if can_hold(_RGB) else "colours with transparency"
 
 
 def _numbers(properties: Properties) -> str:

@@ -39,7 +39,7 @@ def estimation(inputs="images", output="flat.tif", **settings):
         ({"inputs": "nowhere"}, "does not exist"),
         ({"inputs": "empty"}, "no image found"),
         ({"inputs": "mixed"}, r"1\.tif is 128×40 px grey, but 2 other images are 128×96 px grey"),
-        ({"output": "flat.jpg"}, "floating-point values, which JPEG cannot store"),
+        ({"output": "flat.jpg"}, "JPEG cannot store floating-point values"),
         ({"output": "flat"}, "no format has this extension"),
         ({"output": "absent/flat.tif"}, "absent does not exist"),
         ({"output": "small.tif"}, "exists"),
