@@ -137,7 +137,7 @@ def test_an_interrupt_leaves_nothing_behind(photos, tmp_path, number):
     [
         (["--sample", "2", "--all"], "both given"),
         (["--sample", "0"], "greater than or equal to 1"),
-        (["-j", "none"], "not a whole number from 1 up"),
+        (["-j", "none"], "must be a whole number from 1"),
         (["-f", "gausian"], "no filter is called 'gausian'"),
         (["--plot", "curves.tar"], "cannot write this format"),
         (["-o", "photos/inside"], "lies inside the input"),
