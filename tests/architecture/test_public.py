@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import imgpool
+import imgpool.plugins
+import imgpool.testing
 
 HEAVY = {"numpy", "skimage", "scipy", "cv2", "PIL", "tifffile", "imagecodecs", "pydantic", "psutil", "yaml"}
 NOT_FOR_HELP = {"numpy", "skimage", "scipy", "cv2", "PIL", "tifffile", "imagecodecs"}
@@ -115,3 +117,15 @@ def test_version_is_the_same_everywhere(tmp_path):
     command = [sys.executable, "-m", "imgpool", "--version"]
     module = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
     assert module.stdout == done.stdout
+
+
+@pytest.mark.parametrize("module", [imgpool.plugins, imgpool.testing], ids=["plugins", "testing"])
+def test_every_name_for_plugin_authors_can_be_imported(module):
+    assert list(module.__all__) == sorted(module.__all__)
+    assert set(module._MODULES) <= set(module.__all__)
+    assert {name: getattr(module, name).__name__ for name in module._MODULES} == {
+        name: name for name in module._MODULES
+    }
+    assert all(hasattr(module, name) for name in module.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'filtre'"):
+        module.filtre  # noqa: B018 - the look-up is the test
