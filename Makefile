@@ -23,10 +23,10 @@ demo: $(VENV)/installed ## Install into .venv and process the sample images
 	$(BIN)/imgpool process sample_images
 
 test: $(VENV)/installed-check ## Run the tests (about four minutes on two cores)
-	$(BIN)/python -m pytest -n auto -m 'not slow and not torture'
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not torture'
 
 test-all: $(VENV)/installed-check ## Run the long tests too
-	$(BIN)/python -m pytest -n auto -m 'not torture'
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not torture'
 
 torture: $(VENV)/installed-check ## Provoke each fault a hundred times, and print a table (half an hour)
 	$(BIN)/python -m pytest -n 0 -m torture tests/faults/torture
