@@ -42,9 +42,8 @@ DISK_WORKLOAD, DISK_PEERS = "tiny", ("imap_unordered", "GraphicsMagick")
 def main() -> None:
     """Measure the workloads, and print the results and the table for the documentation."""
     options = _options()
-    signal.signal(
-        signal.SIGTERM, lambda number, _frame: sys.exit(128 + number)
-    )  # so that processes and files are removed
+    # Exit through an exception, so that processes are ended and files removed.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     results: Record = {
         "machine": machine.describe(options.folder), "rounds": options.rounds, "quick": options.quick, "workloads": {},
     }  # fmt: skip

@@ -29,7 +29,7 @@ VERSION = 1
 
 SEED = 20
 PHOTO_SHAPE = (3000, 4000)
-GRAIN = 6.0  # grey levels of 255
+GRAIN = 6.0  # standard deviation of the noise in a photo, in grey levels
 BACKGROUND_COUNTS, MAX_BLOB_COUNTS, OFFSET_COUNTS = 180.0, 2500.0, 100.0
 HUGE_SIDE_PX, SIDE_PX = 12288, 2048
 HUGE_NUMBERS = range(21, 24)

@@ -1,4 +1,4 @@
-"""Time and memory before the first image of a run over very many files, none, half or all of which are done.
+"""Time and memory before the first image of a run over very many files, of which none, half or all are done.
 
 ``python -m benchmarks.million FOLDER --files 1000000`` creates the files in FOLDER, unless an earlier call has, and
 measures each step in a new process: ``find`` over the inputs, ``make_plan`` (scan, plan, journal) and ``Status``. The
@@ -102,7 +102,7 @@ def read_status(output: str) -> str:
     return f"{status.done:,} done"
 
 
-def measured(function: Callable[..., str], *arguments: str) -> tuple[float, float, int, str]:
+def measure(function: Callable[..., str], *arguments: str) -> tuple[float, float, int, str]:
     """Call a function; return elapsed seconds, processor seconds, peak memory in bytes and the result."""
     who = resource.RUSAGE_CHILDREN if function is find else resource.RUSAGE_SELF
     started, before = time.perf_counter(), resource.getrusage(who)
@@ -135,13 +135,13 @@ def main() -> None:
         ("status", read_status, (whole,)),
     ]
     print(f"{files:,} files on {os.cpu_count()} processors, Python {sys.version.split()[0]}")
-    bound = 0.0
+    find_seconds = 0.0
     for name, function, paths in steps:
         with get_context("spawn").Pool(1) as fresh:
-            seconds, computed, peak, outcome = fresh.apply(measured, (function, *map(str, paths)))
-        bound = bound or seconds
+            seconds, computed, peak, outcome = fresh.apply(measure, (function, *map(str, paths)))
+        find_seconds = find_seconds or seconds
         print(
-            f"  {name:18} {seconds:7.2f} s ({computed:6.2f} s computing)  {seconds / bound:5.1f} × find"
+            f"  {name:18} {seconds:7.2f} s ({computed:6.2f} s computing)  {seconds / find_seconds:5.1f} × find"
             f"  {peak / 1e6:6.0f} MB  {outcome}"
         )
 

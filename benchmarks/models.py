@@ -66,7 +66,7 @@ def load_and_process(job: Job, task: Task, memory: int | None = None) -> Result:
     """Load the model, then process a task."""
     filters = load_filters(job.recipe, LoadLog(job.scratch).add)
     return _with_memory(
-        process_file(WorkerState(job, filters, MemoryEstimate(job.recipe, Path(job.scratch, "f"))), task, memory)
+        process_file(WorkerState(job, filters, MemoryEstimate(job.recipe, Path(job.scratch, "memory"))), task, memory)
     )
 
 
@@ -82,7 +82,7 @@ def _with_memory(result: Result) -> Result:
 
 
 def variants(model: str) -> dict[str, Variant]:
-    """All variants by name."""
+    """Return all variants by name."""
     recipe = Recipe.from_specs([f"model:path={model}"])
     return {
         "no model": Variant(Recipe.from_specs(["invert"]), load_worker_state, process_with_loaded_model),

@@ -60,7 +60,7 @@ class Costs:
     parent_chunk: float = 45e-6
     parent_task: float = 6e-6
     journal_task: float = 15e-6
-    disk: float = 500e6  # bytes a second
+    disk: float = 500e6  # bytes per second
 
     def parent(self, tasks: int) -> float:
         """Return the seconds of the parent for a chunk with that many tasks."""
@@ -107,13 +107,13 @@ def jobs_of(journal: Path, count: int) -> list[Job]:
 
 
 class Server:
-    """Something that does one thing at a time: a process, or the disk."""
+    """A resource that serves one request at a time: a process, or the disk."""
 
     def __init__(self) -> None:
         self.free_at = self.busy = 0.0
 
     def serve(self, now: float, seconds: float) -> float:
-        """Return the time at which something is done that is requested now."""
+        """Return the time at which a request that arrives at `now` is finished, after all earlier ones."""
         self.free_at = max(now, self.free_at) + seconds
         self.busy += seconds
         return self.free_at
@@ -121,7 +121,7 @@ class Server:
 
 @dataclass(order=True, slots=True)
 class Event:
-    """At this time, a worker has finished a chunk, or (worker -1) its result has reached the scheduler."""
+    """The time at which a worker has finished a chunk, or at which the result has reached the scheduler (worker -1)."""
 
     time: float
     worker: int

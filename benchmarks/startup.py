@@ -50,21 +50,21 @@ def seconds_of(command: Sequence[str], output: Path) -> float:
 
 def measure(folder: Path, rounds: int) -> dict[str, list[float]]:
     """Return the seconds of every round, after a warm-up round."""
-    taken: dict[str, list[float]] = {name: [] for name in commands(folder)}
+    durations: dict[str, list[float]] = {name: [] for name in commands(folder)}
     for number in range(rounds + 1):
         for name, command in commands(folder).items():
             seconds = seconds_of(command, folder / "out")
             if number:
-                taken[name].append(seconds)
-    return taken
+                durations[name].append(seconds)
+    return durations
 
 
-def print_table(taken: Mapping[str, Sequence[float]]) -> None:
+def print_table(durations: Mapping[str, Sequence[float]]) -> None:
     """Print median and fastest times, and their ratios to the reference."""
-    median = {name: statistics.median(times) for name, times in taken.items()}
+    median = {name: statistics.median(times) for name, times in durations.items()}
     print(f"{'command':20} {'median s':>9} {'ratio':>6} {'fastest s':>10} {'ratio':>6}")
-    for name, times in taken.items():
-        ratio, fastest = median[name] / median[REFERENCE], min(times) / min(taken[REFERENCE])
+    for name, times in durations.items():
+        ratio, fastest = median[name] / median[REFERENCE], min(times) / min(durations[REFERENCE])
         print(f"{name:20} {median[name]:9.3f} {ratio:6.2f} {min(times):10.3f} {fastest:6.2f}")
 
 

@@ -47,7 +47,7 @@ def makespan(record: Record) -> tuple[float, float] | None:
         Ratios to the lower bound from the tasks' seconds in the serial run, and in the pool run.
     """
     runs = [record["methods"].get(name, {}) for name in (SERIAL, POOL)]
-    if not all(taken.get("tasks") and "failed" not in taken for taken in runs):
+    if not all(method.get("tasks") and "failed" not in method for method in runs):
         return None
     serial, own = ([max(tasks["sum"] / record["workers"], tasks["longest"]) for tasks in r["tasks"]] for r in runs)
     seconds = runs[1]["seconds"]
@@ -63,15 +63,15 @@ def plain(record: Record) -> str:
     lines.append(f"  {'method':29} {'seconds':>8} {'range':>15} {'× imgpool':>9} {'peak MB':>8}  difference, notes")
     ran = [name for name in record["methods"] if median(record, name) is not None]
     for name in sorted(ran, key=lambda name: median(record, name) or 0):
-        taken = record["methods"][name]
-        found = [value for value in taken["seconds"] if value is not None]
+        method = record["methods"][name]
+        found = [value for value in method["seconds"] if value is not None]
         spread = f"{min(found):.2f}–{max(found):.2f}"
-        memory = f"{taken['memory'] / MB:.0f}" if taken.get("memory") else ""
+        memory = f"{method['memory'] / MB:.0f}" if method.get("memory") else ""
         lines.append(
             f"  {name:29} {statistics.median(found):8.2f} {spread:>15} {_number(ratio(record, name)):>9} {memory:>8}"
-            f"  {_notes(taken)}"
+            f"  {_notes(method)}"
         )
-    lines += [f"  {name:29} {taken['failed']}" for name, taken in record["methods"].items() if "failed" in taken]
+    lines += [f"  {name:29} {method['failed']}" for name, method in record["methods"].items() if "failed" in method]
     if record["name"] == "mixed" and (found := makespan(record)):
         lines.append(f"  makespan : lower bound {found[0]:.3f} by the serial run's tasks, {found[1]:.3f} by its own")
     return "\n".join(lines)
@@ -130,12 +130,12 @@ def is_command_line(name: str) -> bool:
     return not name.startswith(("bound", "imgpool", "textbook"))
 
 
-def _notes(taken: Record) -> str:
-    difference = taken.get("difference", {})
+def _notes(method: Record) -> str:
+    difference = method.get("difference", {})
     notes = [f"max {difference['max']:g}, mean {difference['mean']:.3g}"] if "max" in difference else []
-    if taken["images"] < taken["of"]:
-        notes.append(f"from {taken['images']} of {taken['of']} images")
-    return "; ".join([*notes, *([taken["note"]] if taken["note"] else [])])
+    if method["images"] < method["of"]:
+        notes.append(f"from {method['images']} of {method['of']} images")
+    return "; ".join([*notes, *([method["note"]] if method["note"] else [])])
 
 
 def _memory(record: Record) -> str:

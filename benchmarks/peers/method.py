@@ -51,7 +51,7 @@ class Method:
     each_round
         Whether it takes part in every round; others are slow, or only give a rough impression.
     note
-        Difference to the other methods, shown in the table.
+        What it does differently from the other methods, shown in the table.
     missing
         The missing program or package, if it cannot run.
     """

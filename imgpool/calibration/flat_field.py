@@ -186,7 +186,7 @@ class Estimation:
             yield from results
 
     def _subtract_dark(self, reduced: list[Floats]) -> Floats:
-        """Stack the reduced images (C, N, Y, X) without the dark level; images as dark as that are left out."""
+        """Stack the reduced images (C, N, Y, X) and subtract the dark level; leave out images that are not brighter."""
         if not reduced:
             raise RunError("no image could be used", "see the failures above")
         stack = np.stack(reduced, axis=1)
@@ -220,7 +220,7 @@ class Estimation:
                 raise RunError(f"{self._output}: {error.message}", error.hint) from error
 
     def _other_files(self) -> set[str]:
-        """Files that do not belong to the series, although they may be in its folder."""
+        """Return the files that are not images of the series, although they may be in its folder."""
         return {self._output, *([os.path.abspath(self.settings.dark)] if self.settings.dark else [])}
 
 

@@ -146,6 +146,7 @@ def _cauchy_weights(deviation: Floats) -> Floats:
 
 
 def _normalize(illumination: Floats) -> Floats:
+    """Raise values up to 0 to the smallest positive one, then scale to a mean of 1."""
     smallest = illumination[illumination > 0].min() if (illumination > 0).any() else np.float32(1)
     positive = np.maximum(illumination, smallest)
     normalized: Floats = positive / positive.mean()

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.pool import Pool
 
 from imgpool.compare.timeline import max_waiting
-from imgpool.core.engine import EngineOptions
+from imgpool.core.engine import StartMethod
 from imgpool.core.task import Result, Task
 from imgpool.system.child_process import (
     become_group_leader,
@@ -51,7 +51,7 @@ class PoolMethodTiming:
     method
         The method.
     seconds, first_result_seconds
-        From before the pool was created until the last and the first result were handed over.
+        From before the pool was created until the last result was handed over, and until the first one was.
     max_waiting
         Largest number of results that were finished but not yet handed over.
     results
@@ -88,15 +88,15 @@ class PoolRun:
     preload: Sequence[str]
 
 
-def time_method(run: PoolRun, options: EngineOptions, timeout: float) -> PoolMethodTiming | None:
+def time_method(run: PoolRun, start_method: StartMethod, timeout: float) -> PoolMethodTiming | None:
     """Run a method in a process of its own.
 
     Parameters
     ----------
     run
-        The run.
-    options
-        Options of an engine, of which only the start method is used.
+        Method, images and number of workers.
+    start_method
+        How the process is started.
     timeout
         Seconds after which the process is killed.
 
@@ -105,13 +105,13 @@ def time_method(run: PoolRun, options: EngineOptions, timeout: float) -> PoolMet
     PoolMethodTiming or None
         None if the process died or did not finish in time.
     """
-    context = multiprocessing.get_context(options.start_method)
+    context = multiprocessing.get_context(start_method)
     receiver, sender = context.Pipe(duplex=False)
     started = time.monotonic()
     child = context.Process(target=_run_pool, args=(run, sender))  # type: ignore[attr-defined]
-    with receiver, clean_start(forked=options.start_method == "fork"):
+    with receiver, clean_start(forked=start_method == "fork"):
         with sender:
-            start(child, options.start_method)
+            start(child, start_method)
         try:
             handed_over = receiver.recv() if receiver.poll(timeout) else None
         except EOFError:
@@ -139,8 +139,8 @@ def _run_pool(run: PoolRun, sender: Connection) -> None:
     become_group_leader()
     import_modules(run.preload)
     use_one_thread()  # also so that OpenCV has no thread that would be missing after a fork
-    start_method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
-    with multiprocessing.get_context(start_method).Pool(run.workers, partial(_initialize, run.job)) as pool:
+    worker_start_method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+    with multiprocessing.get_context(worker_start_method).Pool(run.workers, partial(_initialize, run.job)) as pool:
         on_parent_exit(kill_own_group)
         results = METHODS[run.method.name](pool, run.tasks, run.method.chunksize)
         sender.send([(result, time.monotonic()) for result in results])

@@ -7,25 +7,25 @@ from typing import Literal
 BottleneckKind = Literal["start", "memory", "tail", "disk", "dispatch", "cpu"]
 
 MIN_STARTUP_SHARE = 0.15
-"""Fraction of the run's time before the first image from which starting is the bottleneck."""
+"""Start-up is the bottleneck if more than this fraction of the run's time passes before the first image."""
 
 MIN_TAIL_SHARE = 0.1
-"""Fraction of the run's time with a single busy worker from which the last image is the bottleneck."""
+"""The last image is the bottleneck if only one worker is busy for more than this fraction of the run's time."""
 
 MIN_IDLE_SHARE = 0.1
-"""Idle fraction of the workers' time from which too little memory is the bottleneck."""
+"""Too little memory is the bottleneck only if workers are idle for more than this fraction of their time."""
 
 MIN_DISPATCH_SHARE = 0.15
-"""Fraction of the workers' time spent on dispatch from which dispatch is the bottleneck."""
+"""Dispatch is the bottleneck if it takes more than this fraction of the workers' time."""
 
 MIN_BLOCKED_SHARE = 0.3
-"""Fraction of the time in images spent waiting for the disk or network from which that is the bottleneck."""
+"""The disk or network is the bottleneck if images wait for it for more than this fraction of their time."""
 
 MIN_QUEUED_SHARE = 0.15
-"""Fraction of the time in images spent waiting for a processor from which it is reported."""
+"""Waiting for a processor is reported if it takes more than this fraction of the time spent in images."""
 
 MIN_SLOWDOWN = 1.15
-"""Slowdown factor of an image, relative to running alone, above which it is reported."""
+"""Slowdown factor of an image, relative to the serial run, above which it is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class RunProfile:
     startup_seconds, tail_seconds
         Seconds before the first image, and at the end with only one busy worker.
     idle_seconds, dispatch_seconds
-        Summed over all workers.
+        Seconds without work, and seconds spent on dispatch, summed over all workers.
     cpu_share, blocked_share
         Fractions of the time spent in images, 0 to 1, in which a processor computed, and in which the worker waited
         for the disk or the network; None if unknown.
@@ -91,6 +91,11 @@ def find_bottleneck(profile: RunProfile) -> Bottleneck:
         if evidence := find_evidence(profile):
             return Bottleneck(kind, evidence)
     return Bottleneck("cpu", _describe_cpu(profile))
+
+
+def queued_share(cpu_share: float | None, blocked_share: float | None) -> float:
+    """Return the fraction of the time in images spent waiting for a processor; 0 if it is unknown."""
+    return 0.0 if cpu_share is None or blocked_share is None else max(0.0, 1 - cpu_share - blocked_share)
 
 
 def _check_startup(profile: RunProfile) -> str:
@@ -163,8 +168,3 @@ def _describe_cpu(profile: RunProfile) -> str:
             "memory bandwidth"
         )
     return sentence
-
-
-def queued_share(cpu_share: float | None, blocked_share: float | None) -> float:
-    """Return the fraction of the time in images spent waiting for a processor; 0 if it is unknown."""
-    return 0.0 if cpu_share is None or blocked_share is None else max(0.0, 1 - cpu_share - blocked_share)

@@ -79,7 +79,7 @@ class Measurer:
         os.makedirs(scratch)
         options = self._runner.options
         pool_run = PoolRun(method, self._move(tasks, folder), self._job(scratch), workers, options.preload)
-        return time_method(pool_run, options, timeout)
+        return time_method(pool_run, options.start_method, timeout)
 
     def remove_outputs(self) -> None:
         """Delete the outputs of all runs so far."""

@@ -17,7 +17,7 @@ PILOT_IMAGES = 32
 """Images of medium size that are run first, to estimate how long an image takes."""
 
 FIXED_COST_BYTES = 16 << 10
-"""Cost of opening and naming a file, expressed as bytes of file content."""
+"""Cost of opening, creating and renaming files, which every image has, expressed as bytes of file content."""
 
 
 def choose_sample(
@@ -48,26 +48,9 @@ def choose_sample(
     return spread_evenly(by_size, len(by_size) if count is None else count)[::-1]
 
 
-def _estimate_seconds_per_image(
-    by_size: Sequence[Task], measure_pilot: Callable[[Sequence[Task]], Measurement]
-) -> float:
-    """Estimate the mean seconds per image from images of medium size; 0 if all of them fail."""
-    median_size = by_size[len(by_size) // 2].size
-    pilot = sorted(spread_evenly(by_size, PILOT_IMAGES), key=lambda task: abs(task.size - median_size))
-    done = [result for result in measure_pilot(pilot).results.values() if result.status == "done"]
-    if not done:
-        return 0.0
-    seconds = sorted(sum(result.seconds.values()) for result in done)[len(done) // 2]
-    return seconds * _mean_cost(by_size) / _mean_cost([result.task for result in done])
-
-
 def cost(task: Task) -> int:
     """Estimate the relative cost of an image, in bytes."""
     return task.size + FIXED_COST_BYTES
-
-
-def _mean_cost(tasks: Sequence[Task]) -> float:
-    return sum(map(cost, tasks)) / len(tasks)
 
 
 def read_files(tasks: Sequence[Task]) -> float:
@@ -88,3 +71,20 @@ def flush_writes(folder: str) -> None:
             sync_file_system(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _estimate_seconds_per_image(
+    by_size: Sequence[Task], measure_pilot: Callable[[Sequence[Task]], Measurement]
+) -> float:
+    """Estimate the mean seconds per image from images of medium size; 0 if all of them fail."""
+    median_size = by_size[len(by_size) // 2].size
+    pilot = sorted(spread_evenly(by_size, PILOT_IMAGES), key=lambda task: abs(task.size - median_size))
+    done = [result for result in measure_pilot(pilot).results.values() if result.status == "done"]
+    if not done:
+        return 0.0
+    seconds = sorted(sum(result.seconds.values()) for result in done)[len(done) // 2]
+    return seconds * _mean_cost(by_size) / _mean_cost([result.task for result in done])
+
+
+def _mean_cost(tasks: Sequence[Task]) -> float:
+    return sum(map(cost, tasks)) / len(tasks)

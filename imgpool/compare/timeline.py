@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from imgpool.core.engine import RunMetrics
 from imgpool.core.task import Result
@@ -106,8 +105,8 @@ def tail_seconds(spans: Iterable[WorkSpan]) -> float:
     last: dict[int, float] = {}
     for span in spans:
         last[span.pid] = max(last.get(span.pid, 0.0), span.finished)
-    ends = sorted(last.values(), reverse=True)
-    return max((later - earlier for later, earlier in pairwise(ends[:2])), default=0.0)
+    ends = sorted(last.values())
+    return ends[-1] - ends[-2] if len(ends) > 1 else 0.0
 
 
 def max_waiting(intervals: Iterable[tuple[float, float]]) -> int:

@@ -110,7 +110,8 @@ class EngineOptions:
         Called several times a second, in the parent process only. Once it returns True, no further task is started;
         tasks in progress still return their results.
     on_metrics
-        Called with the metrics of the run when something is chosen, and at the end; in the parent process only.
+        Called with the metrics of the run when the engine chooses workers or a chunk size, and at the end; in the
+        parent process only.
     """
 
     workers: int = 1

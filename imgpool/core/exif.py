@@ -81,14 +81,14 @@ def without_thumbnail(exif: bytes) -> bytes:
         return exif
     try:
         link = _entry_starts(exif, order, _first_directory(exif, order)).stop
-        (second,) = struct.unpack_from(f"{order}I", exif, link)
-        numbers = _long_values(exif, order, second) if second else {}
+        (second_directory,) = struct.unpack_from(f"{order}I", exif, link)
+        values = _long_values(exif, order, second_directory) if second_directory else {}
     except struct.error:  # truncated
         return exif
-    if not second:
+    if not second_directory:
         return exif
     unlinked = exif[:link] + bytes(4) + exif[link + 4 :]
-    start, length = numbers.get(_THUMBNAIL_TAG, 0), numbers.get(_THUMBNAIL_SIZE_TAG, 0)
+    start, length = values.get(_THUMBNAIL_TAG, 0), values.get(_THUMBNAIL_SIZE_TAG, 0)
     if exif[start : start + 2] != _JPEG_SIGNATURE:
         return unlinked
     end = start + length

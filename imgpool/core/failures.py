@@ -58,7 +58,7 @@ def explain(error: BaseException, stage: Stage, memory_needed: int = 0) -> Failu
         message, hint = _describe(error, stage)
     return Failure(
         stage=stage,
-        error=next(kind.__name__ for kind in type(error).__mro__ if kind.__name__[0] != "_"),
+        error=_public_class_name(error),
         message=message,
         hint=hint,
         traceback="".join(traceback.format_exception(error)),
@@ -74,6 +74,11 @@ def stops_the_run(failure: Failure | None) -> bool:
     """Whether every other image would fail in the same way, because the output folder cannot be written."""
     messages = {message for message, _ in OUTPUT_ERRORS.values()}
     return failure is not None and failure.stage == "write" and failure.message in messages
+
+
+def _public_class_name(error: BaseException) -> str:
+    """Return the name of the error's class; of its nearest public base class if its own is private."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__name__[0] != "_")
 
 
 def _describe_lack_of_memory(memory_needed: int) -> tuple[str, str]:

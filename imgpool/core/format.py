@@ -23,7 +23,7 @@ class Reader(ABC):
             check(reader.properties)
             image = reader.read(part)
 
-    Tiles, pyramid levels and scenes will be read through the same two members, as further kinds of `Part`.
+    Tiles, pyramid levels and scenes could be read through the same two members, as further kinds of `Part`.
     """
 
     @property

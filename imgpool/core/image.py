@@ -75,7 +75,7 @@ class Properties:
 
     @property
     def pages(self) -> int:
-        """Number of planes."""
+        """Number of pages: two-dimensional images with all their samples."""
         return page_count(self.axes, self.shape)
 
     @property
@@ -103,7 +103,7 @@ class Image:
     pixel_size
         In µm; None if unknown.
     metadata
-        Everything else that the file says.
+        Everything else that the file contains.
 
     Raises
     ------

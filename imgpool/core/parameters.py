@@ -159,9 +159,12 @@ def _reason(problem: ErrorDetails) -> str:
 
 
 def _limits(field: FieldInfo) -> list[object]:
-    """Return the limits of a parameter, including an optional one: ``Annotated[int, Field(ge=1)] | None``."""
-    inside = [each for part in typing.get_args(field.annotation) for each in getattr(part, "__metadata__", ())]
-    return [*field.metadata, *(limit for each in inside for limit in getattr(each, "metadata", [each]))]
+    """Return the limits of a parameter.
+
+    Those of an optional parameter are inside its annotation: ``Annotated[int, Field(ge=1)] | None``.
+    """
+    nested = [item for part in typing.get_args(field.annotation) for item in getattr(part, "__metadata__", ())]
+    return [*field.metadata, *(limit for item in nested for limit in getattr(item, "metadata", [item]))]
 
 
 def _describe_limit(limit: object) -> str:

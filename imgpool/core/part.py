@@ -62,7 +62,7 @@ class Part:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every pixel is included."""
+        """Whether no row, column or page is left out; `shrink` does not matter."""
         return self.rows is None and self.columns is None and not self.pages
 
     def indices(self, axes: str, shape: tuple[int, ...]) -> list[Indices]:
@@ -150,9 +150,11 @@ class Part:
 
 
 def _step(pages: tuple[int, ...]) -> int:
-    """Return the distance between consecutive pages; 0 where it varies."""
+    """Return the distance between consecutive pages: 1 for fewer than two pages, 0 where it varies."""
     steps = {abs(following - page) for page, following in itertools.pairwise(pages)}
-    return 1 if not steps else steps.pop() if len(steps) == 1 else 0
+    if not steps:
+        return 1
+    return steps.pop() if len(steps) == 1 else 0
 
 
 def _combine_selections(

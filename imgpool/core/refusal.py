@@ -15,8 +15,8 @@ _TO_PNG_OR_TIFF = f"add {Hint('to', 'png')} or {Hint('to', 'tiff')}"
 _TO_8_BIT = f"add {Hint('filters', 'rescale_intensity:out=uint8')}, or {Hint('to', 'tiff')}"
 
 _PAGE_NAMES = {"T": "frame", "C": "channel", "Z": "slice", "I": "page"}
-_NUMBERS = {"b": "true/false values", "u": "{bits}-bit values", "i": "signed {bits}-bit values",
-            "f": "floating-point values", "c": "complex values"}  # fmt: skip
+_VALUE_NAMES = {"b": "true/false values", "u": "{bits}-bit values", "i": "signed {bits}-bit values",
+                "f": "floating-point values", "c": "complex values"}  # fmt: skip
 _SIMPLE_IMAGES = tuple(
     Properties(shape, np.dtype(dtype), axes)
     for dtype in (np.uint8, np.uint16, np.float32)
@@ -33,7 +33,7 @@ def refuse(target: Format, properties: Properties) -> WriteError:
     The message names what the image has and the format cannot store.
     """
     name = target.name.upper()
-    obstacles = _obstacles(target, properties)
+    obstacles = _find_obstacles(target, properties)
     message = (
         f"{name} cannot store {_join(obstacles)}"
         if obstacles
@@ -42,7 +42,7 @@ def refuse(target: Format, properties: Properties) -> WriteError:
     return WriteError(message, _remedy(target, properties))
 
 
-def _obstacles(target: Format, properties: Properties) -> list[str]:
+def _find_obstacles(target: Format, properties: Properties) -> list[str]:
     """Return what the image has that the format cannot store, each in the user's terms.
 
     A feature is an obstacle if the format can hold a simple image, but not with this feature.
@@ -54,15 +54,18 @@ def _obstacles(target: Format, properties: Properties) -> list[str]:
     pages, page_axes = properties.shape[:y], properties.axes[:y]
     plane, plane_axes = properties.shape[y:], properties.axes[y:]
     features = [
-        (_pages(target, simple, properties), replace(simple, shape=pages + simple.shape, axes=page_axes + simple.axes)),
-        (_samples(target, simple, properties), replace(simple, shape=(8, 8, *plane[2:]), axes=plane_axes)),
-        (_numbers(properties), replace(simple, dtype=properties.dtype)),
+        (
+            _describe_pages(target, simple, properties),
+            replace(simple, shape=pages + simple.shape, axes=page_axes + simple.axes),
+        ),
+        (_describe_samples(target, simple, properties), replace(simple, shape=(8, 8, *plane[2:]), axes=plane_axes)),
+        (_describe_values(properties), replace(simple, dtype=properties.dtype)),
         (f"a size of {plane[1]:,} × {plane[0]:,} pixels", replace(simple, shape=plane[:2] + simple.shape[2:])),
     ]
     return [text for text, feature in features if not target.can_hold(feature)]
 
 
-def _pages(target: Format, simple: Properties, properties: Properties) -> str:
+def _describe_pages(target: Format, simple: Properties, properties: Properties) -> str:
     """Return the pages of an image in words: "3 channels × 5 slices"; for a format that holds stacks, the axes."""
     if target.can_hold(replace(simple, shape=(2, *simple.shape), axes=f"Z{simple.axes}")):
         return f"the axes {properties.axes}"
@@ -70,7 +73,7 @@ def _pages(target: Format, simple: Properties, properties: Properties) -> str:
     return " × ".join(f"{length:,} {_PAGE_NAMES[axis]}{'s' * (length != 1)}" for axis, length in lengths)
 
 
-def _samples(target: Format, simple: Properties, properties: Properties) -> str:
+def _describe_samples(target: Format, simple: Properties, properties: Properties) -> str:
     """Return the samples of an image in words, without what the format can store."""
 
     def can_hold(samples: int) -> bool:
@@ -85,9 +88,9 @@ def _samples(target: Format, simple: Properties, properties: Properties) -> str:
     return "transparency" if can_hold(_RGB) else "colours with transparency"
 
 
-def _numbers(properties: Properties) -> str:
+def _describe_values(properties: Properties) -> str:
     dtype = properties.dtype
-    return _NUMBERS.get(dtype.kind, f"values of type {dtype}").format(bits=8 * dtype.itemsize)
+    return _VALUE_NAMES.get(dtype.kind, f"values of type {dtype}").format(bits=8 * dtype.itemsize)
 
 
 def _join(texts: list[str]) -> str:

@@ -115,14 +115,14 @@ def _stages(comparison: Comparison) -> Iterator[RenderableType]:
     worker_seconds = largest.seconds * workers
     longest = max(stage.seconds for stage in largest.stages)
     shown = [
-        (alone, stage)
-        for alone, stage in zip(serial.stages, largest.stages, strict=True)
-        if max(stage.seconds, alone.seconds) >= MIN_SHOWN_SECONDS
+        (serial_stage, stage)
+        for serial_stage, stage in zip(serial.stages, largest.stages, strict=True)
+        if max(stage.seconds, serial_stage.seconds) >= MIN_SHOWN_SECONDS
     ]
     table = _table("", "serial", label(EngineSetup("pool", workers)), "share", bars=True)
-    for alone, stage in shown:
+    for serial_stage, stage in shown:
         seconds = max(0.0, stage.seconds)
-        cells = (f"{alone.seconds:.2f}", f"{stage.seconds:.2f}", f"{seconds / worker_seconds:.0%}")
+        cells = (f"{serial_stage.seconds:.2f}", f"{stage.seconds:.2f}", f"{seconds / worker_seconds:.0%}")
         table.add_row(printable(stage.stage), *cells, _Bar(seconds / longest))
     total = Text(f"= {workers} × {largest.seconds:.2f}", "dim")
     table.add_row("total", f"{serial.seconds:.2f}", f"{worker_seconds:.2f}", "", total, style="bold")
