@@ -132,7 +132,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import a helper when it is first used: a filter needs nothing of the engines, and the other way round."""
+    """Import a helper when it is first used, so that a filter does not import engines, nor an engine filters."""
     if name not in _MODULES:
         raise AttributeError(f"module 'imgpool.plugins' has no attribute {name!r}")
     return getattr(importlib.import_module(_MODULES[name]), name)

@@ -6,7 +6,7 @@ the contract tests cover it. Authors of plug-ins import the three helpers below 
 `_pixels` are private.
 """
 
-TYPE_CHECKING = False  # as in `imgpool`: a start needs none of this
+TYPE_CHECKING = False  # as in `imgpool`
 if TYPE_CHECKING:
     from imgpool.filters._pixels.planes import each_sample, map_colour, weighted_mean
 

@@ -16,7 +16,7 @@ nothing else in imgpool does.
 
 import importlib
 
-TYPE_CHECKING = False  # as in `imgpool`: `typing` need not be imported for it
+TYPE_CHECKING = False  # as in `imgpool`
 if TYPE_CHECKING:
     from imgpool.testing.engines import EngineContract
     from imgpool.testing.filters import FilterContract
@@ -38,7 +38,7 @@ _MODULES = {
 def __getattr__(name: str) -> object:
     """Import a contract when it is first used, so that its failed assertions show the values compared.
 
-    The import is late because worker processes import functions of this package, and need no pytest.
+    The import is late because worker processes import functions of this package without pytest.
     """
     if name not in _MODULES:
         raise AttributeError(f"module 'imgpool.testing' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""What engines run in their contract tests: functions that workers import, so this module needs no pytest."""
+"""Functions that engines run in their contract tests. Workers import this module, so it must not import pytest."""
 
 import sys
 from typing import NoReturn
@@ -17,19 +17,19 @@ class UnpicklableError(Exception):
 
 
 class MuteError(Exception):
-    """An exception whose text cannot be had."""
+    """An exception that cannot be converted to text."""
 
     def __str__(self) -> str:
         raise ValueError("no text")
 
 
 def make_tasks(*actions: str) -> list[Task]:
-    """One task for each action, such as "pass 1" or "raise 2"."""
+    """Return one task for each action, such as "pass 1" or "raise 2"."""
     return [Task(action, f"out-{number}", 10 + number, 0) for number, action in enumerate(actions)]
 
 
 def perform(_state: object, task: Task, _memory: int | None = None) -> Result:
-    """Do what the task's source says: return its argument as the result's dtype, or fail in one way or another."""
+    """Perform the action that is the task's source: "pass X" returns a result with the dtype X, all others fail."""
     action, _, argument = task.source.partition(" ")
     if action != "pass":
         _fail(action, argument)

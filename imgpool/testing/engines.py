@@ -17,14 +17,15 @@ START_METHODS: tuple[StartMethod, ...] = ("fork", "forkserver", "spawn")
 
 
 class EngineContract:
-    """What every engine must do: answer each task exactly once, whatever the function does.
+    """Contract of engines: each task has exactly one result, whatever the function does.
 
     Attributes
     ----------
     engines
         The engines to test. Set it in the subclass.
     start_methods
-        The start methods to try. An engine that starts no process by `multiprocessing` needs one of them only.
+        The start methods to try. One is enough for an engine that does not start processes with
+        `multiprocessing`.
     """
 
     engines: ClassVar[Iterable[Engine]] = ()
@@ -78,7 +79,7 @@ class EngineContract:
         assert run(engine, [], initializer=functions.fail_to_load) == []
 
     def test_no_task_starts_once_the_run_should_stop(self, engine: Engine) -> None:
-        """A run that should stop from its beginning answers nothing."""
+        """A run that should stop from the beginning has no results."""
         assert run(engine, ["pass"] * 10, EngineOptions(workers=2, should_stop=_always)) == []
 
     @pytest.mark.parametrize("workers", [1, 2])
@@ -116,7 +117,7 @@ def run(
     options: EngineOptions | None = None,
     initializer: Callable[[], Any] = functions.load_nothing,
 ) -> list[Result]:
-    """Run `engine_functions.perform` over one task for each action, with two workers unless the options say more."""
+    """Run `engine_functions.perform` over one task for each action, with two workers unless `options` are given."""
     tasks = functions.make_tasks(*actions)
     return list(engine.run(tasks, functions.perform, initializer, options or EngineOptions(workers=2)))
 

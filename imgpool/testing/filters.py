@@ -36,14 +36,16 @@ from imgpool.testing.images import (
 Example = Mapping[str, Any]
 
 GREY_IMAGES = frozenset({"uint8 grey", "uint16 grey", "float32 grey", "uint8 ZYX", "uint16 CZYX"})
-MAX_SUMMARY_LENGTH = 99
+MAX_SUMMARY_CHARACTERS = 99
+
 TILE_PX = 16
+"""Side of the tiles that are compared with the whole image."""
 
 IMAGES = example_images()
 
 
 class FilterContract:
-    """What every filter must do, tried with its examples on `example_images`.
+    """Contract of filters, tested with their examples on `example_images`.
 
     Attributes
     ----------
@@ -107,8 +109,8 @@ class FilterContract:
             if real.pixel_size is not None:
                 assert declared.pixel_size == pytest.approx(real.pixel_size), name
 
-    def test_what_infer_output_refuses_the_filter_refuses(self, filter_: Filter, example: Example) -> None:
-        """An image that planning refuses would have failed."""
+    def test_filter_refuses_what_infer_output_refuses(self, filter_: Filter, example: Example) -> None:
+        """``infer_output`` raises `FilterError` only for images that the filter refuses too."""
         parameters = filter_.validate(example)
         for name, image in IMAGES.items():
             try:
@@ -146,7 +148,7 @@ class FilterContract:
         assert are_equal(step.load()(image).pixels, filter_(image, **example).pixels)
 
     def test_colour_of_transparent_pixels_has_no_effect(self, filter_: Filter, example: Example) -> None:
-        """Wholly transparent pixels may hold any colour: nothing visible in the result depends on it."""
+        """Fully transparent pixels may have any colour: nothing visible in the result depends on it."""
         for name in ("uint8 RGBA", "float32 RGBA", "uint16 LA"):
             image = IMAGES[name]
             hidden = image.pixels[..., -1] == 0
@@ -161,7 +163,7 @@ class FilterContract:
             )
 
     def test_opaque_alpha_changes_nothing(self, filter_: Filter, example: Example) -> None:
-        """An RGB image with opaque alpha gives the colours that it gives without."""
+        """An RGB image gives the same colours with opaque alpha as without alpha."""
         for dtype in ("uint8", "uint16", "float32"):
             rgb = IMAGES[f"{dtype} RGB"]
             opaque = white(rgb.pixels.dtype)
@@ -203,7 +205,7 @@ class FilterContract:
                 assert are_equal(result.pixels[index], plane.pixels), f"{name} {index}: planes mix"
 
     def test_tile_with_halo_equals_the_same_tile_of_the_whole(self, filter_: Filter, example: Example) -> None:
-        """As exactly as the filter declares: but for rounding of floats ("exact"), or within 1 grey level ("near")."""
+        """The filter declares how exactly: except for rounding of floats ("exact"), or within 1 grey level ("near")."""
         halo = filter_.halo(filter_.validate(example), PIXEL_SIZE)
         assert isinstance(halo, int)
         assert halo >= 0
@@ -223,7 +225,7 @@ class FilterContract:
                 )
 
     def test_shrunk_input_gives_an_output_of_the_same_size(self, filter_: Filter, example: Example) -> None:
-        """A filter with ``shrink`` turns an image that was read smaller into one like that of the whole."""
+        """A filter with ``shrink`` gives an image that was read at reduced size the properties of the whole result."""
         if filter_.shrink is None:
             return
         parameters, whole = filter_.validate(example), image_with_samples("YXS", (24, 48, 3), "uint8")
@@ -240,7 +242,7 @@ class FilterContract:
         """One sentence as the first line, the types that it takes and gives, and each parameter's meaning."""
         first, _, rest = filter_.help.partition("\n")
         assert first.endswith("."), f"the first line is not a sentence: {first!r}"
-        assert len(first) <= MAX_SUMMARY_LENGTH, f"the first line is too long: {first!r}"
+        assert len(first) <= MAX_SUMMARY_CHARACTERS, f"the first line is too long: {first!r}"
         assert not rest or rest.startswith("\n"), "the summary takes more than one line"
         assert "type" in filter_.help, "the docstring does not say which types it takes and gives"
         for parameter in filter_.describe():
@@ -295,7 +297,7 @@ def filter_tile(filter_: Filter, example: Example, image: Image, corner: tuple[i
 
 
 def are_equal(one: Pixels, other: Pixels, tolerance: float = 0.0) -> bool:
-    """Whether two arrays hold the same, NaN included.
+    """Whether two arrays have the same values; NaN equals NaN.
 
     Parameters
     ----------
@@ -312,14 +314,14 @@ def are_equal(one: Pixels, other: Pixels, tolerance: float = 0.0) -> bool:
 
 @functools.cache
 def _example_files() -> str:
-    """The folder for files that examples refer to; removed when the process ends."""
+    """Return the folder for files that examples refer to; removed when the process ends."""
     folder = tempfile.mkdtemp(prefix="imgpool-examples-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
 def _example_id(filter_: Filter, example: Example) -> str:
-    """The step as a recipe writes it, with files by name: equal in all processes of a parallel test run."""
+    """Return the step as a recipe writes it, with bare file names, which are equal in all processes of a test run."""
     short = {name: os.path.basename(v) if isinstance(v, str | Path) else v for name, v in example.items()}
     return str(Step(filter_.name, short))
 

@@ -20,7 +20,7 @@ EXIF = b"II*\0\x08\0\0\0\x02\0\x0f\x01\x02\0\x08\0\0\0\x26\0\0\0\x12\x01\x03\0\x
 
 
 def noise(dtype: str, shape: tuple[int, ...]) -> Pixels:
-    """Random values: the whole range of an integer dtype; for floats, negative and small ones too."""
+    """Return random values: integers over the whole range of the dtype, floats around 0."""
     random = np.random.default_rng(3)
     if np.dtype(dtype).kind in "iu":
         limits = np.iinfo(dtype)
@@ -42,12 +42,12 @@ def example(format_: Format, height: int = 40, width: int = 53, **metadata: Any)
 
 
 def few_levels(shape: tuple[int, ...]) -> Pixels:
-    """Random values of which there are four: lossless formats and palettes hold them."""
+    """Return random values of only four grey levels, which formats with a palette can hold too."""
     return np.bitwise_and(noise("uint8", shape), 0b11000000)
 
 
 def icc_profile() -> bytes:
-    """The sRGB profile."""
+    """Return the sRGB profile."""
     from PIL import ImageCms
 
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -44,7 +44,7 @@ LAYOUTS: dict[str, Callable[[Pixels], Pixels]] = {
 
 
 class FormatContract:
-    """What every format must do: give back what was written, name what it cannot store, and refuse damaged files.
+    """Contract of formats: return what was written, name what cannot be stored, and refuse damaged files.
 
     Attributes
     ----------
@@ -125,7 +125,7 @@ class FormatContract:
             extra=MappingProxyType({"xmp": b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"}),
         )
         image = Image(few_levels((40, 53, 3)[: len(axes)]), axes, PixelSize(0.325, 0.65), metadata)
-        path, not_stored = write(format_, _held(format_, image), tmp_path)
+        path, not_stored = write(format_, _if_held(format_, image), tmp_path)
         back = format_.read(path)
         stored = {
             "pixel_size": back.pixel_size is not None and np.allclose(back.pixel_size[:2], (0.325, 0.65), rtol=0.01),
@@ -138,22 +138,22 @@ class FormatContract:
         }
         assert {name for name, there in stored.items() if not there} == set(not_stored)
 
-    @pytest.mark.parametrize("turned", range(1, 9))
-    def test_orientation_is_stored_or_refused(self, format_: Format, turned: int, tmp_path: Path) -> None:
-        """No picture comes out turned: a format without EXIF refuses one whose EXIF says which way is up."""
-        exif = EXIF[:30] + bytes([turned]) + EXIF[31:]
-        assert orientation(exif) == turned
+    @pytest.mark.parametrize("value", range(1, 9))
+    def test_orientation_is_stored_or_refused(self, format_: Format, value: int, tmp_path: Path) -> None:
+        """No image loses its orientation: a format without EXIF refuses an image that has one."""
+        exif = EXIF[:30] + bytes([value]) + EXIF[31:]
+        assert orientation(exif) == value
         path = tmp_path / f"a{format_.extensions[0]}"
         not_stored, refusal = attempt(lambda: format_.write(example(format_, exif=exif), path), WriteError)
         if refusal is None:
-            assert orientation(format_.read(path).metadata.exif) == turned
+            assert orientation(format_.read(path).metadata.exif) == value
         else:
-            assert turned != 1
+            assert value != 1
             assert not_stored is None
             assert "auto_orient" in refusal.hint, "the hint does not name the filter auto_orient"
 
     def test_properties_are_those_of_the_image(self, format_: Format, tmp_path: Path) -> None:
-        """The header gives what reading gives."""
+        """The properties from the header are those of the image that is read."""
         path, _ = write(format_, example(format_), tmp_path)
         assert format_.properties(path) == format_.read(path).properties
 
@@ -172,7 +172,7 @@ class FormatContract:
             tracemalloc.stop()
 
     def test_reader_gives_the_same_image_twice(self, format_: Format, tmp_path: Path) -> None:
-        """An open reader can be asked again."""
+        """An open reader can read more than once."""
         path, _ = write(format_, example(format_), tmp_path)
         with format_.open(path) as reader:
             first, second = reader.read(), reader.read()
@@ -192,7 +192,7 @@ class FormatContract:
     def test_part_equals_that_part_of_the_whole(self, format_: Format, axes: str, tmp_path: Path) -> None:
         """Windows and pages, by ``reader.read(part)``."""
         shape = {"YX": (40, 53), "YXS": (40, 53, 3), "CZYX": (2, 3, 40, 53), "IYX": (4, 40, 53)}[axes]
-        path, _ = write(format_, _held(format_, Image(few_levels(shape), axes)), tmp_path)
+        path, _ = write(format_, _if_held(format_, Image(few_levels(shape), axes)), tmp_path)
         whole, leading = format_.read(path), axes[: axes.index("Y")]
         pages = ((leading[0], (1,)),) if leading and leading in whole.axes else ()
         windows = ((None, None), (Span(3, 20), None), (Span(39, 40), Span(0, 52)))
@@ -205,11 +205,11 @@ class FormatContract:
 
     @pytest.mark.parametrize("axes", ["YX", "YXS"])
     def test_shrunk_picture_reports_its_full_size(self, format_: Format, axes: str, tmp_path: Path) -> None:
-        """A reader may deliver a picture smaller where ``part.shrink`` allows it; then it says so."""
+        """A reader may reduce a picture by up to ``part.shrink``; then it reports the original size."""
         y, x = np.mgrid[:512, :768]
         soft = np.stack([y / 4 + 60, x / 5 + 40, 200 - y / 8], axis=-1).astype(np.uint8)
         image = Image(soft[..., 0] if axes == "YX" else soft // 64 * 64, axes)
-        path, _ = write(format_, _held(format_, image), tmp_path)
+        path, _ = write(format_, _if_held(format_, image), tmp_path)
         back = format_.read(path)
         with format_.open(path) as reader:
             assert reader.properties == back.properties
@@ -227,7 +227,7 @@ class FormatContract:
 
     @pytest.mark.parametrize("name", ODD_NAMES)
     def test_file_may_have_any_name(self, format_: Format, name: str, tmp_path: Path) -> None:
-        """Names are not interpreted, as URLs, patterns or options."""
+        """Names are not interpreted as URLs, patterns or options."""
         image = example(format_)
         path, _ = write(format_, image, tmp_path, name)
         assert format_.read(path).pixels.shape == image.pixels.shape
@@ -253,7 +253,7 @@ class FormatContract:
     def test_truncated_file_is_refused(
         self, format_: Format, tmp_path: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        """Or gives the very pixels, if only what follows them is missing; nothing is printed."""
+        """It may be read if only data after the pixels is missing. No library prints anything."""
         path, _ = write(format_, example(format_), tmp_path)
         whole, data = format_.read(path), path.read_bytes()
         for length in (*(len(data) * cut // 20 for cut in range(20)), *(len(data) - missing for missing in (1, 2, 8))):
@@ -272,9 +272,9 @@ class FormatContract:
         """With a `ReadError` that has a hint, and does not repeat the path."""
         path = tmp_path / f"a{format_.extensions[0]}"
         path.write_bytes(content)
-        for look in (format_.read, format_.properties):
+        for access in (format_.read, format_.properties):
             with pytest.raises(ReadError) as error:
-                look(path)
+                access(path)
             assert error.value.hint, f"a ReadError has no hint: {error.value.message}"
             assert str(tmp_path) not in str(error.value)
 
@@ -282,30 +282,30 @@ class FormatContract:
         """A PNG named .tif is an error that says so; `wrong_file_error` makes it."""
         path, _ = write(other, example(other), tmp_path)
         wrong = path.rename(tmp_path / f"wrong{format_.extensions[0]}")
-        for look in (format_.read, format_.properties):
+        for access in (format_.read, format_.properties):
             with pytest.raises(ReadError, match=rf"(?i)this is an? {other.name} named \{wrong.suffix}") as error:
-                look(wrong)
+                access(wrong)
             assert other.extensions[0] in error.value.hint
 
     def test_missing_file_is_an_os_error(self, format_: Format, tmp_path: Path) -> None:
         """Errors of the operating system pass through unchanged."""
-        for look in (format_.read, format_.properties):
+        for access in (format_.read, format_.properties):
             with pytest.raises(FileNotFoundError):
-                look(tmp_path / f"gone{format_.extensions[0]}")
+                access(tmp_path / f"gone{format_.extensions[0]}")
             with pytest.raises(IsADirectoryError):
-                look(tmp_path)
+                access(tmp_path)
         with pytest.raises(OSError, match="No such file"):
             format_.write(example(format_), tmp_path / "gone" / "a")
 
 
 def write(format_: Format, image: Image, folder: Path, name: str = "a") -> tuple[Path, tuple[str, ...]]:
-    """Write an image; its path, and what was not stored."""
+    """Write an image; return its path, and the names of metadata that were not stored."""
     path = folder / f"{name}{format_.extensions[0]}"
     return path, format_.write(image, path)
 
 
 def attempt(action: Callable[[], Value], expected: type[Error]) -> tuple[Value | None, Error | None]:
-    """What `action` returns and None, or None and the expected error that it raised."""
+    """Return the result of `action` and None, or None and the expected error that it raised."""
     try:
         return action(), None
     except expected as error:
@@ -323,8 +323,8 @@ def _check_round_trip(format_: Format, image: Image, path: Path) -> None:
         np.testing.assert_array_equal(back.pixels, image.pixels, where)
 
 
-def _held(format_: Format, image: Image) -> Image:
-    """The image; skips the test where the format cannot hold it."""
+def _if_held(format_: Format, image: Image) -> Image:
+    """Return the image; skip the test if the format cannot hold it."""
     if not format_.can_hold(image.properties):
-        pytest.skip("holds no such image")
+        pytest.skip("the format cannot hold such an image")
     return image

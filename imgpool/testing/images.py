@@ -57,7 +57,7 @@ def with_values(image: Image, *values: tuple[Any, float]) -> Image:
 
 
 def white(dtype: np.dtype[Any]) -> int:
-    """The value of white, or of opaque: the largest integer of the dtype, 1 for floats."""
+    """Return the value of white, or of opaque: the largest integer of the dtype, 1 for floats."""
     return 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)
 
 

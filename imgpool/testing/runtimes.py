@@ -25,7 +25,7 @@ NOT_MODELS = {
 
 
 class RuntimeContract:
-    """What every model runtime must do: describe a package without loading it, refuse what it cannot run, predict.
+    """Contract of model runtimes: describe a package without loading it, refuse what they cannot run, and predict.
 
     Attributes
     ----------
@@ -162,12 +162,12 @@ def copy(package: str, folder: Path) -> str:
 
 
 def weights_file(model: Model) -> Path:
-    """The file that holds the weights: inside a folder, or the package itself."""
+    """Return the file that holds the weights: inside a folder, or the package itself."""
     return Path(model.path, model.weights) if os.path.isdir(model.path) else Path(model.path)
 
 
 def make_inputs(model: Model) -> dict[str, Array]:
-    """Random arrays of the smallest size that the model takes: 0 to 1 for floats, 0 to 99 for integers."""
+    """Return random arrays of the smallest size that the model takes: 0 to 1 for floats, 0 to 99 for integers."""
     random = np.random.default_rng(0)
     inputs: dict[str, Array] = {}
     for tensor in model.inputs:
@@ -177,7 +177,7 @@ def make_inputs(model: Model) -> dict[str, Array]:
 
 
 def expected_lengths(model: Model, axis: ModelAxis, inputs: dict[str, Array]) -> range:
-    """The lengths that an axis of an output may have."""
+    """Return the lengths that an axis of an output may have."""
     if isinstance(axis.size, Size):
         return (
             range(axis.size.minimum, 2**31, axis.size.step)

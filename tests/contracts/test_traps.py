@@ -31,9 +31,9 @@ ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 BLURS = [pytest.param(each, id=each.name) for each in FILTERS if each.function.__module__.endswith(".smoothing")]
 SPATIAL = [*BLURS, *(pytest.param(FILTERS[name], id=name) for name in ("unsharp_mask", "white_tophat", "sobel"))]
 EVERY_FORMAT = [pytest.param(each, id=each.name) for each in FORMATS]
-DEEP = Image(np.zeros((8, 9), np.uint16), "YX").properties
-HOLD_16_BITS = [pytest.param(each, id=each.name) for each in FORMATS if each.can_hold(DEEP)]
-PILLOWS = {"png": "PNG", "gif": "GIF", "bmp": "BMP", "tif": "TIFF"}
+GREY_16_BITS = Image(np.zeros((8, 9), np.uint16), "YX").properties
+HOLD_16_BITS = [pytest.param(each, id=each.name) for each in FORMATS if each.can_hold(GREY_16_BITS)]
+PILLOW_FORMATS = {"png": "PNG", "gif": "GIF", "bmp": "BMP", "tif": "TIFF"}
 KINDS = {"combine_stains": ((3, 24, 24), "CYX"), "separate_stains": ((24, 24, 3), "YXS")}
 """Shape and axes of the images for filters that do not accept grey ones."""
 
@@ -42,10 +42,10 @@ def rng():
     return np.random.default_rng(0)
 
 
-def process(folder, output, *filters, **how):
+def process(folder, output, *filters, **options):
     """Process a folder in this process and return the results, all of which must be done."""
-    what = {"filters": filters} if filters else {"recipe": "convert"}
-    results = list(imgpool.process(folder, output=output, engine="serial", **what, **how))
+    steps = {"filters": filters} if filters else {"recipe": "convert"}
+    results = list(imgpool.process(folder, output=output, engine="serial", **steps, **options))
     assert [result.failure for result in results] == [None] * len(results)
     return results
 
@@ -130,7 +130,7 @@ def test_colour_profile_survives_a_run(suffix, photos, tmp_path):
 def test_ome_pixel_size_unit_and_axes_survive_a_run(photos, tmp_path):
     """Reading and writing with tifffile loses them all."""
     declared = {"axes": "TCZYX", "PhysicalSizeX": 325.0, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": 325.0,
-            "PhysicalSizeYUnit": "nm", "PhysicalSizeZ": 2.0, "PhysicalSizeZUnit": "µm"}  # fmt: skip
+                "PhysicalSizeYUnit": "nm", "PhysicalSizeZ": 2.0, "PhysicalSizeZUnit": "µm"}  # fmt: skip
     pixels = rng().integers(0, 4096, (2, 3, 4, 16, 18), np.uint16)
     tifffile.imwrite(photos / "a.ome.tif", pixels, ome=True, metadata=declared)
     process(photos, tmp_path / "out", "median")
@@ -199,7 +199,7 @@ def test_transparent_green_does_not_bleed_into_red(filter_, dtype):
     assert visible[:, :12].all()
     assert not result[visible][:, 1:3].any()
     if filter_.function.__module__.endswith(".smoothing"):
-        assert (result[:, :12, 0] == full).all(), "nor does black bleed in"
+        assert (result[:, :12, 0] == full).all(), "black bleeds in"
 
 
 @pytest.mark.parametrize("given", [{"width": 7}, {"width": 31}, {"width": 7, "interpolation": "area"}], ids=str)
@@ -226,12 +226,12 @@ def test_channels_do_not_mix(filter_):
     assert pages[1].any()
 
 
-@pytest.mark.parametrize("suffix", PILLOWS)
+@pytest.mark.parametrize("suffix", PILLOW_FORMATS)
 def test_palette_image_equals_its_rgb_version(suffix, photos, tmp_path):
     """numpy.asarray returns palette indices."""
     picture = PillowImage.fromarray(rng().integers(0, 200, (20, 30), np.uint8))
     picture.putpalette(rng().permutation(np.arange(768) % 256).astype(np.uint8).tobytes())
-    picture.save(photos / f"a.{suffix}", PILLOWS[suffix])
+    picture.save(photos / f"a.{suffix}", PILLOW_FORMATS[suffix])
     twin = np.asarray(picture.convert("RGB"))
     image = imgpool.read(photos / f"a.{suffix}")
     assert image.axes == "YXS"
@@ -330,20 +330,20 @@ def test_failed_write_leaves_no_file(target, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are Unix's")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 @pytest.mark.parametrize("target", EVERY_FORMAT)
 def test_pipe_is_refused_without_waiting(target, tmp_path):
     path = tmp_path / f"a{target.extensions[0]}"
     os.mkfifo(path)
     caught = []
 
-    def look():
+    def read():
         try:
             imgpool.read(path)
         except ReadError as error:
             caught.append(error)
 
-    reader = threading.Thread(target=look, daemon=True)
+    reader = threading.Thread(target=read, daemon=True)
     reader.start()
     reader.join(5)
     assert not reader.is_alive()

@@ -15,14 +15,14 @@ from tests.support.hashes import output_hashes
 
 SAMPLES = Path(__file__).parents[2] / "sample_images"
 PLATE = (256, 256)
-"""Height and width of the images in sample_images/plate, which those that filters refer to must fit."""
+"""Height and width of the images in sample_images/plate, and of the files that examples of filters refer to."""
 SMALL_MODEL = {"path": str(SAMPLES.parent / "tests" / "data" / "models" / "classes.zip")}
-"""The model that comes with imgpool, which the examples use, needs ten times as long for all samples."""
+"""A small model: the built-in one, which the examples use, takes ten times as long."""
 
 
-def run(output, recipe, **how):
-    """The outputs' hashes, and each image's outcome with its message: refusals have to agree as well."""
-    results = imgpool.process(SAMPLES, output=output, recipe=recipe, **how)
+def run(output, recipe, **settings):
+    """Return the hashes of the outputs, and the status or error message of each image."""
+    results = imgpool.process(SAMPLES, output=output, recipe=recipe, **settings)
     outcomes = {
         os.path.relpath(result.task.source, SAMPLES): result.failure.message if result.failure else result.status
         for result in results
@@ -31,7 +31,7 @@ def run(output, recipe, **how):
 
 
 def recipe_of(name):
-    """The filter with its first example, after another one where it needs what that makes; writes TIFF."""
+    """Return a recipe of the filter with its first example that writes TIFF; combine_stains follows separate_stains."""
     first = [Step.create("separate_stains", {})] if name == "combine_stains" else []
     parameters = SMALL_MODEL if name == "model" else example_parameters(FILTERS[name], PLATE)[0]
     return Recipe(name, (*first, Step.create(name, parameters))).with_output(Output.parse("tiff"))
@@ -39,7 +39,7 @@ def recipe_of(name):
 
 @pytest.fixture(scope="module")
 def serial(tmp_path_factory):
-    """What the serial engine makes of each recipe, computed once."""
+    """Return a function that runs a recipe with the serial engine, once per recipe."""
     made = {}
 
     def get(recipe):
@@ -69,18 +69,18 @@ def test_every_recipe_gives_the_same_bytes_in_a_pool(serial, tmp_path, name):
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_engine_settings_change_no_byte(serial, tmp_path, workers, chunksize, start_method):
     recipe = Recipe.load("enhance")
-    how = {"workers": workers, "chunksize": chunksize, "start_method": start_method}
-    assert run(tmp_path / "out", recipe, **how) == serial(recipe)
+    settings = {"workers": workers, "chunksize": chunksize, "start_method": start_method}
+    assert run(tmp_path / "out", recipe, **settings) == serial(recipe)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILTERS.names())
 def test_every_filter_gives_the_same_bytes_in_every_setting(serial, tmp_path, name):
     recipe = recipe_of(name)
-    settings = itertools.product((1, 2, 4), (1, 7, None), ("fork", "forkserver", "spawn"))
-    for number, (workers, chunksize, start_method) in enumerate(settings):
-        how = {"workers": workers, "chunksize": chunksize, "start_method": start_method}
-        assert run(tmp_path / str(number), recipe, **how) == serial(recipe), how
+    combinations = itertools.product((1, 2, 4), (1, 7, None), ("fork", "forkserver", "spawn"))
+    for number, (workers, chunksize, start_method) in enumerate(combinations):
+        settings = {"workers": workers, "chunksize": chunksize, "start_method": start_method}
+        assert run(tmp_path / str(number), recipe, **settings) == serial(recipe), settings
 
 
 def test_a_second_run_gives_the_same_bytes(serial, tmp_path):

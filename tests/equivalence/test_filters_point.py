@@ -46,7 +46,7 @@ def assert_agrees(result, reference, levels=1.0):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("in_range", RANGES)
 @pytest.mark.parametrize("out_range", RANGES[:-1])
-def test_rescale_intensity(dtype, in_range, out_range):
+def test_rescale_intensity_agrees(dtype, in_range, out_range):
     pixels = scene(dtype)
     precise = pixels.astype("f4") if dtype == "float16" else pixels  # scikit-image computes float16 imprecisely
     reference = exposure.rescale_intensity(precise, in_range, out_range)
@@ -56,7 +56,7 @@ def test_rescale_intensity(dtype, in_range, out_range):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_rescale_intensity_by_percentiles(dtype):
+def test_rescale_intensity_by_percentiles_agrees(dtype):
     pixels = scene(dtype)
     ends = tuple(np.percentile(pixels, (0.35, 99.65)))
     assert_agrees(
@@ -68,14 +68,14 @@ def test_rescale_intensity_by_percentiles(dtype):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "float32", "float64"])
 @pytest.mark.parametrize(("gamma", "gain"), [(1, 1), (0.45, 1), (2.2, 1), (2.2, 0.5)])
 @pytest.mark.parametrize("shape", [(40, 53), (40, 53, 3)])
-def test_adjust_gamma(dtype, gamma, gain, shape):
+def test_adjust_gamma_agrees(dtype, gamma, gain, shape):
     pixels = scene(dtype, shape)
     assert_agrees(apply(adjust_gamma, pixels, gamma=gamma, gain=gain), exposure.adjust_gamma(pixels, gamma, gain))
 
 
 @pytest.mark.parametrize("dtype", ["bool", *DTYPES])
 @pytest.mark.parametrize("signed_float", [False, True])
-def test_invert(dtype, signed_float):
+def test_invert_agrees(dtype, signed_float):
     pixels = scene("float32") > 0.4 if dtype == "bool" else scene(dtype)
     assert np.array_equal(
         apply(invert, pixels, signed_float=signed_float), util.invert(pixels, signed_float=signed_float)
@@ -83,14 +83,14 @@ def test_invert(dtype, signed_float):
 
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "uint16", "uint32", "int8", "int16", "float32", "float64"])
-def test_to_uint8_by_dtype_is_img_as_ubyte(dtype):
+def test_to_uint8_by_dtype_agrees_with_img_as_ubyte(dtype):
     pixels = scene("float32") > 0.4 if dtype == "bool" else scene(dtype)
     assert_agrees(apply(to_uint8, pixels, in_range="dtype"), util.img_as_ubyte(pixels))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(40, 53, 3), (1, 1, 3), (1, 9, 3), (9, 1, 3)])
-def test_rgb2gray(dtype, shape):
+def test_rgb2gray_agrees(dtype, shape):
     pixels = scene(dtype, shape)
     assert_agrees(apply(rgb2gray, pixels), color.rgb2gray(pixels.astype("f8")))
 
@@ -98,7 +98,7 @@ def test_rgb2gray(dtype, shape):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(40, 53), (40, 53, 3), (1, 1), (1, 9), (7, 1), (2, 3)])
 @pytest.mark.parametrize("size", [(20, 26), (9, 50), (90, 20), (97, 131), (3, 4), (1, 1)])
-def test_resize(dtype, shape, size):
+def test_resize_agrees(dtype, shape, size):
     pixels = scene(dtype, shape)
     reference = transform.resize(pixels.astype("f8"), size, order=1, anti_aliasing=True, preserve_range=True)
     assert_agrees(apply(resize, pixels, height=size[0], width=size[1]), reference)
@@ -107,14 +107,14 @@ def test_resize(dtype, shape, size):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(40, 53), (40, 53, 3)])
 @pytest.mark.parametrize("size", [(20, 26), (7, 50), (3, 4), (1, 1)])
-def test_resize_by_area(dtype, shape, size):
+def test_resize_by_area_agrees(dtype, shape, size):
     pixels = scene(dtype, shape)
     reference = transform.resize_local_mean(pixels.astype("f8"), (*size, *shape[2:]), preserve_range=True)
     assert_agrees(apply(resize, pixels, height=size[0], width=size[1], interpolation="area"), reference)
 
 
 @pytest.mark.parametrize("size", [(20, 26), (9, 50), (97, 131), (3, 4), (1, 1)])
-def test_resize_by_nearest_pixel(size):
+def test_resize_by_nearest_pixel_agrees(size):
     pixels = scene("uint16")
     reference = transform.resize(pixels, size, order=0, anti_aliasing=False, preserve_range=True)
     result = apply(resize, pixels, height=size[0], width=size[1], interpolation="nearest")
@@ -127,7 +127,7 @@ def test_resize_by_nearest_pixel(size):
     {}, {"resize": True}, {"order": 0}, {"order": 3}, {"mode": "edge"}, {"cval": 7},
     {"mode": "reflect", "resize": True},
 ])  # fmt: skip
-def test_rotate(dtype, shape, options):
+def test_rotate_agrees(dtype, shape, options):
     pixels = scene(dtype, shape)
     for angle in (30, -101.5):
         reference = transform.rotate(pixels.astype("f8"), angle, preserve_range=True, **options)
@@ -135,7 +135,7 @@ def test_rotate(dtype, shape, options):
 
 
 @pytest.mark.parametrize("angle", [90, 180, -90])
-def test_rotation_of_a_square_by_90_degrees(angle):
+def test_rotation_of_a_square_by_90_degrees_agrees(angle):
     pixels = scene("uint16", (40, 40))
     reference = transform.rotate(pixels.astype("f8"), angle, preserve_range=True)
     assert_agrees(apply(rotate, pixels, angle=angle), reference)
@@ -143,7 +143,7 @@ def test_rotation_of_a_square_by_90_degrees(angle):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("method", ["otsu", "li", "triangle", "yen", "isodata", "mean", "minimum"])
-def test_threshold(dtype, method):
+def test_threshold_agrees(dtype, method):
     pixels = scene(dtype, full=False)
     if method == "minimum" and pixels.dtype.kind in "ui":
         pixels = pixels // (pixels.max() // 100)  # the method smooths the histogram thousands of times
@@ -161,7 +161,7 @@ def test_threshold_of_wide_integers_equals_that_of_floats(method):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("size", "offset"), [(3, 0), (15, 0), (51, 0), (15, -20)])
-def test_local_threshold(dtype, size, offset):
+def test_local_threshold_agrees(dtype, size, offset):
     pixels = scene(dtype)
     level = filters.threshold_local(pixels.astype("f8"), size, offset=offset)
     result = apply(threshold, pixels, method="local", size=size, offset=offset)
@@ -170,7 +170,7 @@ def test_local_threshold(dtype, size, offset):
 
 @pytest.mark.parametrize("connectivity", [1, 2])
 @pytest.mark.parametrize("density", [0.2, 0.45, 0.7])
-def test_label(connectivity, density):
+def test_label_agrees(connectivity, density):
     mask = np.random.default_rng(3).random((70, 91)) < density
     reference = measure.label(mask, connectivity=connectivity)
     assert np.array_equal(apply(label, mask, connectivity=connectivity), reference)
@@ -179,7 +179,7 @@ def test_label(connectivity, density):
 
 
 @pytest.mark.parametrize("connectivity", [1, 2, 3])
-def test_label_of_volumes(connectivity):
+def test_label_of_volumes_agrees(connectivity):
     mask = np.random.default_rng(3).random((6, 20, 21)) < 0.3
     result = label(Image(mask, "ZYX"), connectivity=connectivity, per="volume").pixels
     assert np.array_equal(result, measure.label(mask, connectivity=connectivity))

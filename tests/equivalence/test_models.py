@@ -1,4 +1,4 @@
-"""Models return their published outputs, and tiles the result of the whole image."""
+"""Models return their published outputs, and tiles give the result of the whole image."""
 
 import shutil
 from pathlib import Path
@@ -35,7 +35,7 @@ def unet(request, tmp_path):
 
 @pytest.fixture(scope="module")
 def nuclei():
-    """The published 16-bit test image, and a larger image made of it, which just fills two tiles."""
+    """The published 16-bit test image, and a larger image made of it, which exactly fills two tiles."""
     image = np.load(UNET / "test_input.npy")[0, 0].astype(np.uint16)
     return image, np.concatenate([image, np.rot90(image)])[:960]
 

@@ -112,14 +112,14 @@ def test_match_histograms_agrees_channel_by_channel(tmp_path, axes, shape, chann
 @pytest.mark.parametrize("stains", ["hed", "hdx", "fgx", "bex", "rbd", "gdx", "hax", "bro", "bpx", "ahx", "hpx"])
 def test_stains_agree_for_every_matrix_by_name(stains):
     pixels = sample("uint8", (20, 30, 3))
-    apart = FILTERS["separate_stains"](Image(pixels, "YXS"), matrix=f"{stains}_from_rgb")
+    separated = FILTERS["separate_stains"](Image(pixels, "YXS"), matrix=f"{stains}_from_rgb")
     expected = ski.color.separate_stains(pixels, getattr(ski.color, f"{stains}_from_rgb"))
-    assert (apart.axes, apart.pixels.dtype, len(apart.metadata.channel_names)) == ("CYX", np.float32, 3)
-    np.testing.assert_allclose(np.moveaxis(apart.pixels, 0, -1), expected, atol=1e-6)
-    together = FILTERS["combine_stains"](apart, matrix=f"rgb_from_{stains}")
+    assert (separated.axes, separated.pixels.dtype, len(separated.metadata.channel_names)) == ("CYX", np.float32, 3)
+    np.testing.assert_allclose(np.moveaxis(separated.pixels, 0, -1), expected, atol=1e-6)
+    combined = FILTERS["combine_stains"](separated, matrix=f"rgb_from_{stains}")
     expected = ski.color.combine_stains(expected, getattr(ski.color, f"rgb_from_{stains}"))
-    assert (together.axes, together.pixels.dtype) == ("YXS", np.float32)
-    np.testing.assert_allclose(together.pixels, expected, atol=1e-5)
+    assert (combined.axes, combined.pixels.dtype) == ("YXS", np.float32)
+    np.testing.assert_allclose(combined.pixels, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "float32", "float64"])
@@ -127,9 +127,9 @@ def test_stains_agree_for_every_dtype_and_a_matrix_from_a_file(tmp_path, dtype):
     pixels, file = sample(dtype, (20, 30, 3)), tmp_path / "stains.json"
     matrix = [[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]]
     file.write_text(json.dumps({"stains": ["violet", "red", "brown"], "matrix": matrix}), "utf-8")
-    apart = FILTERS["separate_stains"](Image(pixels, "YXS"), matrix=str(file)).pixels
+    separated = FILTERS["separate_stains"](Image(pixels, "YXS"), matrix=str(file)).pixels
     expected = ski.color.separate_stains(pixels.astype("f8") if dtype == "float16" else pixels, np.linalg.inv(matrix))
-    np.testing.assert_allclose(np.moveaxis(apart, 0, -1), expected, atol=2e-6)
+    np.testing.assert_allclose(np.moveaxis(separated, 0, -1), expected, atol=2e-6)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

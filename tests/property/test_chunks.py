@@ -1,3 +1,5 @@
+"""Chunks hold every task once, last about as long as planned, and let all workers finish together."""
+
 import itertools
 import math
 import random
@@ -124,17 +126,17 @@ MIXES = {
 @pytest.mark.parametrize("workers", [1, 2, 5, 16])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_workers_finish_together_when_large_tasks_go_first(mix, workers, seed):
-    todo = sorted(MIXES[mix](random.Random(seed)), key=lambda task: -task[0])
-    outcome = pool_model.run(todo, workers)
-    assert sorted(itertools.chain(*outcome.chunks)) == list(range(len(todo)))
-    seconds = [each for _, each in todo]
+    tasks = sorted(MIXES[mix](random.Random(seed)), key=lambda task: -task[0])
+    outcome = pool_model.run(tasks, workers)
+    assert sorted(itertools.chain(*outcome.chunks)) == list(range(len(tasks)))
+    seconds = [each for _, each in tasks]
     assert outcome.makespan <= 1.08 * max(sum(seconds) / workers, *seconds)
 
 
 @pytest.mark.parametrize("workers", [2, 16])
 def test_tiny_tasks_go_in_long_chunks_and_large_ones_alone(workers):
-    todo = [(8_000_000, 0.1)] * (3 * workers) + [(4_000, 0.0003)] * 20_000
-    chunks = pool_model.run(todo, workers).chunks
+    tasks = [(8_000_000, 0.1)] * (3 * workers) + [(4_000, 0.0003)] * 20_000
+    chunks = pool_model.run(tasks, workers).chunks
     assert all(len(chunk) == 1 for chunk in chunks if chunk[0] < 3 * workers)
     assert len(chunks) < 20_000 / 50 + 10 * workers
     assert len(chunks[-1]) < 20

@@ -121,12 +121,12 @@ def test_masks_of_both_backgrounds_are_complementary(image, method):
 
 @quick
 @given(arrays.arrays(bool, SHAPES), st.integers(1, 2), st.integers(0, 5), st.booleans())
-def test_labels_have_no_gaps_and_cover_only_the_mask(mask, connectivity, least, clear):
-    labels = label(Image(mask, "YX"), connectivity=connectivity, min_area=least, clear_border=clear).pixels
+def test_labels_have_no_gaps_and_cover_only_the_mask(mask, connectivity, min_area, clear):
+    labels = label(Image(mask, "YX"), connectivity=connectivity, min_area=min_area, clear_border=clear).pixels
     numbers, first, counts = np.unique(labels[labels > 0], return_index=True, return_counts=True)
     assert numbers.tolist() == list(range(1, len(numbers) + 1))
     assert (np.diff(first) > 0).all(), "in the order of rows"
-    assert (counts >= least).all()
+    assert (counts >= min_area).all()
     assert not (labels > 0)[~mask].any()
-    if not clear and least <= 1:
+    if not clear and min_area <= 1:
         assert ((labels > 0) == mask).all()

@@ -17,13 +17,13 @@ BLANKS = st.text(" \t", max_size=2)
 
 
 @given(NAMES, st.dictionaries(NAMES, VALUES, max_size=4))
-def test_what_is_written_together_comes_apart_again(name, parameters):
+def test_written_spec_is_parsed_into_its_parts(name, parameters):
     written = ",".join(f"{key}={value}" for key, value in parameters.items())
     assert parse_spec(f"{name}:{written}" if written else name) == (name, parameters)
 
 
 @given(NAMES, NAMES, VALUES, BLANKS, BLANKS)
-def test_blanks_around_anything_mean_nothing(name, key, value, before, after):
+def test_blanks_are_ignored(name, key, value, before, after):
     text = f"{before}{name}{after}:{after}{key}{before}={after}{value}{before}"
     assert parse_spec(text) == (name, {key: value})
 
@@ -40,13 +40,13 @@ def test_any_text_is_a_valid_spec_or_a_recipe_error(text):
 
 
 @given(NAMES, NAMES, VALUES, VALUES)
-def test_nothing_is_given_twice(name, key, first, second):
+def test_parameter_given_twice_is_refused(name, key, first, second):
     with pytest.raises(RecipeError, match="twice"):
         parse_spec(f"{name}:{key}={first},{key}={second}")
 
 
 @given(st.floats(1e-3, 1e3), st.sampled_from(["", "px", "nm", "um"]), st.floats(0.1, 10))
-def test_a_step_prints_as_the_spec_that_makes_it(sigma, unit, truncate):
+def test_step_is_printed_as_its_spec(sigma, unit, truncate):
     step = Step.create("gaussian", {"sigma": f"{sigma!r}{unit}", "truncate": truncate})
     assert Step.create(*parse_spec(str(step))) == step
     assert Recipe.from_specs([str(step)]).fingerprint() == Recipe("x", (step,)).fingerprint()

@@ -31,12 +31,12 @@ RECIPES = [Recipe("keep")] + [Recipe("to").with_output(Output.parse(name)) for n
 
 
 def on_any_file_system(path):
-    """What identifies a path on a file system that ignores case and Unicode composition."""
+    """Normalise a path as a file system does that ignores case and Unicode composition."""
     return unicodedata.normalize("NFD", unicodedata.normalize("NFC", path).casefold())
 
 
 def one_source_each(relatives):
-    """The paths that are not also the folder of another one, as in a real folder."""
+    """Return the paths that are not also the folder of another one, as in a real folder."""
     folders = {str(parent) for relative in relatives for parent in PurePosixPath(relative).parents}
     return [relative for relative in relatives if relative not in folders]
 

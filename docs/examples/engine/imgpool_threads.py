@@ -8,7 +8,7 @@ from imgpool.plugins import EngineOptions, Function, Initializer, Result, Task, 
 
 
 class ThreadEngine:
-    """Runs tasks in threads: saves the start of processes, for filters that release Python's lock.
+    """Runs tasks in threads, which start faster than processes, for filters that release Python's global lock.
 
     Threads share one state, so that a model is loaded once. They cannot be killed: `timeout`, `retries` and `memory`
     have no effect.

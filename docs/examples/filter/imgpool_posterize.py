@@ -12,8 +12,8 @@ from imgpool.plugins import Floats, Image, Pixels, full_scale, image_filter, map
 def posterize(image: Image, *, levels: Annotated[int, Field(ge=2, le=256)] = 4) -> Image:
     """Reduce an image to a few evenly spaced grey levels.
 
-    Each sample becomes the nearest of `levels` values from black to white. Any number type in, the same type out;
-    white is the largest value of an integer type, and 1.0 for floats.
+    Each sample becomes the nearest of `levels` values from black to white. The data type stays the
+    same; white is the largest value of an integer type, and 1.0 for floats.
 
     Parameters
     ----------

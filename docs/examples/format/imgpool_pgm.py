@@ -72,7 +72,7 @@ class PgmReader(Reader):
             raise wrong_file_error(self._path, head, "PGM")
         match = HEADER.match(head)
         if not match:
-            raise ReadError("the PGM is damaged: its header makes no sense", "copy it again")
+            raise ReadError("the PGM is damaged: its header is invalid", "copy it again")
         width, height, white = map(int, match.groups())
         if not (width and height and white in DTYPES):
             raise ReadError(f"a PGM of {width}×{height} pixels with white at {white} is not supported", "convert it")

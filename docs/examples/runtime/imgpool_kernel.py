@@ -19,17 +19,17 @@ MAX_BYTES = 1_000_000
 
 
 class KernelRuntime:
-    """Runs one convolution: the smallest model there is."""
+    """Runs models that are a single convolution."""
 
     name = "kernel"
     summary = "convolution kernels in text files, by SciPy"
 
     def version(self) -> str:
-        """The library that computes, with its release; it decides results, so journals record it."""
+        """Return the library and its release, which journals record because results depend on them."""
         return f"scipy {version('scipy')}"
 
     def describe(self, path: str) -> Model:
-        """Read what a file says of itself; called in the parent process, which loads no model."""
+        """Describe a model without loading it; called in the parent process."""
         content = _read(path)
         rows, columns = _parse(content).shape
         digest = hashlib.sha256(content).hexdigest()
@@ -49,7 +49,7 @@ class KernelRuntime:
         )
 
     def test_array(self, model: Model, name: str) -> Array:
-        """Kernels come without published results."""
+        """Raise `RecipeError`: a kernel has no published results."""
         raise RecipeError(f"the model {model.path} has no test array {name!r}")
 
     def load(self, model: Model) -> "KernelSession":
@@ -83,7 +83,7 @@ KERNEL = KernelRuntime()
 
 
 def _read(path: str) -> bytes:
-    """Read a file, and refuse quickly what is no kernel: every runtime is asked for every model."""
+    """Read a file, and refuse other models quickly: every runtime is asked for every model."""
     try:
         with open(path, "rb") as file:
             content = file.read(MAX_BYTES)

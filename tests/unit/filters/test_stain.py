@@ -29,20 +29,20 @@ def colours(shape, dtype="uint8"):
 
 def test_stains_become_named_channels_without_a_profile(matrix):
     image = Image(colours((2, 5, 6, 3)), "TYXS", metadata=Metadata(icc=b"profile", description="slide 7"))
-    apart = separate_stains(image, matrix=matrix)
-    assert (apart.axes, apart.pixels.shape) == ("TCYX", (2, 3, 5, 6))
-    assert apart.metadata.channel_names == ("violet", "red", "brown")
-    assert (apart.metadata.icc, apart.metadata.description) == (None, "slide 7")
-    together = combine_stains(apart, matrix=matrix)
-    assert (together.axes, together.metadata.channel_names) == ("TYXS", ())
+    separated = separate_stains(image, matrix=matrix)
+    assert (separated.axes, separated.pixels.shape) == ("TCYX", (2, 3, 5, 6))
+    assert separated.metadata.channel_names == ("violet", "red", "brown")
+    assert (separated.metadata.icc, separated.metadata.description) == (None, "slide 7")
+    combined = combine_stains(separated, matrix=matrix)
+    assert (combined.axes, combined.metadata.channel_names) == ("TYXS", ())
 
 
 def test_separation_recovers_the_amounts_of_a_mixture(matrix):
     amounts = np.random.default_rng(0).random((6, 7, 3)) * 0.1
     image = Image(np.exp(-13.8155 * amounts @ MATRIX), "YXS")
-    apart = separate_stains(image, matrix=matrix)
-    np.testing.assert_allclose(np.moveaxis(apart.pixels, 0, -1), amounts, atol=1e-5)
-    np.testing.assert_allclose(combine_stains(apart, matrix=matrix).pixels, image.pixels, rtol=1e-4)
+    separated = separate_stains(image, matrix=matrix)
+    np.testing.assert_allclose(np.moveaxis(separated.pixels, 0, -1), amounts, atol=1e-5)
+    np.testing.assert_allclose(combine_stains(separated, matrix=matrix).pixels, image.pixels, rtol=1e-4)
 
 
 def test_white_and_transparent_pixels_have_no_stain():
@@ -50,9 +50,9 @@ def test_white_and_transparent_pixels_have_no_stain():
     pixels[0] = 255
     pixels[1, :, 3] = 0
     pixels[2:, :, 3] = 255
-    apart = separate_stains(Image(pixels, "YXS")).pixels
-    assert not apart[:, :2].any()
-    assert np.array_equal(apart[:, 2:], separate_stains(Image(pixels[2:, :, :3], "YXS")).pixels)
+    separated = separate_stains(Image(pixels, "YXS")).pixels
+    assert not separated[:, :2].any()
+    assert np.array_equal(separated[:, 2:], separate_stains(Image(pixels[2:, :, :3], "YXS")).pixels)
 
 
 def test_premultiplied_colour_is_converted_first():
@@ -66,10 +66,10 @@ def test_premultiplied_colour_is_converted_first():
 def test_nan_in_a_sample_gives_nan_in_every_stain():
     pixels = colours((3, 4, 3)) / 255
     pixels[1, 2, 0] = np.nan
-    apart = separate_stains(Image(pixels, "YXS"))
-    assert np.isnan(apart.pixels).sum() == 3
-    assert np.isnan(apart.pixels[:, 1, 2]).all()
-    assert np.isnan(combine_stains(apart).pixels).sum() == 3
+    separated = separate_stains(Image(pixels, "YXS"))
+    assert np.isnan(separated.pixels).sum() == 3
+    assert np.isnan(separated.pixels[:, 1, 2]).all()
+    assert np.isnan(combine_stains(separated).pixels).sum() == 3
 
 
 @pytest.mark.parametrize(("shape", "axes"), [((5, 6), "YX"), ((5, 6, 2), "YXS"), ((2, 5, 6, 3), "CYXS")])

@@ -7,8 +7,7 @@ from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.image import Image, Metadata, PixelSize
 from imgpool.filters.transform import resize, rotate
 
-RNG = np.random.default_rng(0)
-PHOTO = Image(RNG.integers(0, 256, (30, 40, 3), dtype=np.uint8), "YXS")
+PHOTO = Image(np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8), "YXS")
 
 
 def rng():

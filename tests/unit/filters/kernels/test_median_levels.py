@@ -6,7 +6,6 @@ import pytest
 from scipy.ndimage import median_filter
 
 from imgpool.core.quantity import Length
-from imgpool.filters._kernels import median_levels as _median_levels
 from imgpool.filters._kernels.median import median as median_of_plane
 from imgpool.filters._kernels.median_levels import median_by_levels
 from imgpool.filters._kernels.neighbourhood import Neighbourhood
@@ -15,8 +14,8 @@ REACH = 3
 
 
 @pytest.fixture
-def tiles(monkeypatch):
-    monkeypatch.setattr(_median_levels, "TILE_PX", 32)
+def small_tiles(monkeypatch):
+    monkeypatch.setattr("imgpool.filters._kernels.median_levels.TILE_PX", 32)
 
 
 def scene(dtype, spread):
@@ -37,7 +36,7 @@ def by_levels(plane, max_calls=1000):
     return median_by_levels(plane, REACH, lambda tile: cv2.medianBlur(tile, side), max_calls, fallback), len(tiles)
 
 
-@pytest.mark.usefixtures("tiles")
+@pytest.mark.usefixtures("small_tiles")
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "uint32", "int64", "float32", "float64"])
 @pytest.mark.parametrize("spread", [1, 60, 700])
 def test_result_is_the_median(dtype, spread):
@@ -48,7 +47,7 @@ def test_result_is_the_median(dtype, spread):
     assert fallbacks == 0
 
 
-@pytest.mark.usefixtures("tiles")
+@pytest.mark.usefixtures("small_tiles")
 def test_tile_with_many_levels_uses_the_fallback():
     plane = scene("uint16", 1)
     plane[:32, :32] = np.random.default_rng(1).integers(0, 2**16, (32, 32))

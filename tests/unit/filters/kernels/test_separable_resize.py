@@ -9,7 +9,7 @@ from imgpool.filters._kernels.separable_resize import AxisScale, mean_of_area, r
 from imgpool.filters.geometry import auto_orient
 from imgpool.filters.transform import resize
 
-WAYS = [smooth_and_interpolate, mean_of_area]
+WEIGHTINGS = [smooth_and_interpolate, mean_of_area]
 LENGTHS = [(40, 13, 40), (40, 97, 40), (40, 40, 40), (1, 5, 1), (7, 1, 7), (40, 11, 80), (40, 11, 160), (40, 79, 80),
            (40, 200, 80), (40, 1, 80)]  # fmt: skip
 AXES = [AxisScale(*lengths) for lengths in LENGTHS]
@@ -20,22 +20,22 @@ def noise(*shape, dtype="uint8"):
     return (values * (200 if np.dtype(dtype).kind in "ui" else 1)).astype(dtype)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
 @pytest.mark.parametrize("axis", AXES, ids=str)
-def test_weights_are_positive_centred_and_sum_to_1(axis, way):
-    indices, shares = way(axis)
+def test_weights_are_positive_centred_and_sum_to_1(axis, weighting):
+    indices, weights = weighting(axis)
     assert len(indices) == axis.new
     assert indices.min() >= 0
     assert indices.max() < axis.old
-    assert shares.min() >= 0
-    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    assert weights.min() >= 0
+    np.testing.assert_allclose(weights.sum(axis=1), 1)
     inner = slice(axis.new // 3, axis.new - axis.new // 3)
-    middles = (shares * (indices + 0.5)).sum(axis=1)[inner]
+    middles = (weights * (indices + 0.5)).sum(axis=1)[inner]
     assert axis.old == 1 or np.abs(middles - axis.centres[inner, 0]).max() < 0.1
 
 
 @pytest.mark.parametrize(
-    ("way", "merged", "factor"),
+    ("weighting", "binning", "factor"),
     [
         (smooth_and_interpolate, 2, 3.6),
         (smooth_and_interpolate, 2, 5.5),
@@ -45,22 +45,22 @@ def test_weights_are_positive_centred_and_sum_to_1(axis, way):
         (mean_of_area, 4, 15),
     ],
 )
-def test_binned_input_is_blurred_less(way, merged, factor):
+def test_binned_input_is_blurred_less(weighting, binning, factor):
     """Binning and the remaining blur together equal the blur of the full image."""
     length = 4096
     new = round(length / factor)
     whole, reduced = (
-        spread(*way(AxisScale(length // each, new, length)), new // 2) * each**2 + (each**2 - 1) / 12
-        for each in (1, merged)
+        spread(*weighting(AxisScale(length // each, new, length)), new // 2) * each**2 + (each**2 - 1) / 12
+        for each in (1, binning)
     )
     assert reduced == pytest.approx(whole, rel=0.08)
 
 
-def spread(indices, shares, pixel):
+def spread(indices, weights, pixel):
     """Mean variance of the weights of several output pixels."""
     some = slice(pixel - 20, pixel + 20)
-    middle = (shares[some] * indices[some]).sum(axis=1, keepdims=True)
-    return ((indices[some] - middle) ** 2 * shares[some]).sum(axis=1).mean()
+    middle = (weights[some] * indices[some]).sum(axis=1, keepdims=True)
+    return ((indices[some] - middle) ** 2 * weights[some]).sum(axis=1).mean()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
@@ -123,7 +123,7 @@ def test_auto_orient_swaps_the_full_size():
 def test_resize_does_not_modify_its_input():
     pixels = noise(30, 40)
     before = pixels.copy()
-    for way in WAYS:
+    for weighting in WEIGHTINGS:
         for size in ((30, 40), (15, 20), (7, 90)):
-            resize_plane(pixels, AxisScale(30, size[0], 30), AxisScale(40, size[1], 40), way)
+            resize_plane(pixels, AxisScale(30, size[0], 30), AxisScale(40, size[1], 40), weighting)
             assert np.array_equal(pixels, before)
