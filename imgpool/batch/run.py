@@ -1,4 +1,4 @@
-"""Run a plan: load the recipe once as a trial, run the tasks in an engine, and journal each result."""
+"""Run a plan: load its heavy steps once in a separate process, run its tasks in an engine, and record each result."""
 
 import os
 from collections.abc import Callable, Generator, Iterator
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
 
 class Runner:
-    """Runs a plan once. Writes nothing before the first result is taken.
+    """Runs a plan once. Nothing is written before the first result is requested.
 
     Parameters
     ----------
     plan
         What to run.
+    open_session
+        `OutputSession`, or a function that calls it with other keyword arguments.
 
     Attributes
     ----------
@@ -41,11 +43,12 @@ class Runner:
         Every completed load of a heavy step in a worker; known when the run is over.
     """
 
-    def __init__(self, plan: RunPlan) -> None:
+    def __init__(self, plan: RunPlan, *, open_session: Callable[..., OutputSession] = OutputSession) -> None:
         self.plan = plan
         self.preflight: Preflight | None = None
         self.metrics = RunMetrics()
         self.loads: tuple[StepLoad, ...] = ()
+        self._open_session = open_session
         self._stopping = False
 
     @property
@@ -111,7 +114,7 @@ class Runner:
 
         plan, settings = self.plan, self.plan.settings
         options = replace(self.options, on_metrics=keep_metrics)
-        with OutputSession(plan.output, self._run_info(), plan.key, plan.scan.folders, self.stop) as session:
+        with self._open_session(plan.output, self._run_info(), plan.key, plan.scan.folders, self.stop) as session:
             job = Job(settings.recipe, session.scratch, settings.max_pixels, plan.provenance)
             engine = ENGINES[settings.engine]
             try:

@@ -81,7 +81,7 @@ def read_records(output: str) -> Iterator[TaskRecord]:
 def latest_records(tasks: Sequence[Task], output: str) -> list[TaskRecord | None]:
     """Read the last record of each task, in the order of the tasks; None for a task without a record.
 
-    Strings that are equal in a record and its task are stored once, because there may be millions of tasks.
+    Values that are equal in a record and its task are stored once, because there may be millions of tasks.
 
     Raises
     ------
@@ -94,12 +94,12 @@ def latest_records(tasks: Sequence[Task], output: str) -> list[TaskRecord | None
     for record in read_records(output):
         index = indices.get(output_prefix + record.target)
         if index is not None:
-            _share_strings(record, tasks[index])
+            _share_values(record, tasks[index])
             latest[index] = record
     return latest
 
 
-def _share_strings(record: TaskRecord, task: Task) -> None:
+def _share_values(record: TaskRecord, task: Task) -> None:
     record.target = task.target
     record.fingerprint = sys.intern(record.fingerprint)
     record.status = sys.intern(record.status)

@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from multiprocessing.util import get_temp_dir
@@ -30,6 +31,7 @@ RACE_DELAY_S = 1.0
 """Without locks: how long to wait until every run that started at the same moment has written its run file."""
 
 POLL_INTERVAL_S = 0.05
+"""While waiting for the lock: time between two attempts to take it."""
 
 
 class OutputLock:
@@ -44,6 +46,10 @@ class OutputLock:
     key
         Identifies everything that determines the run's targets. Only a run with the same key, once finished, has
         replaced all outputs that a killed run may have left without a record.
+    timeout
+        Seconds to wait for a lock that is held.
+    sleep
+        Waits for a number of seconds.
 
     Attributes
     ----------
@@ -53,15 +59,25 @@ class OutputLock:
         Number of tasks with a result. The owner of the lock counts them.
     """
 
-    def __init__(self, output: str, info: RunInfo, key: str) -> None:
+    def __init__(
+        self,
+        output: str,
+        info: RunInfo,
+        key: str,
+        *,
+        timeout: float = LOCK_TIMEOUT_S,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
         self.info = info
         self.processed = 0
         self._output = output
         self._key = key
+        self._timeout = timeout
+        self._sleep = sleep
         self._held = ExitStack()
 
     def __enter__(self) -> Self:
-        """Take the folder.
+        """Take the lock and write the run file.
 
         Raises
         ------
@@ -77,7 +93,7 @@ class OutputLock:
             self._remove_leftovers(last_run)
             self._write_run_file(last_run)
             if not locked:
-                time.sleep(RACE_DELAY_S)
+                self._sleep(RACE_DELAY_S)
             self._check_won()
             self._held = held.pop_all()
         return self
@@ -114,7 +130,7 @@ class OutputLock:
 
     def _acquire(self, descriptor: int) -> tuple[bool, RunInfo | None]:
         """Wait until the folder is free. Return whether the kernel's lock is held, and the last run."""
-        end = time.monotonic() + LOCK_TIMEOUT_S
+        end = time.monotonic() + self._timeout
         while True:
             locked, last_run = _lock(descriptor), run_file.read(self._output)
             if locked is not False:
@@ -123,10 +139,10 @@ class OutputLock:
                 return bool(locked), last_run
             if (last_run and run_file.is_alive(self._output, last_run)) or time.monotonic() > end:
                 raise self._in_use_error(last_run)
-            time.sleep(POLL_INTERVAL_S)
+            self._sleep(POLL_INTERVAL_S)
 
     def _may_be_running(self, last_run: RunInfo, *, locked: bool) -> bool:
-        """Check a run whose lock was free, or whose file system has no locks."""
+        """Check whether the last run may be alive although its lock was free, or its file system has no locks."""
         same_machine = last_run.host == self.info.host or last_run.boot == self.info.boot != ""
         lock_is_proof = locked and same_machine
         return not lock_is_proof and run_file.is_alive(self._output, last_run)
@@ -157,7 +173,7 @@ class OutputLock:
             run_file.write(self._output, self.info)
 
     def _check_won(self) -> None:
-        """Raise `RunError` if another run that started at the same moment has the folder."""
+        """Raise `RunError` if another run that started at the same moment wrote its run file later."""
         current = run_file.read(self._output)
         if current is None:
             raise output_gone_error(self._output)

@@ -1,7 +1,7 @@
 """Reading the state of an output folder from outside, even while a run is writing into it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Generic, Literal
 
@@ -21,8 +21,17 @@ END_STATES: dict[str, State] = {"finished": "finished", "interrupted": "interrup
 MISSING_FILE_ERRORS = (FileNotFoundError, NotADirectoryError)
 
 
-def last_run(output: str) -> tuple[RunInfo | None, State]:
+def last_run(
+    output: str, *, is_alive: Callable[[str, RunInfo], bool] = run_file.is_alive
+) -> tuple[RunInfo | None, State]:
     """Read the last run into a folder, and determine its state.
+
+    Parameters
+    ----------
+    output
+        The output folder.
+    is_alive
+        Checks whether a run into the folder is still alive.
 
     Raises
     ------
@@ -34,7 +43,7 @@ def last_run(output: str) -> tuple[RunInfo | None, State]:
     with _read_errors(str(run_path(output))):
         run = run_file.read(output)
         while run and run.ended is None:
-            if run_file.is_alive(output, run):
+            if is_alive(output, run):
                 return run, "running"
             before, run = run, run_file.read(output)  # it may have ended just now
             if run == before:

@@ -11,6 +11,7 @@ import secrets
 import socket
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -169,27 +170,37 @@ def remove_temporary_files(output: str) -> None:
         path.unlink(missing_ok=True)
 
 
-def is_alive(output: str, info: RunInfo) -> bool:
+def is_alive(output: str, info: RunInfo, *, local_clock_ns: Callable[[], int] = time.time_ns) -> bool:
     """Check whether a run is still alive.
 
     A run on this machine is alive if its process exists. A run on another machine is alive if its last heartbeat is
-    recent. Its age is measured by the clock of the file system, which may differ from this machine's clock.
+    recent. The age of the heartbeat is measured by the clock of the file system, which may differ from this machine's.
+
+    Parameters
+    ----------
+    output
+        The output folder.
+    info
+        Contents of the run file.
+    local_clock_ns
+        This machine's clock, in nanoseconds since 1970.
     """
     if info.ended is not None:
         return False
     if info.host == socket.gethostname():
         started = process_start_time(info.pid) if info.boot == boot_id() else None
         return started is not None and abs(started - info.process_started) < 1
-    return abs(output_clock_ns(output) - _last_heartbeat_ns(output)) < REMOTE_RUN_TIMEOUT_S * 1e9
+    now = output_clock_ns(output, local_clock_ns=local_clock_ns)
+    return abs(now - _last_heartbeat_ns(output)) < REMOTE_RUN_TIMEOUT_S * 1e9
 
 
-def output_clock_ns(output: str) -> int:
+def output_clock_ns(output: str, *, local_clock_ns: Callable[[], int] = time.time_ns) -> int:
     """Return the time by the clock of the output's file system; by this machine's if nothing can be written there."""
     try:
         with tempfile.TemporaryFile(dir=state_folder(output)) as probe:
             return os.fstat(probe.fileno()).st_mtime_ns
     except OSError:
-        return time.time_ns()
+        return local_clock_ns()
 
 
 def _last_heartbeat_ns(output: str) -> int:

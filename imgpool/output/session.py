@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from threading import Event, Thread
 from time import monotonic
 from types import TracebackType
@@ -16,11 +17,32 @@ from imgpool.output.journal import Journal
 from imgpool.output.layout import FileId, file_id, scratch_folder
 from imgpool.output.lock import OutputLock, output_gone_error
 from imgpool.output.run_file import RunInfo
+from imgpool.system.durability import sync_file_system
 
 COMMIT_INTERVAL_S = 2.0
 """Longest time until a result is durable, apart from the commit itself."""
 
 HEARTBEAT_INTERVAL_S = 10.0
+"""Time between two heartbeats, rounded up to a multiple of the time between two commits."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitOptions:
+    """How results become durable.
+
+    Attributes
+    ----------
+    interval
+        Seconds between two commits of the journal.
+    heartbeat_interval
+        Seconds between two heartbeats of the run.
+    sync
+        Makes everything on the output's file system durable, see `imgpool.output.journal.Journal`.
+    """
+
+    interval: float = COMMIT_INTERVAL_S
+    heartbeat_interval: float = HEARTBEAT_INTERVAL_S
+    sync: Callable[[int], None] = sync_file_system
 
 
 @contextmanager
@@ -44,10 +66,12 @@ class OutputSession:
         Contents of the run file.
     key
         Identifies everything that determines the run's targets.
-    folders
+    input_folders
         Path and identity of each input folder when it was scanned.
     stop
         Called from another thread when the journal cannot be written any more.
+    commits
+        How results become durable.
 
     Attributes
     ----------
@@ -56,26 +80,32 @@ class OutputSession:
     """
 
     def __init__(
-        self, output: str, info: RunInfo, key: str, folders: Mapping[str, FileId], stop: Callable[[], object]
+        self,
+        output: str,
+        info: RunInfo,
+        key: str,
+        input_folders: Mapping[str, FileId],
+        stop: Callable[[], object],
+        *,
+        commits: CommitOptions = CommitOptions(),
     ) -> None:
         self.scratch = scratch_folder(output, info.token)
         self._output = output
-        self._folders = folders
+        self._input_folders = input_folders
         self._lock = OutputLock(output, info, key)
         self._stop = stop
+        self._commits = commits
         self._held = ExitStack()
 
     def __enter__(self) -> Self:
-        """Take the folder; raise `RunError` if another run has it, or nothing can be written."""
+        """Take the lock and open the journal; raise `RunError` if another run is writing, or nothing can be written."""
         with storage_errors(self._output), ExitStack() as held:
             held.enter_context(self._lock)
-            info = self._lock.info
-            self._journal = held.enter_context(
-                Journal(self._output, info.fingerprint, self._lock.check, info.provenance)
-            )
+            self._journal = held.enter_context(self._open_journal())
             # Removed before the last commit, which may need the space on the disk.
             self._scratch_id = held.enter_context(_temporary_folder(self.scratch))
-            self._commit_thread = held.enter_context(CommitThread(self._journal, self._lock, self._stop))
+            commit_thread = CommitThread(self._journal, self._lock, self._stop, self._commits)
+            self._commit_thread = held.enter_context(commit_thread)
             self._held = held.pop_all()
         return self
 
@@ -95,6 +125,10 @@ class OutputSession:
         with storage_errors(self._output):
             self._held.__exit__(kind, error, traceback)
 
+    def _open_journal(self) -> Journal:
+        info = self._lock.info
+        return Journal(self._output, info.fingerprint, self._lock.check, info.provenance, sync=self._commits.sync)
+
     def _check_storage(self, failure: Failure, task: Task) -> None:
         """Raise `RunError` if a failure was not caused by the image, but by the input or output storage."""
         if failure.stage == "read":
@@ -105,7 +139,7 @@ class OutputSession:
             raise self._storage_error(failure)
 
     def _check_input(self, task: Task) -> None:
-        for folder, scanned_id in self._folders.items():
+        for folder, scanned_id in self._input_folders.items():
             if task.source.startswith(os.path.join(folder, "")) and file_id(folder) != scanned_id:
                 raise RunError(
                     f"the input folder {folder} is gone: it was removed, or its disk or share was unmounted, "
@@ -147,16 +181,27 @@ class CommitThread:
 
     Parameters
     ----------
-    journal, lock
-        What to commit, and whose heartbeat to update.
+    journal
+        The journal to commit.
+    lock
+        The lock whose heartbeat to update.
     stop
         Called from the thread when an error has ended it; `check` raises the error.
+    options
+        When to do so.
     """
 
-    def __init__(self, journal: Journal, lock: OutputLock, stop: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        lock: OutputLock,
+        stop: Callable[[], object],
+        options: CommitOptions,
+    ) -> None:
         self._journal = journal
         self._lock = lock
         self._stop = stop
+        self._options = options
         self._error: Exception | None = None
         self._closing = Event()
         self._thread = Thread(target=self._run, name="commit journal", daemon=True)
@@ -179,9 +224,9 @@ class CommitThread:
     def _run(self) -> None:
         last_heartbeat = monotonic()
         try:
-            while not self._closing.wait(COMMIT_INTERVAL_S):
+            while not self._closing.wait(self._options.interval):
                 self._journal.commit()
-                if monotonic() - last_heartbeat > HEARTBEAT_INTERVAL_S:
+                if monotonic() - last_heartbeat > self._options.heartbeat_interval:
                     self._lock.heartbeat()
                     last_heartbeat = monotonic()
         except Exception as error:  # noqa: BLE001 - raised again by `check`

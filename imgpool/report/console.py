@@ -8,7 +8,7 @@ from typing import Self
 from imgpool.core.engine import RunMetrics
 from imgpool.core.task import Result
 from imgpool.report.hints import with_options
-from imgpool.report.progress import choose_progress, progress_text, stderr_console
+from imgpool.report.progress import LINE_INTERVAL_S, choose_progress, progress_text, stderr_console
 from imgpool.report.tally import Counts, Tally
 from imgpool.report.text import StyledLine, duration, plural, printable, short
 
@@ -26,16 +26,22 @@ class Reporter:
         Folder that paths are shown relative to.
     verbosity
         -1 shows failures only; 0 shows progress too; 1 shows a line for every image, and tracebacks.
+    line_interval
+        Seconds between two lines of progress where there is no terminal.
     """
 
-    def __init__(self, tally: Tally, to_do: int, root: str, verbosity: int = 0) -> None:
+    def __init__(
+        self, tally: Tally, to_do: int, root: str, verbosity: int = 0, *, line_interval: float = LINE_INTERVAL_S
+    ) -> None:
         self._console = stderr_console()
         self._tally = tally
         self._root = root
         self._verbosity = verbosity
         self._shown_reason = ""
         quiet = verbosity < 0 or not to_do
-        self._progress = choose_progress(self._console, partial(progress_text, tally), to_do, quiet=quiet)
+        self._progress = choose_progress(
+            self._console, partial(progress_text, tally), to_do, quiet=quiet, line_interval=line_interval
+        )
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -73,7 +79,7 @@ class Reporter:
             self._progress.advance()
 
     def summary(self, advice: Sequence[str] = ()) -> None:
-        """End the progress display; print the counts, what was not stored, and advice."""
+        """End the progress display; print the counts, the metadata that was not stored, and advice."""
         self._progress.stop()
         if self._verbosity >= 0:
             for line in (*summary_lines(self._tally), *(StyledLine(f"  {text}") for text in advice)):
@@ -81,7 +87,7 @@ class Reporter:
 
 
 def summary_lines(counts: Counts, *, running: bool = False) -> Iterator[StyledLine]:
-    """Return the counts of a run, and what the output format could not store."""
+    """Return the counts of a run, and the metadata that the output format could not store."""
     numbers = f"{counts.done:,} done · {counts.failed:,} failed · {counts.skipped:,} skipped"
     numbers += f" · {counts.left:,} left" if counts.left else ""
     speed = f" · {duration(counts.seconds)} · {counts.rate:.1f} images/s" if counts.rate else ""

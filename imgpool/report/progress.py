@@ -24,7 +24,7 @@ class Progress(Protocol):
         """Count items that have been finished."""
 
     def stop(self) -> None:
-        """Remove everything that moves."""
+        """Stop showing the progress; remove the bar, if there is one."""
 
 
 class NoProgress:
@@ -51,12 +51,15 @@ class ProgressLines:
         Returns the text after the counts, given the number of items that are left.
     total
         Number of items.
+    interval
+        Seconds between two lines.
     """
 
-    def __init__(self, console: StderrConsole, text: Callable[[int], str], total: int) -> None:
+    def __init__(self, console: StderrConsole, text: Callable[[int], str], total: int, interval: float) -> None:
         self._console = console
         self._text = text
         self._total = total
+        self._interval = interval
         self._finished = 0
         self._last_line = time.monotonic()
 
@@ -67,7 +70,7 @@ class ProgressLines:
     def advance(self, items: int = 1) -> None:
         """Count finished items; print a line if the last one was printed long enough ago."""
         self._finished += items
-        if time.monotonic() - self._last_line >= LINE_INTERVAL_S:
+        if time.monotonic() - self._last_line >= self._interval:
             self._last_line = time.monotonic()
             text = self._text(self._total - self._finished)
             self._console.print(StyledLine(f"  {self._finished:,}/{self._total:,} · {text}"))
@@ -76,7 +79,14 @@ class ProgressLines:
         """Print no more lines."""
 
 
-def choose_progress(console: StderrConsole, text: Callable[[int], str], total: int, *, quiet: bool = False) -> Progress:
+def choose_progress(
+    console: StderrConsole,
+    text: Callable[[int], str],
+    total: int,
+    *,
+    quiet: bool = False,
+    line_interval: float = LINE_INTERVAL_S,
+) -> Progress:
     """Return the kind of progress that suits a console.
 
     Parameters
@@ -89,11 +99,13 @@ def choose_progress(console: StderrConsole, text: Callable[[int], str], total: i
         Number of items.
     quiet
         Show nothing.
+    line_interval
+        Seconds between two lines where there is no terminal.
     """
     if quiet:
         return NoProgress()
     if not console.is_terminal:
-        return ProgressLines(console, text, total)
+        return ProgressLines(console, text, total, line_interval)
     from imgpool.report.progress_bar import ProgressBar
 
     return ProgressBar(console, text, total)

@@ -4,7 +4,7 @@ import os
 import shlex
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -14,13 +14,13 @@ from imgpool.output.status import Status
 from imgpool.report.console import failure_lines, summary_lines
 from imgpool.report.hints import with_options
 from imgpool.report.overview import CONTINUE_ADVICE, RETRY_ADVICE, display_root
-from imgpool.report.progress import choose_progress, progress_text, stderr_console
+from imgpool.report.progress import LINE_INTERVAL_S, choose_progress, progress_text, stderr_console
 from imgpool.report.step_loads import provenance_lines
 from imgpool.report.tally import failure_json
 from imgpool.report.text import StyledLine, duration, plural, printable, short
 
 REFRESH_INTERVAL_S = 1.0
-"""Time between two looks at a run that is being watched."""
+"""Time between two refreshes of the status of a run that is being watched."""
 
 JSON_RUN_FIELDS = (
     "host", "pid", "since", "ended", "how", "inputs", "engine", "workers", "recipe", "fingerprint", "provenance",
@@ -131,18 +131,38 @@ def _seconds_left(status: Status) -> float | None:
     return status.left / status.rate if status.state == "running" and status.rate else None
 
 
-def watch_run(status: Status, *, quiet: bool = False) -> None:
-    """Refresh the status of a run until it ends, and show its progress on stderr."""
+def watch_run(
+    status: Status,
+    *,
+    quiet: bool = False,
+    line_interval: float = LINE_INTERVAL_S,
+    sleep: Callable[[float], object] = time.sleep,
+) -> None:
+    """Refresh the status of a run until it ends, and show its progress on stderr.
+
+    Parameters
+    ----------
+    status
+        The status of a run.
+    quiet
+        Show no progress.
+    line_interval
+        Seconds between two lines of progress where there is no terminal.
+    sleep
+        Waits for a number of seconds.
+    """
     if status.run is None:
         return
     token, shown = status.run.token, 0
-    progress = choose_progress(stderr_console(), partial(progress_text, status), status.run.to_do, quiet=quiet)
+    progress = choose_progress(
+        stderr_console(), partial(progress_text, status), status.run.to_do, quiet=quiet, line_interval=line_interval
+    )
     progress.start()
     try:
         while status.state == "running" and status.run.token == token:
             progress.advance(status.processed - shown)
             shown = status.processed
-            time.sleep(REFRESH_INTERVAL_S)
+            sleep(REFRESH_INTERVAL_S)
             status.refresh()
     finally:
         progress.stop()

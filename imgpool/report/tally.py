@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -55,8 +56,10 @@ class Tally:
         The failed results, in the order in which they arrived.
     lost
         Number of outputs that lack some metadata of their source, by its kind ("pixel_size", …).
+    clock
+        Returns the time in seconds.
     started
-        When the run started, in seconds of `time.monotonic`.
+        When the run started, by the clock.
     """
 
     found: int
@@ -64,7 +67,11 @@ class Tally:
     skipped: int = 0
     failures: list[Result] = field(default_factory=list)
     lost: Counter[str] = field(default_factory=Counter)
-    started: float = field(default_factory=time.monotonic)
+    clock: Callable[[], float] = time.monotonic
+    started: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
 
     def add(self, result: Result) -> None:
         """Count one result."""
@@ -89,7 +96,7 @@ class Tally:
     @property
     def seconds(self) -> float:
         """Time since the start, in seconds."""
-        return time.monotonic() - self.started
+        return self.clock() - self.started
 
     @property
     def rate(self) -> float:

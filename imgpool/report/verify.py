@@ -9,7 +9,7 @@ from typing import Any
 
 from imgpool.output.verify import CheckedFile, Verification
 from imgpool.report.hints import with_options
-from imgpool.report.progress import choose_progress, stderr_console
+from imgpool.report.progress import LINE_INTERVAL_S, Progress, choose_progress, stderr_console
 from imgpool.report.text import StyledLine, duration, plural, printable, short
 
 RECORDED_STATES = ("intact", "missing", "changed", "outdated")
@@ -46,6 +46,8 @@ class VerificationResult:
         Show no progress.
     keep_intact
         Keep intact files in `files` too.
+    line_interval
+        Seconds between two lines of progress where there is no terminal.
 
     Attributes
     ----------
@@ -58,13 +60,23 @@ class VerificationResult:
         Duration of the verification.
     """
 
-    def __init__(self, verification: Verification, *, quiet: bool = False, keep_intact: bool = False) -> None:
+    def __init__(
+        self,
+        verification: Verification,
+        *,
+        quiet: bool = False,
+        keep_intact: bool = False,
+        line_interval: float = LINE_INTERVAL_S,
+    ) -> None:
         self.verification = verification
         self.counts: Counter[str] = Counter()
         self.files: list[CheckedFile] = []
         self._listed = {*PROBLEM_STATES, "intact"} if keep_intact else {*PROBLEM_STATES}
         self._started = time.monotonic()
-        self._run(quiet=quiet)
+        progress = choose_progress(
+            stderr_console(), self._progress_text, len(verification.recorded), quiet=quiet, line_interval=line_interval
+        )
+        self._run(progress)
         self.seconds = time.monotonic() - self._started
 
     @property
@@ -82,16 +94,14 @@ class VerificationResult:
         """0 if all files are intact, otherwise 1."""
         return 1 if self.problems else 0
 
-    def _run(self, *, quiet: bool) -> None:
-        recorded = self.verification.recorded
-        progress = choose_progress(stderr_console(), self._progress_text, len(recorded), quiet=quiet)
+    def _run(self, progress: Progress) -> None:
         progress.start()
         try:
             for file in self.verification.check_files():
                 self.counts[file.state] += 1
                 if file.state in self._listed:
                     self.files.append(file)
-                if file.path in recorded:
+                if file.path in self.verification.recorded:
                     progress.advance()
         finally:
             progress.stop()

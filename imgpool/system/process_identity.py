@@ -3,37 +3,44 @@
 import os
 from pathlib import Path
 
-_PROC = Path("/proc")
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+PROC = Path("/proc")
+BOOT_ID = PROC / "sys/kernel/random/boot_id"
 
 
 def boot_id() -> str:
     """Return an identifier of the machine's current boot; empty where the system has none."""
     try:
-        return _BOOT_ID.read_text("ascii").strip()
+        return BOOT_ID.read_text("ascii").strip()
     except OSError:
         return ""
 
 
-def own_start_time() -> float:
+def own_start_time(proc: Path = PROC) -> float:
     """Return when this process started, as `process_start_time`; 0.0 where that is unknown."""
-    return process_start_time(os.getpid()) or 0.0
+    return process_start_time(os.getpid(), proc) or 0.0
 
 
-def process_start_time(pid: int) -> float | None:
+def process_start_time(pid: int, proc: Path = PROC) -> float | None:
     """Return when a process started, in seconds after the boot; None if it does not exist or is a zombie.
 
     The value does not change when the clock is set.
+
+    Parameters
+    ----------
+    pid
+        Number of the process.
+    proc
+        Where Linux describes processes. If there is nothing, psutil is asked.
     """
-    if (_PROC / "self" / "stat").exists():
-        return _start_time_from_proc(pid)
+    if (proc / "self" / "stat").exists():
+        return _start_time_from_proc(pid, proc)
     return _start_time_from_psutil(pid)
 
 
-def _start_time_from_proc(pid: int) -> float | None:
+def _start_time_from_proc(pid: int, proc: Path) -> float | None:
     """Read /proc instead of importing psutil, which takes longer than processing a small image."""
     try:
-        state, *numbers = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+        state, *numbers = (proc / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         return None
     return None if state in {b"Z", b"X"} else round(int(numbers[18]) / os.sysconf("SC_CLK_TCK"), 2)

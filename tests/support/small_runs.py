@@ -1,6 +1,5 @@
 """Small runs on real files, with the serial engine, for the tests of `imgpool.batch`."""
 
-import os
 from dataclasses import replace
 
 import imagecodecs
@@ -12,6 +11,7 @@ from imgpool.batch.settings import RunSettings
 from imgpool.core.recipe import Recipe
 from imgpool.output import run_file
 from imgpool.output.layout import journal_path
+from imgpool.output.session import OutputSession
 
 BLUR = Recipe.from_specs(["gaussian:sigma=1"])
 GENERATOR = np.random.default_rng(1)
@@ -28,9 +28,9 @@ def plan_for(*inputs, recipe=BLUR, engine="serial", **settings):
     return make_plan(RunSettings(tuple(map(str, inputs)), recipe, engine=engine, **settings))
 
 
-def runner_for(*inputs, **settings):
+def runner_for(*inputs, open_session=OutputSession, **settings):
     """The runner of such a plan, not started."""
-    return Runner(plan_for(*inputs, **settings))
+    return Runner(plan_for(*inputs, **settings), open_session=open_session)
 
 
 def run(*inputs, **settings):
@@ -54,15 +54,3 @@ def statuses(results):
 
 def outputs(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*") if ".imgpool" not in path.parts)
-
-
-def close_folder(monkeypatch, name):
-    """Make folders of this name impossible to list, as mode 0 does for everybody but root."""
-    real = os.scandir
-
-    def scandir(path):
-        if isinstance(path, str) and os.path.basename(path) == name:
-            raise PermissionError(13, "Permission denied", path)
-        return real(path)
-
-    monkeypatch.setattr(os, "scandir", scandir)

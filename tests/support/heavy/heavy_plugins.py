@@ -1,4 +1,4 @@
-"""A filter that is as heavy to load as a model, and fails as one may.
+"""Filters for tests: one as heavy to load as a model that fails as one may, one that exits, one that does not load.
 
 With this folder on PYTHONPATH it is installed: ``imgpool_heavy-1.0.dist-info`` names it.
 """
@@ -115,3 +115,22 @@ class heavy:  # noqa: N801 - a filter's name is its recipe's word
             self.together = 0
         time.sleep(self.nap)
         return image.with_pixels(np.iinfo(image.pixels.dtype).max - image.pixels)
+
+
+@image_filter(tiles="no")
+def exit_if_small(image: Image) -> Image:
+    """Exit if the image has 8 × 8 pixels."""
+    if image.pixels.shape == (8, 8):
+        sys.exit("that is all")
+    return image
+
+
+@image_filter(tiles="no")
+class unloadable:  # noqa: N801 - a filter's name is its recipe's word
+    """A filter that refuses to load, without being declared as heavy."""
+
+    def __init__(self) -> None:
+        fail("refuse")
+
+    def __call__(self, image: Image) -> Image:
+        return image

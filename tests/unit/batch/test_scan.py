@@ -9,7 +9,7 @@ import pytest
 from imgpool.batch.scan import scan
 from imgpool.core.errors import UsageError
 from imgpool.output.layout import file_id
-from tests.support.small_runs import close_folder
+from tests.support.permissions import unreadable
 
 
 @pytest.fixture
@@ -184,10 +184,10 @@ def test_input_inside_the_output_is_scanned(tmp_path):
     assert relatives(walk(tmp_path / "out" / "raw", output=tmp_path / "out")) == ["a.png"]
 
 
-def test_unreadable_folder_is_reported_and_others_scanned(folder, monkeypatch):
+def test_unreadable_folder_is_reported_and_others_scanned(folder):
     fill(folder, "a/1.png", "locked/2.png", "z/3.png")
-    close_folder(monkeypatch, "locked")
-    found = walk(folder)
+    with unreadable(folder / "locked"):
+        found = walk(folder)
     assert relatives(found) == ["a/1.png", "z/3.png"]
     assert [(path, type(error)) for path, error in found[1].unreadable] == [(str(folder / "locked"), PermissionError)]
 

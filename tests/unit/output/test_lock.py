@@ -2,15 +2,19 @@
 
 import errno
 import os
+import tempfile
+from contextlib import ExitStack
 from dataclasses import replace
+from multiprocessing.util import get_temp_dir
 
 import filelock
 import pytest
 
 from imgpool.core.errors import RunError
-from imgpool.output import lock, run_file
+from imgpool.output import run_file
 from imgpool.output.layout import run_path
 from imgpool.output.lock import OutputLock
+from tests.support.disks import file_size_limit
 from tests.support.run_files import ELSEWHERE, run_of, write_elsewhere
 
 
@@ -29,11 +33,10 @@ def _without_locks(monkeypatch):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(filelock, "lock_descriptor", lock_descriptor)
-    monkeypatch.setattr(lock, "RACE_DELAY_S", 0.01)
 
 
-def lock_of(output, key="key", **changes):
-    return OutputLock(output, run_of(**changes), key)
+def lock_of(output, key="key", timeout=5.0, sleep=lambda _seconds: None, **changes):
+    return OutputLock(output, run_of(**changes), key, timeout=timeout, sleep=sleep)
 
 
 def live(output, processed=2, **changes):
@@ -76,13 +79,12 @@ def test_a_second_run_is_refused_and_changes_nothing(output):
     assert live(output).how == "finished"
 
 
-def test_waiting_for_an_unknown_lock_holder_ends(output, monkeypatch):
-    monkeypatch.setattr(lock, "LOCK_TIMEOUT_S", 0.2)
+def test_waiting_for_an_unknown_lock_holder_ends(output):
     killed(output)
     with open(os.path.join(output, ".imgpool", "lock"), "w") as file:
         filelock.lock_descriptor(file.fileno(), blocking=False)
         with pytest.raises(RunError, match="another run is writing"):
-            lock_of(output).__enter__()
+            lock_of(output, timeout=0.2).__enter__()
     assert live(output).how == "finished"
 
 
@@ -179,19 +181,21 @@ def test_without_locks_the_run_file_decides(output):
 
 
 @pytest.mark.usefixtures("_without_locks")
-def test_without_locks_the_last_writer_of_the_run_file_wins(output, monkeypatch):
-    monkeypatch.setattr(lock.time, "sleep", lambda _seconds: write_elsewhere(output))
+def test_without_locks_the_last_writer_of_the_run_file_wins(output):
     with pytest.raises(RunError, match=f"another run is writing into .*: pid 4711 on {ELSEWHERE}"):
-        lock_of(output).__enter__()
+        lock_of(output, sleep=lambda _seconds: write_elsewhere(output)).__enter__()
     assert run_file.read(output).ended is None
 
 
 @pytest.mark.usefixtures("_without_locks")
 def test_without_locks_a_run_loses_if_its_temporary_file_is_gone(output, monkeypatch):
+    others = []
+
     def fsync(_descriptor):
-        monkeypatch.setattr(os, "fsync", bool)
-        run_file.remove_temporary_files(output)
-        write_elsewhere(output)
+        if not others:
+            others.append("the run on the other machine")
+            run_file.remove_temporary_files(output)
+            write_elsewhere(output)
 
     monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(RunError, match=f"another run is writing into .*: pid 4711 on {ELSEWHERE}"):
@@ -226,17 +230,14 @@ def test_a_folder_that_is_gone_is_not_created_again(output):
     assert not os.path.exists(output)
 
 
-def test_an_unwritable_end_never_hides_an_earlier_error(output, monkeypatch):
-    def write(*_arguments):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
+def test_an_unwritable_end_never_hides_an_earlier_error(output):
     def run(error=None):
-        with monkeypatch.context() as patched, lock_of(output):
-            patched.setattr(run_file, "write", write)
+        with ExitStack() as limit, lock_of(output):
+            limit.enter_context(file_size_limit(10))
             if error:
                 raise error
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="File too large"):
         run()
     with pytest.raises(RunError, match="worse"):
         run(RunError("worse"))
@@ -259,12 +260,14 @@ def test_partial_files_are_removed_at_the_start_and_the_end(output):
     assert sorted(os.listdir(os.path.join(output, ".imgpool"))) == ["lock", "run.json"]
 
 
-def test_only_socket_folders_of_killed_runs_are_removed(output, tmp_path, monkeypatch):
-    own = lock.get_temp_dir()
-    monkeypatch.setattr(lock.tempfile, "tempdir", str(tmp_path))
-    names = ("pymp-killed", "photos", "elsewhere/pymp-mine")
-    for name in names:
-        (tmp_path / name).mkdir(parents=True)
-        run_file.write(output, replace(killed(output), sockets=str(tmp_path / name)))
-        assert live(output).sockets == own
-    assert [name for name in names if (tmp_path / name).exists()] == ["photos", "elsewhere/pymp-mine"]
+def test_only_socket_folders_of_killed_runs_are_removed(output, tmp_path):
+    folders = [
+        tempfile.mkdtemp(prefix="pymp-"),
+        tempfile.mkdtemp(prefix="photos-"),
+        tempfile.mkdtemp(prefix="pymp-", dir=tmp_path),
+    ]
+    for folder in folders:
+        run_file.write(output, replace(killed(output), sockets=folder))
+        assert live(output).sockets == get_temp_dir()
+    assert [os.path.exists(folder) for folder in folders] == [False, True, True]
+    os.rmdir(folders[1])

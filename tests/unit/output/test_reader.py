@@ -5,7 +5,6 @@ import os
 import pytest
 
 from imgpool.core.errors import RunError, UsageError
-from imgpool.output import run_file
 from imgpool.output.journal import JournalEntry
 from imgpool.output.layout import journal_path, run_path
 from imgpool.output.reader import JournalReader, last_run, not_an_output_error
@@ -120,15 +119,14 @@ def test_without_a_run_file_the_state_is_unknown(output):
     assert last_run(output) == (None, "unknown")
 
 
-def test_a_run_that_ends_during_the_check_was_not_killed(output, monkeypatch):
+def test_a_run_that_ends_during_the_check_was_not_killed(output):
     begun = write_run(output)
 
     def ends_now(_output, _info):
         write_run(output, token=begun.token, **ENDED)
         return False
 
-    monkeypatch.setattr(run_file, "is_alive", ends_now)
-    assert last_run(output)[1] == "finished"
+    assert last_run(output, is_alive=ends_now)[1] == "finished"
 
 
 def test_an_unreadable_run_file_is_a_run_error(output):

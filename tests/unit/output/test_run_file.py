@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ from imgpool.core.errors import UsageError
 from imgpool.output.layout import run_path
 from imgpool.output.run_file import RunInfo, is_alive, output_clock_ns, read, write
 from imgpool.system.process_identity import process_start_time
+from tests.support.disks import disk, file_size_limit, remount
 from tests.support.run_files import run_of, write_elsewhere
 
 HOUR = 3600 * 10**9
@@ -73,15 +73,10 @@ def test_a_newer_run_file_is_refused(output):
     assert "upgrade" in caught.value.hint
 
 
-def test_a_failed_write_keeps_the_old_run_file(output, monkeypatch):
+def test_a_failed_write_keeps_the_old_run_file(output):
     first = run_of()
     write(output, first)
-
-    def fsync(_descriptor):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(OSError, match="No space"):
+    with file_size_limit(10), pytest.raises(OSError, match="File too large"):
         write(output, run_of())
     assert read(output) == first
     assert os.listdir(os.path.join(output, ".imgpool")) == ["run.json"]
@@ -124,17 +119,18 @@ def test_a_remote_run_is_alive_while_its_heartbeat_is_recent(output):
 
 
 @pytest.mark.parametrize("ahead", [-HOUR, HOUR])
-def test_the_clock_of_the_share_measures_the_heartbeat(output, monkeypatch, ahead):
-    here = time.time_ns
+def test_the_clock_of_the_share_measures_the_heartbeat(output, ahead):
     info = write_elsewhere(output)
-    monkeypatch.setattr(time, "time_ns", lambda: here() + ahead)
-    assert is_alive(output, info)
+    assert is_alive(output, info, local_clock_ns=lambda: time.time_ns() + ahead)
 
-    def refuse(**_options):
-        raise PermissionError
 
-    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
-    assert not is_alive(output, info)  # without write access, this machine's clock decides
+def test_without_write_access_the_local_clock_decides(tmp_path):
+    with disk(tmp_path / "share", "1m") as share:
+        (share / ".imgpool").mkdir()
+        info = write_elsewhere(share)
+        remount(share, "ro")
+        assert is_alive(str(share), info)
+        assert not is_alive(str(share), info, local_clock_ns=lambda: time.time_ns() + HOUR)
 
 
 def test_a_remote_run_without_a_run_file_is_not_alive(output):

@@ -5,21 +5,16 @@ import os
 import shutil
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
-import imgpool
-from imgpool.core.catalogue import FILTERS
 from imgpool.core.errors import RunError
-from imgpool.core.filter import image_filter
-from imgpool.core.image import Image
-from imgpool.core.recipe import Recipe
 from imgpool.core.task import Failure, Result, Task
-from imgpool.output import run_file, session
-from imgpool.output.journal import Journal
-from imgpool.output.layout import run_path
-from imgpool.output.session import OutputSession
+from imgpool.output import run_file
+from imgpool.output.layout import file_id, journal_path, run_path
+from imgpool.output.session import CommitOptions, OutputSession
 from tests.support.past_runs import read_journal
 from tests.support.run_files import run_of, write_elsewhere
 from tests.support.small_runs import runner_for, statuses
@@ -30,17 +25,11 @@ def output(tmp_path):
     return str(tmp_path / "out")
 
 
-@pytest.fixture
-def _quick(monkeypatch):
-    monkeypatch.setattr(session, "COMMIT_INTERVAL_S", 0.01)
-    monkeypatch.setattr(session, "HEARTBEAT_INTERVAL_S", 0.02)
+QUICK = CommitOptions(interval=0.01, heartbeat_interval=0.02)
 
 
-quick = pytest.mark.usefixtures("_quick")
-
-
-def start(output, folders=None, stop=lambda: None):
-    return OutputSession(output, run_of(), "key", folders or {}, stop)
+def start(output, input_folders=None, stop=lambda: None, **options):
+    return OutputSession(output, run_of(), "key", input_folders or {}, stop, **options)
 
 
 def done(output, name="a.png"):
@@ -58,24 +47,15 @@ def wait_for(condition):
         time.sleep(0.005)
 
 
-def waits_for_the_other(image: Image) -> Image:
-    """Return the second image only when the first one is in the journal."""
-    if image.pixels.shape == (8, 8):
-        wait_for(lambda: len(read_journal(waits_for_the_other.output)) == 1)
-    return image
+def test_results_are_durable_before_the_next_image_is_finished(photos, output):
+    results = runner_for(photos, output=output, open_session=partial(OutputSession, commits=QUICK)).results()
+    next(results)
+    wait_for(lambda: len(read_journal(output)) == 1)
+    assert statuses(results) == ["done"] * 2
 
 
-@quick
-def test_results_are_durable_while_a_slow_image_runs(photos, tmp_path, monkeypatch):
-    (photos / "z.png").unlink()
-    waits_for_the_other.output = str(tmp_path / "photos-processed")
-    monkeypatch.setitem(FILTERS._built_in, "waits", image_filter(tiles="no")(waits_for_the_other))
-    assert statuses(runner_for(photos, recipe=Recipe.from_specs(["waits"])).results()) == ["done"] * 2
-
-
-@quick
 def test_commits_and_heartbeats_need_no_further_result(output):
-    with start(output) as held:
+    with start(output, commits=QUICK) as held:
         held.record(done(output))
         wait_for(lambda: list(read_journal(output)) == ["a.png"])
         os.utime(run_path(output), (1, 1))
@@ -91,24 +71,27 @@ def test_the_commit_thread_ends_with_the_session(output):
 
 
 @pytest.fixture
-def broken_sync(monkeypatch):
-    """A disk that cannot be synced, until the event is set."""
-    repaired = threading.Event()
+def repaired():
+    """Set when the disk can be synced again."""
+    return threading.Event()
+
+
+@pytest.fixture
+def broken_disk(repaired):
+    """Options for a disk that cannot be synced until it is repaired."""
 
     def sync(_descriptor):
         if not repaired.is_set():
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(session, "Journal", partial(Journal, sync=sync))
-    return repaired
+    return replace(QUICK, sync=sync)
 
 
-@pytest.mark.usefixtures("_quick", "broken_sync")
-def test_a_failed_background_commit_stops_the_run(output):
+def test_a_failed_background_commit_stops_the_run(output, broken_disk):
     stopped, recorded = threading.Event(), []
 
     def run():
-        with start(output, stop=stopped.set) as held:
+        with start(output, stop=stopped.set, commits=broken_disk) as held:
             held.record(done(output))
             assert stopped.wait(30)
             recorded.append(held.record(done(output, "b.png")))
@@ -121,24 +104,22 @@ def test_a_failed_background_commit_stops_the_run(output):
     assert run_file.read(output).how.startswith("stopped: the disk or share of the output has an error")
 
 
-@quick
-def test_a_failed_commit_is_retried_and_reported_at_the_end(output, broken_sync):
+def test_a_failed_commit_is_retried_and_reported_at_the_end(output, broken_disk, repaired):
     stopped = threading.Event()
 
     def run():
-        with start(output, stop=stopped.set) as held:
+        with start(output, stop=stopped.set, commits=broken_disk) as held:
             held.record(done(output))
             assert stopped.wait(30)
-            broken_sync.set()
+            repaired.set()
 
     with pytest.raises(RunError, match="input/output error"):
         run()
     assert list(read_journal(output)) == ["a.png"]
 
 
-@pytest.mark.usefixtures("_quick", "broken_sync")
-def test_no_image_is_started_after_a_storage_error(photos):
-    planned = runner_for(photos)
+def test_no_image_is_started_after_a_storage_error(photos, broken_disk):
+    planned = runner_for(photos, open_session=partial(OutputSession, commits=broken_disk))
     results = planned.results()
     seen = [next(results)]
     wait_for(planned.options.should_stop)
@@ -147,12 +128,11 @@ def test_no_image_is_started_after_a_storage_error(photos):
     assert len(seen) == 1
 
 
-@quick
 def test_a_run_that_lost_the_folder_writes_no_lines(output):
     stopped = threading.Event()
 
     def run():
-        with start(output, stop=stopped.set) as held:
+        with start(output, stop=stopped.set, commits=QUICK) as held:
             write_elsewhere(output, token="theirs")
             held.record(done(output))
             assert stopped.wait(30)
@@ -236,28 +216,24 @@ def test_a_missing_or_replaced_input_folder_stops_the_run(photos, output, back):
 def test_only_the_input_folder_of_a_failed_image_is_checked(tmp_path, output):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos-2").mkdir()
-    there = session.file_id(str(tmp_path / "photos"))
+    there = file_id(str(tmp_path / "photos"))
     with start(output, {str(tmp_path / "photos"): there, str(tmp_path / "gone"): (1, 1)}) as held:
         held.record(failed(output, "read", source=str(tmp_path / "photos" / "a.png")))
         held.record(failed(output, "read", source=str(tmp_path / "gone-too.png")))
 
 
-def test_forking_during_commits_is_safe(photos, output, monkeypatch):
-    monkeypatch.setattr(session, "COMMIT_INTERVAL_S", 0.0)
-    monkeypatch.setattr(session, "HEARTBEAT_INTERVAL_S", 0.0)
+def test_forking_during_commits_is_safe(photos, output):
+    settings = {"output": output, "engine": "pool", "fresh": True, "workers": 2, "start_method": "fork"}
+    always = partial(OutputSession, commits=CommitOptions(interval=0.0, heartbeat_interval=0.0))
     for _ in range(3):
-        results = imgpool.process(photos, output=output, fresh=True, workers=2, start_method="fork")
-        assert statuses(results) == ["done"] * 3
+        assert statuses(runner_for(photos, open_session=always, **settings).results()) == ["done"] * 3
 
 
-def test_a_run_without_space_for_its_journal_frees_the_lock(output, monkeypatch):
-    def refuse(*_arguments):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with monkeypatch.context() as patched:
-        patched.setattr(session, "Journal", refuse)
-        with pytest.raises(RunError, match="the disk is full"):
-            start(output).__enter__()
-    assert run_file.read(output).how == "stopped: the disk is full"
+def test_a_run_that_cannot_open_its_journal_frees_the_lock(output):
+    journal_path(output).mkdir(parents=True)
+    with pytest.raises(RunError, match="is a directory"):
+        start(output).__enter__()
+    assert run_file.read(output).how.startswith("stopped: ")
+    journal_path(output).rmdir()
     with start(output):
         assert run_file.read(output).ended is None

@@ -9,7 +9,8 @@ from imgpool.core.errors import UsageError
 from imgpool.output.layout import journal_path
 from imgpool.output.status import Status
 from tests.support.past_runs import ENDED, KILLED, done, failed, write_journal, write_run
-from tests.support.small_runs import close_folder, run, runner_for, write_png
+from tests.support.permissions import unreadable
+from tests.support.small_runs import run, runner_for, write_png
 
 
 @pytest.fixture
@@ -62,10 +63,10 @@ def test_an_abandoned_run_is_interrupted(photos, tmp_path):
     assert counts(status) == (1, 0, 0, 2)
 
 
-def test_an_unlisted_folder_is_a_failure_but_not_an_image(photos, tmp_path, monkeypatch):
+def test_an_unlisted_folder_is_a_failure_but_not_an_image(photos, tmp_path):
     output = str(tmp_path / "out")
-    close_folder(monkeypatch, "trip")
-    results = run(photos, output=output)
+    with unreadable(photos / "trip"):
+        results = run(photos, output=output)
     status = Status(output)
     assert status.unlisted_folders == 1
     assert status.failed == sum(result.status == "failed" for result in results) == 1

@@ -3,16 +3,18 @@
 import os
 import shutil
 import threading
+from pathlib import Path
 
 import pytest
 
 from imgpool.core.errors import RunError, UsageError
-from imgpool.output import verify
 from imgpool.output.layout import journal_path
-from imgpool.output.verify import CheckedFile, Verification
+from imgpool.output.verify import MAX_QUEUED_FILES, CheckedFile, Verification
+from imgpool.system.resources import available_cpus
 from tests.support.past_runs import ENDED, KILLED, done, failed, write_journal, write_run
+from tests.support.permissions import unreadable
 from tests.support.run_files import write_elsewhere
-from tests.support.small_runs import close_folder, outputs, run
+from tests.support.small_runs import outputs, run
 
 
 @pytest.fixture
@@ -163,24 +165,22 @@ def test_folders_and_pipes_are_not_read(output, make, what):
     assert only(output) == CheckedFile("changed", "b.png", f"replaced by {what}")
 
 
-def test_an_unreadable_output_is_reported(output, monkeypatch):
-    """Root can read any file, so the error is simulated."""
-    real = open
-
-    def closed(path, *arguments, **options):
-        if str(path).endswith("b.png"):
-            raise PermissionError(13, "Permission denied", path)
-        return real(path, *arguments, **options)
-
-    monkeypatch.setattr(verify, "open", closed, raising=False)
-    assert only(output) == CheckedFile("unreadable", "b.png", "it cannot be read (permission denied)")
+def test_an_unreadable_output_is_reported(output):
+    with unreadable(output / "b.png"):
+        assert only(output) == CheckedFile("unreadable", "b.png", "it cannot be read (permission denied)")
 
 
-def test_an_unlisted_folder_is_reported(output, monkeypatch):
-    close_folder(monkeypatch, "trip")
-    found = only(output)
-    assert (found.state, found.path) == ("unreadable", "trip")
+def test_an_unlisted_folder_is_reported(output):
+    (output / "new").mkdir()
+    with unreadable(output / "new"):
+        found = only(output)
+    assert (found.state, found.path) == ("unreadable", "new")
     assert "permission denied" in found.reason
+
+
+def test_an_output_in_an_unreadable_folder_is_unreadable_too(output):
+    with unreadable(output / "trip"):
+        assert kinds(output) == {"trip/a.png": "unreadable", "trip": "unreadable"}
 
 
 def test_unusual_names_are_checked(photos, tmp_path):
@@ -194,14 +194,13 @@ def test_unusual_names_are_checked(photos, tmp_path):
     assert kinds(tmp_path / "out") == dict.fromkeys(names, "missing")
 
 
-def test_files_come_in_the_order_of_the_journal(output, photos, monkeypatch):
-    monkeypatch.setattr(verify, "MAX_QUEUED_FILES", 1)
-    for number in range(20):
-        shutil.copy(photos / "b.png", photos / f"{number}.png")
-    run(photos, output=str(output))
-    verification = Verification(str(output))
-    assert len(verification.recorded) == 23
-    assert [each.path for each in verification.check_files()] == list(verification.recorded)
+def test_files_come_in_the_order_of_the_journal(tmp_path):
+    output, more_than_queued = str(tmp_path / "out"), MAX_QUEUED_FILES * available_cpus() + 20
+    names = [f"{number}.png" for number in range(more_than_queued)]
+    write_journal(output, *(done(output, name) for name in names))
+    for name in names[::2]:
+        Path(output, name).touch()
+    assert [each.path for each in check_files(output)] == names
 
 
 def test_a_cancelled_verification_stops_reading(tmp_path):

@@ -34,9 +34,9 @@ def failed(name="bad.png", message="cut off", hint="copy it again"):
     return Result(done(name).task, "failed", Failure("read", "ReadError", message, hint, "Traceback …\nReadError: …"))
 
 
-def shown(capsys, *results, verbosity=0, to_do=3, advice=()):
+def shown(capsys, *results, to_do=3, advice=(), **options):
     """Show results; return what was printed on stderr, and check that stdout is empty."""
-    reporter = Reporter(Tally(found=to_do), to_do, "/photos", verbosity)
+    reporter = Reporter(Tally(found=to_do), to_do, "/photos", **options)
     with reporter:
         for result in results:
             reporter.show(result)
@@ -104,9 +104,8 @@ def test_tracebacks_need_verbose(capsys):
     assert "Traceback" not in shown(capsys, failed())
 
 
-def test_a_log_file_gets_progress_lines_without_escapes(capsys, monkeypatch):
-    monkeypatch.setattr(progress, "LINE_INTERVAL_S", 0.0)
-    err = shown(capsys, done(), failed(), skipped(), to_do=1200)
+def test_a_log_file_gets_progress_lines_without_escapes(capsys):
+    err = shown(capsys, done(), failed(), skipped(), to_do=1200, line_interval=0.0)
     assert "1/1,200 · " in err
     assert "2/1,200 · " in err
     assert "3/1,200" not in err

@@ -12,7 +12,7 @@ from imgpool.core.recipe import Recipe
 from imgpool.report import overview
 from imgpool.report.tally import Tally
 from tests.support import small_runs
-from tests.support.small_runs import close_folder
+from tests.support.permissions import unreadable
 
 DOCUMENTED = [
     "found", "done", "skipped", "failed", "left", "seconds", "images_per_second", "interrupted",
@@ -132,9 +132,9 @@ def test_summary_json_has_the_documented_keys(photos):
     assert data["failures"][0]["source"].endswith("bad\udcff.png")
 
 
-def test_an_unlisted_folder_is_counted_as_failed(photos, monkeypatch):
-    close_folder(monkeypatch, "trip")
-    run = Runner(plan(photos))
+def test_an_unlisted_folder_is_counted_as_failed(photos):
+    with unreadable(photos / "trip"):
+        run = Runner(plan(photos))
     data = overview.summary_json(run, finish_run(run))
     assert data["failed"] == 1
     assert data["done"] == 1

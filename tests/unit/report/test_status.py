@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from imgpool.output.status import Status
-from imgpool.report import progress, status
+from imgpool.report import status
 from imgpool.report.status import status_json, status_lines, watch_run
 from tests.support.past_runs import ENDED, KILLED, done, failed, write_journal, write_run
 
@@ -178,28 +178,27 @@ def test_json_without_a_run_file_has_nulls(output):
     }
 
 
-def finish_soon(output, monkeypatch):
-    """Write a run over three images that ends after three refreshes."""
-    begun = write_run(output, found=3, to_do=3)
-    slept = []
+class RunOfThreeImages:
+    """A run that is in the output folder; it makes one image each time that `sleep` is called, and then ends."""
 
-    def sleep(seconds):
-        slept.append(seconds)
-        write_journal(output, done(output, f"{len(slept)}.png"))
-        if len(slept) == begun.to_do:
-            write_run(output, token=begun.token, found=3, to_do=3, journal=0, **ENDED)
+    def __init__(self, output):
+        self.output = output
+        self.token = write_run(output, found=3, to_do=3).token
+        self.slept = []
 
-    monkeypatch.setattr(status.time, "sleep", sleep)
-    return slept
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        write_journal(self.output, done(self.output, f"{len(self.slept)}.png"))
+        if len(self.slept) == 3:
+            write_run(self.output, token=self.token, found=3, to_do=3, journal=0, **ENDED)
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_a_run_is_watched_to_its_end(output, monkeypatch, capsys, quiet):
-    monkeypatch.setattr(progress, "LINE_INTERVAL_S", 0.0)
-    slept = finish_soon(output, monkeypatch)
+def test_a_run_is_watched_to_its_end(output, capsys, quiet):
+    watched = RunOfThreeImages(output)
     found = Status(output)
-    watch_run(found, quiet=quiet)
-    assert slept == [1.0, 1.0, 1.0]
+    watch_run(found, quiet=quiet, line_interval=0.0, sleep=watched.sleep)
+    assert watched.slept == [1.0, 1.0, 1.0]
     assert (found.state, found.done, found.left) == ("finished", 3, 0)
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -211,8 +210,8 @@ def test_a_terminal_gets_a_bar_that_is_removed(output, monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     before = set(threading.enumerate())
-    finish_soon(output, monkeypatch)
-    watch_run(Status(output))
+    watched = RunOfThreeImages(output)
+    watch_run(Status(output), sleep=watched.sleep)
     err = capsys.readouterr().err
     assert "/3" in err
     assert err.count("\x1b[?25l") == err.count("\x1b[?25h") == 1
@@ -221,18 +220,16 @@ def test_a_terminal_gets_a_bar_that_is_removed(output, monkeypatch, capsys):
         assert not thread.is_alive()
 
 
-def test_watching_stops_when_another_run_starts(output, monkeypatch):
+def test_watching_stops_when_another_run_starts(output):
     write_run(output)
-    monkeypatch.setattr(status.time, "sleep", lambda _seconds: write_run(output, found=5))
     found = Status(output)
-    watch_run(found)
+    watch_run(found, sleep=lambda _seconds: write_run(output, found=5))
     assert (found.state, found.run.found) == ("running", 5)
 
 
 @pytest.mark.parametrize("changes", [None, ENDED, KILLED])
-def test_watching_returns_at_once_without_a_live_run(output, monkeypatch, changes):
-    monkeypatch.delattr(status.time, "sleep")
+def test_watching_returns_at_once_without_a_live_run(output, changes):
     write_journal(output, done(output))
     if changes:
         write_run(output, **changes)
-    watch_run(Status(output))
+    watch_run(Status(output), sleep=pytest.fail)

@@ -1,7 +1,7 @@
 """The console on stderr: plain text for files, colours for terminals."""
 
+import contextlib
 import io
-import sys
 
 import pytest
 
@@ -21,40 +21,34 @@ def _environment(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
 
 
-@pytest.fixture
-def written(monkeypatch):
+def written(stream, line):
     """Print a line on a stream in place of stderr; return what was written."""
-
-    def written(stream, line):
-        monkeypatch.setattr(sys, "stderr", stream)
+    with contextlib.redirect_stderr(stream):
         stderr_console().print(line)
-        return stream.getvalue()
-
-    return written
+    return stream.getvalue()
 
 
-def test_a_file_gets_plain_lines_of_any_length(written):
+def test_a_file_gets_plain_lines_of_any_length():
     assert (
         written(io.StringIO(), StyledLine("✗ [bold] :smile: " + "x" * 300, "red"))
         == "✗ [bold] :smile: " + "x" * 300 + "\n"
     )
 
 
-def test_a_terminal_gets_the_same_text_in_colour(written):
+def test_a_terminal_gets_the_same_text_in_colour():
     text = written(Terminal(), StyledLine("✗ [bold] :smile: " + "x" * 300, "red"))
     assert text == "\x1b[31m✗ [bold] :smile: " + "x" * 300 + "\x1b[0m\n"
 
 
 @pytest.mark.parametrize("name", ["FORCE_COLOR", "TTY_COMPATIBLE"])
-def test_force_color_forces_colours(written, monkeypatch, name):
+def test_force_color_forces_colours(monkeypatch, name):
     monkeypatch.setenv(name, "1")
     assert written(io.StringIO(), StyledLine("a", "red")) == "\x1b[31ma\x1b[0m\n"
 
 
-def test_a_closed_stderr_is_no_error(monkeypatch):
-    with open("/dev/full", "w") as full:
-        monkeypatch.setattr(sys, "stderr", full)
+def test_a_closed_stderr_is_no_error():
+    with open("/dev/full", "w") as full, contextlib.redirect_stderr(full):
         stderr_console().print(StyledLine("a"))
-    monkeypatch.setattr(sys, "stderr", None)
-    assert isinstance(stderr_console(), PlainConsole)
-    stderr_console().print(StyledLine("a"))
+    with contextlib.redirect_stderr(None):
+        assert isinstance(stderr_console(), PlainConsole)
+        stderr_console().print(StyledLine("a"))

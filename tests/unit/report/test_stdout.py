@@ -1,7 +1,7 @@
 """Lines on stdout."""
 
+import contextlib
 import io
-import sys
 
 import pytest
 from rich.text import Text
@@ -34,8 +34,8 @@ def test_a_terminal_gets_colours(capsys, monkeypatch):
     assert capsys.readouterr().out == "\x1b[31ma\x1b[0m\nb\n"
 
 
-def test_characters_that_the_encoding_lacks_are_escaped(monkeypatch):
-    written = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))
-    print_lines([Text("✗ µ.png")])
-    assert written.getvalue() == b"\\u2717 \\xb5.png\n"
+def test_characters_that_the_encoding_lacks_are_escaped():
+    stream = io.TextIOWrapper(io.BytesIO(), "ascii")
+    with contextlib.redirect_stdout(stream):
+        print_lines([Text("✗ µ.png")])
+    assert stream.buffer.getvalue() == b"\\u2717 \\xb5.png\n"

@@ -6,7 +6,6 @@ import threading
 import pytest
 
 from imgpool.output.verify import Verification
-from imgpool.report import progress
 from imgpool.report.verify import (
     CHECK_EXTRA,
     DELETE_FIRST,
@@ -152,12 +151,11 @@ def test_json_lists_no_intact_files(output):
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_progress_is_shown_on_stderr(output, monkeypatch, capsys, quiet):
-    monkeypatch.setattr(progress, "LINE_INTERVAL_S", 0.0)
+def test_progress_is_shown_on_stderr(output, capsys, quiet):
     write_journal(str(output), write_output(output, "a.png"), write_output(output, "b.png"))
     (output / "b.png").unlink()
     (output / "extra.png").touch()
-    result(output, quiet=quiet)
+    result(output, quiet=quiet, line_interval=0.0)
     captured = capsys.readouterr()
     assert captured.out == ""
     lines = captured.err.splitlines()

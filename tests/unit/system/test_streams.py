@@ -1,5 +1,6 @@
 """Streams whose reader has disappeared."""
 
+import contextlib
 import errno
 import io
 import os
@@ -58,16 +59,15 @@ def test_text_is_printed_at_once(capsys):
     assert capsys.readouterr().out == "a\nb\n"
 
 
-def test_printing_without_a_reader_is_no_error(monkeypatch, unread):
+def test_printing_without_a_reader_is_no_error(unread):
     for stdout in (unread, None):
-        monkeypatch.setattr(sys, "stdout", stdout)
-        print_text("x" * 100_000)
+        with contextlib.redirect_stdout(stdout):
+            print_text("x" * 100_000)
     unread.flush()
 
 
-def test_printing_into_a_full_disk_is_an_error(monkeypatch):
-    monkeypatch.setattr(sys, "stdout", Full())
-    with pytest.raises(OSError, match="No space"):
+def test_printing_into_a_full_disk_is_an_error():
+    with contextlib.redirect_stdout(Full()), pytest.raises(OSError, match="No space"):
         print_text("x")
 
 
