@@ -1,7 +1,7 @@
 """Selection of pages from a stack: select."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from imgpool.core.errors import FilterError, RecipeError
@@ -154,5 +154,4 @@ def select(
     >>> select(stack, z="0..1").pixels.shape
     (2, 2, 2)
     """
-    part = _part(image.properties, {"c": c, "z": z, "t": t, "page": page})
-    return replace(part.crop(image))
+    return _part(image.properties, {"c": c, "z": z, "t": t, "page": page}).crop(image)

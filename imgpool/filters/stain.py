@@ -71,7 +71,9 @@ def _load(matrix: str | Reference) -> StainMatrix:
 
 def _message_and_hint(matrix: str | Reference, error: Exception) -> tuple[str, str]:
     hint = 'write {"stains": ["hematoxylin", "eosin", "dab"], "matrix": [[0.65, 0.70, 0.29], …]}'
-    return f"the stain matrix {matrix} {getattr(error, 'strerror', None) or error}", hint
+    if isinstance(error, OSError):
+        return f"the stain matrix {matrix} cannot be read: {error.strerror or error}", "check the file"
+    return f"the stain matrix {matrix} {error}", hint
 
 
 def _infer_separated(properties: Properties, _parameters: Parameters) -> Properties:

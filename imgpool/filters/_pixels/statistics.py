@@ -118,6 +118,7 @@ def histogram(values: Pixels) -> tuple[Pixels, Pixels]:
 
 
 def _map_beside_alpha(image: Image, per: Per, dtype: np.dtype[Any], function: GroupFunction) -> Image:
+    """Apply the function to straight colour, and convert alpha."""
     colour, alpha = image.pixels[..., :-1], image.pixels[..., -1]
     opacity = opacity_of(alpha)[..., np.newaxis] if image.metadata.premultiplied else None
     visible = np.greater(alpha, 0)
