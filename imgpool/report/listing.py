@@ -1,6 +1,6 @@
 """The catalogue of filters, recipes and formats, as text and as JSON; generated from their code."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -15,13 +15,19 @@ from imgpool.core.recipe import Recipe, built_in_recipes, format_name
 
 TYPE_WORDS = {
     "Area": "area",
+    "bool": "true or false",
+    "float": "number",
     "Indices": "number, range or list",
+    "int": "integer",
     "Length": "length",
     "ModelReference": "model name or path",
     "Range": "range",
     "Reference": "file",
+    "str": "text",
 }
-"""What the classes of parameters are called in tables."""
+"""What the types of parameters are called in tables."""
+
+LIMIT_WORDS = {"≥": "at least", ">": "above", "≤": "at most", "<": "below"}
 
 
 def filters_json() -> list[dict[str, Any]]:
@@ -150,19 +156,29 @@ def _format_json(format_: Format) -> dict[str, Any]:
 
 
 def _parameter_table(described: list[dict[str, Any]]) -> str:
-    rows = [
-        [
-            each["name"],
-            f"{_type_text(each['type'])} {each['range']}".strip(),
-            "" if each["required"] else f"default {each['default']}",
-        ]
-        for each in described
-    ]
+    rows = [[each["name"], _values_text(each), _default_text(each)] for each in described]
     return format_table(rows) if rows else ""
 
 
-def _type_text(types: str) -> str:
-    return " | ".join(TYPE_WORDS.get(name, name) for name in types.split(" | "))
+def _values_text(parameter: Mapping[str, Any]) -> str:
+    """Describe the values of a parameter: "integer from 0 to 9", "length, above 0"."""
+    types = parameter["type"]
+    if parameter["default"] is None:
+        types = types.removesuffix(" | none")
+    words = " | ".join(TYPE_WORDS.get(name, name) for name in types.split(" | "))
+    limits = dict(limit.split(" ") for limit in parameter["range"].split(", ") if limit)
+    if limits.keys() == {"≥", "≤"}:
+        return f"{words} from {limits['≥']} to {limits['≤']}"
+    return ", ".join([words, *(f"{LIMIT_WORDS[symbol]} {value}" for symbol, value in limits.items())])
+
+
+def _default_text(parameter: Mapping[str, Any]) -> str:
+    if parameter["required"]:
+        return "required"
+    default = parameter["default"]
+    if default is None:
+        return "optional"
+    return f"default {str(default).lower() if isinstance(default, bool) else default}"
 
 
 def format_table(rows: Iterable[list[str]]) -> str:

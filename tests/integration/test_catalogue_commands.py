@@ -40,7 +40,7 @@ def test_unknown_name_gets_a_suggestion(imgpool, kind):
 def test_help_of_gaussian_has_units_and_range(imgpool):
     text = imgpool("filters", "gaussian").stdout
     assert "sigma" in text
-    assert "> 0" in text
+    assert "length, above 0" in text
     assert "um" in text or "µm" in text
     parameters = {each["name"]: each for each in imgpool("filters", "gaussian", "--json").json["parameters"]}
     assert parameters["sigma"]["range"] == "> 0"

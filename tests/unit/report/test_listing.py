@@ -36,9 +36,25 @@ def test_lines_have_no_trailing_blanks(kind):
 @pytest.mark.parametrize("kind", ["filters", "formats"])
 def test_tables_contain_no_names_of_classes(kind):
     tables = [LISTINGS[kind].one_text(name) for name in NAMES[kind]]
-    words = {word for table in tables for line in table.splitlines() if " default " in line for word in line.split()}
-    assert not words & {"Area", "Indices", "Length", "ModelReference", "Range", "Reference"}
+    rows = [line for table in tables for line in table.splitlines() if {"default", "optional"} & {*line.split()}]
+    words = {word for row in rows for word in row.split()}
+    assert not words & {"Area", "Indices", "Length", "ModelReference", "Range", "Reference", "None", "int", "str"}
     assert "model name or path" in LISTINGS["filters"].one_text("model")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "row"),
+    [
+        ("formats", "png", "level integer from 0 to 9 default 1"),
+        ("filters", "gaussian", "sigma length, above 0 default 1px"),
+        ("filters", "median", "size integer from 1 to 8191 optional"),
+        ("filters", "flat_field", "normalized true or false default false"),
+        ("filters", "match_histograms", "reference file required"),
+    ],
+)
+def test_values_and_defaults_are_described_in_words(kind, name, row):
+    rows = [" ".join(line.split()) for line in LISTINGS[kind].one_text(name).splitlines()]
+    assert row in rows
 
 
 @pytest.mark.parametrize("kind", NAMES)
