@@ -1,6 +1,5 @@
 """``imgpool compare``: serial and pool on the same images."""
 
-import json
 import shutil
 import signal
 
@@ -11,14 +10,14 @@ from tests.support.runs import POISON, Running, command, seconds_until
 
 NAMES = ("icon.png", "pollen.jpg", "nuclei.tif", "still_life.webp")
 
-MOODY = '''
+UNSTABLE_FILTER = '''
 import os
 from imgpool.core.filter import image_filter
 from imgpool.core.image import Image
 
 @image_filter(tiles="exact")
-def moody(image: Image) -> Image:
-    """Another result in every process."""
+def unstable(image: Image) -> Image:
+    """Return a different result in every process."""
     return Image((image.pixels + os.getpid() % 199 + 1).astype(image.pixels.dtype), image.axes)
 '''
 
@@ -41,7 +40,7 @@ def beside(photos):
     return sorted(path.name for path in photos.parent.iterdir())
 
 
-def test_all_figures_and_nothing_left_behind(imgpool, photos):
+def test_json_has_all_figures_and_nothing_is_left_behind(imgpool, photos):
     before = all_bytes(photos)
     done = imgpool("compare", photos, "-r", "thumbnail", "-j", 2, "--json")
     assert done.code == 0, done.stderr
@@ -61,7 +60,7 @@ def test_all_figures_and_nothing_left_behind(imgpool, photos):
     assert all_bytes(photos) == before
 
 
-def test_tables_for_people_and_a_picture(imgpool, photos, tmp_path):
+def test_tables_are_printed_and_a_plot_is_written(imgpool, photos, tmp_path):
     pytest.importorskip("matplotlib")
     sample = ("--sample", 2, "-j", 2, "-v")
     done = imgpool("compare", photos, "-f", "gaussian:sigma=1", *sample, "--plot", tmp_path / "curves.png")
@@ -74,7 +73,7 @@ def test_tables_for_people_and_a_picture(imgpool, photos, tmp_path):
     assert beside(photos) == ["photos"]
 
 
-def test_results_are_kept_where_they_are_wanted(imgpool, photos, tmp_path):
+def test_results_are_kept_in_the_given_folder(imgpool, photos, tmp_path):
     kept = tmp_path / "kept"
     done = imgpool("compare", photos, "-f", "invert", "--all", "-j", 1, "-o", kept, "--json")
     assert (done.code, done.json["sample"]) == (0, 4)
@@ -87,7 +86,7 @@ def test_results_are_kept_where_they_are_wanted(imgpool, photos, tmp_path):
     assert "is not empty" in again.stderr
 
 
-def test_bad_images_are_named_and_no_difference(imgpool, photos, broken_images):
+def test_failing_images_are_named_but_are_no_difference(imgpool, photos, broken_images):
     shutil.copy(broken_images / "truncated.jpg", photos)
     (photos / "bad.poison").write_text("exit 9")
     environment = {"PYTHONPATH": str(POISON)}
@@ -101,14 +100,16 @@ def test_bad_images_are_named_and_no_difference(imgpool, photos, broken_images):
     assert beside(photos) == ["photos"]
 
 
-def test_images_that_come_out_otherwise_are_named(imgpool, photos, tmp_path):
+def test_images_with_different_results_are_named(imgpool, photos, tmp_path):
     plugin = tmp_path / "plugin"
-    (plugin / "moody-1.0.dist-info").mkdir(parents=True)
-    (plugin / "moody-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: moody\nVersion: 1.0\n")
-    (plugin / "moody-1.0.dist-info" / "entry_points.txt").write_text("[imgpool.filters]\nmoody = moody_filter:moody\n")
-    (plugin / "moody_filter.py").write_text(MOODY)
+    (plugin / "unstable-1.0.dist-info").mkdir(parents=True)
+    (plugin / "unstable-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: unstable\nVersion: 1.0\n")
+    (plugin / "unstable-1.0.dist-info" / "entry_points.txt").write_text(
+        "[imgpool.filters]\nunstable = unstable_filter:unstable\n"
+    )
+    (plugin / "unstable_filter.py").write_text(UNSTABLE_FILTER)
     options = ("--to", "npy", "--sample", 1, "-j", 1)
-    done = imgpool("compare", photos / "icon.png", "-f", "moody", *options, env={"PYTHONPATH": str(plugin)})
+    done = imgpool("compare", photos / "icon.png", "-f", "unstable", *options, env={"PYTHONPATH": str(plugin)})
     assert done.code == 1, done.stderr
     assert "icon.png · 1 worker · different bytes" in done.stdout
     assert "✗ 1 of 1 image: different results in" in done.stdout
@@ -154,4 +155,4 @@ def test_no_image_is_bad_usage(imgpool, tmp_path):
     (tmp_path / "empty").mkdir()
     done = imgpool("compare", tmp_path / "empty")
     assert done.code == 2
-    assert json.dumps([path.name for path in tmp_path.iterdir()]) == '["empty"]'
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]

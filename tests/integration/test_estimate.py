@@ -29,10 +29,10 @@ def save(folder, images, axes="YX"):
 @pytest.fixture(scope="module")
 def plate(tmp_path_factory):
     """Thirty images under the same illumination, with a dark frame beside them."""
-    place = tmp_path_factory.mktemp("plate")
-    save(place / "images", photographs(30, dark=DARK))
-    package.write(Image(np.full((HEIGHT, WIDTH), DARK, np.uint16), "YX"), place / "dark.tif")
-    return place
+    folder = tmp_path_factory.mktemp("plate")
+    save(folder / "images", photographs(30, dark=DARK))
+    package.write(Image(np.full((HEIGHT, WIDTH), DARK, np.uint16), "YX"), folder / "dark.tif")
+    return folder
 
 
 def test_flat_field_makes_the_background_even(imgpool, plate, tmp_path):

@@ -16,7 +16,8 @@ LIGHT = light(HEIGHT, WIDTH).astype(np.float32)
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def workspace(tmp_path, monkeypatch):
+    """The working directory, with folders of images and unsuitable dark frames."""
     monkeypatch.chdir(tmp_path)
     for folder in ("images", "empty", "mixed"):
         os.mkdir(folder)
@@ -48,40 +49,40 @@ def estimation(inputs="images", output="flat.tif", **settings):
         ({"dark": "nan.tif"}, "NaN"),
     ],
 )
-def test_invalid_settings_are_refused_before_anything_starts(place, settings, complaint):
-    before = sorted(place.rglob("*"))
+def test_invalid_settings_are_refused_before_anything_starts(workspace, settings, complaint):
+    before = sorted(workspace.rglob("*"))
     with pytest.raises(UsageError, match=complaint) as caught:
         estimation(**settings)
     assert caught.value.hint
-    assert sorted(place.rglob("*")) == before
+    assert sorted(workspace.rglob("*")) == before
 
 
-def test_images_as_dark_as_the_dark_frame_are_refused(place):
+def test_images_as_dark_as_the_dark_frame_are_refused(workspace):
     with pytest.raises(RunError, match="brighter than the dark level"):
         estimation(dark="bright.tif").run(lambda _: None)
-    assert not (place / "flat.tif").exists()
+    assert not (workspace / "flat.tif").exists()
 
 
-def test_nothing_is_written_if_no_image_can_be_used(place):
+def test_nothing_is_written_if_no_image_can_be_used(workspace):
     imgpool.write(Image(np.full((4, 5), np.nan, np.float32), "YX"), "empty/nan.tif")
     results = []
     with pytest.raises(RunError, match="no image could be used"):
         estimation("empty").run(results.append)
     assert "NaN" in results[0].failure.message
-    assert not (place / "flat.tif").exists()
+    assert not (workspace / "flat.tif").exists()
 
 
-def test_limit_spreads_the_used_images_evenly(place):
+def test_limit_spreads_the_used_images_evenly(workspace):
     limited = estimation(limit=2)
     flat = limited.run(lambda _: None)
     assert (limited.found, flat.used) == (3, 2)
     assert [os.path.basename(task.source) for task in limited.tasks] == ["0.tif", "2.tif"]
-    assert sorted(path.name for path in place.iterdir() if path.name.startswith((".", "flat"))) == ["flat.tif"]
+    assert sorted(path.name for path in workspace.iterdir() if path.name.startswith((".", "flat"))) == ["flat.tif"]
 
 
-def test_output_does_not_depend_on_engine_and_workers(place):
+def test_output_does_not_depend_on_engine_and_workers(workspace):
     written = set()
     for settings in ({"engine": "serial"}, {"workers": 1}, {"workers": 2}):
         Estimation(FlatFieldSettings(("images",), "flat.tif", force=True, **settings)).run(lambda _: None)
-        written.add((place / "flat.tif").read_bytes())
+        written.add((workspace / "flat.tif").read_bytes())
     assert len(written) == 1

@@ -41,8 +41,8 @@ def test_startup_is_counted_once():
 
 def test_chunk_size_is_recommended_only_if_it_saves_time():
     workers = by_workers(10.0, 10.2, 5.2)
-    much = recommend(workers, by_chunksize(2, {1: 8.0, 16: 4.0, None: 5.2}), work_ratio=1)
-    assert much.setup == EngineSetup("pool", 2, 16)
-    assert "chunks of 16 save 23%" in much.reason
-    little = recommend(workers, by_chunksize(2, {1: 8.0, 16: 5.1, None: 5.2}), work_ratio=1)
-    assert little.setup == EngineSetup("pool", 2)
+    saving_much = recommend(workers, by_chunksize(2, {1: 8.0, 16: 4.0, None: 5.2}), work_ratio=1)
+    assert saving_much.setup == EngineSetup("pool", 2, 16)
+    assert "chunks of 16 save 23%" in saving_much.reason
+    saving_little = recommend(workers, by_chunksize(2, {1: 8.0, 16: 5.1, None: 5.2}), work_ratio=1)
+    assert saving_little.setup == EngineSetup("pool", 2)

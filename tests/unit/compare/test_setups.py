@@ -1,4 +1,4 @@
-"""What a comparison measures."""
+"""The setups and pool methods that a comparison measures."""
 
 import pytest
 

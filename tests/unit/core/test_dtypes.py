@@ -1,3 +1,5 @@
+"""Conversion between dtypes: rounding, clipping and precision."""
+
 import numpy as np
 import pytest
 
@@ -19,7 +21,7 @@ def test_integers_are_clipped_and_never_wrapped(dtype, floats):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint32", "int32"])
-def test_the_extremes_come_through(dtype):
+def test_smallest_and_largest_integers_are_preserved(dtype):
     limits = np.iinfo(dtype)
     extremes = np.array([limits.min, limits.max], dtype)
     assert np.array_equal(restore(to_float(extremes), np.dtype(dtype)), extremes)
@@ -29,7 +31,7 @@ def test_computed_integers_are_clipped_too():
     assert restore(np.array([-5, 44, 300]), np.dtype("uint8")).tolist() == [0, 44, 255]
 
 
-def test_the_values_are_not_rounded_in_place():
+def test_values_are_not_changed_in_place():
     values = np.array([0.4, 300.0])
     restore(values, np.dtype("uint8"))
     assert values.tolist() == [0.4, 300.0]

@@ -1,3 +1,5 @@
+"""Options of engines."""
+
 import pytest
 
 from imgpool.core.engine import EngineOptions

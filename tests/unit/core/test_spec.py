@@ -1,4 +1,4 @@
-"""NAME:key=value,key=value."""
+"""The command line's notation for a filter or format: ``NAME:key=value,key=value``."""
 
 import pytest
 
