@@ -158,9 +158,10 @@ class _MeasuredMethod:
         self.workspace.discard(again)
         if "failed" in bound.record:
             return
-        self.record["difference"] = found = _difference(bound.result, self.result)
-        if not found["same"]:
-            raise MethodError(f"gave {found['dtype']} of {found['shape']}, not what the bound gave")
+        self.record["difference"] = difference = _difference(bound.result, self.result)
+        if not difference["same"]:
+            shape, dtype = difference["shape"], difference["dtype"]
+            raise MethodError(f"gave {dtype} of {shape}, not what the bound gave")
 
     def _measure_memory(self) -> None:
         output, _, self.record["memory"] = self._run(self.folder, watch=True)

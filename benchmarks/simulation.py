@@ -236,12 +236,12 @@ def cpu_seconds(chunksize: int, count: int) -> list[float]:
     todo = [Task(f"/in/{number:06}.png", f"/out/{number:06}.png", 8_000, number) for number in range(count)]
     options = EngineOptions(workers=2, chunksize=chunksize, start_method="fork")
     first, last = count // 20, count * 3 // 4
-    seen = []
+    snapshots = []
     for number, _ in enumerate(POOL.run(todo, no_op, partial(dict), options)):
         if number in {first, last}:
             [host] = psutil.Process().children()
-            seen.append((cpu_of(host.children()), cpu_of([host]), time.process_time()))
-    return [(after - before) / (last - first) for before, after in zip(*seen, strict=True)]
+            snapshots.append((cpu_of(host.children()), cpu_of([host]), time.process_time()))
+    return [(after - before) / (last - first) for before, after in zip(*snapshots, strict=True)]
 
 
 def measure() -> Costs:

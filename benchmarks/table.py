@@ -23,8 +23,8 @@ HEADINGS = (
 
 def median(record: Record, name: str) -> float | None:
     """Return the median seconds of a method; None if it was not measured."""
-    found = [value for value in record["methods"].get(name, {}).get("seconds", []) if value is not None]
-    return statistics.median(found) if found and "failed" not in record["methods"][name] else None
+    seconds = [value for value in record["methods"].get(name, {}).get("seconds", []) if value is not None]
+    return statistics.median(seconds) if seconds and "failed" not in record["methods"][name] else None
 
 
 def ratio(record: Record, slower: str, faster: str = POOL) -> float | None:
@@ -32,8 +32,8 @@ def ratio(record: Record, slower: str, faster: str = POOL) -> float | None:
     if median(record, slower) is None or median(record, faster) is None:
         return None
     pairs = zip(*(record["methods"][name]["seconds"] for name in (slower, faster)), strict=True)
-    found = [first / second for first, second in pairs if first is not None and second is not None]
-    return statistics.median(found) if found else None
+    ratios = [first / second for first, second in pairs if first is not None and second is not None]
+    return statistics.median(ratios) if ratios else None
 
 
 def makespan(record: Record) -> tuple[float, float] | None:
@@ -49,7 +49,9 @@ def makespan(record: Record) -> tuple[float, float] | None:
     runs = [record["methods"].get(name, {}) for name in (SERIAL, POOL)]
     if not all(method.get("tasks") and "failed" not in method for method in runs):
         return None
-    serial, own = ([max(tasks["sum"] / record["workers"], tasks["longest"]) for tasks in r["tasks"]] for r in runs)
+    serial, own = (
+        [max(tasks["sum"] / record["workers"], tasks["longest"]) for tasks in method["tasks"]] for method in runs
+    )
     seconds = runs[1]["seconds"]
     by_serial, by_own = (
         statistics.median(took / bound for took, bound in zip(seconds, bounds, strict=True)) for bounds in (serial, own)
@@ -64,11 +66,11 @@ def plain(record: Record) -> str:
     ran = [name for name in record["methods"] if median(record, name) is not None]
     for name in sorted(ran, key=lambda name: median(record, name) or 0):
         method = record["methods"][name]
-        found = [value for value in method["seconds"] if value is not None]
-        spread = f"{min(found):.2f}–{max(found):.2f}"
+        seconds = [value for value in method["seconds"] if value is not None]
+        spread = f"{min(seconds):.2f}–{max(seconds):.2f}"
         memory = f"{method['memory'] / MB:.0f}" if method.get("memory") else ""
         lines.append(
-            f"  {name:29} {statistics.median(found):8.2f} {spread:>15} {_number(ratio(record, name)):>9} {memory:>8}"
+            f"  {name:29} {statistics.median(seconds):8.2f} {spread:>15} {_number(ratio(record, name)):>9} {memory:>8}"
             f"  {_notes(method)}"
         )
     lines += [f"  {name:29} {method['failed']}" for name, method in record["methods"].items() if "failed" in method]

@@ -18,7 +18,7 @@ class Ball:
 
     Attributes
     ----------
-    place
+    position
         Position on the table along X and Z, in cm.
     radius
         In cm.
@@ -30,7 +30,7 @@ class Ball:
         Direction of the stalk; None without one.
     """
 
-    place: tuple[float, float]
+    position: tuple[float, float]
     radius: float
     colour: tuple[float, float, float]
     dimples: float
@@ -40,7 +40,7 @@ class Ball:
     @property
     def centre(self) -> Light:
         """Position in cm: X to the right, Y up from the table, Z away from the viewer."""
-        return np.array([self.place[0], self.radius, self.place[1]])
+        return np.array([self.position[0], self.radius, self.position[1]])
 
 
 BALLS = (
@@ -65,7 +65,7 @@ def view(height: int, width: int, rng: np.random.Generator) -> Light:
     falling = rays[..., 1] < 0
     scene = mix(wood, scene, np.where(falling, far, 1.0))
     scene = mix(scene, blur(scene, 7), np.where(falling, smoothstep(2, 16, table - 21), 1.0))
-    for ball in sorted(BALLS, key=lambda ball: -ball.place[1]):
+    for ball in sorted(BALLS, key=lambda ball: -ball.position[1]):
         scene = _add_ball(scene, ball, eye, rays, rng)
     halved = scene.reshape(height, 2, width, 2, 3).mean((1, 3))
     return 1.35 * blur(halved, 0.45) * vignette((height, width), 0.55)[..., None]
