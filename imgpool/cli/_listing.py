@@ -1,4 +1,4 @@
-"""What the commands that list plug-ins and recipes share."""
+"""Output of the commands that list plug-ins or recipes."""
 
 from typing import Annotated
 

@@ -9,9 +9,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from imgpool.cli._count import parse_count
 from imgpool.cli._exit import exit_codes, print_json
 from imgpool.cli._interrupts import Interrupted, ignore_hang_up
+from imgpool.cli._numbers import parse_count, parse_whole
 from imgpool.cli._options import AsJson, FilterSteps, Inputs, MaxMemory, PixelLength, RecipeName, ToFormat
 from imgpool.system.heap import keep_freed_memory
 from imgpool.system.signals import exit_on_signals, restore_handlers, set_handlers
@@ -25,13 +25,11 @@ def compare_command(  # noqa: PLR0913 - one parameter per option of the command 
     to: ToFormat = None,
     pixel_size: PixelLength = None,
     sample: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Number of images to compare on. Default: as many as take about 10 s serially."
-        ),
+        str | None,
+        typer.Option(metavar="N", help="Number of images to compare on. Default: as many as take about 10 s serially."),
     ] = None,
     all_images: Annotated[bool, typer.Option("--all", help="Compare on all images.")] = False,
-    rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Repeat N times and report the median.")] = 1,
+    rounds: Annotated[str, typer.Option(metavar="N", help="Repeat N times and report the median.")] = "1",
     workers: Annotated[
         str,
         typer.Option(
@@ -81,7 +79,8 @@ def compare_command(  # noqa: PLR0913 - one parameter per option of the command 
         from imgpool.report.plot import check_plot, draw
         from imgpool.report.stdout import print_lines
 
-        _check_sample(sample, all_images=all_images)
+        sample_size = _parse_sample(sample, all_images=all_images)
+        repetitions = parse_whole(rounds, "--rounds", example=3)
         _check_empty(output)
         if plot:
             check_plot(plot, inputs)
@@ -96,8 +95,8 @@ def compare_command(  # noqa: PLR0913 - one parameter per option of the command 
             )
         )
         with comparison_folder(plan.output, keep=output is not None):
-            images = len(plan.tasks) if all_images else sample
-            runner = ComparisonRunner(plan, plan.output, sample=images, rounds=rounds)
+            images = len(plan.tasks) if all_images else sample_size
+            runner = ComparisonRunner(plan, plan.output, sample=images, rounds=repetitions)
             comparison = ComparisonDisplay(plan, verbose=verbose).follow(runner.measure_all(free_space=output is None))
         if as_json:
             print_json(comparison_json(comparison))
@@ -108,18 +107,19 @@ def compare_command(  # noqa: PLR0913 - one parameter per option of the command 
         raise typer.Exit(1 if comparison.differences else 0)
 
 
-def _check_sample(sample: int | None, *, all_images: bool) -> None:
+def _parse_sample(sample: str | None, *, all_images: bool) -> int | None:
     from imgpool.core.errors import UsageError
 
     if sample and all_images:
         raise UsageError("--sample and --all were both given", "give one of them")
+    return None if sample is None else parse_whole(sample, "--sample", example=20)
 
 
 def _check_empty(output: str | None) -> None:
     from imgpool.core.errors import UsageError
 
     if output and os.path.isdir(output) and os.listdir(output):
-        raise UsageError(f"the output {output} is not empty", "choose a new folder with -o")
+        raise UsageError(f"the output folder {output} is not empty", "choose a new folder with -o")
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from imgpool.cli._count import parse_count
 from imgpool.cli._exit import exit_codes, print_json
+from imgpool.cli._numbers import parse_count, parse_whole
 from imgpool.cli._options import AsJson, Inputs, Quiet, Tracebacks, Workers
 
 estimate_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -31,8 +31,8 @@ def flat_field_command(  # noqa: PLR0913 - one parameter per option of the comma
         typer.Option(metavar="FILE", help="An image taken without light, to subtract from every image."),
     ] = None,
     limit: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Use at most N images, spread evenly over the inputs. Default: 400."),
+        str | None,
+        typer.Option(metavar="N", help="Use at most N images, spread evenly over the inputs. Default: 400."),
     ] = None,
     workers: Workers = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
@@ -59,7 +59,7 @@ def flat_field_command(  # noqa: PLR0913 - one parameter per option of the comma
                 inputs=tuple(inputs),
                 output=output,
                 dark=dark,
-                limit=limit or MAX_IMAGES,
+                limit=MAX_IMAGES if limit is None else parse_whole(limit, "--limit", example=100),
                 workers=parse_count(workers, "--workers"),
                 force=force,
             )

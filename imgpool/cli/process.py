@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from imgpool.cli._count import parse_count
 from imgpool.cli._exit import exit_codes, print_interrupted, print_json
 from imgpool.cli._interrupts import Interrupted, Interrupts, ignore_hang_up
+from imgpool.cli._numbers import parse_count, parse_seconds, parse_whole
 from imgpool.cli._options import FilterSteps, Inputs, MaxMemory, PixelLength, Quiet, RecipeName, ToFormat, Workers
 from imgpool.system.gc_control import resume_gc
 from imgpool.system.signals import exit_on_signals
@@ -40,25 +40,22 @@ def process_command(  # noqa: PLR0913 - one parameter per option of the command 
         bool, typer.Option("--serial", help="Process one image after the other, without a pool.")
     ] = False,
     engine: Annotated[
-        str | None, typer.Option(metavar="serial|pool", help="Engine that runs the images. Default: pool.")
+        str | None, typer.Option(metavar="serial|pool", help="Engine that processes the images. Default: pool.")
     ] = None,
     timeout: Annotated[
-        float | None,
+        str | None,
         typer.Option(
-            min=0,
             metavar="SECONDS",
             help="Time limit for one image; 0 for no limit. Default: 900 s plus 20 s per MB of its file.",
         ),
     ] = None,
     retries: Annotated[
-        int,
-        typer.Option(
-            min=0, metavar="N", help="How often to retry an image whose worker died or exceeded the time limit."
-        ),
-    ] = 1,
+        str,
+        typer.Option(metavar="N", help="How often to retry an image whose worker died or exceeded the time limit."),
+    ] = "1",
     max_memory: MaxMemory = None,
     max_pixels: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Refuse images with more pixels. Default: 4294967296.")
+        str | None, typer.Option(metavar="N", help="Refuse images with more pixels. Default: 4294967296.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Reprocess everything.")] = False,
     dry_run: Annotated[bool, typer.Option("-n", "--dry-run", help="Print what would be done, and exit.")] = False,
@@ -93,10 +90,10 @@ def process_command(  # noqa: PLR0913 - one parameter per option of the command 
                 engine=_choose_engine(engine, serial=serial),
                 workers=parse_count(workers, "--workers"),
                 chunksize=parse_count(chunksize, "--chunksize"),
-                timeout=timeout,
-                retries=retries,
+                timeout=None if timeout is None else parse_seconds(timeout, "--timeout"),
+                retries=parse_whole(retries, "--retries", minimum=0, example=2),
                 max_memory=parse_memory(max_memory),
-                max_pixels=max_pixels or MAX_PIXELS,
+                max_pixels=MAX_PIXELS if max_pixels is None else parse_whole(max_pixels, "--max-pixels", example=10**9),
                 fresh=fresh,
             )
         )

@@ -123,7 +123,8 @@ class Recipe:
                 return _read(text, path.read_text("utf-8"), text)
             except (OSError, UnicodeDecodeError) as error:
                 reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-                raise RecipeError(f"the recipe {text!r} cannot be read: {reason}") from error
+                hint = "check the spelling" if isinstance(error, FileNotFoundError) else ""
+                raise RecipeError(f"the recipe {text!r} cannot be read: {reason}", hint) from error
         raise RecipeError(
             f"no recipe is called {text!r}",
             f"{suggest_name(text, built_in_recipes())} (or give the path of a .yaml file)",
