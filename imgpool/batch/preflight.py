@@ -64,7 +64,7 @@ def run_preflight(recipe: Recipe, options: EngineOptions) -> Preflight | None:
     WorkerError
         If a step does not load, takes too long, or crashes the process.
     """
-    started_steps = [0]
+    started_steps = [0]  # an error before the first report is attributed to the first step
     load = partial(_load_all, recipe, forked=options.start_method != "spawn")
     try:
         return call_isolated(load, options, started_steps.append)

@@ -47,7 +47,7 @@ class ImageFile(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class ScanReport:
-    """What a scan met besides the images.
+    """What a scan found besides the images.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ def scan(inputs: Iterable[str | os.PathLike[str]], output: str = "") -> tuple[li
 
 
 def _relative_start(root: str, *, several: bool) -> int:
-    """Index at which relative paths start in the paths below an input folder."""
+    """Return the index at which relative paths start in the paths below an input folder."""
     return len(os.path.join(os.path.dirname(root) if several else root, ""))
 
 
@@ -224,7 +224,7 @@ class _Scanner:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Do as `DirEntry.is_dir`, which raises for a link to itself; False there."""
+    """Like `DirEntry.is_dir`, but False for a link to itself, for which that raises an error."""
     try:
         return entry.is_dir()
     except OSError:
@@ -232,7 +232,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _exists(path: str) -> bool:
-    """Do as `os.path.lexists`, but assume that a path in an unreadable folder exists: reading it will report that."""
+    """Like `os.path.lexists`, but True for a path in an unreadable folder: reading it will report the error."""
     try:
         os.lstat(path)
     except PermissionError:

@@ -9,6 +9,7 @@ from imgpool.core.recipe import Recipe
 from imgpool.work.files import MAX_PIXELS
 
 _MINIMA = {"workers": 1, "chunksize": 1, "retries": 0, "timeout": 0, "max_memory": 1, "max_pixels": 1}
+"""Smallest value of each numeric setting."""
 
 
 @dataclass(frozen=True, slots=True)

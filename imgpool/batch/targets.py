@@ -129,7 +129,7 @@ def _describe_collision(one: Task, other: Task) -> str:
 
 
 def _fold(path: str) -> str:
-    """Map a path to what identifies it on a file system that ignores case and Unicode composition."""
+    """Normalize a path: two paths with one result are one file where case and Unicode composition are ignored."""
     if path.isascii():
         return path.lower()
     return unicodedata.normalize("NFD", unicodedata.normalize("NFC", path).casefold())
@@ -158,7 +158,7 @@ def _links(folder: str) -> list[str]:
 
 
 def _real_folders(folders: Iterable[str], links: Iterable[str]) -> set[str]:
-    """Resolve folders, and add those that the targets of links are in."""
+    """Resolve the folders, and add the folders of the files that the links lead to."""
     return {*map(os.path.realpath, folders), *(os.path.dirname(os.path.realpath(link)) for link in links)}
 
 

@@ -8,7 +8,8 @@ from imgpool.compare.comparison import ComparisonProgress
 from imgpool.compare.measurement import Measurement
 from imgpool.compare.results import Comparison
 from imgpool.report.compare_words import label
-from imgpool.report.progress import choose_progress, stderr_console
+from imgpool.report.progress import choose_progress
+from imgpool.report.stderr import stderr_console
 from imgpool.report.text import StyledLine, duration, plural, printable
 
 

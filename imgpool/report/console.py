@@ -8,7 +8,8 @@ from typing import Self
 from imgpool.core.engine import RunMetrics
 from imgpool.core.task import Result
 from imgpool.report.hints import with_options
-from imgpool.report.progress import LINE_INTERVAL_S, choose_progress, progress_text, stderr_console
+from imgpool.report.progress import LINE_INTERVAL_S, choose_progress, progress_text
+from imgpool.report.stderr import stderr_console
 from imgpool.report.tally import Counts, Tally
 from imgpool.report.text import StyledLine, duration, plural, printable, short
 

@@ -10,7 +10,8 @@ from imgpool.calibration.flat_field import Estimation, FlatField
 from imgpool.core.task import Result
 from imgpool.report.console import failure_lines
 from imgpool.report.hints import with_options
-from imgpool.report.progress import choose_progress, stderr_console
+from imgpool.report.progress import choose_progress
+from imgpool.report.stderr import stderr_console
 from imgpool.report.text import StyledLine, duration, plural, printable
 
 MIN_RECOMMENDED_IMAGES = 20

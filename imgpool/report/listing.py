@@ -166,7 +166,7 @@ def _values_text(parameter: Mapping[str, Any]) -> str:
     if parameter["default"] is None:
         types = types.removesuffix(" | none")
     words = " | ".join(TYPE_WORDS.get(name, name) for name in types.split(" | "))
-    limits = dict(limit.split(" ") for limit in parameter["range"].split(", ") if limit)
+    limits = dict(limit.split(" ", 1) for limit in parameter["range"].split(", ") if limit)  # the last one is narrowest
     if limits.keys() == {"≥", "≤"}:
         return f"{words} from {limits['≥']} to {limits['≤']}"
     return ", ".join([words, *(f"{LIMIT_WORDS[symbol]} {value}" for symbol, value in limits.items())])

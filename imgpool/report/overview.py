@@ -36,7 +36,7 @@ def header_lines(plan: RunPlan) -> Iterator[str]:
 def _ignored(plan: RunPlan) -> Iterator[str]:
     unsupported = sum(plan.scan.unsupported.values())
     if not_images := plan.scan.other_files - unsupported:
-        yield f"{plural(not_images, 'file')} ignored: not images"
+        yield f"{plural(not_images, 'file')} ignored: {'not an image' if not_images == 1 else 'not images'}"
     if unsupported:
         yield f"{plural(unsupported, 'image')} ignored: imgpool cannot read {', '.join(sorted(plan.scan.unsupported))}"
     for path, reason in plan.scan.excluded:

@@ -4,11 +4,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from imgpool.report.stderr import StderrConsole, stderr_console
+from imgpool.report.stderr import StderrConsole
 from imgpool.report.tally import Counts
 from imgpool.report.text import StyledLine, duration
-
-__all__ = ["Progress", "choose_progress", "progress_text", "stderr_console"]
 
 LINE_INTERVAL_S = 10.0
 """Time between two progress lines where there is no terminal."""

@@ -14,7 +14,8 @@ from imgpool.output.status import Status
 from imgpool.report.console import failure_lines, summary_lines
 from imgpool.report.hints import with_options
 from imgpool.report.overview import CONTINUE_ADVICE, RETRY_ADVICE, display_root
-from imgpool.report.progress import LINE_INTERVAL_S, choose_progress, progress_text, stderr_console
+from imgpool.report.progress import LINE_INTERVAL_S, choose_progress, progress_text
+from imgpool.report.stderr import stderr_console
 from imgpool.report.step_loads import provenance_lines
 from imgpool.report.tally import failure_json
 from imgpool.report.text import StyledLine, duration, plural, printable, short

@@ -9,7 +9,8 @@ from typing import Any
 
 from imgpool.output.verify import CheckedFile, Verification
 from imgpool.report.hints import with_options
-from imgpool.report.progress import LINE_INTERVAL_S, Progress, choose_progress, stderr_console
+from imgpool.report.progress import LINE_INTERVAL_S, Progress, choose_progress
+from imgpool.report.stderr import stderr_console
 from imgpool.report.text import StyledLine, duration, plural, printable, short
 
 RECORDED_STATES = ("intact", "missing", "changed", "outdated")

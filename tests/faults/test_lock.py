@@ -151,7 +151,7 @@ def test_outputs_of_killed_runs_are_never_foreign_files(photos, tmp_path, words)
         kill(process_of(photos, output, *words), output, pause)
         unknown += len(output_hashes(output).keys() - {record["target"] for record in records(output)})
     last = process_of(photos, output, *words)
-    assert "already there" not in last.communicate(timeout=TIMEOUT_S)[1]
+    assert "was not written by imgpool" not in last.communicate(timeout=TIMEOUT_S)[1]
     assert last.returncode == 0
     run(photos, output=str(tmp_path / "expected"), recipe=Recipe.from_specs([SLOW]))
     assert unknown > 0

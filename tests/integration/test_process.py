@@ -193,7 +193,7 @@ def test_unsupported_images_are_counted_by_extension(imgpool, photos, tmp_path):
         (photos / name).touch()
     stderr = imgpool("process", photos, "-o", tmp_path / "out", "--serial").stderr
 
-    assert "1 file ignored: not images" in stderr
+    assert "1 file ignored: not an image" in stderr
     assert "3 images ignored: imgpool cannot read .czi, .heic" in stderr
 
 

@@ -1,4 +1,4 @@
-"""Somebody has a camera roll to make smaller. The laptop dies half-way; the same command goes on."""
+"""Somebody converts a camera roll to small files. The run is killed half-way, and the same command continues it."""
 
 import signal
 

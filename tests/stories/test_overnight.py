@@ -1,4 +1,4 @@
-"""A job runs every night, and nobody watches. One file is broken: the exit code says so, and the morning is short."""
+"""A job runs every night, and nobody watches. One file is broken: the exit code says so, and it is processed alone."""
 
 import shutil
 
@@ -12,7 +12,7 @@ COUNT = 12
 
 @pytest.fixture
 def night(tmp_path, broken_images):
-    """Last night's images, one of which was copied in part."""
+    """Last night's images, one of which was only partly copied."""
     folder = tmp_path / "night"
     folder.mkdir()
     rng = np.random.default_rng(3)

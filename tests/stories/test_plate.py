@@ -1,4 +1,4 @@
-"""A microscopist has last night's plate: unevenly lit 16-bit images. She wants them flat, and a table she can trust."""
+"""A microscopist corrects a plate of unevenly lit 16-bit images, and verifies the results."""
 
 import numpy as np
 import pytest

@@ -51,14 +51,14 @@ def fail(how):
 
 def wait_for_others(notes, count):
     end = time.monotonic() + WAIT_TIMEOUT_S
-    while sum(map(lives, {int(name.partition("-")[0]) for name in os.listdir(notes)})) < count:
+    while sum(map(is_alive, {int(name.partition("-")[0]) for name in os.listdir(notes)})) < count:
         if time.monotonic() > end:
             raise TimeoutError
         time.sleep(0.02)
-    time.sleep(SETTLING_S)  # till they have noted what it took
+    time.sleep(SETTLING_S)  # until they have recorded what loading took
 
 
-def lives(pid):
+def is_alive(pid):
     with contextlib.suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     return False
@@ -71,19 +71,19 @@ class heavy:  # noqa: N801 - a filter's name is its recipe's word
     Parameters
     ----------
     how
-        By which end the loading comes.
+        How loading ends.
     megabytes
-        What is held from then on.
+        Megabytes that the loaded filter holds.
     work
-        Megabytes that are held while an image is worked at.
+        Megabytes that it holds in addition while it processes an image.
     notes
-        A folder in which each process that loads it leaves its number.
+        A folder in which each process that loads the filter leaves a file with its id in the name.
     together
-        Each process waits with its first image until so many that live have loaded it.
+        Each process waits with its first image until this many living processes have loaded the filter.
     nap
         Seconds that an image takes.
     weights
-        A file that belongs to it.
+        A file that the filter refers to.
     """
 
     def __init__(

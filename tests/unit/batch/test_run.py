@@ -286,12 +286,12 @@ def test_output_of_a_killed_run_stays_known_after_other_runs(photos, tmp_path):
 def test_output_of_a_run_started_meanwhile_is_not_foreign(photos, monkeypatch):
     """Its outputs exist before they are in the journal; the error must name the run, not foreign files."""
     first = runner_for(photos).results()
-    real, looks = run_file.read, []
+    real, calls = run_file.read, []
 
     def read(output):
         info = real(output)
-        if not looks:
-            looks.append(info)
+        if not calls:
+            calls.append(output)
             next(first)  # makes an output that is not committed yet
         return info
 
@@ -305,20 +305,20 @@ def test_output_of_a_run_started_meanwhile_is_not_foreign(photos, monkeypatch):
 def test_run_without_tasks_cleans_up_after_a_killed_run(photos, tmp_path):
     output = tmp_path / "photos-processed"
     run(photos)
-    litter = output / ".imgpool" / "tmp" / "0123" / "half.png"
-    litter.parent.mkdir(parents=True)
-    litter.touch()
+    leftover = output / ".imgpool" / "tmp" / "0123" / "half.png"
+    leftover.parent.mkdir(parents=True)
+    leftover.touch()
     assert statuses(run(photos)) == ["skipped"] * 3
-    assert litter.exists()  # a run that finished leaves none: nobody looks
+    assert leftover.exists()  # after a run that finished, nothing is looked for
     info = run_file.read(str(output))
     run_file.write(str(output), replace(info, ended=None, how=None, process_started=1.0))
     assert statuses(run(photos)) == ["skipped"] * 3
-    assert not litter.exists()
+    assert not leftover.exists()
     assert run_file.read(str(output)).how == "finished"
 
 
 def test_second_run_into_the_same_output_is_refused(photos):
-    """It would clear the first one's half-written files away, and both would write the journal."""
+    """It would remove the partial files of the first run, and both would write the journal."""
     first = runner_for(photos).results()
     next(first)
     with pytest.raises(RunError):

@@ -111,7 +111,7 @@ def test_unusual_names_survive(output, name):
     assert read_journal(output)[name].source == f"/photos/{name}"
 
 
-def test_latest_records_share_strings_with_their_tasks(output):
+def test_latest_records_share_values_with_their_tasks(output):
     write(output, failed(output), done(output), done(output, "\udcff.png"), done(output, "b.png"))
     tasks = [done(output, name).task for name in ("a.png", "\udcff.png", "new.png")]
     records = latest_records(tasks, output)
@@ -165,7 +165,7 @@ def test_a_commit_ends_with_a_sync_of_the_journal(output, monkeypatch):
 
 
 def test_late_results_wait_for_the_next_commit(output):
-    """Its output may not be durable yet."""
+    """The output of a result that arrives during a commit may not be durable yet."""
 
     def sync(_descriptor):
         if not lines(output):

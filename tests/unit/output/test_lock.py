@@ -39,15 +39,15 @@ def lock_of(output, key="key", timeout=5.0, sleep=lambda _seconds: None, **chang
     return OutputLock(output, run_of(**changes), key, timeout=timeout, sleep=sleep)
 
 
-def live(output, processed=2, **changes):
-    """Run from start to end; return the run file."""
+def run_to_end(output, processed=2, **changes):
+    """Take the lock, process some tasks and end; return the run file."""
     with lock_of(output, **changes) as held:
         held.processed = processed
     return run_file.read(output)
 
 
-def killed(output, **changes):
-    """Leave the run file of a killed run: without an end, and with a process that does not exist."""
+def leave_killed_run(output, **changes):
+    """Write the run file of a killed run: it has no end, and its process does not exist; return its contents."""
     with lock_of(output, **changes) as held:
         left = replace(held.info, process_started=1.0)
     run_file.write(output, left)
@@ -55,7 +55,7 @@ def killed(output, **changes):
 
 
 def test_a_missing_output_folder_is_created(tmp_path):
-    assert live(str(tmp_path / "new" / "folder")).how == "finished"
+    assert run_to_end(str(tmp_path / "new" / "folder")).how == "finished"
 
 
 def test_the_run_file_shows_a_live_run(output):
@@ -76,16 +76,16 @@ def test_a_second_run_is_refused_and_changes_nothing(output):
             assert word in caught.value.hint
         assert run_file.read(output) == first.info
         first.check()
-    assert live(output).how == "finished"
+    assert run_to_end(output).how == "finished"
 
 
 def test_waiting_for_an_unknown_lock_holder_ends(output):
-    killed(output)
+    leave_killed_run(output)
     with open(os.path.join(output, ".imgpool", "lock"), "w") as file:
         filelock.lock_descriptor(file.fileno(), blocking=False)
         with pytest.raises(RunError, match="another run is writing"):
             lock_of(output, timeout=0.2).__enter__()
-    assert live(output).how == "finished"
+    assert run_to_end(output).how == "finished"
 
 
 @pytest.mark.parametrize(
@@ -118,20 +118,20 @@ def test_the_run_file_says_how_the_run_ended(output, error, processed, how):
 
 
 def test_the_run_file_holds_the_size_of_the_journal(output):
-    assert live(output).journal == 0
+    assert run_to_end(output).journal == 0
     with open(os.path.join(output, ".imgpool", "journal.jsonl"), "w") as file:
         file.write("a line\n")
-    assert live(output).journal == 7
+    assert run_to_end(output).journal == 7
 
 
 def test_unsettled_runs_stay_listed_until_an_equal_run_finishes(output):
-    first = killed(output, key="photos")
+    first = leave_killed_run(output, key="photos")
     assert first.unsettled_since_ns is not None
     for processed, key in ((1, "photos"), (2, "other photos"), (1, "other photos")):
-        assert live(output, processed, key=key).unsettled_since_ns == first.unsettled_since_ns
-    assert killed(output, key="photos").unsettled_since_ns == first.unsettled_since_ns
-    assert live(output, key="photos").unsettled_since_ns == first.unsettled_since_ns
-    assert live(output, key="other photos").unsettled_since_ns is None
+        assert run_to_end(output, processed, key=key).unsettled_since_ns == first.unsettled_since_ns
+    assert leave_killed_run(output, key="photos").unsettled_since_ns == first.unsettled_since_ns
+    assert run_to_end(output, key="photos").unsettled_since_ns == first.unsettled_since_ns
+    assert run_to_end(output, key="other photos").unsettled_since_ns is None
 
 
 def test_outputs_are_never_older_than_the_start_of_the_run(output):
@@ -143,8 +143,8 @@ def test_outputs_are_never_older_than_the_start_of_the_run(output):
 
 
 def test_a_killed_run_does_not_block_the_next(output):
-    killed(output)
-    assert live(output).how == "finished"
+    leave_killed_run(output)
+    assert run_to_end(output).how == "finished"
 
 
 def test_a_live_run_on_another_machine_blocks_without_a_lock(output):
@@ -157,13 +157,13 @@ def test_a_live_run_on_another_machine_blocks_without_a_lock(output):
 @pytest.mark.parametrize("changes", [{"seconds_ago": 70}, {"ended": "2026-11-22T21:03:11Z", "how": "finished"}])
 def test_a_dead_run_on_another_machine_does_not_block(output, changes):
     write_elsewhere(output, **changes)
-    assert live(output).how == "finished"
+    assert run_to_end(output).how == "finished"
 
 
 def test_a_free_lock_is_proof_within_one_kernel(output):
     """A killed container may be followed at once by one with another host name."""
     write_elsewhere(output, boot=run_of().boot or pytest.skip("this system has no name for a boot"))
-    assert live(output).how == "finished"
+    assert run_to_end(output).how == "finished"
 
 
 @pytest.mark.usefixtures("_without_locks")
@@ -172,9 +172,9 @@ def test_without_locks_the_run_file_decides(output):
         with pytest.raises(RunError, match="another run is writing"):
             lock_of(output).__enter__()
         first.check()
-    assert live(output).how == "finished"
-    killed(output)
-    assert live(output).how == "finished"
+    assert run_to_end(output).how == "finished"
+    leave_killed_run(output)
+    assert run_to_end(output).how == "finished"
     write_elsewhere(output)
     with pytest.raises(RunError, match=ELSEWHERE):
         lock_of(output).__enter__()
@@ -267,7 +267,7 @@ def test_only_socket_folders_of_killed_runs_are_removed(output, tmp_path):
         tempfile.mkdtemp(prefix="pymp-", dir=tmp_path),
     ]
     for folder in folders:
-        run_file.write(output, replace(killed(output), sockets=folder))
-        assert live(output).sockets == get_temp_dir()
+        run_file.write(output, replace(leave_killed_run(output), sockets=folder))
+        assert run_to_end(output).sockets == get_temp_dir()
     assert [os.path.exists(folder) for folder in folders] == [False, True, True]
     os.rmdir(folders[1])

@@ -28,13 +28,13 @@ def check_files(output):
     return list(Verification(str(output)).check_files())
 
 
-def kinds(output):
-    """Return the state of each file that is not intact, by path."""
+def problems(output):
+    """Return the state of each file that is not as it should be, by its path."""
     return {each.path: each.state for each in check_files(output) if each.state != "intact"}
 
 
-def only(output):
-    """Return the only file that is not intact."""
+def only_problem(output):
+    """Return the only file that is not as it should be."""
     (found,) = [each for each in check_files(output) if each.state != "intact"]
     return found
 
@@ -55,49 +55,49 @@ def test_unchanged_outputs_are_intact(output):
 
 def test_a_missing_output_is_restored_by_a_rerun(output):
     (output / "b.png").unlink()
-    assert only(output) == CheckedFile("missing", "b.png", "it no longer exists", rerun_restores=True)
+    assert only_problem(output) == CheckedFile("missing", "b.png", "it no longer exists", rerun_restores=True)
 
 
 def test_outputs_in_a_missing_folder_are_missing(output):
     shutil.rmtree(output / "trip")
-    assert kinds(output) == {"trip/a.png": "missing"}
+    assert problems(output) == {"trip/a.png": "missing"}
     (output / "trip").touch()
-    assert kinds(output) == {"trip/a.png": "missing", "trip": "extra"}
+    assert problems(output) == {"trip/a.png": "missing", "trip": "extra"}
 
 
 def test_a_changed_size_is_restored_by_a_rerun(output, photos):
     overwrite(output / "b.png", lambda data: data + b"!")
     size = (output / "b.png").stat().st_size
     reason = f"{size} bytes instead of {size - 1}"
-    assert only(output) == CheckedFile("changed", "b.png", reason, rerun_restores=True)
+    assert only_problem(output) == CheckedFile("changed", "b.png", reason, rerun_restores=True)
     run(photos, output=str(output))
-    assert kinds(output) == {}
+    assert problems(output) == {}
 
 
 def test_one_changed_bit_is_not_restored_by_a_rerun(output, photos):
     overwrite(output / "b.png", flipped)
-    assert only(output) == CheckedFile("changed", "b.png", "same size, different content")
+    assert only_problem(output) == CheckedFile("changed", "b.png", "same size, different content")
     run(photos, output=str(output))
-    assert kinds(output) == {"b.png": "changed"}
+    assert problems(output) == {"b.png": "changed"}
 
 
 def test_an_old_output_is_outdated_if_the_last_run_failed(output, photos):
     (photos / "b.png").write_bytes(b"no picture")
     run(photos, output=str(output))
-    assert only(output).state == "outdated"
+    assert only_problem(output).state == "outdated"
     overwrite(output / "b.png", flipped)
-    assert only(output) == CheckedFile("changed", "b.png", "same size, different content", rerun_restores=True)
+    assert only_problem(output) == CheckedFile("changed", "b.png", "same size, different content", rerun_restores=True)
     (output / "b.png").unlink()
-    assert only(output).state == "absent"
+    assert only_problem(output).state == "absent"
 
 
 def test_a_failed_image_has_no_output(photos, tmp_path):
     output = tmp_path / "out"
     (photos / "b.png").write_bytes(b"no picture")
     run(photos, output=str(output))
-    assert only(output) == CheckedFile("absent", "b.png")
+    assert only_problem(output) == CheckedFile("absent", "b.png")
     (output / "b.png").touch()
-    assert kinds(output) == {"b.png": "extra"}
+    assert problems(output) == {"b.png": "extra"}
 
 
 def test_an_output_made_after_a_failure_is_intact(output, photos):
@@ -105,7 +105,7 @@ def test_an_output_made_after_a_failure_is_intact(output, photos):
     for content in (b"no picture", picture):
         (photos / "b.png").write_bytes(content)
         run(photos, output=str(output))
-    assert kinds(output) == {}
+    assert problems(output) == {}
 
 
 def test_unrecorded_files_are_extra(output):
@@ -113,7 +113,7 @@ def test_unrecorded_files_are_extra(output):
         (output / name).touch()
     (output / "trip" / "deep").mkdir()
     os.mkfifo(output / "trip" / "deep" / "pipe.png")
-    assert kinds(output) == dict.fromkeys(
+    assert problems(output) == dict.fromkeys(
         ("notes.txt", ".hidden.png", "trip/new\nline.png", "trip/deep/pipe.png"), "extra"
     )
 
@@ -123,7 +123,7 @@ def test_state_and_system_files_are_not_extra(output):
     (output / "trip" / ".DS_Store").touch()
     (output / "__MACOSX").mkdir()
     (output / "__MACOSX" / "b.png").touch()
-    assert kinds(output) == {}
+    assert problems(output) == {}
 
 
 def test_a_nested_output_folder_is_not_checked(output, photos):
@@ -131,7 +131,7 @@ def test_a_nested_output_folder_is_not_checked(output, photos):
     verification = Verification(str(output))
     assert {each.state for each in verification.check_files()} == {"intact"}
     assert verification.other_outputs == ["again"]
-    assert kinds(output / "again") == {}
+    assert problems(output / "again") == {}
 
 
 @pytest.mark.parametrize("same_bytes", [True, False])
@@ -139,7 +139,7 @@ def test_a_link_in_place_of_an_output_is_a_change(output, tmp_path, same_bytes):
     other = tmp_path / "other.png"
     shutil.move(output / "b.png", other)
     (output / "b.png").symlink_to(other if same_bytes else tmp_path / "absent")
-    assert only(output) == CheckedFile("changed", "b.png", "replaced by a link")
+    assert only_problem(output) == CheckedFile("changed", "b.png", "replaced by a link")
 
 
 def test_links_to_folders_are_not_followed(output, tmp_path):
@@ -147,40 +147,40 @@ def test_links_to_folders_are_not_followed(output, tmp_path):
     (tmp_path / "elsewhere" / "x.png").touch()
     (output / "elsewhere").symlink_to(tmp_path / "elsewhere")
     (output / "loop").symlink_to(output)
-    assert kinds(output) == {"elsewhere": "extra", "loop": "extra"}
+    assert problems(output) == {"elsewhere": "extra", "loop": "extra"}
 
 
 def test_a_linked_folder_of_outputs_is_checked(output, tmp_path):
     shutil.move(output / "trip", tmp_path / "trip")
     (output / "trip").symlink_to(tmp_path / "trip")
-    assert kinds(output) == {}
+    assert problems(output) == {}
     overwrite(tmp_path / "trip" / "a.png", flipped)
-    assert kinds(output) == {"trip/a.png": "changed"}
+    assert problems(output) == {"trip/a.png": "changed"}
 
 
 @pytest.mark.parametrize(("make", "what"), [(os.mkdir, "a folder"), (os.mkfifo, "a special file")])
 def test_folders_and_pipes_are_not_read(output, make, what):
     (output / "b.png").unlink()
     make(output / "b.png")
-    assert only(output) == CheckedFile("changed", "b.png", f"replaced by {what}")
+    assert only_problem(output) == CheckedFile("changed", "b.png", f"replaced by {what}")
 
 
 def test_an_unreadable_output_is_reported(output):
     with unreadable(output / "b.png"):
-        assert only(output) == CheckedFile("unreadable", "b.png", "it cannot be read (permission denied)")
+        assert only_problem(output) == CheckedFile("unreadable", "b.png", "it cannot be read (permission denied)")
 
 
 def test_an_unlisted_folder_is_reported(output):
     (output / "new").mkdir()
     with unreadable(output / "new"):
-        found = only(output)
+        found = only_problem(output)
     assert (found.state, found.path) == ("unreadable", "new")
     assert "permission denied" in found.reason
 
 
 def test_an_output_in_an_unreadable_folder_is_unreadable_too(output):
     with unreadable(output / "trip"):
-        assert kinds(output) == {"trip/a.png": "unreadable", "trip": "unreadable"}
+        assert problems(output) == {"trip/a.png": "unreadable", "trip": "unreadable"}
 
 
 def test_unusual_names_are_checked(photos, tmp_path):
@@ -188,10 +188,10 @@ def test_unusual_names_are_checked(photos, tmp_path):
     for name in names:
         shutil.copy(photos / "b.png", photos / name)
     run(photos, output=str(tmp_path / "out"))
-    assert kinds(tmp_path / "out") == {}
+    assert problems(tmp_path / "out") == {}
     for name in names:
         (tmp_path / "out" / name).unlink()
-    assert kinds(tmp_path / "out") == dict.fromkeys(names, "missing")
+    assert problems(tmp_path / "out") == dict.fromkeys(names, "missing")
 
 
 def test_files_come_in_the_order_of_the_journal(tmp_path):
@@ -248,10 +248,10 @@ def test_a_folder_without_a_journal_is_refused(photos, tmp_path):
 def test_damaged_journal_lines_are_skipped(output):
     with journal_path(str(output)).open("ab") as file:
         file.write(b'{"v": 1, "status": "done", "target": "x", "written": 1, "sha256": "no hash"}\n{"v": 1}\n\0\0')
-    assert kinds(output) == {}
+    assert problems(output) == {}
 
 
 def test_a_journal_without_a_run_file_is_enough(tmp_path):
     output = str(tmp_path / "out")
     write_journal(output, failed(output))
-    assert kinds(output) == {"a.png": "absent"}
+    assert problems(output) == {"a.png": "absent"}

@@ -59,7 +59,7 @@ def test_the_header_counts_images_and_ignored_files(photos):
     lines = list(overview.header_lines(plan(photos)))
     assert lines[0].startswith("gaussian · 2 images · ")
     assert lines[0].endswith(" · serial → photos-processed")
-    assert lines[1:] == ["  1 file ignored: not images", "  pipe.png ignored: a named pipe"]
+    assert lines[1:] == ["  1 file ignored: not an image", "  pipe.png ignored: a named pipe"]
     assert "2 workers → " in next(overview.header_lines(plan(photos, engine="pool", workers=2)))
 
 
