@@ -167,11 +167,27 @@ def test_task_that_kills_the_host_is_identified(verb):
     assert {result.status for result in results.values()} == {"done"}
 
 
+FORK_ONCE = """
+import errno, itertools, os
+
+fork, count = os.fork, itertools.count()
+
+def fork_once_in_a_host():
+    if os.getpid() == os.getsid(0) and next(count):
+        raise OSError(errno.EAGAIN, "no more processes")
+    return fork()
+
+os.fork = fork_once_in_a_host
+"""
+"""When preloaded, this module lets a host fork only once, as a limit on the number of processes does."""
+
+
 @pytest.mark.parametrize("method", ["fork", "forkserver"])
-def test_worker_that_cannot_be_started_ends_the_run(method, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(tasks.__file__).parents[2]))
+def test_worker_that_cannot_be_started_ends_the_run(method, monkeypatch, tmp_path):
+    (tmp_path / f"fork_once_{method}.py").write_text(FORK_ONCE)
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(WorkerError, match="no more processes"):
-        list(start(*harmless(5), workers=3, preload=("tests.support.few_forks",), start_method=method))
+        list(start(*harmless(5), workers=3, preload=(f"fork_once_{method}",), start_method=method))
 
 
 def test_preloaded_module_that_fails_to_import_is_ignored(monkeypatch, tmp_path):
