@@ -102,7 +102,7 @@ class OutputSession:
         with storage_errors(self._output), ExitStack() as held:
             held.enter_context(self._lock)
             self._journal = held.enter_context(self._open_journal())
-            # Removed before the last commit, which may need the space on the disk.
+            # The scratch folder is removed before the last commit, which may need the space on the disk.
             self._scratch_id = held.enter_context(_temporary_folder(self.scratch))
             commit_thread = CommitThread(self._journal, self._lock, self._stop, self._commits)
             self._commit_thread = held.enter_context(commit_thread)
@@ -188,16 +188,10 @@ class CommitThread:
     stop
         Called from the thread when an error has ended it; `check` raises the error.
     options
-        When to do so.
+        Seconds between two commits and between two heartbeats.
     """
 
-    def __init__(
-        self,
-        journal: Journal,
-        lock: OutputLock,
-        stop: Callable[[], object],
-        options: CommitOptions,
-    ) -> None:
+    def __init__(self, journal: Journal, lock: OutputLock, stop: Callable[[], object], options: CommitOptions) -> None:
         self._journal = journal
         self._lock = lock
         self._stop = stop

@@ -76,7 +76,7 @@ def _references(provenance: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fact(name: str, value: object) -> str:
-    """Format one entry: hashes are shortened, and the name of a model or runtime stands for itself."""
+    """Format one entry: hashes are shortened, and the names of models and runtimes need no label."""
     text = printable(str(value))
     if len(text) == SHA256_DIGITS:
         text = text[:SHORT_HASH_DIGITS]
