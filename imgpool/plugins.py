@@ -38,7 +38,16 @@ from imgpool.core.engine import (
     RunMetrics,
     StartMethod,
 )
-from imgpool.core.errors import FilterError, ImgpoolError, ReadError, RecipeError, UsageError, WorkerError, WriteError
+from imgpool.core.errors import (
+    FilterError,
+    ImgpoolError,
+    ReadError,
+    RecipeError,
+    UnrecognisedModelError,
+    UsageError,
+    WorkerError,
+    WriteError,
+)
 from imgpool.core.filter import Filter, Parameters, image_filter
 from imgpool.core.format import FilePath, Format, Reader
 from imgpool.core.hint import Hint
@@ -98,6 +107,7 @@ __all__ = [
     "StartMethod",
     "Task",
     "Tensor",
+    "UnrecognisedModelError",
     "UsageError",
     "WorkerError",
     "WriteError",

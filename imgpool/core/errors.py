@@ -5,6 +5,7 @@ The hierarchy::
     ImgpoolError
     ├── UsageError            exit code 2: wrong command, recipe or folder; nothing was started
     │   └── RecipeError           unknown filter, wrong parameter or unit
+    │       └── UnrecognisedModelError   a runtime runs models of another kind
     ├── RunError              exit code 3: the run cannot continue
     │   └── WorkerError           the workers could not be set up
     └── ImageError            one image failed; the run continues
@@ -45,6 +46,10 @@ class UsageError(ImgpoolError):
 
 class RecipeError(UsageError):
     """A recipe names an unknown filter, or has a wrong parameter."""
+
+
+class UnrecognisedModelError(RecipeError):
+    """A model is of a kind that this runtime does not run; another runtime may."""
 
 
 class RunError(ImgpoolError):

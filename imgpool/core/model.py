@@ -261,8 +261,10 @@ class Runtime(Protocol):
 
         Raises
         ------
+        UnrecognisedModelError
+            If the package is of a kind that the runtime does not run.
         RecipeError
-            If the package is damaged or unsafe, or needs something that is not supported.
+            If it is damaged or unsafe, or needs something that is not supported.
         """
 
     def test_array(self, model: Model, name: str) -> Array:

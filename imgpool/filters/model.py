@@ -35,7 +35,8 @@ __all__ = ["model"]
 
 
 def _check(parameters: Parameters) -> None:
-    RUNTIMES[_plan_from(parameters).model.runtime].version()
+    """Check all but whether the runtime's library is installed: a recipe can be shown without it, but not run."""
+    _plan_from(parameters)
 
 
 def _infer_output(properties: Properties, parameters: Parameters) -> Properties:

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from imgpool.core.catalogue import RUNTIMES
-from imgpool.core.errors import RecipeError
+from imgpool.core.errors import RecipeError, UnrecognisedModelError
 from imgpool.core.hint import Hint
 from imgpool.core.model import Model, ModelAxis, Size, SizeReference, Tensor
 from imgpool.core.parameters import suggest_name
@@ -68,15 +68,15 @@ def describe_model(path: str) -> Model:
     Raises
     ------
     RecipeError
-        If no runtime can.
+        If no runtime can: the error of a runtime that recognises the package, if there is one.
     """
-    errors = []
+    errors = {}
     for runtime in RUNTIMES:
         try:
             return runtime.describe(path)
         except RecipeError as error:
-            errors.append(error)
-    raise errors[0]
+            errors[runtime.name] = error
+    raise _most_relevant(errors)
 
 
 def plan_model(
@@ -124,6 +124,16 @@ def largest_tile_shape(plan: ModelPlan) -> tuple[int, ...]:
         elif axis.letter != "B":
             shape.append(axis.size.minimum if isinstance(axis.size, Size) else 1)
     return tuple(shape)
+
+
+def _most_relevant(errors: Mapping[str, RecipeError]) -> RecipeError:
+    """Choose, among the errors of all runtimes, one that does not say that the package is of another kind.
+
+    Of several, that of a built-in runtime is chosen: plug-ins may raise a plain `RecipeError` for every package.
+    """
+    built_in = {runtime.name for runtime in RUNTIMES.built_in()}
+    name = min(errors, key=lambda name: (isinstance(errors[name], UnrecognisedModelError), name not in built_in))
+    return errors[name]
 
 
 def _choose_input(model: Model) -> Tensor:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from imgpool.core.catalogue import FILTERS, FORMATS
+from imgpool.core.errors import RecipeError
 from imgpool.core.filter import Filter
 from imgpool.core.format import Format
 from imgpool.core.recipe import Recipe, built_in_recipes, format_name
@@ -73,7 +74,7 @@ def recipe_json(name: str) -> dict[str, Any]:
         "steps": [{step.filter: dict(step.parameters)} for step in recipe.steps],
         "output": {"format": recipe.output.format, **recipe.output.options},
         "pixel_size": recipe.pixel_size and f"{recipe.pixel_size.x}um",
-        "fingerprint": recipe.fingerprint(),
+        "fingerprint": _fingerprint(recipe),
     }
 
 
@@ -132,6 +133,14 @@ LISTINGS = {
     "recipes": Listing(recipes_text, recipe_text, recipes_json, recipe_json),
     "formats": Listing(formats_text, format_text, formats_json, format_json),
 }
+
+
+def _fingerprint(recipe: Recipe) -> str | None:
+    """Fingerprint of a recipe; None if it depends on a model runtime that is not installed."""
+    try:
+        return recipe.fingerprint()
+    except RecipeError:
+        return None
 
 
 def _filter_json(filter_: Filter) -> dict[str, Any]:

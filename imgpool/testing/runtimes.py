@@ -87,7 +87,7 @@ class RuntimeContract:
 
     @pytest.mark.parametrize("content", NOT_MODELS.values(), ids=list(NOT_MODELS))
     def test_other_files_are_refused(self, runtime: Runtime, content: bytes, tmp_path: Path) -> None:
-        """With a `RecipeError`, so that other runtimes are asked."""
+        """With a `RecipeError`, so that other runtimes are asked; best, an `UnrecognisedModelError`."""
         path = tmp_path / "model.onnx"
         path.write_bytes(content)
         with pytest.raises(RecipeError) as caught:

@@ -95,3 +95,23 @@ def test_model_runtime_of_another_package_runs(imgpool, installed, photos):
     pixels = read(photos.with_name("photos-processed") / "ramp.png").pixels
     assert pixels[1:-1, 1:-1].tolist() == read(photos / "ramp.png").pixels[1:-1, 1:-1].tolist()  # a ramp stays one
     assert "kernel" in imgpool("models", model, env=installed).stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("broken.onnx", b"weights", "is not an ONNX file, or it is damaged"),
+        ("broken.kernel", b"kernel\n1 2\n3\n", "the kernel is damaged"),
+        ("even.kernel", b"kernel\n1 2\n", "the kernel has 1×2 numbers"),
+        ("other.txt", b"weights", "is not an ONNX file, or it is damaged"),
+    ],
+)
+def test_runtime_that_recognises_a_model_refuses_it(imgpool, installed, tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    done = imgpool("models", tmp_path / name, env=installed)
+    assert (done.code, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+def test_built_in_runtime_refuses_a_folder_without_model(imgpool, installed, tmp_path):
+    assert "it has no bioimageio.yaml" in imgpool("models", tmp_path, env=installed).stderr

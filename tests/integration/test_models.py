@@ -228,3 +228,42 @@ def test_failed_check_is_reported_in_one_sentence(imgpool, tmp_path, kind, code)
     assert done.stderr.startswith("imgpool: ")
     assert str(package) in done.stderr
     assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.fixture(scope="module")
+def without_onnxruntime(tmp_path_factory):
+    """Environment variables with which onnxruntime cannot be imported, as if the extra `models` were not installed."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "sitecustomize.py").write_text("import sys\nsys.modules['onnxruntime'] = None\n")
+    return {"PYTHONPATH": str(folder)}
+
+
+@pytest.mark.parametrize("command", ["recipes", "recipes denoise", "models", "models denoise", "filters model"])
+def test_listings_need_no_model_runtime(imgpool, without_onnxruntime, command):
+    listed = imgpool(*command.split(), env=without_onnxruntime)
+    assert (listed.code, listed.stderr) == (0, "")
+    assert "denoise" in listed.stdout
+    assert imgpool(*command.split(), "--json", env=without_onnxruntime).json
+
+
+def test_recipe_has_no_fingerprint_without_its_runtime(imgpool, without_onnxruntime):
+    found = {each["name"]: each["fingerprint"] for each in imgpool("recipes", "--json", env=without_onnxruntime).json}
+    assert [name for name, fingerprint in found.items() if fingerprint is None] == ["denoise"]
+
+
+@pytest.mark.parametrize("options", [("-r", "denoise"), ("-f", "model:path=denoise"), ("-r", "denoise", "-n")])
+def test_missing_runtime_is_reported_before_a_run(imgpool, without_onnxruntime, photos, tmp_path, options):
+    done = imgpool("process", photos, *options, "-o", tmp_path / "out", env=without_onnxruntime)
+    assert (done.code, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "imgpool: models need the package onnxruntime, which is not installed",
+        "  → pip install 'imgpool[models]'",
+    ]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["compare {} -r denoise", "models denoise --check"])
+def test_missing_runtime_is_reported_by_other_commands(imgpool, without_onnxruntime, photos, command):
+    done = imgpool(*command.format(photos).split(), env=without_onnxruntime)
+    assert done.code == 2
+    assert "→ pip install 'imgpool[models]'" in done.stderr

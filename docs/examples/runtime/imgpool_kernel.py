@@ -12,7 +12,18 @@ from importlib.metadata import version
 
 import numpy as np
 
-from imgpool.plugins import Array, FilterError, Model, ModelAxis, RecipeError, Size, SizeReference, Tensor, WorkerError
+from imgpool.plugins import (
+    Array,
+    FilterError,
+    Model,
+    ModelAxis,
+    RecipeError,
+    Size,
+    SizeReference,
+    Tensor,
+    UnrecognisedModelError,
+    WorkerError,
+)
 
 HEADER = b"kernel\n"
 MAX_BYTES = 1_000_000
@@ -88,9 +99,9 @@ def _read(path: str) -> bytes:
         with open(path, "rb") as file:
             content = file.read(MAX_BYTES)
     except OSError as error:
-        raise RecipeError(f"the model {path} cannot be read: {error.strerror}") from None
+        raise UnrecognisedModelError(f"the model {path} cannot be read: {error.strerror}") from None
     if not content.startswith(HEADER):
-        raise RecipeError(f"the model {path} is not a kernel: it does not begin with the line 'kernel'")
+        raise UnrecognisedModelError(f"the model {path} is not a kernel: it does not begin with the line 'kernel'")
     return content
 
 

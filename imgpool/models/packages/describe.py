@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from imgpool.core.errors import RecipeError
+from imgpool.core.errors import RecipeError, UnrecognisedModelError
 from imgpool.core.model import Model, tensor_as_dict
 from imgpool.core.safe_yaml import load_yaml
 from imgpool.models.packages import bioimageio_0_4, bioimageio_0_5
@@ -98,7 +98,7 @@ def describe_package(path: str) -> PackageDescription:
     try:
         description = _describe(path)
     except RecipeError as error:
-        raise RecipeError(f"the model {path}: {error.message}", error.hint) from None
+        raise type(error)(f"the model {path}: {error.message}", error.hint) from None
     if len(_cache) >= MAX_CACHED_DESCRIPTIONS:
         _cache.clear()
     _cache[path] = description
@@ -167,7 +167,9 @@ def _describe(path: str) -> PackageDescription:
     package, name = open_package(path)
     name = name or description_name(package)
     if not name:
-        raise RecipeError("it has no bioimageio.yaml", "give a bioimage.io package (a folder or zip) or an ONNX file")
+        raise UnrecognisedModelError(
+            "it has no bioimageio.yaml", "give a bioimage.io package (a folder or zip) or an ONNX file"
+        )
     if re.search(r"\.ya?ml$", name, re.IGNORECASE):
         model, test_hashes = read_model(path, package, _read_description(package, name))
     else:
@@ -188,7 +190,12 @@ def _read_description(package: Package, name: str) -> Fields:
 
 
 def _describe_bare_file(path: str, package: Package, name: str) -> Model:
-    weights, graph = _read_weights(package, name, {})
+    try:
+        weights, graph = _read_weights(package, name, {})
+    except RecipeError as error:
+        if name.lower().endswith(".onnx"):
+            raise
+        raise UnrecognisedModelError(error.message, error.hint) from None
     return _make_model(path, "ONNX", _stem(path), weights, infer_tensors(graph))
 
 
@@ -209,7 +216,7 @@ def _onnx_entry(description: Fields) -> Fields:
     weights = description.mapping("weights")
     if "onnx" not in weights:
         others = ", ".join(sorted(map(repr, weights.values)))[:MAX_SHOWN_CHARACTERS]
-        raise RecipeError(
+        raise UnrecognisedModelError(
             f"it has no ONNX weights, only {others}" if others else "it has no weights",
             f"{EXPORT_HINT}, and add the file to its description",
         )

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from types import SimpleNamespace
 
 import pytest
 
-from imgpool.core.errors import RecipeError
+from imgpool.core.catalogue import RUNTIMES
+from imgpool.core.errors import RecipeError, UnrecognisedModelError
 from imgpool.core.model import Model, ModelAxis, Size, SizeReference, Tensor
-from imgpool.models.plan import plan_model
+from imgpool.models.plan import describe_model, plan_model
 
 PATH = "/models/m.zip"
 ANY_SIDE = Size(16, 16)
@@ -125,3 +127,35 @@ def test_unusable_model_is_refused_with_its_path(inputs, output, words):
     assert refusal.value.message.startswith(f"the model {PATH}: ")
     assert words in refusal.value.message
     assert refusal.value.hint
+
+
+def install_runtime(monkeypatch, error):
+    """Install a runtime that refuses every model with `error`, and whose name sorts before "onnx"."""
+
+    def describe(_path):
+        raise error
+
+    runtime = SimpleNamespace(name="kernel", describe=describe)
+    monkeypatch.setitem(RUNTIMES.__dict__, "_installed", {"kernel": SimpleNamespace(load=lambda: runtime)})
+
+
+@pytest.mark.parametrize("error", [RecipeError("no kernel"), UnrecognisedModelError("no kernel")])
+def test_broken_onnx_file_is_refused_by_its_runtime(monkeypatch, tmp_path, error):
+    install_runtime(monkeypatch, error)
+    (tmp_path / "m.onnx").write_bytes(b"weights")
+    with pytest.raises(RecipeError, match="not an ONNX file, or it is damaged"):
+        describe_model(str(tmp_path / "m.onnx"))
+
+
+@pytest.mark.parametrize("name", ["m.kernel", "m.pt"])
+def test_broken_model_of_a_plugin_is_refused_by_it(monkeypatch, tmp_path, name):
+    install_runtime(monkeypatch, RecipeError("the kernel is damaged"))
+    (tmp_path / name).write_bytes(b"kernel")
+    with pytest.raises(RecipeError, match="the kernel is damaged"):
+        describe_model(str(tmp_path / name))
+
+
+def test_unknown_model_is_refused_by_the_built_in_runtime(monkeypatch, tmp_path):
+    install_runtime(monkeypatch, UnrecognisedModelError("no kernel"))
+    with pytest.raises(UnrecognisedModelError, match=r"no bioimageio\.yaml"):
+        describe_model(str(tmp_path))
