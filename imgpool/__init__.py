@@ -1,4 +1,4 @@
-"""Process folders of scientific images and photos on every core, without losing one.
+"""Process folders of scientific images and photos on every core, without losing an image.
 
 The names in ``__all__`` are the public API; authors of plug-ins use `imgpool.plugins` and `imgpool.testing`.
 

@@ -46,7 +46,7 @@ def imgpool(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Process folders of scientific images and photos on every core, without losing one."""
+    """Process folders of scientific images and photos on every core, without losing an image."""
 
 
 def main() -> None:
