@@ -104,6 +104,8 @@ class Interrupts:
         Prints a line for the user.
     before_exit
         Called with the first signal before the process exits while its main thread is stuck in `raising`.
+    finish_timeout_s, main_thread_timeout_s, print_timeout_s
+        As the constants of this module, which are the defaults.
 
     Attributes
     ----------
@@ -112,12 +114,22 @@ class Interrupts:
     """
 
     def __init__(
-        self, stop: Callable[[], None], print_message: Callable[[str], None], before_exit: Callable[[int], None]
+        self,
+        stop: Callable[[], None],
+        print_message: Callable[[str], None],
+        before_exit: Callable[[int], None],
+        *,
+        finish_timeout_s: float = FINISH_TIMEOUT_S,
+        main_thread_timeout_s: float = MAIN_THREAD_TIMEOUT_S,
+        print_timeout_s: float = PRINT_TIMEOUT_S,
     ) -> None:
         self.received: int | None = None
         self._stop = stop
         self._print_message = print_message
         self._before_exit = before_exit
+        self._finish_timeout_s = finish_timeout_s
+        self._main_thread_timeout_s = main_thread_timeout_s
+        self._print_timeout_s = print_timeout_s
         self._may_raise = False
         self._must_raise = False
         self._has_raised = False
@@ -168,17 +180,17 @@ class Interrupts:
                 pass
             self._note_first(first)
             if self._may_raise:
-                _call_with_timeout(partial(self._print_message, FINISHING))
+                self._call_printing(partial(self._print_message, FINISHING))
             self._stop()
-            second = self._next_signal(REPEATED_SIGNAL_S, ignoring=(first,)) or self._next_signal(FINISH_TIMEOUT_S)
-            if not second:
-                _call_with_timeout(partial(self._print_message, CUT_OFF))
+            second = self._next_signal(REPEATED_SIGNAL_S, ignoring=(first,))
+            if not second and not self._next_signal(self._finish_timeout_s):
+                self._call_printing(partial(self._print_message, CUT_OFF))
             self._raise_in_main_thread()
-            self._next_signal(MAIN_THREAD_TIMEOUT_S, ignoring=SIGNAL_WORDS)
+            self._next_signal(self._main_thread_timeout_s, ignoring=SIGNAL_WORDS)
             if self._has_raised:
                 self._next_signal(UNWIND_TIMEOUT_S)
             if self._may_raise:
-                _call_with_timeout(partial(self._before_exit, first))
+                self._call_printing(partial(self._before_exit, first))
             os._exit(128 + first)
 
     def _next_signal(self, timeout_s: float, ignoring: Collection[int] = ()) -> int | None:
@@ -206,9 +218,8 @@ class Interrupts:
         else:
             signal.pthread_kill(threading.main_thread().ident or 0, self.received or signal.SIGINT)
 
-
-def _call_with_timeout(action: Callable[[], None]) -> None:
-    """Call a function that may block, and do not wait for it longer than the timeout."""
-    thread = threading.Thread(target=action, daemon=True)
-    thread.start()
-    thread.join(PRINT_TIMEOUT_S)
+    def _call_printing(self, function: Callable[[], None]) -> None:
+        """Call a function that prints and may block, but do not wait for it longer than the timeout."""
+        thread = threading.Thread(target=function, daemon=True)
+        thread.start()
+        thread.join(self._print_timeout_s)

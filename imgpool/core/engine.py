@@ -8,7 +8,11 @@ from imgpool.core.errors import UsageError
 from imgpool.core.task import Result, Task
 
 Initializer = Callable[[], Any]
+"""Called once in every worker; returns the state that its tasks share."""
+
 Function = Callable[[Any, Task, int | None], Result]
+"""Called for every task with the state, the task, and the bytes of memory that it may take (None for no limit)."""
+
 StartMethod = Literal["fork", "forkserver", "spawn"]
 
 
@@ -145,7 +149,7 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """Name by which users choose the engine: "pool"."""
+        """Name by which users choose the engine, such as "pool"."""
 
     @property
     def summary(self) -> str:
@@ -154,12 +158,14 @@ class Engine(Protocol):
     def run(
         self, tasks: Iterable[Task], function: Function, initializer: Initializer, options: EngineOptions
     ) -> Generator[Result, None, None]:
-        """Yield exactly one result for every task, as they finish, in any order; closing it ends the workers.
+        """Yield exactly one result for every task, as they finish, in any order.
+
+        Closing the generator ends the workers.
 
         Parameters
         ----------
         tasks
-            What to do. They are started in this order and taken as they are needed, so there may be any number.
+            They are started in this order and taken as they are needed, so there may be any number of them.
         function
             Called as ``function(state, task, memory)``; picklable. Whatever it raises becomes a failed result, except
             `MemoryNeeded`. ``memory`` is the number of bytes that this task may take; None for no limit.

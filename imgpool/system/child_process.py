@@ -1,4 +1,4 @@
-"""What a child process does first, and how it ends when its parent ends.
+"""Set-up of child processes, and their end when their parent ends.
 
 Two kinds of child processes exist. A *group leader* starts further processes and can be killed together with them. A
 *worker* is started by a group leader. Each calls its `become_…` function first. When its libraries are loaded, and

@@ -1,4 +1,4 @@
-"""How much memory processes hold: this one, its children that have ended, and others while they run."""
+"""Memory that processes hold: this one, its children that have ended, and others while they run."""
 
 import contextlib
 import sys

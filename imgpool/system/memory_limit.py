@@ -50,7 +50,6 @@ def _limit_address_space(nbytes: int) -> None:
 
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     soft = nbytes if hard == resource.RLIM_INFINITY else min(nbytes, hard)
-    with contextlib.suppress(
-        OSError, ValueError
-    ):  # macOS may refuse any limit: a worker without one is better than none
+    # macOS may refuse any limit: a worker without a limit is better than no worker.
+    with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

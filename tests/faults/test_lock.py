@@ -62,8 +62,8 @@ def test_one_of_several_simultaneous_runs_gets_the_folder(tmp_path, rounds, lock
         assert all(any(f"pid {pid} on" in refusal for pid in named) for refusal in answers.values() if refusal)
 
 
-def process_of(folder, output, *words, recipe=SLOW):
-    """Start the command."""
+def start_command(folder, output, *words, recipe=SLOW):
+    """Start ``imgpool process``."""
     arguments = command("process", folder, "-o", output, "-f", recipe, *words)
     return subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
@@ -76,9 +76,9 @@ def photos(tmp_path):
 
 
 def test_a_second_command_is_refused_and_names_the_first(photos, tmp_path):
-    first = process_of(photos, tmp_path / "out", "-j", "2", recipe=ENDLESS)
+    first = start_command(photos, tmp_path / "out", "-j", "2", recipe=ENDLESS)
     wait_for(run_path(str(tmp_path / "out")).exists)
-    second = process_of(photos, tmp_path / "out", "--serial")
+    second = start_command(photos, tmp_path / "out", "--serial")
     stderr = second.communicate(timeout=TIMEOUT_S)[1]
     assert second.returncode == 3
     assert f"another run is writing into {tmp_path / 'out'}: pid {first.pid} on {socket.gethostname()}, since" in stderr
@@ -148,9 +148,9 @@ def test_outputs_of_killed_runs_are_never_foreign_files(photos, tmp_path, words)
     """A killed run leaves outputs that are not in the journal; the next run replaces them."""
     output, unknown = tmp_path / "out", 0
     for pause in (0, -random.random() / 3, random.random() / 3):
-        kill(process_of(photos, output, *words), output, pause)
+        kill(start_command(photos, output, *words), output, pause)
         unknown += len(output_hashes(output).keys() - {record["target"] for record in records(output)})
-    last = process_of(photos, output, *words)
+    last = start_command(photos, output, *words)
     assert "was not written by imgpool" not in last.communicate(timeout=TIMEOUT_S)[1]
     assert last.returncode == 0
     run(photos, output=str(tmp_path / "expected"), recipe=Recipe.from_specs([SLOW]))

@@ -40,7 +40,7 @@ def expected(photos, tmp_path):
     return output_hashes(tmp_path / "expected")
 
 
-def stops(results, sentence):
+def assert_stops(results, sentence):
     """Consume results until the run stops; return its error."""
     seen = []
     with pytest.raises(RunError, match=sentence) as caught:
@@ -50,7 +50,7 @@ def stops(results, sentence):
     return caught.value
 
 
-def is_intact(output, expected):
+def assert_intact(output, expected):
     """Check that there are only complete outputs, and that the journal lists no others."""
     there = output_hashes(output)
     assert there.items() <= expected.items()
@@ -58,7 +58,7 @@ def is_intact(output, expected):
     assert not (output / ".imgpool" / "tmp").exists()
 
 
-def finishes(photos, output, expected):
+def assert_finishes(photos, output, expected):
     done = statuses(run(photos, output=str(output)))
     assert set(done) <= {"done", "skipped"}
     assert output_hashes(output) == expected
@@ -97,9 +97,9 @@ def test_a_run_continues_after_a_disk_was_full_at_any_point(photos, tmp_path, ex
     for limit in limits:
         with disk(tmp_path / "disk", **limit) as folder:
             stopped_in.add(run_until_full(photos, folder / "out"))
-            is_intact(folder / "out", expected)
+            assert_intact(folder / "out", expected)
             remount(folder, "size=16m,nr_inodes=1000")
-            finishes(photos, folder / "out", expected)
+            assert_finishes(photos, folder / "out", expected)
     # the lock, the run file, the scratch folder, the journal, an image, and none
     assert stopped_in >= {"__enter__", "write", "_temporary_folder", "_write", "worker", None}
 
@@ -109,8 +109,8 @@ def test_a_run_continues_on_a_disk_that_fills_up_repeatedly(photos, tmp_path, ex
         for pages in range(4, 60, 4):
             remount(folder, f"size={pages * PAGE}")
             run_until_full(photos, folder / "out")
-            is_intact(folder / "out", expected)
-        finishes(photos, folder / "out", expected)
+            assert_intact(folder / "out", expected)
+        assert_finishes(photos, folder / "out", expected)
 
 
 def test_the_command_exits_with_3_on_a_full_disk(photos, tmp_path, expected):
@@ -123,7 +123,7 @@ def test_the_command_exits_with_3_on_a_full_disk(photos, tmp_path, expected):
         assert full.returncode == 3
         assert full.stderr.count("the disk is full") == 1
         assert "free some space, then run the same command again" in full.stderr
-        is_intact(folder / "out", expected)
+        assert_intact(folder / "out", expected)
         remount(folder, "size=16m")
         assert process().returncode == 0
         assert output_hashes(folder / "out") == expected
@@ -137,9 +137,11 @@ def test_a_read_only_output_stops_the_run_at_the_start(photos, tmp_path, expecte
             next(stopped)
             stopped.close()
         remount(folder, "ro")
-        stops(runner_for(photos, output=str(folder / "out")).results(), "the output is on a read-only file system")
+        assert_stops(
+            runner_for(photos, output=str(folder / "out")).results(), "the output is on a read-only file system"
+        )
         remount(folder, "rw")
-        finishes(photos, folder / "out", expected)
+        assert_finishes(photos, folder / "out", expected)
 
 
 def test_an_unmounted_output_stops_the_run(photos, tmp_path, expected):
@@ -150,11 +152,11 @@ def test_an_unmounted_output_stops_the_run(photos, tmp_path, expected):
             for _ in range(taken):
                 assert next(results).status == "done"
             unmount(folder)
-            stops(results, f"the output folder {folder}/out is gone")
+            assert_stops(results, f"the output folder {folder}/out is gone")
             assert list(folder.iterdir()) == []
             subprocess.run(["mount", "--bind", tmp_path / "share", folder], check=True)
             assert {record["target"] for record in records(folder / "out")} <= expected.keys()
-        finishes(photos, folder / "out", expected)
+        assert_finishes(photos, folder / "out", expected)
 
 
 def test_moving_a_missing_output_creates_no_folders(tmp_path):
@@ -169,10 +171,10 @@ def test_a_removed_output_stops_the_run(photos, tmp_path, expected):
     results = runner_for(photos, output=str(output)).results()
     next(results)
     os.rename(output, tmp_path / "away")
-    stops(results, f"the output folder {output} is gone")
+    assert_stops(results, f"the output folder {output} is gone")
     assert not output.exists()
     os.rename(tmp_path / "away", output)
-    finishes(photos, output, expected)
+    assert_finishes(photos, output, expected)
 
 
 @pytest.mark.parametrize(("engine", "taken"), [("serial", 0), ("serial", 3), ("pool", 0)])
@@ -183,7 +185,7 @@ def test_an_unmounted_input_stops_the_run(photos, tmp_path, engine, taken):
         for _ in range(taken):
             assert next(results).status == "done"
         unmount(folder)
-        stops(results, f"the input folder {folder} is gone")
+        assert_stops(results, f"the input folder {folder} is gone")
     assert len(list(records(tmp_path / "out"))) == taken
 
 
@@ -275,5 +277,5 @@ def test_losing_the_write_permission_stops_the_run(photos, tmp_path, expected):
     *done, last = with_permissions(photos, tmp_path / "out", close_after=2)
     assert done == ["done ", "done "]
     assert last.startswith(f"stopped {tmp_path}/out: it cannot be written (permission denied)")
-    is_intact(tmp_path / "out", expected)
-    finishes(photos, tmp_path / "out", expected)
+    assert_intact(tmp_path / "out", expected)
+    assert_finishes(photos, tmp_path / "out", expected)

@@ -21,8 +21,8 @@ from imgpool.core.errors import (
 from imgpool.core.hint import Hint
 
 
-def leave(error, **options):
-    """The exit code of a command that raises this error."""
+def exit_code_of(error, **options):
+    """Return the exit code of a command that raises this error."""
     with pytest.raises(typer.Exit) as caught, exit_codes(**options):
         raise error
     return caught.value.exit_code
@@ -48,7 +48,7 @@ def leave(error, **options):
     ],
 )
 def test_exit_codes_are_as_documented(error, code):
-    assert leave(error) == code
+    assert exit_code_of(error) == code
 
 
 def test_command_without_an_error_prints_nothing(capsys):
@@ -58,42 +58,42 @@ def test_command_without_an_error_prints_nothing(capsys):
 
 
 def test_error_is_one_line_with_its_hint_on_stderr(capsys):
-    leave(RecipeError("no filter is called 'gausian'", "did you mean gaussian?"))
+    exit_code_of(RecipeError("no filter is called 'gausian'", "did you mean gaussian?"))
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "imgpool: no filter is called 'gausian'\n  → did you mean gaussian?\n"
-    leave(RunError("the disk is full"))
+    exit_code_of(RunError("the disk is full"))
     assert capsys.readouterr().err == "imgpool: the disk is full\n"
 
 
 def test_control_characters_in_messages_are_escaped(capsys):
-    leave(UsageError("a\n\x1b[31m\udcff.png is no folder", "rename a\n"))
+    exit_code_of(UsageError("a\n\x1b[31m\udcff.png is no folder", "rename a\n"))
     assert capsys.readouterr().err == ("imgpool: a\\n\\x1b[31m\\udcff.png is no folder\n  → rename a\\n\n")
 
 
 def test_unexpected_error_has_no_traceback_unless_requested(capsys):
-    leave(ZeroDivisionError("division by zero"))
+    exit_code_of(ZeroDivisionError("division by zero"))
     err = capsys.readouterr().err
     assert "ZeroDivisionError: division by zero" in err
     assert "-v" in err
     assert "Traceback" not in err
-    leave(ZeroDivisionError("division by zero"), verbose=True)
+    exit_code_of(ZeroDivisionError("division by zero"), verbose=True)
     err = capsys.readouterr().err
     assert "Traceback" in err
     assert "-v" not in err
 
 
 def test_expected_error_has_a_traceback_if_requested(capsys):
-    leave(RunError("the disk is full"), verbose=True)
+    exit_code_of(RunError("the disk is full"), verbose=True)
     err = capsys.readouterr().err
     assert "Traceback" in err
     assert err.endswith("imgpool: the disk is full\n")
 
 
 def test_interruption_shows_the_advice(capsys):
-    leave(Interrupted(signal.SIGTERM, "run it again"))
+    exit_code_of(Interrupted(signal.SIGTERM, "run it again"))
     assert capsys.readouterr().err == "terminated; run it again\n"
-    leave(KeyboardInterrupt())
+    exit_code_of(KeyboardInterrupt())
     assert capsys.readouterr().err == "interrupted\n"
 
 
@@ -120,8 +120,8 @@ def test_signal_unwinds_the_command(capsys, number, word):
 def test_unwritable_stderr_does_not_change_the_exit_code(monkeypatch):
     with open("/dev/full", "w") as full:
         monkeypatch.setattr(sys, "stderr", full)
-        assert leave(UsageError("x", "y")) == 2
-        assert leave(Interrupted(signal.SIGINT, "z")) == 130
+        assert exit_code_of(UsageError("x", "y")) == 2
+        assert exit_code_of(Interrupted(signal.SIGINT, "z")) == 130
 
 
 @pytest.mark.parametrize("error", [typer.Exit(1), typer.Abort()])
@@ -132,11 +132,11 @@ def test_exceptions_of_typer_pass_through(error):
 
 
 def test_requested_exit_keeps_its_code():
-    assert leave(typer.Exit(1)) == 1
+    assert exit_code_of(typer.Exit(1)) == 1
 
 
 def test_parameters_in_messages_are_shown_as_options(capsys):
-    leave(RunError(f"{Hint('max_memory')} is too small", f"use {Hint('max_memory', '8GiB')}"))
+    exit_code_of(RunError(f"{Hint('max_memory')} is too small", f"use {Hint('max_memory', '8GiB')}"))
     assert capsys.readouterr().err == "imgpool: --max-memory is too small\n  → use --max-memory 8GiB\n"
 
 

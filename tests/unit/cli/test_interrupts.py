@@ -9,8 +9,14 @@ import time
 
 import pytest
 
-from imgpool.cli import _interrupts
-from imgpool.cli._interrupts import CUT_OFF, FINISHING, Interrupted, Interrupts, ignore_hang_up
+from imgpool.cli._interrupts import (
+    CUT_OFF,
+    FINISHING,
+    REPEATED_SIGNAL_S,
+    Interrupted,
+    Interrupts,
+    ignore_hang_up,
+)
 
 if sys.platform != "linux":
     pytest.skip("signals and /proc as Linux has them", allow_module_level=True)
@@ -21,13 +27,15 @@ INT, TERM = signal.SIGINT, signal.SIGTERM
 class Run:
     """A stand-in for a run, which records what it is asked to do and to print."""
 
-    def __init__(self):
+    def __init__(self, **timeouts):
         self.stopped = threading.Event()
         self.printed = []
         self.can_print = threading.Event()
         self.can_print.set()
         self.exits = []
-        self.interrupts = Interrupts(self.stopped.set, self.print_message, self.exits.append)
+        # A slow machine must not end these tests by `os._exit`.
+        timeouts = {"finish_timeout_s": 60, "main_thread_timeout_s": 60, **timeouts}
+        self.interrupts = Interrupts(self.stopped.set, self.print_message, self.exits.append, **timeouts)
 
     def print_message(self, line):
         self.printed.append(line)
@@ -35,9 +43,7 @@ class Run:
 
 
 @pytest.fixture
-def run(monkeypatch):
-    monkeypatch.setattr(_interrupts, "MAIN_THREAD_TIMEOUT_S", 60)  # a slow machine must not end these tests by os._exit
-    monkeypatch.setattr(_interrupts, "FINISH_TIMEOUT_S", 60)
+def run():
     return Run()
 
 
@@ -51,7 +57,7 @@ def run_with_signals(run, *numbers, seconds=20.0):
         for number in numbers:
             send(number)
             assert run.stopped.wait(20)
-            time.sleep(3 * _interrupts.REPEATED_SIGNAL_S)  # the same signal within this time counts as one
+            time.sleep(3 * REPEATED_SIGNAL_S)  # the same signal within this time counts as one
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(0.01)
@@ -81,19 +87,19 @@ def test_repeated_signal_counts_once(run):
         for _ in range(3):
             send(INT)
         run.stopped.wait(20)
-        time.sleep(3 * _interrupts.REPEATED_SIGNAL_S)  # nothing must happen
+        time.sleep(3 * REPEATED_SIGNAL_S)  # nothing must happen
     assert run.interrupts.received == INT
 
 
-def test_run_that_does_not_finish_in_time_is_interrupted(run, monkeypatch):
-    monkeypatch.setattr(_interrupts, "FINISH_TIMEOUT_S", 0.01)
+def test_run_that_does_not_finish_in_time_is_interrupted():
+    run = Run(finish_timeout_s=0.01)
     with run.interrupts, pytest.raises(Interrupted):
         run_with_signals(run, TERM)
     assert run.printed == [FINISHING, CUT_OFF]
 
 
-def test_nothing_is_raised_outside_the_context(run, monkeypatch):
-    monkeypatch.setattr(_interrupts, "FINISH_TIMEOUT_S", 0.01)
+def test_nothing_is_raised_outside_the_context():
+    run = Run(finish_timeout_s=0.01)
     with run.interrupts:
         send(INT)
         _until(lambda: run.interrupts._must_raise)
@@ -141,8 +147,8 @@ def test_handlers_and_descriptors_are_restored(run, numbers):
     assert signal.set_wakeup_fd(-1) == -1
 
 
-def test_blocked_output_does_not_delay_the_interruption(run, monkeypatch):
-    monkeypatch.setattr(_interrupts, "PRINT_TIMEOUT_S", 0.01)
+def test_blocked_output_does_not_delay_the_interruption():
+    run = Run(print_timeout_s=0.01)
     run.can_print.clear()
     with run.interrupts, pytest.raises(Interrupted):
         run_with_signals(run, INT, TERM)

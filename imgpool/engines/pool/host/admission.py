@@ -12,12 +12,13 @@ much::
     waiting ──the largest that fits into the free memory──▶ under way
     waiting to run alone ──nothing else is under way──▶ under way, without a limit
 
-At most as many chunks run at the same time as there are workers, and any of the chunks under way may be among them. So
-the sum of the largest allowances under way, one per worker, never exceeds the budget.
+Each worker runs one chunk at a time, and any of the chunks under way may be running. So with N workers, the sum of the
+N largest allowances under way never exceeds the budget.
 
-While a large task waits, fresh chunks get only what it leaves them; otherwise it would wait forever. Fresh chunks that
-do not fit into the rest wait in their turn. Only a few tasks may wait, because what they need was estimated before any
-task like them was done. Once some are done, and before a worker is idle, such a task is tried again.
+While a large task waits, fresh chunks get only what it leaves them; otherwise it would wait forever. If too little is
+left for a fresh chunk, it waits too. Only a few tasks may wait for memory. Their needs were estimated before similar
+tasks were done, and may be too high: when a worker would otherwise be idle, a waiting task is tried again with the
+allowance of a fresh chunk.
 """
 
 import math
@@ -215,11 +216,12 @@ class Admission(Generic[Item]):
         """Return a worker's share of the budget, or of what the largest waiting task leaves, if that is enough."""
         share = budget // self._workers
         others = self._workers - 1
-        most = budget - others * self._min_allowance(budget)  # need of a task beside which fresh chunks can run
-        largest = bisect_right(self._waiting, most, key=_need)
-        if not largest or not others:
+        max_need = budget - others * self._min_allowance(budget)  # of a task beside which fresh chunks can run
+        count = bisect_right(self._waiting, max_need, key=_need)
+        if not count or not others:
             return share
-        return min(share, int(budget - self._waiting[largest - 1].need) // others)
+        largest = self._waiting[count - 1]
+        return min(share, int(budget - largest.need) // others)
 
     def _min_allowance(self, budget: int) -> int:
         return budget // self._workers // MIN_ALLOWANCE_DIVISOR

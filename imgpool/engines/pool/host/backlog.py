@@ -33,7 +33,7 @@ class Backlog:
     complete : bool
         Whether no further tasks will be added.
     upcoming : Workload or None
-        What will be added; None if unknown.
+        Workload that will still be added; None if unknown.
     """
 
     def __init__(self, workers: int, chunksize: int | None = None) -> None:
@@ -99,9 +99,9 @@ class Backlog:
         if not self._times.known:
             return 1
         upcoming = Workload() if self.complete else self.upcoming
-        left = math.inf if upcoming is None else self._times.estimate(self._workload + upcoming)
+        remaining_seconds = math.inf if upcoming is None else self._times.estimate(self._workload + upcoming)
         intercept, slope = self._times.line
-        budget = chunk_seconds(self._dispatch, left, self._workers)
+        budget = chunk_seconds(self._dispatch, remaining_seconds, self._workers)
         return chunk_length((intercept + slope * task.size for _, task in self._tasks), budget)
 
 

@@ -20,7 +20,7 @@ MIN_CHUNK_DISPATCHES = 4
 """Shortest duration of a chunk toward the end, as a multiple of what handing it over costs."""
 
 MIN_CHUNKS_LEFT_PER_WORKER = 4
-"""A chunk takes at most one part in this many of the work that is left for each worker."""
+"""A chunk is at most this fraction (1/4) of a worker's share of the remaining work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +57,23 @@ class DispatchCost:
 
 
 def max_chunk_seconds(dispatch: DispatchCost, workers: int) -> float:
-    """Return the duration of a chunk that is worth handing over, and with which the host keeps up with all workers."""
+    """Return the longest useful duration: handing over costs little then, and the host keeps up with all workers."""
     return min(MAX_CHUNK_SECONDS, max(dispatch.seconds / MAX_DISPATCH_SHARE, 2 * workers * dispatch.host))
 
 
-def chunk_seconds(dispatch: DispatchCost, left: float, workers: int) -> float:
+def chunk_seconds(dispatch: DispatchCost, remaining_seconds: float, workers: int) -> float:
     """Return the duration that the next chunk should have.
 
     Parameters
     ----------
     dispatch
         Cost of handing it over.
-    left
-        Seconds that all tasks take together that are not assigned yet; may be infinite.
+    remaining_seconds
+        Time that all tasks take together that are not assigned yet; may be infinite.
     workers
         Processes that work at the same time.
     """
-    share = max(left / (MIN_CHUNKS_LEFT_PER_WORKER * workers), MIN_CHUNK_DISPATCHES * dispatch.seconds)
+    share = max(remaining_seconds / (MIN_CHUNKS_LEFT_PER_WORKER * workers), MIN_CHUNK_DISPATCHES * dispatch.seconds)
     return min(max_chunk_seconds(dispatch, workers), share)
 
 

@@ -19,14 +19,14 @@ from imgpool.engines.pool.protocol.messages import (
 )
 
 MIN_SHORTAGE = 0.5
-"""Share of the times without a chunk to assign in which memory was the cause, from which on it is reported."""
+"""Share of refused grants that left a worker idle, above which memory is reported as the limit."""
 
 SHORTAGE_WEIGHT = 0.1
-"""Weight of the latest time in the moving average of that share."""
+"""Weight of the latest refusal in the moving average of that share."""
 
 
 class ChunkScheduler:
-    """Takes tasks in, and assigns them as chunks when there are a slot and memory for them.
+    """Receives tasks, and assigns them as chunks when a slot and enough memory are free.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class ChunkScheduler:
             self._backlog.observe(result.timing, self._last_cpu_seconds - before)
 
     def _note_shortage(self, idle: int) -> None:
-        """Note how many workers are idle for lack of memory; once this is usual, remember how many are not."""
+        """Note a refused grant and the workers it leaves idle; once that is usual, remember how many are not idle."""
         self._shortage += SHORTAGE_WEIGHT * ((idle > 0) - self._shortage)
         if idle and self._shortage > MIN_SHORTAGE and not self._memory_limited_workers:
             self._memory_limited_workers = self._workers - idle

@@ -33,11 +33,11 @@ from imgpool.system.child_process import kill_own_group, parent_exits
 from imgpool.system.processes import process_number, worker_context
 
 PARENT_EXIT_TIMEOUT_S = 0.5
-"""Time between the parent's closing of the connection and its end."""
+"""Time for the parent to exit after it has closed the connection."""
 
 POOL_TERMINATE_TIMEOUT_S = 1.0
 
-SETUP_TIMEOUT = SetupFailure("a worker could not be set up in time", f"allow more time with {Hint('timeout')}", "")
+SETUP_TIMED_OUT = SetupFailure("a worker could not be set up in time", f"allow more time with {Hint('timeout')}", "")
 
 
 class Host:
@@ -78,7 +78,7 @@ class Host:
             self._abandoned = not parent_exits(PARENT_EXIT_TIMEOUT_S)
 
     def serve(self) -> bool:
-        """Send results to the parent. Return True when all are sent, and False when the pool is to be discarded."""
+        """Send results to the parent. Return True when all are sent, and False if the pool must be discarded."""
         if not self._all_started:
             self._parent.send(WorkerDied("while starting", None))
             return False
@@ -111,7 +111,7 @@ class Host:
             self._release_semaphores()
 
     def _assignments(self) -> Iterator[ChunkAssignment]:
-        """Yield chunks for the workers, each when there is room for it: the pool would take all of them at once."""
+        """Yield chunks for the workers, each only when a slot and memory are free: the pool takes all it can get."""
         while not self._scheduler.finished:
             if assignment := self._scheduler.next_assignment():
                 yield assignment
@@ -132,8 +132,8 @@ class Host:
             while True:
                 self._parent.send(self._results.next(timeout=CHECK_INTERVAL_S))
         for death in self._watchdog.deaths():
-            is_setup_timeout = death.error == "TimeoutError" and death.index == SETUP
-            self._parent.send(SETUP_TIMEOUT if is_setup_timeout else death)
+            setup_timed_out = death.error == "TimeoutError" and death.index == SETUP
+            self._parent.send(SETUP_TIMED_OUT if setup_timed_out else death)
 
     def _release_semaphores(self) -> None:
         """Let multiprocessing remove the semaphores of spawned workers: they have names and outlive their process.

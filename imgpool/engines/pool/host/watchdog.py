@@ -13,7 +13,7 @@ from imgpool.system.processes import exit_reason
 CHECK_INTERVAL_S = 0.05
 
 MAX_COUNTED_INTERVAL_S = 0.5
-"""The time between two checks beyond this does not count: this process itself was suspended."""
+"""The most time between two checks that counts; if more has passed, this process itself was suspended."""
 
 WORKER_EXIT_TIMEOUT_S = 1.0
 """Time for a killed worker to end. A process that waits for a dead network share cannot be killed."""
@@ -22,9 +22,9 @@ WORKER_EXIT_TIMEOUT_S = 1.0
 class Watchdog:
     """Watches the workers of one pool.
 
-    The time of a task counts from when it was first seen. The clock stands still while this process is suspended
-    (stopped, asleep with the whole machine, or waiting for a slow reader) and while the worker is stopped. So only time
-    in which the task could run counts toward its limit.
+    The time of a task counts from when it was first seen. It does not count while this process is suspended (stopped,
+    asleep with the whole machine, or waiting for a slow reader), nor while the worker is stopped. So only time in which
+    the task could run counts toward its limit.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The host as its parent sees it: started, listened to, and ended whatever happens."""
+"""Host process, seen from its parent: start it, exchange messages with it, and end it whatever happens."""
 
 import atexit
 import contextlib
@@ -32,7 +32,7 @@ class HostProcess:
     Parameters
     ----------
     config
-        What the host runs.
+        Configuration of the host.
     start_method
         How the host is started.
     """
@@ -71,12 +71,13 @@ class HostProcess:
 
     def messages(self) -> Iterator[ChunkResult | WorkerDied | PoolCrashed | SetupFailure | None]:
         """Yield the host's messages until it ends, and None now and then while there is none."""
-        while self._connection in (ready := wait([self._connection, self._process.sentinel], POLL_INTERVAL_S)) or (
-            not ready
-        ):
+        while True:
+            ready = wait([self._connection, self._process.sentinel], POLL_INTERVAL_S)
             if not ready:
                 yield None
                 continue
+            if self._connection not in ready:  # the host is dead, and all its messages have been read
+                break
             try:
                 message = self._connection.recv()
             except (EOFError, OSError):

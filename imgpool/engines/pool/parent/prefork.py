@@ -1,7 +1,7 @@
 """Prefork: a host that is forked before it is known what it will do. It gets ready while its parent reads and plans.
 
-What parent and host both need is imported once, before the fork; after it, both continue in parallel. A fork server
-would import everything again, in the same time as its parent. This early, a fork is safe: there are no other threads.
+Modules that parent and host both need are imported once, before the fork; after it, both continue in parallel. A fork
+server would import all of them again. This early, a fork is safe: there are no other threads.
 
 If the parent is killed, nothing stays behind. Like every host, this one leads a process group of its own, so signals to
 the parent's group do not reach it, and it removes the parent's folder for sockets when the parent has ended.
@@ -69,7 +69,7 @@ def start_prefork_host(modules: Sequence[str]) -> None:
     Parameters
     ----------
     modules
-        What the host imports until it gets its configuration.
+        Modules that the host imports while it waits for its configuration.
     """
     global _waiting  # noqa: PLW0603 - there is one per process, like the fork server
     if sys.platform != "linux" or threading.active_count() > 1:

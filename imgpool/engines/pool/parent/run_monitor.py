@@ -14,7 +14,7 @@ MIN_REVIEW_INTERVAL_S = 0.5
 """Time for which workers are measured before they may be replaced."""
 
 MIN_TASKS_PER_WORKER = 3
-"""Number of tasks that each of them must have done by then."""
+"""Tasks per worker that must be done before the workers may be replaced."""
 
 MAX_DEVIATION = 4.0
 """A chunk that takes longer than this multiple of the estimate does not count as waiting: the run was suspended."""
@@ -26,9 +26,9 @@ class RunMonitor:
     Parameters
     ----------
     options
-        Of the engine.
+        Options of the run.
     workers
-        That the run starts with.
+        Workers that the run starts with.
     """
 
     def __init__(self, options: EngineOptions, workers: WorkerCount) -> None:
@@ -70,8 +70,8 @@ class RunMonitor:
     def review_is_due(self) -> bool:
         """Return whether to consider other workers: once these have been measured for a while, and again later.
 
-        Fewer workers than usual are reviewed at once. Where memory keeps workers idle, they are not reviewed: more of
-        them would be idle too.
+        If the run has fewer workers than ``options.workers``, they are reviewed as soon as a task is done. If memory
+        keeps workers idle, they are not reviewed: further workers would be idle too.
         """
         idle_for_memory = self._policy and self._policy.memory_limited_workers
         if self._options.max_workers is None or idle_for_memory or not self._round_tasks:

@@ -109,11 +109,11 @@ def next_workers(statistics: RoundStatistics, options: EngineOptions) -> WorkerC
 def _suitable_workers(statistics: RoundStatistics, options: EngineOptions) -> WorkerCount | None:
     if options.max_workers is None:
         return None
-    most = options.max_workers
+    limit = options.max_workers
     if statistics.remaining_tasks is not None:
-        most = min(most, statistics.remaining_tasks)
+        limit = min(limit, statistics.remaining_tasks)
     if statistics.workers.count < options.workers:
-        return WorkerCount(min(options.workers, most), _default_workers(options).reason)
+        return WorkerCount(min(options.workers, limit), _default_workers(options).reason)
     if (
         statistics.blocked_share < MIN_BLOCKED_SHARE
         or statistics.busy_share < MIN_BUSY_SHARE
@@ -121,7 +121,7 @@ def _suitable_workers(statistics: RoundStatistics, options: EngineOptions) -> Wo
     ):
         return None
     count = math.ceil(options.workers / max(1 - statistics.blocked_share, 0.01))
-    return WorkerCount(min(count, most), f"tasks wait for disk or network {statistics.blocked_share:.0%} of the time")
+    return WorkerCount(min(count, limit), f"tasks wait for disk or network {statistics.blocked_share:.0%} of the time")
 
 
 def _default_workers(options: EngineOptions) -> WorkerCount:

@@ -22,9 +22,9 @@ class Claim:
     Attributes
     ----------
     pid
-        Of the worker.
+        Process id of the worker.
     index
-        Of the task, or `SETUP`.
+        Index of the task, or `SETUP`.
     seconds
         Time that the task may take; 0 for no limit.
     """

@@ -1,4 +1,4 @@
-"""Configuration of a host and its workers: what stays the same for all tasks of a pool."""
+"""Configuration of a host and its workers. It stays the same for all tasks of a pool."""
 
 from dataclasses import dataclass
 

@@ -15,7 +15,7 @@ Chunk = Sequence[NumberedTask]
 """Tasks that a worker receives together."""
 
 MAX_CHUNK_TASKS = 128
-"""Tasks in a chunk whose length the engine chooses. Their results fit into a pipe's buffer."""
+"""The most tasks in a chunk whose length the engine chooses. Their results fit into a pipe's buffer."""
 
 NOTHING_DONE = Timing()
 
@@ -111,7 +111,7 @@ class ChunkResult:
     deferred
         Tasks that need more memory than they were given, with the bytes they need, or None if unknown.
     unstarted
-        Tasks that were not started because the chunk takes long and its results are wanted.
+        Tasks that were not started, because the chunk has taken too long or the workers have been asked to stop.
     timing
         Measurements of the chunk.
     policy
@@ -133,7 +133,7 @@ class WorkerDied:
     Attributes
     ----------
     error
-        The signal that ended it, its exit code, or "TimeoutError".
+        The signal that ended it, its exit code, "TimeoutError", or "while starting".
     index
         The task it was working on; None if it was idle.
     peak_memory
@@ -147,7 +147,7 @@ class WorkerDied:
 
 @dataclass(frozen=True, slots=True)
 class PoolCrashed:
-    """Noted by the parent itself: the host has died, and all its workers were killed.
+    """Created by the parent itself: the host has died, and all its workers were killed.
 
     Attributes
     ----------

@@ -64,7 +64,7 @@ class Worker:
 
 
 _worker: Worker | SetupFailure
-"""Of this process."""
+"""The worker that this process is, set by `initialize_worker`; an error if it could not be set up."""
 
 
 def initialize_worker(config: WorkerConfig, claims: Claims, inherited: Sequence[Connection]) -> None:
