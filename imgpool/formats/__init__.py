@@ -3,6 +3,9 @@
 Each format is one file (`bmp`, `gif`, `npy`) or one package (`jpeg`, `png`, `tiff`, `webp`), whose ``__all__`` lists
 its plug-ins. To add a format, add such a file or package; the contract tests find it. The three names below are for
 authors of formats, who import them from `imgpool.plugins`. The private modules are helpers that several formats share.
+
+A format package imports its reader and its writer inside `open` and `write`, so that finding a format by its extension
+stays fast, and names both in `libraries`, so that workers have them from the start.
 """
 
 TYPE_CHECKING = False  # as in `imgpool`: keeps the start-up fast

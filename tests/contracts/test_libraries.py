@@ -1,4 +1,4 @@
-"""Every plug-in declares the heavy libraries that it imports for common images, which workers preload."""
+"""Every plug-in declares the modules that it imports for common images, which workers preload."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from imgpool.core.catalogue import FILTERS, FORMATS
 HEAVY = {"PIL", "cv2", "imagecodecs", "scipy", "skimage", "tifffile"}
 
 PROBE = """
-import json, os, sys, tempfile
+import importlib, json, os, sys, tempfile
 from pathlib import Path
 import numpy as np
 from imgpool.core.catalogue import FILTERS, FORMATS
@@ -19,6 +19,7 @@ from imgpool.core.errors import ImgpoolError
 from imgpool.core.image import Image
 
 HEAVY = {"PIL", "cv2", "imagecodecs", "scipy", "skimage", "tifffile"}
+CATALOGUES = {"filter": FILTERS, "format": FORMATS}
 rng = np.random.default_rng(0)
 images = [
     Image.from_array(rng.integers(0, 200, shape).astype(dtype))
@@ -39,26 +40,40 @@ def use(kind, name):
                     format_.read(path)
         except ImgpoolError:
             pass
+
+def heavy_libraries(kind, name):
+    use(kind, name)
     return sorted({module.partition(".")[0] for module in sys.modules} & HEAVY)
 
+def late_modules(kind, name):
+    for module in ("imgpool.work.preload_worker", *CATALOGUES[kind][name].libraries):
+        importlib.import_module(module)
+    preloaded = set(sys.modules)
+    use(kind, name)
+    return sorted(module for module in set(sys.modules) - preloaded if module.startswith("imgpool."))
+
+def in_child(function, kind, name):
+    reader, writer = os.pipe()
+    if not os.fork():
+        os.write(writer, json.dumps(function(kind, name)).encode())
+        os._exit(0)
+    os.close(writer)
+    result = json.loads(os.fdopen(reader).read())
+    os.wait()
+    return result
+
 assert not {module.partition(".")[0] for module in sys.modules} & HEAVY
-used = {}
-for kind, catalogue in (("filter", FILTERS), ("format", FORMATS)):
-    for name in catalogue.names():
-        reader, writer = os.pipe()
-        if not os.fork():
-            os.write(writer, json.dumps(use(kind, name)).encode())
-            os._exit(0)
-        os.close(writer)
-        used[name] = json.loads(os.fdopen(reader).read())
-        os.wait()
-print(json.dumps(used))
+plugins = [(kind, name) for kind, catalogue in CATALOGUES.items() for name in catalogue.names()]
+print(json.dumps({
+    "heavy": {name: in_child(heavy_libraries, kind, name) for kind, name in plugins},
+    "late": {name: in_child(late_modules, kind, name) for kind, name in plugins if kind == "format"},
+}))
 """
 
 
 @pytest.fixture(scope="module")
 def used(tmp_path_factory):
-    """The heavy libraries that each plug-in imports when used, in a process of its own."""
+    """The modules that each plug-in imports when used in a process of its own: heavy ones, and undeclared ones."""
     done = subprocess.run(
         [sys.executable, "-c", PROBE, tmp_path_factory.mktemp("examples")],
         capture_output=True,
@@ -76,4 +91,9 @@ def test_imported_libraries_are_declared(used, plugin):
         declared |= {"scipy", "PIL"}  # imported by scikit-image
     if declared & {"scipy", "tifffile"}:
         declared |= {"PIL"}
-    assert set(used[plugin.name]) <= declared
+    assert set(used["heavy"][plugin.name]) <= declared
+
+
+@pytest.mark.parametrize("format_", list(FORMATS), ids=lambda format_: format_.name)
+def test_formats_declare_their_own_modules(used, format_):
+    assert used["late"][format_.name] == []

@@ -2,25 +2,17 @@
 
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
-from imgpool.core.axes import Pixels
-from imgpool.core.format import FilePath, Format
+from imgpool.core.format import FilePath, Format, Reader
 from imgpool.core.image import Image, Properties
 from imgpool.core.refusal import refuse
-from imgpool.formats._lost_metadata import lost_metadata
-from imgpool.formats._pillow import encode, is_grey_or_rgb
-from imgpool.formats._resolution import stored_by_resolution
-from imgpool.formats.jpeg._reader import JpegReader
-from imgpool.formats.jpeg._segments import metadata_segments, pack_segments, set_resolution
+from imgpool.formats._pillow import is_grey_or_rgb
 
 __all__ = ["JPEG"]
 
 MAX_SIDE_PX = 65_500
 """Longest side that libjpeg encodes, in pixels."""
-
-_JFIF_END = 20  # size of the JFIF header at the start of a file, in bytes
 
 
 class Jpeg(Format):
@@ -35,15 +27,19 @@ class Jpeg(Format):
     name = "jpeg"
     extensions = (".jpg", ".jpeg", ".jpe", ".jfif")
     holds = "one page of 8-bit grey or RGB, at most 65,500 pixels wide and high"
-    libraries = ("PIL.JpegImagePlugin", "imagecodecs._jpeg8", "simplejpeg")
+    libraries = (
+        "PIL.JpegImagePlugin", "imagecodecs._jpeg8", "simplejpeg", f"{__name__}._reader", f"{__name__}._write",
+    )  # fmt: skip
     lossy = True
 
     def can_hold(self, properties: Properties) -> bool:
         """See `Format.can_hold`."""
         return is_grey_or_rgb(properties) and max(properties.shape[:2]) <= MAX_SIDE_PX
 
-    def open(self, path: FilePath) -> JpegReader:
+    def open(self, path: FilePath) -> Reader:
         """See `Format.open`."""
+        from imgpool.formats.jpeg._reader import JpegReader
+
         return JpegReader(path)
 
     def write(
@@ -67,30 +63,11 @@ class Jpeg(Format):
         progressive
             Store the image from coarse to fine, for the web: a little smaller, slower to read.
         """
+        from imgpool.formats.jpeg._write import write_image
+
         if not self.can_hold(image.properties):
             raise refuse(self, image.properties)
-        if subsampling == "keep":
-            subsampling = image.metadata.extra.get("jpeg_subsampling", "4:4:4")
-        segments = metadata_segments(image)
-        encoded = (
-            encode(image.pixels, "JPEG", quality=quality, subsampling=subsampling, progressive=True)
-            if progressive
-            else _encode_baseline(image.pixels, quality, subsampling)
-        )
-        header = bytearray(encoded[:_JFIF_END])
-        has_resolution = set_resolution(header, image)
-        lost = lost_metadata(image, *segments, *(stored_by_resolution(image) if has_resolution else ()))
-        with open(path, "wb") as file:
-            file.writelines((header, *pack_segments(segments), memoryview(encoded)[_JFIF_END:]))
-        return lost
-
-
-def _encode_baseline(pixels: Pixels, quality: int, subsampling: str) -> bytes:
-    """Encode to the same bytes as Pillow, without its copies of the pixels."""
-    import imagecodecs
-
-    contiguous = np.ascontiguousarray(pixels)
-    return bytes(imagecodecs.jpeg8_encode(contiguous, quality, subsampling=subsampling.replace(":", "")))
+        return write_image(image, path, quality=quality, subsampling=subsampling, progressive=progressive)
 
 
 JPEG = Jpeg()

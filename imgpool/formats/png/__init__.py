@@ -5,17 +5,14 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from imgpool.core.format import FilePath, Format
+from imgpool.core.format import FilePath, Format, Reader
 from imgpool.core.image import Image, Properties
 from imgpool.core.refusal import refuse
-from imgpool.formats._file_writer import write_file
-from imgpool.formats._lost_metadata import check_straight_alpha, lost_metadata
-from imgpool.formats.png._chunks import pack_chunks
-from imgpool.formats.png._encode import FAST_LEVEL, encode, encode_fast
-from imgpool.formats.png._metadata import metadata_chunks
-from imgpool.formats.png._reader import MAX_SIDE_PX, PngReader
 
 __all__ = ["PNG"]
+
+MAX_SIDE_PX = 1_000_000
+"""Longest side that libpng decodes, in pixels."""
 
 
 class Png(Format):
@@ -29,7 +26,7 @@ class Png(Format):
     name = "png"
     extensions = (".png",)
     holds = "one page of 8 or 16 bits per sample: grey, grey + alpha, RGB or RGBA"
-    libraries = ("imagecodecs",)
+    libraries = ("imagecodecs", f"{__name__}._reader", f"{__name__}._write")
 
     def can_hold(self, properties: Properties) -> bool:
         """See `Format.can_hold`."""
@@ -39,8 +36,10 @@ class Png(Format):
             and max(properties.shape[:2]) <= MAX_SIDE_PX
         )
 
-    def open(self, path: FilePath) -> PngReader:
+    def open(self, path: FilePath) -> Reader:
         """See `Format.open`."""
+        from imgpool.formats.png._reader import PngReader
+
         return PngReader(path, buffering=0)
 
     def write(self, image: Image, path: FilePath, *, level: Annotated[int, Field(ge=0, le=9)] = 1) -> tuple[str, ...]:
@@ -51,13 +50,11 @@ class Png(Format):
         level
             Effort of compression: 0 none, 1 fast, 9 smallest.
         """
+        from imgpool.formats.png._write import write_image
+
         if not self.can_hold(image.properties):
             raise refuse(self, image.properties)
-        check_straight_alpha(image, "PNG")
-        chunks, stored = metadata_chunks(image)
-        header, blocks = encode_fast(image.pixels) if level == FAST_LEVEL else encode(image.pixels, level)
-        write_file(path, [header, pack_chunks(chunks), *blocks])
-        return lost_metadata(image, *stored)
+        return write_image(image, path, level=level)
 
 
 PNG = Png()

@@ -12,11 +12,9 @@ from imgpool.formats._errors import COPY_AGAIN
 from imgpool.formats._file_reader import FileReader
 from imgpool.formats._log_silencer import LogSilencer
 from imgpool.formats._signatures import HEAD_BYTES
+from imgpool.formats.png import MAX_SIDE_PX
 from imgpool.formats.png._chunks import END, Header, PixelChunks, read_header, read_start, split_pixels
 from imgpool.formats.png._metadata import parse_metadata, parse_resolution
-
-MAX_SIDE_PX = 1_000_000
-"""Longest side that libpng decodes, in pixels."""
 
 MAX_INFLATION = 1032
 """Most bytes into which deflate can expand one byte."""

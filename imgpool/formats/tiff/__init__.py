@@ -4,11 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from imgpool.core.format import FilePath, Format
+from imgpool.core.format import FilePath, Format, Reader
 from imgpool.core.image import Image, Properties
 from imgpool.core.refusal import refuse
-from imgpool.formats.tiff._reader import TiffReader
-from imgpool.formats.tiff._write import write_image
 
 __all__ = ["TIFF"]
 
@@ -34,14 +32,16 @@ class Tiff(Format):
     name = "tiff"
     extensions = (".tif", ".tiff", ".ome.tif", ".ome.tiff")
     holds = "integers of 8 to 64 bits and floats of 16 to 64, grey or colour, in any number of pages"
-    libraries = ("imagecodecs", "tifffile")
+    libraries = ("imagecodecs", "tifffile", f"{__name__}._reader", f"{__name__}._write")
 
     def can_hold(self, properties: Properties) -> bool:
         """See `Format.can_hold`."""
         return properties.dtype.name in _DTYPES
 
-    def open(self, path: FilePath) -> TiffReader:
+    def open(self, path: FilePath) -> Reader:
         """See `Format.open`."""
+        from imgpool.formats.tiff._reader import TiffReader
+
         return TiffReader(path)
 
     def write(
@@ -67,6 +67,8 @@ class Tiff(Format):
         bigtiff
             Write BigTIFF even below 4 GB; larger files are always BigTIFF.
         """
+        from imgpool.formats.tiff._write import write_image
+
         if not self.can_hold(image.properties):
             raise refuse(self, image.properties)
         return write_image(image, path, compression=compression, level=level, tile=tile, bigtiff=bigtiff)

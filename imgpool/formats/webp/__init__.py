@@ -5,19 +5,14 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from imgpool.core.format import FilePath, Format
+from imgpool.core.format import FilePath, Format, Reader
 from imgpool.core.image import Image, Properties
 from imgpool.core.refusal import refuse
-from imgpool.formats._file_writer import write_file
-from imgpool.formats._lost_metadata import check_straight_alpha, lost_metadata, matching_icc
-from imgpool.formats._pillow import encode
-from imgpool.formats.webp._chunks import PIXEL_KINDS, Header, iter_chunks, join_chunks
-from imgpool.formats.webp._reader import WebpReader
 
 __all__ = ["WEBP"]
 
 MAX_SIDE_PX = 16_383
-DEFAULT_QUALITY = 90
+"""Longest side that a WebP can have, in pixels."""
 
 
 class Webp(Format):
@@ -30,7 +25,7 @@ class Webp(Format):
     name = "webp"
     extensions = (".webp",)
     holds = "one page of 8-bit RGB or RGBA, at most 16,383 pixels wide and high"
-    libraries = ("PIL.WebPImagePlugin", "imagecodecs")
+    libraries = ("PIL.WebPImagePlugin", "imagecodecs", f"{__name__}._reader", f"{__name__}._write")
     lossy = True
 
     def can_hold(self, properties: Properties) -> bool:
@@ -42,8 +37,10 @@ class Webp(Format):
             and max(properties.shape[:2]) <= MAX_SIDE_PX
         )
 
-    def open(self, path: FilePath) -> WebpReader:
+    def open(self, path: FilePath) -> Reader:
         """See `Format.open`."""
+        from imgpool.formats.webp._reader import WebpReader
+
         return WebpReader(path)
 
     def write(
@@ -67,37 +64,11 @@ class Webp(Format):
         method
             Effort of compression: 0 fast, 6 smallest.
         """
+        from imgpool.formats.webp._write import write_image
+
         if not self.can_hold(image.properties):
             raise refuse(self, image.properties)
-        check_straight_alpha(image, "WebP")
-        if lossless is None:
-            lossless = quality is None and not image.metadata.extra.get("webp_lossy", False)
-        metadata = _metadata_chunks(image)
-        lost = lost_metadata(image, *metadata)
-        encoded = encode(
-            image.pixels, "WEBP", lossless=lossless, quality=_libwebp_quality(quality, lossless=lossless),
-            method=method, exact=True,
-        )  # fmt: skip
-        write_file(path, [_add_metadata(encoded, image, metadata)])
-        return lost
-
-
-def _libwebp_quality(quality: int | None, *, lossless: bool) -> int:
-    """Return the quality for libwebp; for lossless files it means effort, which `method` already sets."""
-    return 0 if lossless else quality or DEFAULT_QUALITY
-
-
-def _metadata_chunks(image: Image) -> dict[str, bytes]:
-    """Return the bodies of the metadata chunks that the image has, by the name of the metadata."""
-    bodies = {"icc": matching_icc(image), "exif": image.metadata.exif, "xmp": image.metadata.extra.get("xmp")}
-    return {name: body for name, body in bodies.items() if body}
-
-
-def _add_metadata(encoded: bytes, image: Image, metadata: dict[str, bytes]) -> bytes:
-    """Rebuild an encoded file from its pixels and these metadata chunks."""
-    pixels = [chunk for chunk in iter_chunks(encoded) if chunk.kind in PIXEL_KINDS]
-    height, width = image.pixels.shape[:2]
-    return join_chunks(pixels, Header(width, height, image.has_alpha), metadata)
+        return write_image(image, path, lossless=lossless, quality=quality, method=method)
 
 
 WEBP = Webp()

@@ -17,7 +17,7 @@ from imgpool.core.filter import image_filter
 from imgpool.core.image import Image, PixelSize
 from imgpool.core.recipe import Output, Recipe
 from imgpool.core.task import Task
-from imgpool.formats.png import PngReader
+from imgpool.formats.png._reader import PngReader
 from imgpool.work import process_file as process_file_module
 from imgpool.work.files import read, size_and_hash, source_hash
 from imgpool.work.process_file import Job, load_worker_state, process_file
