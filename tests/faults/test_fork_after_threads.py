@@ -1,4 +1,4 @@
-"""A pool forked from a process whose libraries have run threads: the children would wait for them for ever."""
+"""A pool forked from a process whose libraries have run threads, for which the children would wait forever."""
 
 import subprocess
 import sys

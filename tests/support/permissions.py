@@ -1,4 +1,4 @@
-"""File modes that bind this thread even if it is root's."""
+"""File modes that apply to this thread even if it runs as root."""
 
 import contextlib
 import ctypes
@@ -11,18 +11,18 @@ OVERRIDE_FILE_MODES = 1 << 1 | 1 << 2
 
 @contextlib.contextmanager
 def unreadable(path):
-    """Take all permissions for a file or folder away, also from this thread and those that it starts."""
+    """Remove all permissions for a file or folder, also for this thread and those that it starts."""
     mode = os.stat(path).st_mode
     os.chmod(path, 0)
     try:
-        with _bound_by_modes() if os.geteuid() == 0 else contextlib.nullcontext():
+        with _without_override() if os.geteuid() == 0 else contextlib.nullcontext():
             yield
     finally:
         os.chmod(path, mode)
 
 
 @contextlib.contextmanager
-def _bound_by_modes():
+def _without_override():
     libc = ctypes.CDLL(None, use_errno=True)
     header, before, without = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION), *((ctypes.c_uint32 * 6)() for _ in range(2))
     _check(libc.capget(header, before))

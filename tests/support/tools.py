@@ -1,4 +1,4 @@
-"""Tools of others, such as exiftool; a test that needs one is skipped where it is not installed."""
+"""External tools, such as exiftool; a test that needs one is skipped where it is not installed."""
 
 import functools
 import shutil
@@ -21,4 +21,4 @@ def is_installed(name):
     if name != "convert":
         return True
     version = subprocess.run(["convert", "-version"], capture_output=True, text=True, check=False).stdout
-    return version.startswith("Version: ImageMagick")  # and no other program of that name
+    return version.startswith("Version: ImageMagick")  # Windows has another program of this name

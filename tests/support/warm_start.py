@@ -25,7 +25,7 @@ MODULES = (
     "tifffile",
     "PIL.JpegImagePlugin",
 )
-"""What most calls import. It must compute nothing from the environment while it is imported."""
+"""Modules that most calls import. None of them may use the environment while it is imported."""
 
 MAX_REQUEST_BYTES = 1 << 20
 
@@ -40,12 +40,12 @@ class WarmCommand:
             self._server = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
 
     def run(self, arguments, cwd, environment, timeout):
-        """Call the command; its exit code as a shell gives it, its output and its errors as bytes."""
+        """Call the command; return its exit code as a shell shows it, its output, and its errors."""
         request = json.dumps({"arguments": arguments, "cwd": os.fspath(cwd or "."), "environment": environment})
         with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr, open(os.devnull, "rb") as stdin:
             streams = [stdin.fileno(), stdout.fileno(), stderr.fileno()]
             socket.send_fds(self._socket, [request.encode()], streams)
-            code = self._wait(self._number(), timeout)
+            code = self._wait(self._read_number(), timeout)
             return code, _content(stdout), _content(stderr)
 
     def close(self):
@@ -56,17 +56,17 @@ class WarmCommand:
     def _wait(self, pid, timeout):
         self._socket.settimeout(timeout)
         try:
-            return self._number()
+            return self._read_number()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             self._socket.settimeout(None)
-            self._number()
+            self._read_number()
             raise
         finally:
             self._socket.settimeout(None)
 
-    def _number(self):
+    def _read_number(self):
         """Read one line from the process that forks."""
         digits = b""
         while not digits.endswith(b"\n"):
@@ -96,7 +96,7 @@ def _serve(connection):
 
 
 def _become(request, streams):
-    """Take over what a new process of this request would have been given."""
+    """Give this process the streams, the folder, the environment and the arguments of a request."""
     for number, descriptor in enumerate(streams):
         os.dup2(descriptor, number)
         os.close(descriptor)

@@ -1,6 +1,6 @@
-"""With this folder on PYTHONPATH, Python sleeps where libfaketime lets the monotonic clock alone.
+"""With this folder on PYTHONPATH, `time.sleep` works under libfaketime.
 
-Its ``clock_nanosleep`` fails then, by which Python sleeps.
+It usually calls ``clock_nanosleep``, and the one of libfaketime fails when it leaves the monotonic clock unchanged.
 """
 
 import select

@@ -1,4 +1,4 @@
-"""Filters for tests: one as heavy to load as a model that fails as one may, one that exits, one that does not load.
+"""Filters for tests: one that loads slowly and fails in all the ways that a model may, and two simpler ones.
 
 With this folder on PYTHONPATH it is installed: ``imgpool_heavy-1.0.dist-info`` names it.
 """
@@ -65,7 +65,7 @@ def is_alive(pid):
 
 
 @image_filter(tiles="exact", heavy=True)
-class heavy:  # noqa: N801 - a filter's name is its recipe's word
+class heavy:  # noqa: N801 - recipes use the name of the class
     """Invert, after a while.
 
     Parameters
@@ -126,7 +126,7 @@ def exit_if_small(image: Image) -> Image:
 
 
 @image_filter(tiles="no")
-class unloadable:  # noqa: N801 - a filter's name is its recipe's word
+class unloadable:  # noqa: N801 - recipes use the name of the class
     """A filter that refuses to load, without being declared as heavy."""
 
     def __init__(self) -> None:

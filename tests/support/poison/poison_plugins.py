@@ -19,8 +19,8 @@ from imgpool.core.format import Format, Reader
 from imgpool.core.image import Image, Properties
 
 HANG_S = 86_400
-BLOCK = 64 << 20
-ENOUGH = 64  # blocks: where nobody sets a limit, the machine shall live
+BLOCK_BYTES = 64 << 20
+MAX_BLOCKS = 64  # without a memory limit, the machine must survive
 
 
 def act(text):
@@ -44,7 +44,7 @@ def hang(folder):
 
 
 def hang_in_c(folder):
-    """As a library does that loops for ever and holds the interpreter: no thread of this process runs on."""
+    """Hang in C code that holds the GIL, as a library does that loops forever: no other thread of the process runs."""
     note(folder)
     ctypes.PyDLL(None).sleep(HANG_S)
 
@@ -56,12 +56,12 @@ def wait(folder):
 
 
 def eat(_):
-    eaten = [b"x" * BLOCK for _ in range(ENOUGH)]
-    raise RuntimeError(f"{len(eaten)} blocks of {BLOCK:,} bytes were to be had")
+    eaten = [b"x" * BLOCK_BYTES for _ in range(MAX_BLOCKS)]
+    raise RuntimeError(f"{len(eaten)} blocks of {BLOCK_BYTES:,} bytes could be allocated")
 
 
 def note(folder):
-    """Leave this process's number in a folder, if there is one to leave it in."""
+    """Create a file with this process's id as its name in a folder, if one is given."""
     if folder:
         Path(folder, str(os.getpid())).touch()
 
@@ -80,7 +80,7 @@ VERBS = {
 HEADER = Properties((8, 8), np.dtype(np.uint8), "YX")
 
 PIXELS = {1: "crash", 2: "hang", 3: "exit 7", 4: "eat"}
-"""What `poisoned` does at an image whose first pixel has this value."""
+"""Command that `poisoned` runs, by the value of an image's first pixel."""
 
 
 class Poison(Format):
@@ -102,7 +102,7 @@ class Poison(Format):
 
 
 class PoisonReader(Reader):
-    """Does what the text says when its pixels are asked for."""
+    """Does what the text says when its pixels are read."""
 
     properties = HEADER
 
@@ -124,15 +124,15 @@ def poisoned(image: Image) -> Image:
 
 
 @image_filter(tiles="exact")
-class bad_model:  # noqa: N801 - a filter's name is its recipe's word
+class bad_model:  # noqa: N801 - recipes use the name of the class
     """Fail while loading.
 
     Parameters
     ----------
     how
-        By which end.
+        How loading ends.
     notes
-        A folder in which each process that loads leaves its number.
+        A folder in which each process that loads the filter leaves a file with its id in the name.
     """
 
     def __init__(self, *, how: Literal["raise", "exit", "crash", "kill", "hang"] = "raise", notes: str = "") -> None:

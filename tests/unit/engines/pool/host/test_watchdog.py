@@ -33,7 +33,7 @@ def claims():
 
 @pytest.fixture
 def start(claims):
-    """Start a worker that claims the task of this index for so many seconds, then sleeps, or exits with a code."""
+    """Start a worker that claims a task with a time limit in seconds, then sleeps, or exits with a code."""
     workers = []
 
     def start(index, seconds=0.0, exit_code=None):
