@@ -49,7 +49,9 @@ def _unsupported_error(found: Sequence[_Unsupported]) -> UsageError:
     named = ", ".join(each.source for each in found[:MAX_NAMED_FILES])
     more = f" and {len(found) - MAX_NAMED_FILES:,} more" if len(found) > MAX_NAMED_FILES else ""
     first = found[0].error
-    return UsageError(f"{named}{more} cannot be written: {first.message}", first.hint)
+    is_common = all(each.error.message == first.message for each in found)
+    example = "" if is_common else f" (in {os.path.basename(found[0].source)})"
+    return UsageError(f"{named}{more} cannot be written: {first.message}{example}", first.hint)
 
 
 def _changes_pixels(recipe: Recipe, properties: Properties) -> bool:

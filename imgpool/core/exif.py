@@ -92,7 +92,9 @@ def without_thumbnail(exif: bytes) -> bytes:
     if exif[start : start + 2] != _JPEG_SIGNATURE:
         return unlinked
     end = start + length
-    return unlinked[:start] + (bytes(length) + unlinked[end:] if end < len(exif) else b"")
+    if end < len(exif):  # fill it with zeros: the values that follow must keep their positions
+        return unlinked[:start] + bytes(length) + unlinked[end:]
+    return unlinked[:start]
 
 
 def _first_directory(exif: bytes, order: str) -> int:

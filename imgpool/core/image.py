@@ -58,7 +58,7 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class Properties:
-    """What the header of a file says about its pixels.
+    """Properties of an image that are known from the header of its file.
 
     Attributes
     ----------

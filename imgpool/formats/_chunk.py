@@ -1,10 +1,10 @@
-"""The chunk: what PNG and WebP files consist of."""
+"""The chunk, of which PNG and WebP files consist."""
 
 from typing import NamedTuple
 
 
 class Chunk(NamedTuple):
-    """One chunk: its kind, four letters, and its content."""
+    """One chunk: its kind (four letters) and its content."""
 
     kind: bytes
     body: bytes

@@ -1,4 +1,4 @@
-"""What the formats that Pillow parses have in common.
+"""The base class of the readers that use Pillow, and helpers for the formats that Pillow reads or writes.
 
 Pillow's plug-ins are called directly, not through ``PIL.Image.open``, which would also try other formats and warn
 about large pictures; imgpool has its own limits.

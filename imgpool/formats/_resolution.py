@@ -14,7 +14,7 @@ Unit = Literal["inch", "cm", "m"]
 Dpi = tuple[float, float]
 
 MIN_PRINT_PIXEL_UM = 20.0
-"""Size of a pixel in µm from which on a resolution is one for print."""
+"""Smallest pixel of a resolution for print, in µm; a smaller pixel is that of a microscope."""
 
 _MICROMETRES: dict[Unit, float] = {"inch": 25_400.0, "cm": 1e4, "m": 1e6}
 _MAX_ROUNDING_ERROR = 0.01  # relative; with a larger one, an integer field cannot store a resolution
@@ -86,5 +86,5 @@ def is_microscopic(size: PixelSize | None) -> bool:
 
 
 def round_off(value: float) -> float:
-    """Remove the rounding error of the rational number as which a value was stored."""
+    """Remove the rounding error of a value that was stored as a rational number."""
     return float(f"{value:.12g}")

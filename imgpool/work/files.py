@@ -148,7 +148,7 @@ def check_limits(properties: Properties, file_size: int, max_pixels: int) -> Non
         raise ReadError(
             f"it is damaged: its header declares {properties.nbytes:,} bytes of pixels, but the file has only "
             f"{file_size:,} bytes",
-            "copy it again",
+            "copy it again from the original",
         )
 
 
@@ -159,11 +159,11 @@ def size_and_hash(path: FilePath) -> tuple[int, str]:
 
 
 def source_hash(path: FilePath) -> str:
-    """Return the hash that recognises a source after its time has changed; see `hash_source`."""
-    return hash_source(path)[0]
+    """Return the hash by which a source is recognised after its time has changed."""
+    return source_hash_and_status(path)[0]
 
 
-def hash_source(path: FilePath) -> tuple[str, os.stat_result]:
+def source_hash_and_status(path: FilePath) -> tuple[str, os.stat_result]:
     """Return the 128-bit XXH3 of a file, ten times as fast as SHA-256, and its status after it was read."""
     import xxhash
 

@@ -17,8 +17,8 @@ enhance               5.8    5.8     6.5     6.9    5.2    1.9
 equalize_adapthist   11.4    5.0    11.6     5.2   12.1    1.8
 ==================  =====  =====  ======  ======  =====  =====
 
-imgpool does not use this table. Each worker measures its peak memory with images that are large enough, and before it
-returns an image because of its estimate, it reads the measurements of the other workers.
+imgpool does not use this table. Each worker measures its peak memory with images that are large enough. Before it
+rejects an image whose estimate exceeds the limit, it reads the measurements of the other workers.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ SAFETY_FACTOR = 1.25
 """Factor by which the next image may exceed all measured ones."""
 
 MIN_MEASURED_BYTES = 64 << 20
-"""Size of a copy from which on an image is measured; with smaller ones, the memory of libraries would dominate."""
+"""Smallest copy, in bytes, with which memory is measured; with smaller ones, the memory of libraries would dominate."""
 
 _FLOAT_BYTES = 4
 

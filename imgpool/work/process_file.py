@@ -1,4 +1,4 @@
-"""Process one file: read it, filter it, write the result, rename it into place. Runs in a worker or in this process."""
+"""Process one file: read, filter, write, and rename into place. Runs in a worker, or in the process of a serial run."""
 
 import errno
 import multiprocessing
@@ -25,8 +25,8 @@ from imgpool.work.files import (
     check_is_file,
     check_limits,
     format_of,
-    hash_source,
     size_and_hash,
+    source_hash_and_status,
     temporary_name,
     write_as,
 )
@@ -50,7 +50,7 @@ class Job:
     max_pixels
         Most pixels that a source may have, over all its pages.
     provenance
-        Content of the files and models of each step when the run was planned (`imgpool.core.recipe.Step.provenance`);
+        Content of the files and models of each step when the run was planned (`imgpool.core.step.Step.provenance`);
         None to accept any.
     """
 
@@ -267,7 +267,7 @@ def _read_source(state: WorkerState, task: Task, budget: _MemoryBudget) -> _Sour
         budget.check(state.memory_estimate, properties, before.st_size)
         part, steps_done = state.job.recipe.required_part(properties)
         image = reader.read(part)
-    content_hash, after = hash_source(task.source)
+    content_hash, after = source_hash_and_status(task.source)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise ReadError("it changed while it was read", "run the same command again when it is complete")
     if (before.st_size, before.st_mtime_ns) != (task.size, task.mtime_ns):
@@ -285,9 +285,9 @@ def _write_in_place(job: Job, task: Task, image: Image) -> _Written:
         written = _Written(*size_and_hash(temporary), lost)
         _move(temporary, task.target)
     except BaseException as error:
-        full = _lacks_errno(error) and _is_full(job.scratch)  # before the partial file is removed
+        disk_is_full = _may_mean_full_disk(error) and _is_full(job.scratch)  # before the partial file is removed
         Path(temporary).unlink(missing_ok=True)
-        if full:
+        if disk_is_full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), task.target) from error
         raise
     return written
@@ -302,8 +302,8 @@ def _is_same_file(source: str, target: str) -> bool:
     return os.path.samestat(status, os.stat(source)) and os.path.realpath(target) == os.path.realpath(source)
 
 
-def _lacks_errno(error: BaseException) -> bool:
-    """Whether an error may mean a full disk: some writers raise it without the errno."""
+def _may_mean_full_disk(error: BaseException) -> bool:
+    """Whether an error has no errno although the disk may be full, as some writers raise it."""
     return isinstance(error, OSError | RuntimeError) and getattr(error, "errno", None) is None
 
 

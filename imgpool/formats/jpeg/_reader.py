@@ -51,12 +51,13 @@ class JpegReader(PillowReader):
 
     def _check_picture(self, picture: "ImageFile") -> None:
         if picture.mode == "CMYK":
-            raise ReadError("this JPEG is CMYK, made for print", "convert it to RGB first, with its colour profile")
+            raise ReadError("its colours are CMYK, for print, which imgpool does not read",
+                            "convert it to RGB first, with its colour profile")  # fmt: skip
 
     def _reduction(self, part: Part) -> int:
         """Return the largest factor that leaves enough detail and divides both sides.
 
-        Otherwise the last pixels of a row or column would stand for pixels beyond the edge.
+        If it did not divide them, the last pixel of a row or column would also cover an area beyond the edge.
         """
         sides = self.properties.shape[:2]
         suitable = [
@@ -82,8 +83,8 @@ class JpegReader(PillowReader):
 
     def _truncated(self, picture: "ImageFile") -> ReadError:
         """Return an error with the fraction of rows that are there; a progressive file has all rows from the start."""
-        box = picture.im.getbbox()
-        return truncated(box[3] / picture.height) if box else super()._truncated(picture)
+        decoded_area = picture.im.getbbox()  # left, top, right, bottom; None if nothing was decoded
+        return truncated(decoded_area[3] / picture.height) if decoded_area else super()._truncated(picture)
 
     def _parse_metadata(self, picture: "ImageFile") -> tuple[PixelSize | None, Metadata]:
         from PIL.JpegImagePlugin import get_sampling

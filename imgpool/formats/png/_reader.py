@@ -8,7 +8,7 @@ from imgpool.core.axes import Pixels
 from imgpool.core.errors import ReadError
 from imgpool.core.image import Image, Properties
 from imgpool.core.part import Part
-from imgpool.formats._errors import COPY_AGAIN
+from imgpool.formats._errors import COPY_AGAIN, undecodable
 from imgpool.formats._file_reader import FileReader
 from imgpool.formats._log_silencer import LogSilencer
 from imgpool.formats._signatures import HEAD_BYTES
@@ -69,5 +69,5 @@ def _decode(header: Header, pixel_chunks: PixelChunks) -> Pixels:
         with LogSilencer("imagecodecs"):
             pixels: Pixels = imagecodecs.png_decode(pixel_chunks.png)
     except (RuntimeError, ValueError) as error:
-        raise ReadError(f"the PNG is damaged: {error}", COPY_AGAIN) from None
+        raise undecodable("PNG", error) from error
     return pixels

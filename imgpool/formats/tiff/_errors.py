@@ -5,7 +5,7 @@ import errno
 from collections.abc import Iterator
 
 from imgpool.core.errors import ImageError, ReadError
-from imgpool.formats._errors import COPY_AGAIN
+from imgpool.formats._errors import COPY_AGAIN, undecodable
 
 MAX_PLAUSIBLE_CUT = 1000
 """How many times longer than the file a valid offset can be: beyond, the offset itself is wrong."""
@@ -51,16 +51,16 @@ def translate_errors() -> Iterator[None]:
     except OSError as error:
         if error.errno != errno.EINVAL:  # from the disk or the network; EINVAL is a wrong offset
             raise
-        raise damaged("it points to where nothing can be") from None
+        raise damaged("it points to a position that no file can have") from None
     except MalformedError as error:
         raise damaged(str(error)) from None
-    except Exception as error:  # noqa: BLE001 - tifffile and its codecs raise exceptions of any type
-        raise _decoding_error(error) from None
+    except Exception as error:  # tifffile and its codecs raise exceptions of any type
+        raise _decoding_error(error) from error
 
 
 def _decoding_error(error: Exception) -> ReadError:
-    message = str(error).partition("\n")[0][:_MAX_MESSAGE_LENGTH] or type(error).__name__
     if isinstance(error, NotImplementedError):
+        message = str(error).partition("\n")[0][:_MAX_MESSAGE_LENGTH] or type(error).__name__
         return ReadError(f"it is stored in a way that imgpool does not read ({message})",
                          "save it again without compression")  # fmt: skip
-    return damaged(f"it does not decode ({message})")
+    return undecodable("TIFF", error)

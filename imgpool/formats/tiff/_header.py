@@ -23,7 +23,7 @@ from imgpool.formats.tiff._tifffile_types import Page, Series, TiffFile
 _X_RESOLUTION, _Y_RESOLUTION = 282, 283  # tags
 _INCH, _CENTIMETRE = 2, 3  # values of ResolutionUnit
 _UNDESCRIBED = {"generic", "uniform"}  # tifffile's kinds of series for pages without a description
-_SPLIT = "split it into files of one image each first, for instance with tiffsplit or bfconvert -series"
+_SPLIT_HINT = "split it into files of one image each first, for instance with tiffsplit or bfconvert -series"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def parse_header(file: BinaryIO) -> TiffHeader:
         check_axes(layout.axes, layout.shape)
     except ValueError as error:
         raise ReadError(f"it is not an image: {error}", "save it as a stack of planes first") from None
-    size, dpi = _scale(tiff, series.keyframe, root, flavour)
+    size, dpi = _pixel_size_and_dpi(tiff, series.keyframe, root, flavour)
     properties = Properties(layout.shape, layout.dtype, layout.axes, size)
     return TiffHeader(tiff, series, layout, flavour, root, properties, dpi)
 
@@ -104,7 +104,7 @@ def _only_series(tiff: TiffFile) -> Series:
     images = [series for series in every if not (series.keyframe.is_reduced or series.keyframe.is_mask)]
     if len(images) > 1:
         shapes = ", ".join("×".join(map(str, series.shape)) for series in images[:4])
-        raise ReadError(f"it contains {len(images)} images ({shapes})", _SPLIT)
+        raise ReadError(f"it contains {len(images)} images ({shapes})", _SPLIT_HINT)
     return images[0] if images else every[0]
 
 
@@ -154,7 +154,9 @@ def _missing_imagej_images(tiff: TiffFile) -> ReadError:
     return ReadError(f"truncated: ImageJ's description counts {images} images, and some are missing", COPY_AGAIN)
 
 
-def _scale(tiff: TiffFile, page: Page, root: Element | None, flavour: str) -> tuple[PixelSize | None, Dpi | None]:
+def _pixel_size_and_dpi(
+    tiff: TiffFile, page: Page, root: Element | None, flavour: str
+) -> tuple[PixelSize | None, Dpi | None]:
     """Return the pixel size and the resolution for print."""
     if flavour == "imagej":
         return imagej.pixel_size(tiff.imagej_metadata, _density(page))

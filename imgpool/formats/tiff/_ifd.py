@@ -248,9 +248,8 @@ def _read(file: BinaryIO, start: int, size: int) -> bytes:
     try:
         file.seek(start)
     except (OSError, OverflowError, ValueError) as error:
-        if (
-            getattr(error, "errno", errno.EINVAL) != errno.EINVAL
-        ):  # from the disk; EINVAL is a position that no file can have
+        is_from_disk = getattr(error, "errno", errno.EINVAL) != errno.EINVAL  # EINVAL: no file has such a position
+        if is_from_disk:
             raise
         raise DirectoryError("it points beyond its end", start + 1) from None
     data = file.read(size)

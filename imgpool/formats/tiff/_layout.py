@@ -8,6 +8,7 @@ import numpy as np
 
 from imgpool.core.axes import Pixels
 from imgpool.core.errors import ReadError
+from imgpool.formats.tiff._errors import damaged
 from imgpool.formats.tiff._tifffile_types import Page, Series
 
 MINISWHITE, MINISBLACK, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
@@ -38,7 +39,7 @@ class TiffLayout:
     palette
         Colours of shape (colours, 3), into which the stored numbers are indices.
     white
-        The stored number that means black, if the file counts from white.
+        If the file counts from white: the stored number that means black, or -1 for signed numbers.
     scale
         Factor for the stored numbers.
     """
@@ -88,7 +89,7 @@ def find_layout(series: Series, *, plain: bool) -> TiffLayout:
     _check_compression(page)
     _check_colours(page)
     named, shape, page_shape = _name_axes(series.axes, series.shape)
-    named, axes = _order(page, named, shape)
+    named, axes = _arrange_axes(page, named, shape)
     lengths = dict(zip(named, shape, strict=True))
     pixel_shape = tuple(lengths[axis] for axis in axes)
     if plain and page.photometric == PALETTE:
@@ -112,6 +113,8 @@ def has_unspecified_sample(page: Page) -> bool:
 def _check_compression(page: Page) -> None:
     import tifffile
 
+    if isinstance(page.compression, tuple):
+        raise damaged("it declares several compressions for one image")
     try:
         tifffile.TIFF.DECOMPRESSORS[page.compression]
     except KeyError:
@@ -152,7 +155,7 @@ def _name_axes(axes: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...],
     return f"{axes[:first]}I{axes[last:]}", merged, lengths if len(lengths) > 1 else ()
 
 
-def _order(page: Page, named: str, shape: tuple[int, ...]) -> tuple[str, str]:
+def _arrange_axes(page: Page, named: str, shape: tuple[int, ...]) -> tuple[str, str]:
     """Return the letters of the stored axes, and the order of the pixels' axes: planes last, then samples."""
     leading = "".join(axis for axis in named if axis not in "YXS")
     if "S" not in named:

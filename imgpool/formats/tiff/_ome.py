@@ -231,7 +231,7 @@ def _update_channels(pixels: Element, image: Image) -> None:
     channels = list(_children(pixels, "Channel"))
     if len(channels) != count:
         _drop(pixels, "Channel")
-        channels = [Element(_sibling(pixels, "Channel"), {"ID": f"Channel:0:{index}"}) for index in range(count)]
+        channels = [Element(_qualified_name(pixels, "Channel"), {"ID": f"Channel:0:{index}"}) for index in range(count)]
         for index, channel in enumerate(channels):
             pixels.insert(index, channel)
     for index, channel in enumerate(channels):
@@ -244,7 +244,7 @@ def _place_data(pixels: Element, planes: int) -> None:
     """State that all planes are in this file, from its first page on."""
     for name in ("TiffData", "BinData", "MetadataOnly"):
         _drop(pixels, name)
-    data = Element(_sibling(pixels, "TiffData"), {"IFD": "0", "PlaneCount": str(planes)})
+    data = Element(_qualified_name(pixels, "TiffData"), {"IFD": "0", "PlaneCount": str(planes)})
     pixels.insert(len(list(_children(pixels, "Channel"))), data)
 
 
@@ -253,7 +253,7 @@ def _update_description(image: Element, text: str) -> None:
     if element is None:
         if not text:
             return
-        element = Element(_sibling(image, "Description"))
+        element = Element(_qualified_name(image, "Description"))
         image.insert(sum(_name(child) in _BEFORE_DESCRIPTION for child in image), element)
     element.text = text
 
@@ -312,6 +312,6 @@ def _name(element: Element) -> str:
     return str(element.tag).rpartition("}")[2]
 
 
-def _sibling(element: Element, name: str) -> str:
+def _qualified_name(element: Element, name: str) -> str:
     """Return the tag `name` in the namespace of `element`."""
     return str(element.tag).removesuffix(_name(element)) + name

@@ -1,4 +1,4 @@
-"""Names for the types of tifffile's objects, which has no type annotations."""
+"""Names for the types of tifffile's objects; tifffile itself has no type annotations."""
 
 from typing import Any
 

@@ -23,7 +23,7 @@ _SIDE_MASK = 0x3FFF  # 14 bits
 
 
 class Header(NamedTuple):
-    """What the first chunk of a file declares.
+    """Size of an image, and whether it has alpha, as the first chunk of its file declares.
 
     Attributes
     ----------

@@ -8,7 +8,7 @@ from imgpool.core.errors import ReadError
 from imgpool.core.exif import PREFIX
 from imgpool.core.image import Image, Metadata, Properties
 from imgpool.core.part import Part
-from imgpool.formats._errors import COPY_AGAIN
+from imgpool.formats._errors import COPY_AGAIN, undecodable
 from imgpool.formats._file_reader import FileReader
 from imgpool.formats.webp._chunks import Header, iter_chunks, read_header
 
@@ -34,7 +34,7 @@ class WebpReader(FileReader):
         try:
             pixels = imagecodecs.webp_decode(data, hasalpha=self._header.has_alpha)
         except (RuntimeError, ValueError) as error:
-            raise ReadError(f"the WebP is damaged: {error}", COPY_AGAIN) from None
+            raise undecodable("WebP", error) from error
         if pixels.shape != properties.shape:
             raise ReadError("the WebP is damaged: its picture does not have the size in its header", COPY_AGAIN)
         return (part or Part()).crop(Image(pixels, "YXS", metadata=_parse_metadata(data)))

@@ -160,7 +160,7 @@ def test_impossible_expansion_is_refused_as_damage():
     check_limits(flat(MAX_EXPANSION, size), size, MAX_PIXELS)
     with pytest.raises(ReadError, match="it is damaged") as caught:
         check_limits(flat(MAX_EXPANSION + 1, size), size, MAX_PIXELS)
-    assert caught.value.hint == "copy it again"
+    assert caught.value.hint == "copy it again from the original"
 
 
 def test_small_image_passes_whatever_its_file_size():
