@@ -256,8 +256,8 @@ def test_invalid_transparency_is_refused(tmp_path, colour, body):
 
 def test_superfluous_tables_are_ignored(tmp_path, capfd):
     """A palette in a grey image and a second transparent colour; libpng would print a warning."""
-    beside = [(b"PLTE", bytes(7)), (b"tRNS", bytes(2)), (b"tRNS", b"\0\1")]
-    (tmp_path / "a.png").write_bytes(png(ihdr(), *beside, (b"IDAT", zlib.compress(bytes(20)))))
+    tables = [(b"PLTE", bytes(7)), (b"tRNS", bytes(2)), (b"tRNS", b"\0\1")]
+    (tmp_path / "a.png").write_bytes(png(ihdr(), *tables, (b"IDAT", zlib.compress(bytes(20)))))
     assert not PNG.read(tmp_path / "a.png").pixels.any()
     assert capfd.readouterr() == ("", "")
 

@@ -1,4 +1,4 @@
-"""What JPEG, WebP, BMP and GIF have in common: metadata is kept byte for byte, and nothing is converted silently."""
+"""JPEG, WebP, BMP and GIF alike keep metadata byte for byte, and convert nothing silently."""
 
 import numpy as np
 import pytest

@@ -276,9 +276,9 @@ def test_memory_is_measured_while_an_image_is_processed(tmp_path):
     task = planned(tmp_path / "in" / "a.npy", tmp_path / "out" / "a.npy")
     state = worker_state(task, "invert")
     properties = read(task.source).properties
-    careful = state.memory_estimate.expect(properties, 0)
+    first_estimate = state.memory_estimate.expect(properties, 0)
     assert process_file(state, task).status == "done"
-    assert properties.nbytes < state.memory_estimate.expect(properties, 0) < careful / 2
+    assert properties.nbytes < state.memory_estimate.expect(properties, 0) < first_estimate / 2
 
 
 def wide(image: Image) -> Image:

@@ -231,9 +231,9 @@ def test_pixel_size_that_png_cannot_store_is_reported(tmp_path, pixel_size, lost
 
 
 def test_other_texts_and_colour_chunks_are_kept_unchanged(tmp_path):
-    beside = [(b"gAMA", b"\0\0\xb1\x8f"), (b"sRGB", b"\0"), (b"tEXt", b"Author\0me"), (b"tIME", b"\x07\xe8\1\1\1\1\1")]
+    before = [(b"gAMA", b"\0\0\xb1\x8f"), (b"sRGB", b"\0"), (b"tEXt", b"Author\0me"), (b"tIME", b"\x07\xe8\1\1\1\1\1")]
     after = [(b"tEXt", b"Software\0camera")]
-    back = read(tmp_path / "a.png", png(2, 1, 8, 0, [b"\1\2"], before=beside, after=after))
+    back = read(tmp_path / "a.png", png(2, 1, 8, 0, [b"\1\2"], before=before, after=after))
     assert back.pixels.tolist() == [[1, 2]]  # gAMA changes no pixel
     PNG.write(back, tmp_path / "b.png")
     data = (tmp_path / "b.png").read_bytes()

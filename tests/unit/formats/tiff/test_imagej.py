@@ -152,14 +152,14 @@ def test_stack_with_one_directory_is_read(tmp_path):
         TIFF.read(path)
 
 
-@pytest.mark.parametrize("promise", [
+@pytest.mark.parametrize("counts", [
     "images=25", "images=25\nframes=24", "images=48\nslices=48", "images=24\nframes=3\nslices=4\nchannels=3",
     "images=-1", "slices=25", "images=0\nslices=0",
 ])  # fmt: skip
-def test_fewer_images_than_declared_are_refused(promise, tmp_path, capfd):
+def test_fewer_images_than_declared_are_refused(counts, tmp_path, capfd):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, STACK.reshape(24, 20, 30), photometric="minisblack", metadata=None,
-                     description=f"ImageJ=1.54f\n{promise}\nhyperstack=true\n")  # fmt: skip
+                     description=f"ImageJ=1.54f\n{counts}\nhyperstack=true\n")  # fmt: skip
     with pytest.raises(ReadError):
         TIFF.read(path)
     assert capfd.readouterr() == ("", "")

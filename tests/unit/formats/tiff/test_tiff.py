@@ -39,7 +39,7 @@ def tag(path, name):
 
 @pytest.fixture
 def source(tmp_path):
-    """Write three pictures for other programs to convert."""
+    """Write four pictures for other programs to convert."""
     for name, pixels in {"grey": GREY, "grey16": GREY16, "colour": COLOUR, "colour16": COLOUR16}.items():
         samples = {"photometric": "rgb"} if pixels.ndim == 3 else {"photometric": "minisblack"}
         tifffile.imwrite(tmp_path / f"{name}.tif", pixels, metadata=None, **samples)
@@ -122,7 +122,7 @@ class TestOtherTools:
 
     @pytest.mark.parametrize("compression", ["none", "lzw", "zip", "rle"])
     @pytest.mark.parametrize("endian", ["LSB", "MSB"])
-    def test_imagemagick(self, compression, endian, source):
+    def test_files_of_imagemagick_are_read(self, compression, endian, source):
         for name, pixels in (("colour", COLOUR), ("grey16", GREY16), ("colour16", COLOUR16)):
             run_tool("convert", source / f"{name}.tif", "-compress", compression, "-endian", endian, source / "im.tif")
             np.testing.assert_array_equal(read(source / "im.tif").pixels, pixels)
@@ -131,17 +131,17 @@ class TestOtherTools:
         "compression=lzw,predictor=horizontal", "compression=zstd,tile", "bigtiff",
         "tile,tile-width=32,tile-height=32,pyramid", "tile,tile-width=32,tile-height=32,pyramid,subifd",
     ])  # fmt: skip
-    def test_vips_and_the_base_of_its_pyramids(self, options, source):
+    def test_files_and_pyramid_bases_of_vips_are_read(self, options, source):
         run_tool("vips", "copy", source / "colour.tif", f"{source}/v.tif[{options}]")
         np.testing.assert_array_equal(read(source / "v.tif").pixels, COLOUR)
 
     @pytest.mark.parametrize("options", [["-c", "lzw:2"], ["-8", "-B"], ["-t", "-w", "32", "-l", "16"], ["-r", "7"]])
-    def test_libtiff(self, options, source):
+    def test_files_of_libtiff_are_read(self, options, source):
         run_tool("tiffcp", *options, source / "colour16.tif", source / "cp.tif")
         np.testing.assert_array_equal(read(source / "cp.tif").pixels, COLOUR16)
 
     @pytest.mark.parametrize("compression", ["none", "zip:2", "lzw"])
-    def test_libtiff_with_planar_colours(self, compression, source):
+    def test_planar_colours_of_libtiff_are_read(self, compression, source):
         run_tool("tiffcp", "-p", "separate", "-c", compression, source / "colour.tif", source / "cp.tif")
         assert tag(source / "cp.tif", "planarconfig") == 2
         np.testing.assert_array_equal(read(source / "cp.tif").pixels, COLOUR)
@@ -161,7 +161,7 @@ class TestOtherTools:
         inside = read(source / "v.tif").pixels[:64, :64]  # the rest of a tile's edge is padding
         assert np.abs(inside.astype(int) - smooth[:64, :64]).max() <= 4
 
-    def test_pages_of_imagemagick(self, source):
+    def test_pages_of_imagemagick_become_a_stack(self, source):
         run_tool("convert", source / "grey.tif", source / "grey.tif", source / "grey.tif", source / "pages.tif")
         image = read(source / "pages.tif")
         assert image.axes == "IYX"
@@ -280,7 +280,7 @@ class TestColours:
 class TestSeveralImages:
     def test_images_of_different_shapes_are_refused(self, source):
         run_tool("convert", source / "grey.tif", source / "colour.tif", source / "mixed.tif")
-        with pytest.raises(ReadError, match=r"it holds 2 images \(70×90, 70×90×3\)") as error:
+        with pytest.raises(ReadError, match=r"it contains 2 images \(70×90, 70×90×3\)") as error:
             TIFF.read(source / "mixed.tif")
         assert "split" in error.value.hint
 
