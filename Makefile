@@ -1,4 +1,4 @@
-# imgpool: what a developer, or a first-time visitor, types.
+# Targets for developers and first-time users; `make` lists them.
 
 PYTHON ?= python3
 VENV := .venv
@@ -47,21 +47,21 @@ $(VENV)/installed-bench: $(VENV)/installed
 bench: $(VENV)/installed-bench ## Measure speed against peers (40 minutes; ARGS=--quick for a try)
 	$(BIN)/python -m benchmarks.bench --disk $(ARGS)
 
-bench-startup: $(VENV)/installed-check ## Measure what a start takes
+bench-startup: $(VENV)/installed-check ## Measure the start-up time
 	$(BIN)/python -m benchmarks.startup
 
-bench-million: $(VENV)/installed-check ## Measure scan, plan and journal of a million files
+bench-million: $(VENV)/installed-check ## Measure scanning, planning and journalling a million files
 	$(BIN)/python -m benchmarks.million $(or $(FOLDER),/tmp/imgpool-million) --files 1000000
 
-bench-models: $(VENV)/installed-check ## Measure what it saves to load a model once per worker
+bench-models: $(VENV)/installed-check ## Measure the time saved by loading a model once per worker
 	$(BIN)/python -m benchmarks.models $(ARGS)
 
-simulate: $(VENV)/installed-check ## Compute where 4 to 128 workers would be bound
+simulate: $(VENV)/installed-check ## Compute what would limit 4 to 128 workers
 	$(BIN)/python -m benchmarks.simulation $(ARGS)
 
-bench-supervision: $(VENV)/installed-check ## Measure what supervision costs against a bare pool
+bench-supervision: $(VENV)/installed-check ## Measure the cost of supervision, relative to a bare pool
 	$(BIN)/python -m benchmarks.supervision
 
-clean: ## Remove what was installed and made
+clean: ## Remove .venv, builds, caches and the results of `make demo`
 	rm -rf $(VENV) dist sample_images-processed .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

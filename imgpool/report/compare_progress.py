@@ -36,7 +36,7 @@ class ComparisonDisplay:
         self._print(f"{printable(self._plan.settings.recipe.name)} · {images} · choosing a sample")
         first = next(steps)
         sample = plural(len(first.comparison.tasks), "image")
-        self._print(f"  {plural(first.runs_left, 'run')} over {sample}, about {duration(first.seconds_left)}")
+        self._print(f"  {plural(first.runs_left, 'more run')} over {sample}, about {duration(first.seconds_left)}")
         self._show(first)
         progress = choose_progress(self._console, self._status_text, first.runs_left)
         progress.start()

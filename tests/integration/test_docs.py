@@ -1,6 +1,6 @@
 """The documentation is true: its tables are the catalogue, its links lead somewhere, its commands and code run.
 
-``UPDATE_DOCS=1 make test`` writes the generated tables again.
+``UPDATE_DOCS=1 python -m pytest tests/integration/test_docs.py -k tables`` writes the tables again.
 """
 
 import os
@@ -31,9 +31,13 @@ def table(header, rows):
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
+def built_in(catalogue):
+    return sorted(catalogue.built_in(), key=lambda plugin: plugin.name)
+
+
 def filters_table():
     rows = []
-    for filter_ in FILTERS:
+    for filter_ in built_in(FILTERS):
         parameters = ", ".join(
             f"`{each['name']}`"
             if each["required"] or each["default"] is None
@@ -57,7 +61,7 @@ def recipes_table():
 
 
 def formats_table():
-    rows = [[f"`{each.name}`", " ".join(f"`{e}`" for e in each.extensions), each.holds] for each in FORMATS]
+    rows = [[f"`{each.name}`", " ".join(f"`{e}`" for e in each.extensions), each.holds] for each in built_in(FORMATS)]
     return table(["format", "extensions", "holds"], rows)
 
 

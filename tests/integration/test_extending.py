@@ -101,8 +101,8 @@ def test_model_runtime_of_another_package_runs(imgpool, installed, photos):
     ("name", "content", "message"),
     [
         ("broken.onnx", b"weights", "is not an ONNX file, or it is damaged"),
-        ("broken.kernel", b"kernel\n1 2\n3\n", "the kernel is damaged"),
-        ("even.kernel", b"kernel\n1 2\n", "the kernel has 1×2 numbers"),
+        ("broken.kernel", b"kernel\n1 2\n3\n", "broken.kernel is damaged"),
+        ("even.kernel", b"kernel\n1 2\n", "even.kernel has 1×2 numbers"),
         ("other.txt", b"weights", "is not an ONNX file, or it is damaged"),
     ],
 )

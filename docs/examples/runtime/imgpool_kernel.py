@@ -42,7 +42,7 @@ class KernelRuntime:
     def describe(self, path: str) -> Model:
         """Describe a model without loading it; called in the parent process."""
         content = _read(path)
-        rows, columns = _parse(content).shape
+        rows, columns = _parse(content, path).shape
         digest = hashlib.sha256(content).hexdigest()
         y, x = (ModelAxis(letter, Size(1, 1)) for letter in "YX")
         out_y = ModelAxis("Y", SizeReference("image", "Y"), halo=rows // 2)
@@ -71,7 +71,7 @@ class KernelRuntime:
             raise WorkerError(error.message, error.hint) from None
         if hashlib.sha256(content).hexdigest() != model.sha256:
             raise WorkerError(f"the model {model.path} has changed", "start the run again")
-        return KernelSession(_parse(content))
+        return KernelSession(_parse(content, model.path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +105,12 @@ def _read(path: str) -> bytes:
     return content
 
 
-def _parse(content: bytes) -> Array:
+def _parse(content: bytes, path: str) -> Array:
     try:
         kernel = np.loadtxt(io.BytesIO(content.removeprefix(HEADER)), np.float32, ndmin=2)
     except ValueError as error:
-        raise RecipeError(f"the kernel is damaged: {error}", "copy it again") from None
+        raise RecipeError(f"the model {path} is damaged: {error}", "copy it again") from None
     if not all(length % 2 for length in kernel.shape):
-        raise RecipeError(f"the kernel has {kernel.shape[0]}×{kernel.shape[1]} numbers", "give odd rows and columns")
+        shape = f"{kernel.shape[0]}×{kernel.shape[1]}"
+        raise RecipeError(f"the model {path} has {shape} numbers", "give it an odd number of rows and columns")
     return kernel

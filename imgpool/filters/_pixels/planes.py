@@ -32,8 +32,8 @@ def map_colour(image: Image, name: str, function: ColourFunction) -> Image:
     function
         ``function(colour, weight)`` receives `colour` as (Y, X), or (Y, X, 3) for RGB, C-contiguous and in the
         image's dtype, must not modify it, and returns an array of the same shape and dtype. `weight` is None if
-        every pixel counts fully, otherwise floats from 0 to 1 in the shape of `colour`, which is 0 wherever the
-        weight is 0.
+        every pixel counts fully, otherwise floats from 0 to 1 in the shape of `colour`. Where the weight is 0,
+        `colour` is 0 too.
 
     Raises
     ------
