@@ -5,7 +5,7 @@ The hierarchy::
     ImgpoolError
     ├── UsageError            exit code 2: wrong command, recipe or folder; nothing was started
     │   └── RecipeError           unknown filter, wrong parameter or unit
-    │       └── UnrecognisedModelError   a runtime runs models of another kind
+    │       └── UnrecognisedModelError   a runtime does not run models of this kind
     ├── RunError              exit code 3: the run cannot continue
     │   └── WorkerError           the workers could not be set up
     └── ImageError            one image failed; the run continues
