@@ -4,18 +4,18 @@ from typing import NoReturn
 
 
 def parse_count(text: str, option: str) -> int | None:
-    """Return a whole number from 1, or None for "auto"."""
+    """Return an integer from 1, or None for "auto"."""
     if text == "auto":
         return None
     if not text.isascii() or not text.isdigit() or int(text) < 1:
-        _refuse(text, option, "a whole number from 1, or auto", "4")
+        _refuse(text, option, "an integer from 1, or auto", "4")
     return int(text)
 
 
 def parse_whole(text: str, option: str, *, minimum: int = 1, example: int) -> int:
-    """Return a whole number from `minimum`; a refusal recommends the example."""
+    """Return an integer from `minimum`; a refusal recommends the example."""
     if not text.isascii() or not text.isdigit() or int(text) < minimum:
-        _refuse(text, option, f"a whole number from {minimum}", str(example))
+        _refuse(text, option, f"an integer from {minimum}", str(example))
     return int(text)
 
 

@@ -145,9 +145,9 @@ _REASONS = {
     "bool_type": "must be true or false",
     "float_parsing": "must be a number",
     "float_type": "must be a number",
-    "int_from_float": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "int_type": "must be a whole number",
+    "int_from_float": "must be an integer",
+    "int_parsing": "must be an integer",
+    "int_type": "must be an integer",
     "string_type": "must be text",
 }
 """Reasons by pydantic's type of error, where its own message is written for programmers."""

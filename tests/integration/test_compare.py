@@ -137,10 +137,10 @@ def test_an_interrupt_leaves_nothing_behind(photos, tmp_path, number):
     ("words", "message"),
     [
         (["--sample", "2", "--all"], "both given"),
-        (["--sample", "0"], "--sample must be a whole number from 1, not 0"),
-        (["-j", "none"], "must be a whole number from 1"),
+        (["--sample", "0"], "--sample must be an integer from 1, not 0"),
+        (["-j", "none"], "must be an integer from 1"),
         (["-f", "gausian"], "no filter is called 'gausian'"),
-        (["--rounds", "two"], "--rounds must be a whole number from 1, not two"),
+        (["--rounds", "two"], "--rounds must be an integer from 1, not two"),
         (["--plot", "curves.tar"], "cannot write this format"),
         (["-o", "photos/inside"], "lies inside the input"),
     ],

@@ -16,8 +16,8 @@ def test_numbers_are_parsed():
 @pytest.mark.parametrize(
     ("parse", "text", "accepted"),
     [
-        *((parse_count, text, "a whole number from 1, or auto") for text in ("0", "-1", "1.5", "many", "", "²")),
-        *((partial(parse_whole, example=20), text, "a whole number from 1") for text in ("0", "-1", "auto", "")),
+        *((parse_count, text, "an integer from 1, or auto") for text in ("0", "-1", "1.5", "many", "", "²")),
+        *((partial(parse_whole, example=20), text, "an integer from 1") for text in ("0", "-1", "auto", "")),
         *((parse_seconds, text, "a number of seconds from 0") for text in ("-1", "nan", "1min", "")),
     ],
 )

@@ -105,7 +105,7 @@ def test_missing_parameter_is_named():
         ({"sigma": 1, "truncate": "nan"}, "truncate must be a finite number, not nan"),
         ({"sigma": 1, "mode": "mirror"}, "mode must be 'nearest' or 'reflect', not mirror"),
         ({"sigma": 1, "size": 0}, "size must be greater than or equal to 1, not 0"),
-        ({"sigma": 1, "size": 2.5}, "size must be a whole number, not 2.5"),
+        ({"sigma": 1, "size": 2.5}, "size must be an integer, not 2.5"),
         ({"sigma": 1, "clip": "maybe"}, "clip must be true or false, not maybe"),
     ],
 )
