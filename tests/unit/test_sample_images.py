@@ -94,6 +94,7 @@ def test_sample_images_are_small():
     assert sum(path.stat().st_size for path in SAMPLES.rglob("*") if path.suffix in IMAGE_SUFFIXES) < 5_000_000
 
 
+@pytest.mark.slow
 def test_script_reproduces_the_images(tmp_path):
     command = [sys.executable, "-W", "error", SAMPLES / "make_samples.py", tmp_path]
     subprocess.run(command, check=True, capture_output=True, text=True)
