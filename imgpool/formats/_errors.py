@@ -7,7 +7,7 @@ COPY_AGAIN = "copy it again from the original"
 """Hint for a damaged or truncated file."""
 
 
-def truncated(fraction: float, whole: str = "image") -> ReadError:
+def truncated_error(fraction: float, whole: str = "image") -> ReadError:
     """Return the error for a file that ends too early.
 
     Parameters

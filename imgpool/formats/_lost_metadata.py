@@ -9,7 +9,7 @@ _RGB_PROFILE, _GREY_PROFILE = b"RGB ", b"GRAY"  # bytes 16 to 19 of an ICC profi
 _MAX_GREY_SAMPLES = 2  # grey and alpha
 
 
-def lost_metadata(image: Image, *stored: str) -> tuple[str, ...]:
+def not_stored(image: Image, *stored: str) -> tuple[str, ...]:
     """Return the names of the metadata that an image has and a format does not store.
 
     Parameters

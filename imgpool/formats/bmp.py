@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from imgpool.core.format import FilePath, Format
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.refusal import refuse
-from imgpool.formats._errors import truncated
+from imgpool.formats._errors import truncated_error
 from imgpool.formats._file_writer import write_file
-from imgpool.formats._lost_metadata import lost_metadata
+from imgpool.formats._lost_metadata import not_stored
 from imgpool.formats._pillow import PillowReader, encode, is_grey_or_rgb
 from imgpool.formats._resolution import integer_pixels_per_unit, pixel_size_or_dpi, stored_by_resolution
 
@@ -51,7 +51,7 @@ class Bmp(Format):
         if not self.can_hold(image.properties):
             raise refuse(self, image.properties)
         resolution = integer_pixels_per_unit(image, "m", _MAX_RESOLUTION)
-        lost = lost_metadata(image, *(stored_by_resolution(image) if resolution else ()))
+        lost = not_stored(image, *(stored_by_resolution(image) if resolution else ()))
         encoded = bytearray(encode(image.pixels, "BMP"))
         encoded[_RESOLUTION] = b"".join(value.to_bytes(4, "little") for value in resolution or (0, 0))
         write_file(path, [encoded])
@@ -77,7 +77,7 @@ class BmpReader(PillowReader):
             size = os.fstat(self._file.fileno()).st_size
             available, needed = max(size - tile.offset, 0), tile.args[1] * picture.height
             if available < needed:
-                raise truncated(available / needed)
+                raise truncated_error(available / needed)
 
     def _parse_metadata(self, picture: "ImageFile") -> tuple[PixelSize | None, Metadata]:
         if "dpi" not in picture.info:

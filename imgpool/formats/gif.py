@@ -11,7 +11,7 @@ from imgpool.core.format import FilePath, Format
 from imgpool.core.hint import Hint
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.refusal import refuse
-from imgpool.formats._lost_metadata import lost_metadata
+from imgpool.formats._lost_metadata import not_stored
 from imgpool.formats._pillow import PillowReader, comment_bytes, comment_text, is_grey_or_rgb
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Gif(Format):
             raise refuse(self, image.properties)
         comment = comment_bytes(image.metadata.description)
         options: dict[str, Any] = {"comment": comment} if comment else {}
-        lost = lost_metadata(image, *(["description"] if comment else []))
+        lost = not_stored(image, *(["description"] if comment else []))
         picture = _to_pillow(image.pixels, colors, dither=dither)
         with open(path, "wb") as file:
             picture.save(file, "GIF", optimize=False, **options)

@@ -13,9 +13,9 @@ from imgpool.core.format import FilePath, Format
 from imgpool.core.image import Image, Properties, guess_axes
 from imgpool.core.part import Part
 from imgpool.core.refusal import refuse
-from imgpool.formats._errors import COPY_AGAIN, truncated
+from imgpool.formats._errors import COPY_AGAIN, truncated_error
 from imgpool.formats._file_reader import FileReader
-from imgpool.formats._lost_metadata import lost_metadata
+from imgpool.formats._lost_metadata import not_stored
 
 __all__ = ["NPY"]
 
@@ -54,7 +54,7 @@ class Npy(Format):
         """Write an array."""
         if not self.can_hold(image.properties):
             raise refuse(self, image.properties)
-        lost = lost_metadata(image)
+        lost = not_stored(image)
         with open(path, "wb") as file:
             np.lib.format.write_array(file, np.ascontiguousarray(image.pixels), allow_pickle=False)
         return lost
@@ -76,7 +76,7 @@ class NpyReader(FileReader):
         properties = Properties(shape, dtype.newbyteorder("="), _guess_axes(shape))
         available, needed = os.fstat(self._file.fileno()).st_size - self._file.tell(), properties.nbytes
         if available < needed:
-            raise truncated(available / needed, "array")
+            raise truncated_error(available / needed, "array")
         if available > needed:
             raise ReadError("the file has more data than its array", "save each array in a file of its own")
         return properties

@@ -8,7 +8,7 @@ from imgpool.core.errors import ReadError
 from imgpool.core.exif import PREFIX
 from imgpool.core.image import Metadata, PixelSize
 from imgpool.core.part import Part
-from imgpool.formats._errors import COPY_AGAIN, truncated
+from imgpool.formats._errors import COPY_AGAIN, truncated_error
 from imgpool.formats._pillow import PillowReader, comment_text
 from imgpool.formats._resolution import pixel_size_or_dpi
 from imgpool.formats.jpeg._segments import RESOLUTION_UNITS
@@ -84,7 +84,7 @@ class JpegReader(PillowReader):
     def _truncated(self, picture: "ImageFile") -> ReadError:
         """Return an error with the fraction of rows that are there; a progressive file has all rows from the start."""
         decoded_area = picture.im.getbbox()  # left, top, right, bottom; None if nothing was decoded
-        return truncated(decoded_area[3] / picture.height) if decoded_area else super()._truncated(picture)
+        return truncated_error(decoded_area[3] / picture.height) if decoded_area else super()._truncated(picture)
 
     def _parse_metadata(self, picture: "ImageFile") -> tuple[PixelSize | None, Metadata]:
         from PIL.JpegImagePlugin import get_sampling

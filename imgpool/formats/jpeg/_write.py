@@ -5,7 +5,7 @@ import numpy as np
 from imgpool.core.axes import Pixels
 from imgpool.core.format import FilePath
 from imgpool.core.image import Image
-from imgpool.formats._lost_metadata import lost_metadata
+from imgpool.formats._lost_metadata import not_stored
 from imgpool.formats._pillow import encode
 from imgpool.formats._resolution import stored_by_resolution
 from imgpool.formats.jpeg._segments import metadata_segments, pack_segments, set_resolution
@@ -25,7 +25,7 @@ def write_image(image: Image, path: FilePath, *, quality: int, subsampling: str,
     )
     header = bytearray(encoded[:_JFIF_END])
     has_resolution = set_resolution(header, image)
-    lost = lost_metadata(image, *segments, *(stored_by_resolution(image) if has_resolution else ()))
+    lost = not_stored(image, *segments, *(stored_by_resolution(image) if has_resolution else ()))
     with open(path, "wb") as file:
         file.writelines((header, *pack_segments(segments), memoryview(encoded)[_JFIF_END:]))
     return lost

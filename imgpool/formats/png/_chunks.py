@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 
 from imgpool.core.errors import ReadError
 from imgpool.formats._chunk import Chunk
-from imgpool.formats._errors import COPY_AGAIN, truncated
+from imgpool.formats._errors import COPY_AGAIN, truncated_error
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 END = b"\0\0\0\0IEND\xae\x42\x60\x82"
@@ -144,7 +144,7 @@ def split_pixels(data: bytes, header: Header) -> PixelChunks:
             kind, end = _check_chunk(data, position)
         except _TruncatedError:
             bodies = [*(chunk[8:-4] for chunk in pixels), view[position + 8 :]]
-            raise truncated(_inflated_size(bodies) / header.inflated_size) from None
+            raise truncated_error(_inflated_size(bodies) / header.inflated_size) from None
         if kind in _PIXEL_KINDS:
             pixels.append(view[position:end])
             deflated_size += end - position - _FRAME_BYTES

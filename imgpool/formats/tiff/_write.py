@@ -10,7 +10,7 @@ from imgpool.core.axes import Pixels, page_shape
 from imgpool.core.format import FilePath
 from imgpool.core.image import Image, PixelSize
 from imgpool.formats._log_silencer import LogSilencer
-from imgpool.formats._lost_metadata import lost_metadata, matching_icc
+from imgpool.formats._lost_metadata import matching_icc, not_stored
 from imgpool.formats._resolution import is_microscopic, pixels_per_unit
 from imgpool.formats.tiff import _imagej as imagej
 from imgpool.formats.tiff import _ome as ome
@@ -70,7 +70,7 @@ def write_image(
         )  # fmt: skip
         if image.metadata.exif and write_exif(file, image.metadata.exif):
             stored.append("exif")
-    return lost_metadata(image, *stored)
+    return not_stored(image, *stored)
 
 
 def choose_flavour(image: Image, *, bigtiff: bool = False) -> str:

@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 
 from imgpool.core.errors import ReadError
 from imgpool.formats._chunk import Chunk
-from imgpool.formats._errors import COPY_AGAIN, truncated
+from imgpool.formats._errors import COPY_AGAIN, truncated_error
 
 PIXEL_KINDS = {b"ALPH", b"VP8 ", b"VP8L"}
 
@@ -50,7 +50,7 @@ def read_header(file: BinaryIO) -> Header:
     file.seek(4)
     declared = 8 + int.from_bytes(file.read(4), "little")
     if size < declared:
-        raise truncated(size / declared, "file")
+        raise truncated_error(size / declared, "file")
     file.seek(_RIFF_HEADER_BYTES)
     kind, _, body = _FIRST_CHUNK.unpack(file.read(_FIRST_CHUNK.size).ljust(_FIRST_CHUNK.size, b"\0"))
     if kind == b"VP8X":

@@ -3,7 +3,7 @@
 from imgpool.core.format import FilePath
 from imgpool.core.image import Image
 from imgpool.formats._file_writer import write_file
-from imgpool.formats._lost_metadata import check_straight_alpha, lost_metadata, matching_icc
+from imgpool.formats._lost_metadata import check_straight_alpha, matching_icc, not_stored
 from imgpool.formats._pillow import encode
 from imgpool.formats.webp._chunks import PIXEL_KINDS, Header, iter_chunks, join_chunks
 
@@ -19,7 +19,7 @@ def write_image(
     if lossless is None:
         lossless = quality is None and not image.metadata.extra.get("webp_lossy", False)
     metadata = _metadata_chunks(image)
-    lost = lost_metadata(image, *metadata)
+    lost = not_stored(image, *metadata)
     encoded = encode(
         image.pixels, "WEBP", lossless=lossless, quality=_libwebp_quality(quality, lossless=lossless),
         method=method, exact=True,
