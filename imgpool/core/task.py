@@ -3,12 +3,38 @@
 Both consist of numbers and strings only, never of pixels or exception objects.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Literal
 
 Stage = Literal["read", "filter", "write", "worker"]
 Status = Literal["done", "skipped", "failed"]
+IfExists = Literal["fail", "skip", "replace"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingTarget:
+    """What is known of the file that existed at a target when the run was planned.
+
+    Attributes
+    ----------
+    sources
+        SHA-256, in hexadecimal, of every result that imgpool is proved to have put there, with its source.
+    up_to_date
+        SHA-256 of the result that would make the task done; empty if no file would. A worker hashes the file first,
+        and skips the task if it is equal.
+    interrupted
+        Whether an interrupted run had this target: it may have left a file that is empty or holds zero bytes only.
+    """
+
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False)
+    up_to_date: str = ""
+    interrupted: bool = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as a plain call, as `Task` does."""
+        return ExistingTarget, (dict(self.sources), self.up_to_date, self.interrupted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +47,21 @@ class Task:
         Absolute paths; bytes that are not UTF-8 are represented by surrogates (PEP 383).
     size, mtime_ns
         Size in bytes and modification time of the source when the run was planned.
+    existing
+        What is known of the file at the target; None if there was none, or nothing is known of it.
     """
 
     source: str
     target: str
     size: int
     mtime_ns: int
+    existing: ExistingTarget | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as a plain call, which takes half the time of pickling field by field."""
-        return Task, (self.source, self.target, self.size, self.mtime_ns)
+        if self.existing is None:
+            return Task, (self.source, self.target, self.size, self.mtime_ns)
+        return Task, (self.source, self.target, self.size, self.mtime_ns, self.existing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from imgpool.work.files import (
 )
 from imgpool.work.loading import LoadLog, check_unchanged, load_filters
 from imgpool.work.memory_estimate import MemoryEstimate, PeakMeasurement
+from imgpool.work.placing import Destination
 
 DISK_FULL_BYTES = 64 * 1024
 """A disk with less free space than this is full: no image fits."""
@@ -52,12 +53,15 @@ class Job:
     provenance
         Content of the files and models of each step when the run was planned (`imgpool.core.step.Step.provenance`);
         None to accept any.
+    destination
+        Where the results go; None to replace whatever exists at a target.
     """
 
     recipe: Recipe
     scratch: str
     max_pixels: int = MAX_PIXELS
     provenance: tuple[Mapping[str, Any], ...] | None = None
+    destination: Destination | None = None
 
 
 @dataclass(frozen=True, slots=True)
