@@ -19,6 +19,7 @@ from imgpool.core.task import Failure
 from imgpool.system.isolated import MEMORY_HINT, IsolatedError, ReportProgress, call_isolated
 from imgpool.system.memory import memory_use, reset_peak_memory
 from imgpool.system.resources import workers_within
+from imgpool.system.start_methods import supported_start_method
 from imgpool.work.loading import StepLoad, load_measured
 
 FORKED_WORKER_BYTES = 24 << 20
@@ -65,7 +66,7 @@ def run_preflight(recipe: Recipe, options: EngineOptions) -> Preflight | None:
         If a step does not load, takes too long, or crashes the process.
     """
     started_steps = [0]  # an error before the first report is attributed to the first step
-    load = partial(_load_all, recipe, forked=options.start_method != "spawn")
+    load = partial(_load_all, recipe, forked=supported_start_method(options.start_method) != "spawn")
     try:
         return call_isolated(load, options, started_steps.append)
     except IsolatedError as error:

@@ -12,7 +12,7 @@ import typer
 from imgpool.cli._interrupts import Interrupted, raise_on_signals
 from imgpool.core.errors import ImgpoolError, UsageError
 from imgpool.report.text import printable
-from imgpool.system.signals import SIGNAL_WORDS
+from imgpool.system.signals import SIGNAL_WORDS, exit_code
 from imgpool.system.streams import print_text, redirect_to_devnull
 
 EXIT_USAGE_ERROR = 2
@@ -37,7 +37,7 @@ def exit_codes(*, verbose: bool = False) -> Iterator[None]:
     except KeyboardInterrupt as error:
         number = error.number if isinstance(error, Interrupted) else signal.SIGINT
         print_interrupted(number, error.advice if isinstance(error, Interrupted) else "")
-        raise typer.Exit(128 + number) from None
+        raise typer.Exit(exit_code(number)) from None
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:  # noqa: BLE001 - users see a traceback only if they ask for it

@@ -17,7 +17,6 @@ thread does not get there in time, the process exits without it.
 import contextlib
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -25,7 +24,7 @@ from functools import partial
 from types import FrameType
 from typing import NoReturn, Self
 
-from imgpool.system.signals import SIGNAL_WORDS, restore_handlers, set_handlers
+from imgpool.system.signals import SIGNAL_WORDS, exit_code, restore_handlers, set_handlers, signal_main_thread
 
 FINISH_TIMEOUT_S = 5.0
 """Time that the current images have to finish after the first signal."""
@@ -85,12 +84,6 @@ def raise_on_signals() -> Iterator[None]:
 
 def _raise_interrupted(number: int, _frame: FrameType | None) -> NoReturn:
     raise Interrupted(number)
-
-
-def ignore_hang_up() -> None:
-    """Continue if the terminal is closed; processes started from now on do so too."""
-    if sys.platform != "win32":
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 class Interrupts:
@@ -191,7 +184,7 @@ class Interrupts:
                 self._next_signal(UNWIND_TIMEOUT_S)
             if self._may_raise:
                 self._call_printing(partial(self._before_exit, first))
-            os._exit(128 + first)
+            os._exit(exit_code(first))
 
     def _next_signal(self, timeout_s: float, ignoring: Collection[int] = ()) -> int | None:
         """Return the next signal, or None after the timeout; raise `_EndOfSignals` if the run is over."""
@@ -211,12 +204,7 @@ class Interrupts:
     def _raise_in_main_thread(self) -> None:
         """Make the main thread call `_on_signal`, whatever it waits for."""
         self._must_raise = True
-        if sys.platform == "win32":
-            import _thread
-
-            _thread.interrupt_main()
-        else:
-            signal.pthread_kill(threading.main_thread().ident or 0, self.received or signal.SIGINT)
+        signal_main_thread(self.received or signal.SIGINT)
 
     def _call_printing(self, function: Callable[[], None]) -> None:
         """Call a function that prints and may block, but do not wait for it longer than the timeout."""

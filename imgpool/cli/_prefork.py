@@ -1,8 +1,8 @@
 """Start the process that workers are forked from before the command line is parsed, to save start-up time."""
 
-from imgpool.cli._interrupts import ignore_hang_up
 from imgpool.system.gc_control import gc_paused, pause_gc
 from imgpool.system.heap import keep_freed_memory
+from imgpool.system.signals import ignore_hang_up
 from imgpool.system.threads import set_one_thread_environment
 
 PRELOAD_MODULES = (

@@ -10,11 +10,11 @@ from typing import Annotated, NoReturn
 import typer
 
 from imgpool.cli._exit import exit_codes, print_json
-from imgpool.cli._interrupts import Interrupted, ignore_hang_up
+from imgpool.cli._interrupts import Interrupted
 from imgpool.cli._numbers import parse_count, parse_whole
 from imgpool.cli._options import AsJson, FilterSteps, Inputs, MaxMemory, PixelLength, RecipeName, ToFormat
 from imgpool.system.heap import keep_freed_memory
-from imgpool.system.signals import exit_on_signals, restore_handlers, set_handlers
+from imgpool.system.signals import exit_on_signals, ignore_hang_up, restore_handlers, set_handlers
 
 
 def compare_command(  # noqa: PLR0913 - one parameter per option of the command line

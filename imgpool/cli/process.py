@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from imgpool.cli._exit import exit_codes, print_interrupted, print_json
-from imgpool.cli._interrupts import Interrupted, Interrupts, ignore_hang_up
+from imgpool.cli._interrupts import Interrupted, Interrupts
 from imgpool.cli._numbers import parse_count, parse_seconds, parse_whole
 from imgpool.cli._options import FilterSteps, Inputs, MaxMemory, PixelLength, Quiet, RecipeName, ToFormat, Workers
 from imgpool.system.gc_control import resume_gc
-from imgpool.system.signals import exit_on_signals
+from imgpool.system.signals import exit_on_signals, ignore_hang_up
 
 if TYPE_CHECKING:
     from imgpool.batch.plan import RunPlan

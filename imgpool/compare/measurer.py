@@ -19,6 +19,7 @@ from imgpool.output.layout import STATE_FOLDER
 from imgpool.output.run_file import RunInfo
 from imgpool.output.session import OutputSession
 from imgpool.system.memory import MemoryMonitor
+from imgpool.system.start_methods import supported_start_method
 from imgpool.work.process_file import Job, load_worker_state, process_file
 
 
@@ -79,7 +80,7 @@ class Measurer:
         os.makedirs(scratch)
         options = self._runner.options
         pool_run = PoolRun(method, self._move(tasks, folder), self._job(scratch), workers, options.preload)
-        return time_method(pool_run, options.start_method, timeout)
+        return time_method(pool_run, supported_start_method(options.start_method), timeout)
 
     def remove_outputs(self) -> None:
         """Delete the outputs of all runs so far."""

@@ -1,6 +1,5 @@
 """The sample of images to compare on."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -8,7 +7,7 @@ from contextlib import suppress
 from imgpool.batch.sampling import spread_evenly
 from imgpool.compare.measurement import Measurement
 from imgpool.core.task import Task
-from imgpool.system.durability import sync_file_system
+from imgpool.system.durability import open_folder, sync_file_system
 
 SAMPLE_SERIAL_SECONDS = 10.0
 """Intended duration of a serial run over the sample, if the user does not choose its size."""
@@ -65,12 +64,8 @@ def read_files(tasks: Sequence[Task]) -> float:
 
 def flush_writes(folder: str) -> None:
     """Make the folder's file system write what earlier runs left in the cache, if the system supports that."""
-    with suppress(OSError):  # the runs themselves report a disk that fails
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            sync_file_system(descriptor)
-        finally:
-            os.close(descriptor)
+    with suppress(OSError), open_folder(folder) as descriptor:  # the runs themselves report a disk that fails
+        sync_file_system(descriptor)
 
 
 def _estimate_seconds_per_image(

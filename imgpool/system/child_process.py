@@ -16,6 +16,8 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 
 from imgpool.system.heap import keep_freed_memory
+from imgpool.system.job_objects import end_children_with_this_process
+from imgpool.system.signals import ignore_ending_signals
 from imgpool.system.threads import ONE_THREAD, use_one_thread
 
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
@@ -34,7 +36,8 @@ def become_group_leader(inherited: Iterable[Connection] = ()) -> None:
     """
     if hasattr(os, "setsid"):
         os.setsid()
-    _ignore_signals()
+    end_children_with_this_process()
+    ignore_ending_signals()
     _close(inherited)
     os.environ.update(ONE_THREAD)  # a fork server that another program has started lacks it
 
@@ -47,7 +50,7 @@ def become_worker(inherited: Iterable[Connection] = ()) -> None:
     inherited
         As for `become_group_leader`.
     """
-    _ignore_signals()
+    ignore_ending_signals()
     _close(inherited)
     _let_kernel_kill_with_parent()
     on_parent_exit(lambda: os._exit(1))  # the parent may have ended before, or the kernel cannot do it
@@ -95,12 +98,6 @@ def kill_own_group() -> None:
     if hasattr(os, "killpg"):
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
-
-
-def _ignore_signals() -> None:
-    """Ignore Ctrl-C and SIGTERM: when they are sent to a whole group or service, the parent handles them."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _close(connections: Iterable[Connection]) -> None:

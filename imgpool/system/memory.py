@@ -21,9 +21,10 @@ class MemoryUse(NamedTuple):
 
 def memory_use() -> MemoryUse:
     """Return the resident memory of this process; the peak counts from the last `reset_peak_memory`."""
-    if sys.platform != "linux":
+    try:
+        lines = (_PROC_SELF / "status").read_text("utf-8").splitlines()
+    except OSError:
         return _memory_use_by_psutil()
-    lines = (_PROC_SELF / "status").read_text("utf-8").splitlines()
     sizes = {line.partition(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.startswith("Vm")}
     return MemoryUse(sizes["VmRSS"], sizes["VmHWM"])
 
@@ -32,9 +33,7 @@ def _memory_use_by_psutil() -> MemoryUse:
     import psutil
 
     now = psutil.Process().memory_info()
-    if sys.platform == "win32":
-        return MemoryUse(now.rss, now.peak_wset)
-    return MemoryUse(now.rss, peak_memory())
+    return MemoryUse(now.rss, getattr(now, "peak_wset", 0) or max(now.rss, peak_memory()))  # Windows reports peak_wset
 
 
 def reset_peak_memory() -> None:
@@ -53,10 +52,10 @@ def peak_memory(*, of_children: bool = False) -> int:
     of_children
         Return instead the largest peak of all children that have ended.
     """
-    if sys.platform == "win32":
+    try:
+        import resource
+    except ImportError:  # on Windows
         return 0
-    import resource
-
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_CHILDREN if of_children else resource.RUSAGE_SELF).ru_maxrss
 

@@ -1,9 +1,10 @@
 """A limit on the memory of one process, so that an image that needs too much fails alone."""
 
 import contextlib
-import os
-import sys
+import mmap
 from pathlib import Path
+
+from imgpool.system.job_objects import limit_own_memory
 
 ADDRESS_SPACE_MARGIN_BYTES = 128 << 20
 """Address space beyond a task's data: libraries that are loaded late, and mappings that are never touched."""
@@ -14,7 +15,8 @@ _PROC_STATM = Path("/proc/self/statm")
 class MemoryLimit:
     """Limit on what this process can allocate: beyond it, an allocation raises `MemoryError`.
 
-    Has an effect only where the system supports ``RLIMIT_AS``.
+    Linux limits the address space (``RLIMIT_AS``), and Windows the memory of a job object that the process belongs to.
+    macOS accepts a limit and ignores it.
 
     Parameters
     ----------
@@ -37,17 +39,18 @@ class MemoryLimit:
 
 def _address_space() -> int:
     with contextlib.suppress(OSError):  # avoids psutil: importing it would delay a worker's first task
-        return os.sysconf("SC_PAGE_SIZE") * int(_PROC_STATM.read_bytes().split()[0])
+        return mmap.PAGESIZE * int(_PROC_STATM.read_bytes().split()[0])
     import psutil
 
     return int(psutil.Process().memory_info().vms)
 
 
 def _limit_address_space(nbytes: int) -> None:
-    if sys.platform == "win32":
+    try:
+        import resource
+    except ImportError:
+        limit_own_memory(nbytes)
         return
-    import resource
-
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     soft = nbytes if hard == resource.RLIM_INFINITY else min(nbytes, hard)
     # macOS may refuse any limit: a worker without a limit is better than no worker.

@@ -1,11 +1,11 @@
 """Timing of chunks: elapsed time, CPU time, and memory."""
 
-import os
 import time
 from typing import NamedTuple
 
 from imgpool.engines.shared.workload import Workload
 from imgpool.system.memory import peak_memory
+from imgpool.system.queued_time import QueuedTime
 
 
 class Timing(NamedTuple):
@@ -67,7 +67,7 @@ class Stopwatch:
     """Times the chunks of this process one after another. The first idle time starts now."""
 
     def __init__(self) -> None:
-        self._schedstat = _open_schedstat()
+        self._queued_time = QueuedTime()
         self._stopped = self._started = time.monotonic()
         self._cpu = self._queued = 0.0
 
@@ -79,7 +79,7 @@ class Stopwatch:
     def start(self) -> None:
         """Start a chunk."""
         self._started = time.monotonic()
-        self._queued = self._queued_so_far()
+        self._queued = self._queued_time.seconds
         self._cpu = time.process_time()
 
     def stop(self, tasks: int, nbytes: int) -> Timing:
@@ -91,25 +91,11 @@ class Stopwatch:
             nbytes=nbytes,
             seconds=self._stopped - self._started,
             cpu_seconds=cpu_seconds,
-            queued_seconds=self._queued_so_far() - self._queued,
+            queued_seconds=self._queued_time.seconds - self._queued,
             idle_seconds=idle_seconds,
             peak_memory=peak_memory(),
         )
 
     def close(self) -> None:
         """Close the file in use."""
-        if self._schedstat is not None:
-            os.close(self._schedstat)
-            self._schedstat = None
-
-    def _queued_so_far(self) -> float:
-        """Return the seconds that this process was ready to run without a processor; 0 where this is unknown."""
-        return int(os.pread(self._schedstat, 64, 0).split()[1]) / 1e9 if self._schedstat is not None else 0.0
-
-
-def _open_schedstat() -> int | None:
-    """Open Linux's record of how long a process's first thread has run and has been queued, in nanoseconds."""
-    try:
-        return os.open("/proc/self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
+        self._queued_time.close()

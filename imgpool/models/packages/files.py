@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from imgpool.core.errors import RecipeError
+from imgpool.system.files import open_without_blocking
 
 MAX_FILES = 10_000
 MAX_PACKAGE_BYTES = 16 << 30
@@ -86,7 +87,7 @@ class FolderPackage:
     @contextmanager
     def _open(self, name: str) -> Iterator[BinaryIO]:
         try:
-            with open(self.path(name), "rb", opener=_open_without_blocking) as file:
+            with open(self.path(name), "rb", opener=open_without_blocking) as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     raise RecipeError(f"its {_quote(name)} is not a regular file")
                 yield file
@@ -254,7 +255,3 @@ def _check_size(name: str, size: int, limit: int) -> None:
 
 def _missing_file(name: str) -> RecipeError:
     return RecipeError(f"it has no {_quote(name)}", "the package is incomplete: download it again")
-
-
-def _open_without_blocking(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # opening a named pipe would wait for a writer

@@ -15,8 +15,8 @@ from imgpool.cli._interrupts import (
     REPEATED_SIGNAL_S,
     Interrupted,
     Interrupts,
-    ignore_hang_up,
 )
+from imgpool.system.signals import ignore_hang_up
 
 if sys.platform != "linux":
     pytest.skip("signals and /proc as Linux has them", allow_module_level=True)

@@ -11,8 +11,6 @@ import atexit
 import contextlib
 import multiprocessing
 import os
-import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -23,6 +21,7 @@ from imgpool.engines.pool.host.main import main_prefork
 from imgpool.engines.pool.protocol.claims import SLOTS_PER_WORKER, Claims
 from imgpool.system.gc_control import freeze_gc_before_fork
 from imgpool.system.processes import clean_start, kill_group, start
+from imgpool.system.start_methods import fork_is_safe
 
 MIN_WORKER_CAPACITY = 64
 """Number of workers that claims are allocated for; more if the machine has more processors."""
@@ -72,7 +71,7 @@ def start_prefork_host(modules: Sequence[str]) -> None:
         Modules that the host imports while it waits for its configuration.
     """
     global _waiting  # noqa: PLW0603 - there is one per process, like the fork server
-    if sys.platform != "linux" or threading.active_count() > 1:
+    if not fork_is_safe():
         return
     with contextlib.suppress(OSError):
         _waiting = _fork(modules)

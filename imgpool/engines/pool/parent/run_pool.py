@@ -1,8 +1,8 @@
 """Main loop of the pool engine: rounds of tasks, each round in a host process of its own."""
 
-import multiprocessing
 import pickle
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from imgpool.core.engine import EngineOptions, Function, Initializer, StartMethod
 from imgpool.core.task import Result, Task
@@ -15,6 +15,7 @@ from imgpool.engines.pool.protocol.config import PoolConfig, WorkerConfig
 from imgpool.engines.pool.protocol.messages import MAX_CHUNK_TASKS, ChunkResult, Command, PoolCrashed, WorkerDied
 from imgpool.engines.shared.errors import SetupFailure
 from imgpool.engines.shared.workload import Workload
+from imgpool.system.start_methods import max_pool_workers, supported_start_method
 
 WINDOW_CHUNKS_PER_SLOT = 3
 """Tasks that a host is given in advance, as a multiple of those in chunks under way."""
@@ -33,7 +34,8 @@ def run_pool(
         If `initializer` raises, or workers die again and again without finishing anything.
     """
     payload = pickle.dumps((function, initializer))
-    start_method = _supported(options.start_method)
+    options = _supported_options(options)
+    start_method = options.start_method
     workload = Workload.of(tasks) if isinstance(tasks, Sequence) else None
     monitor = RunMonitor(options, initial_workers(options, workload))
     tracker = TaskTracker(tasks, options, task_window(options, monitor.workers.count))
@@ -46,6 +48,17 @@ def run_pool(
         tracker.window = task_window(options, monitor.workers.count)
         monitor.start_round()
     monitor.report()
+
+
+def _supported_options(options: EngineOptions) -> EngineOptions:
+    """Return the options with what this system supports: its start methods, and a number of workers."""
+    most = max_pool_workers()
+    return replace(
+        options,
+        workers=min(options.workers, most),
+        max_workers=options.max_workers and min(options.max_workers, most),
+        start_method=supported_start_method(options.start_method),
+    )
 
 
 def task_window(options: EngineOptions, workers: int) -> int:
@@ -106,8 +119,3 @@ def _pool_config(options: EngineOptions, payload: bytes, start_method: StartMeth
         preload=() if start_method == "spawn" else options.preload,
         start_method="spawn" if start_method == "spawn" else "fork",
     )
-
-
-def _supported(start_method: StartMethod) -> StartMethod:
-    """Return the start method, or "spawn", which every system supports."""
-    return start_method if start_method in multiprocessing.get_all_start_methods() else "spawn"
