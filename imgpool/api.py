@@ -9,10 +9,10 @@ from imgpool.batch.settings import RunSettings
 from imgpool.core.engine import StartMethod
 from imgpool.core.errors import UsageError
 from imgpool.core.hint import Hint
+from imgpool.core.limits import MAX_PIXELS
 from imgpool.core.quantity import parse_size
 from imgpool.core.recipe import Output, Recipe, parse_pixel_size
 from imgpool.core.task import Result
-from imgpool.work.files import MAX_PIXELS
 
 Path = str | os.PathLike[str]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from imgpool.core.engine import StartMethod
 from imgpool.core.errors import UsageError
 from imgpool.core.hint import Hint
+from imgpool.core.limits import MAX_PIXELS
 from imgpool.core.recipe import Recipe
-from imgpool.work.files import MAX_PIXELS
 
 _MINIMA = {"workers": 1, "chunksize": 1, "retries": 0, "timeout": 0, "max_memory": 1, "max_pixels": 1}
 """Smallest value of each numeric setting."""

@@ -80,7 +80,7 @@ def process_command(  # noqa: PLR0913 - one parameter per option of the command 
         from imgpool.api import choose_recipe, parse_memory
         from imgpool.batch.plan import make_plan
         from imgpool.batch.settings import RunSettings
-        from imgpool.work.files import MAX_PIXELS
+        from imgpool.core.limits import MAX_PIXELS
 
         plan = make_plan(
             RunSettings(

@@ -1,5 +1,6 @@
 """GIF with one picture, read and written with Pillow."""
 
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from imgpool.core.format import FilePath, Format
 from imgpool.core.hint import Hint
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.refusal import refuse
+from imgpool.formats._errors import COPY_AGAIN
+from imgpool.formats._expansion import MAX_GIF_RATIO
 from imgpool.formats._lost_metadata import not_stored
 from imgpool.formats._pillow import PillowReader, comment_bytes, comment_text, is_grey_or_rgb
 
@@ -87,6 +90,9 @@ class GifReader(PillowReader):
     def _check_picture(self, picture: "ImageFile") -> None:
         if getattr(picture, "is_animated", False):
             raise ReadError("this GIF is an animation", "save its frames as separate images")
+        left, top, right, bottom = picture.tile[0].extents or (0, 0, 0, 0)
+        if (right - left) * (bottom - top) > os.fstat(self._file.fileno()).st_size * MAX_GIF_RATIO:
+            raise ReadError("the GIF is damaged: it has far too little data for a picture of its size", COPY_AGAIN)
 
     def _decoded_mode(self, picture: "ImageFile") -> str:
         alpha = "A" if "transparency" in picture.info else ""

@@ -12,17 +12,9 @@ from typing import Any, Protocol
 from imgpool.core.catalogue import known_extensions, split_extension
 from imgpool.core.errors import ReadError, UsageError
 from imgpool.core.format import FilePath, Format
-from imgpool.core.hint import Hint
-from imgpool.core.image import Image, Properties
-
-MAX_PIXELS = 2**32
-"""Default for the most pixels in one file, over all its pages."""
-
-ALWAYS_ALLOWED_BYTES = 256 * 1024**2
-"""Decoded size that is never suspicious, however small the file is."""
-
-MAX_EXPANSION = 2000
-"""Most decoded bytes per byte of the file; deflate reaches 1,032."""
+from imgpool.core.image import Image
+from imgpool.core.limits import MAX_PIXELS, check_limits, check_memory
+from imgpool.system.resources import available_memory
 
 HASH_BLOCK_BYTES = 64 * 1024
 """Bytes that are read and hashed at a time."""
@@ -33,7 +25,7 @@ _serial_numbers = itertools.count()
 def read(path: FilePath) -> Image:
     """Read an image file.
 
-    The limits of ``imgpool process`` apply: see `check_limits`.
+    The limits of ``imgpool process`` apply: see `imgpool.core.limits`.
 
     Parameters
     ----------
@@ -57,7 +49,8 @@ def read(path: FilePath) -> Image:
     format_, status = format_of(path), os.stat(path)
     check_is_file(status)
     with format_.open(path) as reader:
-        check_limits(reader.properties, status.st_size, MAX_PIXELS)
+        check_limits(reader.properties, MAX_PIXELS)
+        check_memory(reader.properties, available_memory)
         return reader.read()
 
 
@@ -125,31 +118,6 @@ def temporary_name(folder: str, name: str) -> str:
     """Return a path in `folder` with the extension of `name`, which no other process or call uses."""
     stem, _ = split_extension(name)
     return os.path.join(folder, f".imgpool-{os.getpid()}-{next(_serial_numbers)}{name[len(stem) :]}")
-
-
-def check_limits(properties: Properties, file_size: int, max_pixels: int) -> None:
-    """Raise `ReadError` if an image is too large to be decoded.
-
-    Parameters
-    ----------
-    properties
-        From the header.
-    file_size
-        Size of the file in bytes.
-    max_pixels
-        Most pixels over all pages; the samples of a pixel count once.
-    """
-    if properties.pixel_count > max_pixels:
-        raise ReadError(
-            f"it has {properties.pixel_count:,} pixels, more than the {max_pixels:,} that are allowed",
-            f"raise {Hint('max_pixels')} if the file is intact",
-        )
-    if properties.nbytes > max(ALWAYS_ALLOWED_BYTES, MAX_EXPANSION * file_size):
-        raise ReadError(
-            f"it is damaged: its header declares {properties.nbytes:,} bytes of pixels, but the file has only "
-            f"{file_size:,} bytes",
-            "copy it again from the original",
-        )
 
 
 def size_and_hash(path: FilePath) -> tuple[int, str]:

@@ -18,12 +18,12 @@ from imgpool.core.failures import explain, lacks_memory
 from imgpool.core.filter import LoadedFilter
 from imgpool.core.hint import Hint
 from imgpool.core.image import Image, Properties
+from imgpool.core.limits import ALWAYS_ALLOWED_BYTES, MAX_PIXELS, check_limits, check_memory
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Result, Stage, Task
+from imgpool.system.resources import available_memory
 from imgpool.work.files import (
-    MAX_PIXELS,
     check_is_file,
-    check_limits,
     format_of,
     size_and_hash,
     source_hash_and_status,
@@ -267,9 +267,11 @@ def _read_source(state: WorkerState, task: Task, budget: _MemoryBudget) -> _Sour
     check_is_file(before)
     with format_of(task.source).open(task.source) as reader:
         properties = reader.properties
-        check_limits(properties, before.st_size, state.job.max_pixels)
+        check_limits(properties, state.job.max_pixels)
         budget.check(state.memory_estimate, properties, before.st_size)
         part, steps_done = state.job.recipe.required_part(properties)
+        if budget.limit is None and properties.nbytes > ALWAYS_ALLOWED_BYTES:
+            check_memory(part.infer_output(properties), available_memory)
         image = reader.read(part)
     content_hash, after = source_hash_and_status(task.source)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):

@@ -144,11 +144,22 @@ def test_minimal_file_is_valid(tmp_path):
 
 
 def test_forged_size_of_a_tiff_shows_in_its_properties(tmp_path):
+    """A codec without a bound can expand a few bytes to any size."""
     path = tmp_path / "a.tif"
-    path.write_bytes(header_only(65535, 65535, tag259=(3, 1, 8)))
+    path.write_bytes(header_only(65535, 65535, tag259=(3, 1, 50000)))
     properties = TIFF.properties(path)
     assert properties.shape == (65535, 65535)
     assert properties.pixel_count == properties.nbytes == 65535**2
+
+
+@pytest.mark.parametrize(("compression", "ratio"), [(5, 3641), (8, 1032), (32773, 64), (32946, 1032)])
+def test_plane_beyond_the_bound_of_its_codec_is_damaged(tmp_path, compression, ratio):
+    path = tmp_path / "a.tif"
+    path.write_bytes(header_only(ratio, 100, tag259=(3, 1, compression)))
+    assert TIFF.properties(path).shape in {(100, ratio), (ratio, 100)}
+    path.write_bytes(header_only(ratio, 101, tag259=(3, 1, compression)))
+    with pytest.raises(ReadError, match="far too little data for its size"):
+        TIFF.properties(path)
 
 
 @pytest.mark.parametrize(("changes", "message"), [

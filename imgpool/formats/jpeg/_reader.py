@@ -1,5 +1,7 @@
 """Reading JPEG files, at full size or reduced."""
 
+import math
+import os
 import re
 from typing import TYPE_CHECKING, cast
 
@@ -33,6 +35,7 @@ END_MARKER = b"\xff\xd9"
 
 _SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}  # by Pillow's number
 _LOST_PIXELS = re.compile("premature end|bad Huffman code|found marker|before marker 0xd[0-7]", re.IGNORECASE)
+_ARITHMETIC_FRAME = re.compile(rb"\xff[\xc9-\xcb\xcd-\xcf]")  # markers SOF9 to SOF15
 _STRAY_BYTES = re.compile("([0-9]+) extraneous bytes before marker 0xd9")
 
 
@@ -53,6 +56,14 @@ class JpegReader(PillowReader):
         if picture.mode == "CMYK":
             raise ReadError("its colours are CMYK, for print, which imgpool does not read",
                             "convert it to RGB first, with its colour profile")  # fmt: skip
+        size = os.fstat(self._file.fileno()).st_size
+        if 8 * size < min_bits(cast("JpegImageFile", picture)) and not self._is_arithmetic():
+            raise ReadError("the JPEG is damaged: it has far too little data for a picture of its size", COPY_AGAIN)
+
+    def _is_arithmetic(self) -> bool:
+        """Whether the pixels may be arithmetically coded, which has no bound in bits per block."""
+        self._file.seek(0)
+        return _ARITHMETIC_FRAME.search(self._file.read(self._header_end)) is not None
 
     def _reduction(self, part: Part) -> int:
         """Return the largest factor that leaves enough detail and divides both sides.
@@ -107,6 +118,17 @@ class JpegReader(PillowReader):
             description=comment_text(info.get("comment", b"")),
             extra={name: value for name, value in extra.items() if value},
         )
+
+
+def min_bits(picture: "JpegImageFile") -> int:
+    """Return the fewest bits of a Huffman-coded picture: one for each block of 8×8 pixels of each component."""
+    sampling = [(vertical, horizontal) for _, horizontal, vertical, _ in picture.layer]
+    highest = [max(1, *factors) for factors in zip(*sampling, strict=True)]
+    sides = (picture.height, picture.width)
+    return sum(
+        math.prod(-(-side * factor // (8 * most)) for side, factor, most in zip(sides, factors, highest, strict=True))
+        for factors in sampling
+    )
 
 
 def _decode_complete(data: bytes, colours: str, height: int, width: int) -> Pixels:

@@ -1,5 +1,6 @@
 """Reading PNG files."""
 
+import os
 from functools import cached_property
 
 import numpy as np
@@ -9,15 +10,13 @@ from imgpool.core.errors import ReadError
 from imgpool.core.image import Image, Properties
 from imgpool.core.part import Part
 from imgpool.formats._errors import COPY_AGAIN, undecodable
+from imgpool.formats._expansion import MAX_DEFLATE_RATIO
 from imgpool.formats._file_reader import FileReader
 from imgpool.formats._log_silencer import LogSilencer
 from imgpool.formats._signatures import HEAD_BYTES
 from imgpool.formats.png import MAX_SIDE_PX
 from imgpool.formats.png._chunks import END, Header, PixelChunks, read_header, read_start, split_pixels
 from imgpool.formats.png._metadata import parse_metadata, parse_resolution
-
-MAX_INFLATION = 1032
-"""Most bytes into which deflate can expand one byte."""
 
 
 class PngReader(FileReader):
@@ -55,14 +54,21 @@ class PngReader(FileReader):
         """The header, and all bytes that were read to find its end."""
         start = read_start(self._file)
         self._check_signature(start[:HEAD_BYTES])
-        return read_header(self._file, start)
+        header, start = read_header(self._file, start)
+        _check_data(header, os.fstat(self._file.fileno()).st_size - header.end)
+        return header, start
+
+
+def _check_data(header: Header, deflated_size: int) -> None:
+    """Raise `ReadError` if so few bytes cannot hold a picture of the declared size."""
+    if header.inflated_size > deflated_size * MAX_DEFLATE_RATIO:
+        raise ReadError("the PNG is damaged: it has far too little data for a picture of its size", COPY_AGAIN)
 
 
 def _decode(header: Header, pixel_chunks: PixelChunks) -> Pixels:
     import imagecodecs
 
-    if header.inflated_size > pixel_chunks.deflated_size * MAX_INFLATION:
-        raise ReadError("the PNG is damaged: it has far too little data for a picture of its size", COPY_AGAIN)
+    _check_data(header, pixel_chunks.deflated_size)
     if max(header.width, header.height) > MAX_SIDE_PX:
         raise ReadError(f"this PNG is more than {MAX_SIDE_PX:,} pixels wide or high", "crop it, or save it as TIFF")
     try:

@@ -51,7 +51,7 @@ class Tiff(Format):
         *,
         compression: Literal["deflate", "lzw", "zstd", "packbits", "none"] = "deflate",
         level: Annotated[int, Field(ge=1, le=9)] = 1,
-        tile: Annotated[int, Field(ge=16, multiple_of=16)] | None = None,
+        tile: Annotated[int, Field(ge=16, le=4096, multiple_of=16)] | None = None,
         bigtiff: bool = False,
     ) -> tuple[str, ...]:
         """Write a TIFF.
@@ -63,7 +63,7 @@ class Tiff(Format):
         level
             Effort of deflate and zstd: 1 fast, 9 smallest.
         tile
-            Side of square tiles in pixels; none writes strips.
+            Side of square tiles in pixels, from 16 to 4096; none writes strips.
         bigtiff
             Write BigTIFF even below 4 GB; larger files are always BigTIFF.
         """

@@ -13,6 +13,7 @@ import numpy as np
 
 from imgpool.core.errors import ReadError
 from imgpool.formats._errors import COPY_AGAIN
+from imgpool.formats._expansion import MAX_DEFLATE_RATIO, MAX_LZW_RATIO, MAX_PACKBITS_RATIO
 from imgpool.formats.tiff._errors import damaged, truncated
 from imgpool.formats.tiff._ifd import DirectoryError, Entry, Layout, location, read_directory, read_header, read_value
 from imgpool.formats.tiff._tifffile_types import Page, Series
@@ -22,6 +23,12 @@ _FIRST_PRIVATE_TAG = 32768
 _CHECKED_PRIVATE_TAGS = {34675, 50838, 50839}  # ICC, ImageJ
 _UNCOMPRESSED = 1
 _WHOLE_BYTES = {8, 16, 32, 64}  # bits per sample
+_MAX_RATIOS = {
+    5: MAX_LZW_RATIO, 8: MAX_DEFLATE_RATIO, 32946: MAX_DEFLATE_RATIO, 50013: MAX_DEFLATE_RATIO,
+    32773: MAX_PACKBITS_RATIO,
+}  # fmt: skip
+"""Most decoded bytes per byte of a strip or tile, by compression; the others have no bound."""
+
 _INTEGER_TYPES = {3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}  # NumPy's codes by TIFF's
 
 Integers = np.ndarray[tuple[int], np.dtype[np.uint64]]
@@ -73,6 +80,9 @@ def _check_segments(page: Page, keyframe: Page) -> None:
     is_plain = keyframe.compression == _UNCOMPRESSED and keyframe.bitspersample in _WHOLE_BYTES
     if is_plain and (size := sum(page.databytecounts)) < keyframe.nbytes:
         raise damaged(f"a plane has {size} bytes of the {keyframe.nbytes} that its size needs")
+    ratio = _MAX_RATIOS.get(keyframe.compression)
+    if ratio and sum(page.databytecounts) * ratio * 8 < keyframe.size * keyframe.bitspersample:
+        raise damaged("a plane has far too little data for its size")
 
 
 def _directories(file: BinaryIO, layout: Layout, offset: int) -> Iterator[list[Entry]]:
