@@ -11,7 +11,8 @@ The hierarchy::
     └── ImageError            one image failed; the run continues
         ├── ReadError             the file cannot be read, or is refused
         ├── FilterError           a filter cannot process this image
-        └── WriteError            the output format cannot hold the result
+        └── WriteError            the result cannot be written, for example because the format cannot hold it
+            └── TargetExistsError     a file that is not proved to be this image's result is at its target
 
 All have a message and a hint, survive pickling, and name parameters as `imgpool.core.hint` describes.
 """
@@ -73,4 +74,8 @@ class FilterError(ImageError):
 
 
 class WriteError(ImageError):
-    """The output format cannot hold the result."""
+    """The result cannot be written, for example because the output format cannot hold it."""
+
+
+class TargetExistsError(WriteError):
+    """A file that imgpool cannot prove to be a result of this image exists at its target; it was left alone."""

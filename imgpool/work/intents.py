@@ -8,8 +8,11 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
+from weakref import finalize
 
 import msgspec
+
+from imgpool.system.folder import Folder
 
 INTENTS_FOLDER = "intents"
 """Name of the folder with the intents, in the folder of imgpool's own files."""
@@ -42,48 +45,70 @@ class IntentLog:
 
     Parameters
     ----------
+    output
+        The output folder.
     state
-        The folder of imgpool's own files in the output folder.
+        The folder of imgpool's own files, relative to the output folder.
     run
         Token of the run.
     """
 
-    def __init__(self, state: str, run: str) -> None:
-        self._folder = os.path.join(state, INTENTS_FOLDER)
+    def __init__(self, output: str, state: str, run: str) -> None:
+        self._output = output
+        self._state = state
         self._run = run
-        self._descriptor = -1
-        self._pid = -1
+        self._descriptors: dict[int, int] = {}  # by process: a forked process must not use its parent's
+        finalize(self, _close, self._descriptors)
 
     def add(self, target: str, source: str, sha256: str, size: int) -> None:
-        """Append an intent in one write; raise `OSError` if it is not complete."""
+        """Append an intent in one write; raise `OSError` if it cannot be written."""
         pid = os.getpid()
-        if pid != self._pid:
-            self._descriptor, self._pid = self._open(pid), pid
-        line = _encode(Intent(target, source, sha256, size, self._run))
-        written = os.write(self._descriptor, line)
-        while written < len(line):  # raises if the disk is full
-            written += os.write(self._descriptor, line[written:])
+        descriptor = self._descriptors.get(pid)
+        if descriptor is None:
+            descriptor = self._descriptors[pid] = self._open(pid)
+        line = encode_intent(Intent(target, source, sha256, size, self._run))
+        written = os.write(descriptor, line)
+        while written < len(line):  # the next write says what is wrong
+            written += os.write(descriptor, line[written:])
+
+    def count(self, target: str) -> int:
+        """Count the intents of this run, of all processes, for a target."""
+        with self._open_folder() as folder:
+            names = [name for name in folder.names() if name.startswith(f"{self._run}-")]
+            return sum(intent.target == target for name in names for intent in read_intents(folder.open_file(name)))
 
     def _open(self, pid: int) -> int:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-        path = os.path.join(self._folder, f"{self._run}-{pid}.jsonl")
-        try:
-            return os.open(path, flags, 0o666)
-        except FileNotFoundError:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(self._folder)
-            return os.open(path, flags, 0o666)
+        with self._open_folder() as folder:
+            descriptor = folder.open_file(f"{self._run}-{pid}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        if os.fstat(descriptor).st_size:  # of a process that had the same number; its last line may be incomplete
+            os.write(descriptor, b"\n")
+        return descriptor
+
+    def _open_folder(self) -> Folder:
+        with Folder.open(self._output) as output, output.descend(self._state) as state:
+            return state.subfolder(INTENTS_FOLDER, create=True)
 
 
-def read_intents(path: str | os.PathLike[str]) -> Iterator[Intent]:
-    """Read the intents in one file, in order; damaged lines are skipped."""
-    with open(path, "rb") as file:
-        for line in file:
+def _close(descriptors: dict[int, int]) -> None:
+    for descriptor in descriptors.values():
+        os.close(descriptor)
+
+
+def read_intents(file: str | os.PathLike[str] | int) -> Iterator[Intent]:
+    """Read the intents in one file, in order; damaged lines are skipped.
+
+    Parameters
+    ----------
+    file
+        Its path, or the descriptor of the open file, which is closed.
+    """
+    with open(file, "rb") as lines:
+        for line in lines:
             if intent := _decode(line):
                 yield intent
 
 
-def _encode(intent: Intent) -> bytes:
+def encode_intent(intent: Intent) -> bytes:
     """Encode as a line of JSON. Bytes of names that are not UTF-8 are written as escaped surrogates."""
     try:
         return msgspec.json.encode(intent) + b"\n"

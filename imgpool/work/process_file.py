@@ -1,9 +1,7 @@
 """Process one file: read, filter, write, and rename into place. Runs in a worker, or in the process of a serial run."""
 
-import errno
 import multiprocessing
 import os
-import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -13,10 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from imgpool.core.engine import MemoryNeeded
-from imgpool.core.errors import FilterError, ReadError, WriteError
+from imgpool.core.errors import FilterError, ReadError
 from imgpool.core.failures import explain, lacks_memory
 from imgpool.core.filter import LoadedFilter
-from imgpool.core.hint import Hint
 from imgpool.core.image import Image, Properties
 from imgpool.core.limits import ALWAYS_ALLOWED_BYTES, MAX_PIXELS, check_limits, check_memory
 from imgpool.core.recipe import Recipe
@@ -25,17 +22,12 @@ from imgpool.system.resources import available_memory
 from imgpool.work.files import (
     check_is_file,
     format_of,
-    size_and_hash,
     source_hash_and_status,
-    temporary_name,
-    write_as,
 )
 from imgpool.work.loading import LoadLog, check_unchanged, load_filters
 from imgpool.work.memory_estimate import MemoryEstimate, PeakMeasurement
-from imgpool.work.placing import Destination
-
-DISK_FULL_BYTES = 64 * 1024
-"""A disk with less free space than this is full: no image fits."""
+from imgpool.work.placing import Destination, Placer
+from imgpool.work.writing import write_result
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +58,24 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """What a worker keeps between tasks: the job, its loaded filters, and estimates of the memory that images take."""
+    """What a worker keeps between tasks.
+
+    Attributes
+    ----------
+    job
+        The job.
+    filters
+        Its loaded filters.
+    memory_estimate
+        Estimates of the memory that images take.
+    placer
+        Puts results at their targets; None to replace whatever exists there.
+    """
 
     job: Job
     filters: tuple[LoadedFilter, ...]
     memory_estimate: MemoryEstimate
+    placer: Placer | None = None
 
 
 def load_worker_state(job: Job) -> WorkerState:
@@ -79,7 +84,9 @@ def load_worker_state(job: Job) -> WorkerState:
         _silence_c_libraries()
     filters = load_filters(job.recipe, LoadLog(job.scratch).add)
     check_unchanged(job.recipe, job.provenance)  # after loading: what is changed later was not loaded
-    return WorkerState(job, filters, MemoryEstimate(job.recipe, Path(job.scratch, "memory.json")))
+    memory_estimate = MemoryEstimate(job.recipe, Path(job.scratch, "memory.json"))
+    placer = Placer(job.destination) if job.destination else None
+    return WorkerState(job, filters, memory_estimate, placer)
 
 
 def _silence_c_libraries() -> None:
@@ -109,7 +116,7 @@ def process_file(state: WorkerState, task: Task, memory: int | None = None) -> R
     timer, budget = _TaskTimer(), _MemoryBudget(memory)
     succeeded = False
     try:
-        result = _process(state, task, timer, budget)
+        result = _skip(state, task) or _process(state, task, timer, budget)
         succeeded = True
     except MemoryNeeded:
         raise
@@ -213,12 +220,15 @@ class _Source(NamedTuple):
     content_hash: str
 
 
-class _Written(NamedTuple):
-    """An output file in its place: its size in bytes, its hash, and the names of the metadata that are not in it."""
-
-    size: int
-    sha256: str
-    lost: tuple[str, ...]
+def _skip(state: WorkerState, task: Task) -> Result | None:
+    """Return the result of a task that need not run, because of the file that exists at its target."""
+    if state.placer is None or task.existing is None:
+        return None
+    content = state.placer.find_up_to_date(task)
+    if content is None and not state.placer.must_skip(task):
+        return None
+    size, sha256 = content or (0, "")
+    return Result(task, "skipped", written=size, sha256=sha256, pid=os.getpid(), finished=time.monotonic())
 
 
 def _process(state: WorkerState, task: Task, timer: _TaskTimer, budget: _MemoryBudget) -> Result:
@@ -231,8 +241,11 @@ def _process(state: WorkerState, task: Task, timer: _TaskTimer, budget: _MemoryB
         changed_by_reading=source.steps_done > 0,
     )
     timer.enter("write")
-    written = _write_in_place(state.job, source.task, image)
+    job = state.job
+    written = write_result(image, source.task, job.scratch, job.recipe.output.options, state.placer)
     timer.stop()
+    if not written.placed:
+        return Result(source.task, "skipped", seconds=timer.seconds, pid=os.getpid(), finished=time.monotonic())
     return Result(
         source.task,
         "done",
@@ -241,8 +254,8 @@ def _process(state: WorkerState, task: Task, timer: _TaskTimer, budget: _MemoryB
         shape=image.pixels.shape,
         dtype=_dtype_name(image.pixels.dtype),
         axes=image.axes,
-        written=written.size,
-        sha256=written.sha256,
+        written=written.content.size,
+        sha256=written.content.sha256,
         source_hash=source.content_hash,
         lost=written.lost,
         pid=os.getpid(),
@@ -279,49 +292,3 @@ def _read_source(state: WorkerState, task: Task, budget: _MemoryBudget) -> _Sour
     if (before.st_size, before.st_mtime_ns) != (task.size, task.mtime_ns):
         task = replace(task, size=before.st_size, mtime_ns=before.st_mtime_ns)
     return _Source(task, image, steps_done, content_hash)
-
-
-def _write_in_place(job: Job, task: Task, image: Image) -> _Written:
-    """Write the output to the scratch folder, and rename it to its target."""
-    if _is_same_file(task.source, task.target):
-        raise WriteError("the result would replace its own source", f"choose another folder with {Hint('output')}")
-    temporary = temporary_name(job.scratch, os.path.basename(task.target))
-    try:
-        lost = write_as(format_of(task.target), image, temporary, job.recipe.output.options)
-        written = _Written(*size_and_hash(temporary), lost)
-        _move(temporary, task.target)
-    except BaseException as error:
-        disk_is_full = _may_mean_full_disk(error) and _is_full(job.scratch)  # before the partial file is removed
-        Path(temporary).unlink(missing_ok=True)
-        if disk_is_full:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), task.target) from error
-        raise
-    return written
-
-
-def _is_same_file(source: str, target: str) -> bool:
-    """Whether the target is the source itself; a link to the source is not: it would be replaced."""
-    try:
-        status = os.lstat(target)
-    except OSError:  # the usual case: there is no target yet
-        return False
-    return os.path.samestat(status, os.stat(source)) and os.path.realpath(target) == os.path.realpath(source)
-
-
-def _may_mean_full_disk(error: BaseException) -> bool:
-    """Whether an error has no errno although the disk may be full, as some writers raise it."""
-    return isinstance(error, OSError | RuntimeError) and getattr(error, "errno", None) is None
-
-
-def _move(temporary: str, target: str) -> None:
-    try:
-        os.replace(temporary, target)
-    except FileNotFoundError:
-        if not os.path.exists(temporary):  # the output disk was unmounted: create no folders at its mount point
-            raise
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        os.replace(temporary, target)
-
-
-def _is_full(folder: str) -> bool:
-    return shutil.disk_usage(folder).free < DISK_FULL_BYTES

@@ -15,8 +15,11 @@ from imgpool.batch.run import Runner
 from imgpool.batch.settings import RunSettings
 from imgpool.core.errors import RunError
 from imgpool.core.recipe import Output, Recipe
+from imgpool.core.task import Task
 from imgpool.output import run_file
-from imgpool.work.process_file import _move
+from imgpool.system.rename import Placing
+from imgpool.work.existing_file import Content
+from imgpool.work.placing import Destination, Placer
 from tests.support.disks import disk, file_size_limit, remount, shown_at, unmount
 from tests.support.hashes import output_hashes
 from tests.support.runs import command, records
@@ -159,11 +162,18 @@ def test_an_unmounted_output_stops_the_run(photos, tmp_path, expected):
         assert_finishes(photos, folder / "out", expected)
 
 
-def test_moving_a_missing_output_creates_no_folders(tmp_path):
+@pytest.mark.parametrize("left", ["nothing", "the mount point", "the folder of its own files"])
+def test_placing_a_missing_output_creates_no_folders(tmp_path, left):
     """After the disk was unmounted, new folders would be created in the empty mount point."""
+    state = tmp_path / "out" / ".imgpool"
+    if left != "nothing":
+        (state if left == "the folder of its own files" else state.parent).mkdir(parents=True)
+    before = [path for path in tmp_path.rglob("*") if path.name != "intents"]
+    placer = Placer(Destination(str(state.parent), str(state), "token", Placing()))
+    task = Task(str(tmp_path / "a.png"), str(tmp_path / "out" / "plate" / "a.png"), 1, 1)
     with pytest.raises(FileNotFoundError):
-        _move(tmp_path / "out" / "tmp" / "a.png", tmp_path / "out" / "plate" / "a.png")
-    assert list(tmp_path.iterdir()) == []
+        placer.place(str(state / "tmp" / "a.png"), task, Content(0, ""))
+    assert [path for path in tmp_path.rglob("*") if "intents" not in path.parts] == before
 
 
 def test_a_removed_output_stops_the_run(photos, tmp_path, expected):

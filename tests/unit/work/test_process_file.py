@@ -18,7 +18,7 @@ from imgpool.core.image import Image, PixelSize
 from imgpool.core.recipe import Output, Recipe
 from imgpool.core.task import Task
 from imgpool.formats.png._reader import PngReader
-from imgpool.work import process_file as process_file_module
+from imgpool.work import writing
 from imgpool.work.files import read, size_and_hash, source_hash
 from imgpool.work.process_file import Job, load_worker_state, process_file
 
@@ -257,7 +257,7 @@ def test_out_of_memory_fails_only_without_a_memory_limit(task, monkeypatch, stag
     if stage == "filter":
         monkeypatch.setattr(Recipe, "apply_filters", starve_filter)
     else:
-        monkeypatch.setattr(process_file_module, "write_as", starve_writer)
+        monkeypatch.setattr(writing, "write_as", starve_writer)
     state = worker_state(task)
     with pytest.raises(MemoryNeeded) as raised:
         process_file(state, task, 10**9)

@@ -1,0 +1,106 @@
+"""Write results: to a temporary file in the scratch folder first, then to their targets."""
+
+import errno
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from imgpool.core.errors import WriteError
+from imgpool.core.hint import Hint
+from imgpool.core.image import Image
+from imgpool.core.task import Task
+from imgpool.work.existing_file import Content
+from imgpool.work.files import format_of, size_and_hash, temporary_name, write_as
+from imgpool.work.placing import Placer
+
+DISK_FULL_BYTES = 64 * 1024
+"""A disk with less free space than this is full: no image fits."""
+
+
+class Written(NamedTuple):
+    """A result that has been written.
+
+    Attributes
+    ----------
+    content
+        Size and hash.
+    lost
+        Names of the metadata that are not in it.
+    placed
+        Whether it is at its target; False if the task is skipped because of a file that is there.
+    """
+
+    content: Content
+    lost: tuple[str, ...]
+    placed: bool
+
+
+def write_result(image: Image, task: Task, scratch: str, options: Mapping[str, Any], placer: Placer | None) -> Written:
+    """Write an image to its target.
+
+    Parameters
+    ----------
+    image
+        The result.
+    task
+        Its task.
+    scratch
+        Folder for the temporary file, on the file system of the output.
+    options
+        Options of the output format.
+    placer
+        Puts the file at its target; None to replace whatever exists there.
+
+    Raises
+    ------
+    WriteError
+        If the format cannot hold the image, or the target is taken.
+    OSError
+        If it cannot be written.
+    """
+    temporary = temporary_name(scratch, os.path.basename(task.target))
+    try:
+        lost = write_as(format_of(task.target), image, temporary, options)
+        content = Content(*size_and_hash(temporary))
+        placed = placer.place(temporary, task, content) if placer else _replace(temporary, task)
+    except BaseException as error:
+        disk_is_full = _may_mean_full_disk(error) and _is_full(scratch)  # before the partial file is removed
+        Path(temporary).unlink(missing_ok=True)
+        if disk_is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), task.target) from error
+        raise
+    return Written(content, lost, placed)
+
+
+def _may_mean_full_disk(error: BaseException) -> bool:
+    """Whether an error has no errno although the disk may be full, as some writers raise it."""
+    return isinstance(error, OSError | RuntimeError) and getattr(error, "errno", None) is None
+
+
+def _is_full(folder: str) -> bool:
+    return shutil.disk_usage(folder).free < DISK_FULL_BYTES
+
+
+def _replace(temporary: str, task: Task) -> bool:
+    target = task.target
+    if _is_same_file(task.source, target):
+        raise WriteError("the result would replace its own source", f"choose another folder with {Hint('output')}")
+    try:
+        os.replace(temporary, target)
+    except FileNotFoundError:
+        if not os.path.exists(temporary):  # the output disk was unmounted: create no folders at its mount point
+            raise
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.replace(temporary, target)
+    return True
+
+
+def _is_same_file(source: str, target: str) -> bool:
+    """Whether the target is the source itself; a link to the source is not: it would be replaced."""
+    try:
+        status = os.lstat(target)
+    except OSError:  # the usual case: there is no target yet
+        return False
+    return os.path.samestat(status, os.stat(source)) and os.path.realpath(target) == os.path.realpath(source)
