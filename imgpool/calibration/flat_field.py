@@ -1,7 +1,6 @@
 """Estimation of a flat field from images with the same illumination, for ``imgpool estimate flat-field``."""
 
 import os
-import tempfile
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -26,6 +25,7 @@ from imgpool.core.refusal import refuse
 from imgpool.core.task import Result, Task
 from imgpool.output.session import storage_errors
 from imgpool.system.resources import available_cpus, available_memory
+from imgpool.system.temporary import temporary_folder
 from imgpool.work.files import format_of, read, write
 
 MAX_IMAGES = 400
@@ -143,7 +143,7 @@ class Estimation:
             If no image can be used, or the output cannot be written.
         """
         started = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="imgpool-") as folder:
+        with temporary_folder() as folder:
             reduced, failed = self._read_images(folder, on_result)
             images = self._subtract_dark(reduced)
         shape = self.layout.height, self.layout.width

@@ -23,7 +23,8 @@ import msgspec
 from imgpool.core.errors import UsageError
 from imgpool.core.hint import Hint
 from imgpool.core.task import Result, Task
-from imgpool.output.layout import journal_path
+from imgpool.output.layout import JOURNAL, journal_path
+from imgpool.output.state_folder import open_journal, open_state_file
 from imgpool.system.durability import sync_file_system
 from imgpool.work.files import source_hash
 
@@ -72,9 +73,10 @@ def read_records(output: str) -> Iterator[TaskRecord]:
     UsageError
         If a newer imgpool wrote it.
     """
-    with contextlib.suppress(FileNotFoundError), journal_path(output).open("rb") as file:
+    name = str(journal_path(output))
+    with contextlib.suppress(FileNotFoundError), open_state_file(output, JOURNAL) as file:
         for line in file:
-            if record := parse_line(line, file.name, TaskRecord):
+            if record := parse_line(line, name, TaskRecord):
                 yield record
 
 
@@ -219,9 +221,7 @@ class Journal:
         self._before_write = before_write
         self._sync = sync
         self._append_lock, self._commit_lock = Lock(), Lock()
-        path = journal_path(output)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab+", buffering=0)
+        self._file = open_journal(output)
         self._pending = [] if _ends_with_newline(self._file) else [b"\n"]
 
     def append(self, result: Result) -> None:

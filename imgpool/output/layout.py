@@ -1,6 +1,7 @@
 """Names and paths in an output folder."""
 
 import os
+import re
 from pathlib import Path
 
 from imgpool.core.catalogue import split_extension
@@ -8,8 +9,13 @@ from imgpool.core.catalogue import split_extension
 STATE_FOLDER = ".imgpool"
 """Name of the folder in every output folder that holds imgpool's own files."""
 
+JOURNAL, RUN_FILE, LOCK, SCRATCH = "journal.jsonl", "run.json", "lock", "tmp"
+"""Names in the state folder: the files, and the folder that holds the scratch folder of each run."""
+
 SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"}
 """Folders that operating systems create; they hold no results."""
+
+TOKEN = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 FileId = tuple[int, int]
 """Device and inode number: identifies a file or folder whatever its path."""
@@ -22,27 +28,32 @@ def state_folder(output: str) -> Path:
 
 def journal_path(output: str) -> Path:
     """Return the path of the journal."""
-    return Path(output, STATE_FOLDER, "journal.jsonl")
+    return Path(output, STATE_FOLDER, JOURNAL)
 
 
 def run_path(output: str) -> Path:
     """Return the path of the run file."""
-    return Path(output, STATE_FOLDER, "run.json")
+    return Path(output, STATE_FOLDER, RUN_FILE)
 
 
 def lock_path(output: str) -> Path:
     """Return the path of the file that a run locks."""
-    return Path(output, STATE_FOLDER, "lock")
-
-
-def scratch_root(output: str) -> Path:
-    """Return the folder that holds the scratch folder of each run."""
-    return Path(output, STATE_FOLDER, "tmp")
+    return Path(output, STATE_FOLDER, LOCK)
 
 
 def scratch_folder(output: str, token: str) -> str:
     """Return the folder where one run writes outputs before it renames them into place."""
-    return os.path.join(output, STATE_FOLDER, "tmp", token)
+    return os.path.join(output, STATE_FOLDER, SCRATCH, token)
+
+
+def temporary_run_file(token: str) -> str:
+    """Return the name in the state folder under which a run writes its run file before it renames it."""
+    return f"run-{token}.tmp"
+
+
+def is_token(value: object) -> bool:
+    """Check whether a value can be the token of a run: a name that never leads out of a folder."""
+    return isinstance(value, str) and bool(TOKEN.fullmatch(value))
 
 
 def file_id(path: str) -> FileId | None:

@@ -7,13 +7,10 @@ that it seemed dead, for example on a sleeping laptop, finds another run's token
 """
 
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from multiprocessing.util import get_temp_dir
 from types import TracebackType
 from typing import Self
 
@@ -21,8 +18,11 @@ from imgpool.core.errors import RunError
 from imgpool.core.failures import explain
 from imgpool.core.hint import Hint
 from imgpool.output import run_file
-from imgpool.output.layout import journal_path, lock_path, run_path, scratch_root, state_folder
+from imgpool.output.layout import LOCK
 from imgpool.output.run_file import RunInfo, describe_run
+from imgpool.output.state_folder import journal_size, open_state_folder, remove_temporary_files
+from imgpool.system.folder import UnexpectedFileError
+from imgpool.system.temporary import remove_abandoned_folders
 
 LOCK_TIMEOUT_S = 5.0
 """How long to wait for the run that holds the lock to write its run file, or for a killed run's workers to end."""
@@ -75,6 +75,7 @@ class OutputLock:
         self._timeout = timeout
         self._sleep = sleep
         self._held = ExitStack()
+        self._dead: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         """Take the lock and write the run file.
@@ -84,9 +85,9 @@ class OutputLock:
         RunError
             If another run is writing into it.
         """
-        state_folder(self._output).mkdir(parents=True, exist_ok=True)
         with ExitStack() as held:
-            descriptor = os.open(lock_path(self._output), os.O_RDWR | os.O_CREAT, 0o666)
+            with open_state_folder(self._output, create=True) as state:
+                descriptor = state.open_file(LOCK, os.O_RDWR | os.O_CREAT)
             held.callback(os.close, descriptor)
             locked, last_run = self._acquire(descriptor)
             held.callback(_unlock, descriptor)
@@ -112,7 +113,7 @@ class OutputLock:
     def heartbeat(self) -> None:
         """Show other runs that this one is alive; raise `RunError` if the folder no longer belongs to it."""
         self.check()
-        os.utime(run_path(self._output))
+        run_file.touch(self._output)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -122,9 +123,10 @@ class OutputLock:
             try:
                 current = run_file.read(self._output)
                 if current and current.token == self.info.token:
-                    self._remove_temporary_files()  # a killed run's workers may have lived on for a moment
+                    # a killed run's workers may have lived on for a moment
+                    remove_temporary_files(self._output, (self.info.token, *self._dead))
                     run_file.write(self._output, self._final_info(error))
-            except OSError:
+            except (OSError, UnexpectedFileError):
                 if error is None:  # otherwise the first error is the one to report
                     raise
 
@@ -148,24 +150,18 @@ class OutputLock:
         return not lock_is_proof and run_file.is_alive(self._output, last_run)
 
     def _remove_leftovers(self, last_run: RunInfo | None) -> None:
-        self._remove_temporary_files()
-        if last_run and last_run.ended is None and last_run.host == self.info.host:
-            _remove_socket_folder(last_run.sockets)
-
-    def _remove_temporary_files(self) -> None:
         """Remove partial files of killed runs: on a full disk, this may free the space that the run needs."""
-        shutil.rmtree(scratch_root(self._output), ignore_errors=True)
-        run_file.remove_temporary_files(self._output)
+        self._dead = (last_run.token, *last_run.unsettled) if last_run else ()
+        remove_temporary_files(self._output, self._dead)
+        remove_abandoned_folders()
 
     def _write_run_file(self, last_run: RunInfo | None) -> None:
         """Write the run file; runs that may have left outputs without a record stay listed in it."""
         since = last_run.unsettled_since_ns if last_run else None
         unsettled = last_run.unsettled if last_run else ()
-        journal = journal_path(self._output)
         self.info = replace(
             self.info,
-            sockets=get_temp_dir(),
-            journal=journal.stat().st_size if journal.exists() else 0,
+            journal=journal_size(self._output),
             unsettled_since_ns=run_file.output_clock_ns(self._output) if since is None else since,
             unsettled=tuple(dict.fromkeys((*unsettled, self._key))),
         )
@@ -206,13 +202,6 @@ def _remedy(run: RunInfo) -> str:
         f"wait until it ends, stop it with `kill {run.pid}` on {run.host}, "
         f"or choose another output folder with {Hint('output')}"
     )
-
-
-def _remove_socket_folder(folder: str) -> None:
-    """Remove the temporary folder of a killed run's `multiprocessing`, and nothing else, whatever the run file says."""
-    parent, name = os.path.split(folder)
-    if parent == tempfile.gettempdir() and name.startswith("pymp-") and folder != get_temp_dir():
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _lock(descriptor: int) -> bool | None:

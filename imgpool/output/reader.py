@@ -9,8 +9,9 @@ from imgpool.core.errors import RunError, UsageError
 from imgpool.core.failures import explain
 from imgpool.output import run_file
 from imgpool.output.journal import EntryType, parse_line
-from imgpool.output.layout import default_output, journal_path, run_path
+from imgpool.output.layout import JOURNAL, default_output, journal_path, run_path
 from imgpool.output.run_file import RunInfo
+from imgpool.output.state_folder import open_state_file
 
 State = Literal["running", "finished", "interrupted", "stopped", "killed", "unknown"]
 """State of the last run. "stopped": it could not continue; "killed": its process died without writing an end;
@@ -67,6 +68,7 @@ class JournalReader(Generic[EntryType]):
     """
 
     def __init__(self, output: str, entry_type: type[EntryType], start: int = 0) -> None:
+        self._output = output
         self._path = str(journal_path(output))
         self._entry_type = entry_type
         self._offset = start
@@ -86,7 +88,7 @@ class JournalReader(Generic[EntryType]):
         RunError
             If the journal exists but cannot be read.
         """
-        with suppress(*MISSING_FILE_ERRORS), _read_errors(self._path), open(self._path, "rb") as file:
+        with suppress(*MISSING_FILE_ERRORS), _read_errors(self._path), open_state_file(self._output, JOURNAL) as file:
             file.seek(self._offset)
             for line in file:
                 entry = parse_line(line, self._path, self._entry_type)

@@ -9,16 +9,18 @@ import json
 import os
 import secrets
 import socket
-import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from imgpool.core.errors import UsageError
 from imgpool.core.hint import Hint
-from imgpool.output.layout import run_path, state_folder
+from imgpool.output.layout import RUN_FILE, is_token, run_path, temporary_run_file
+from imgpool.output.state_folder import open_state_file, open_state_folder
 from imgpool.system.process_identity import boot_id, own_start_time, process_start_time
 
 VERSION = 1
@@ -27,11 +29,18 @@ VERSION = 1
 REMOTE_RUN_TIMEOUT_S = 60.0
 """A run on another machine counts as alive for this long after its last heartbeat."""
 
-TUPLE_FIELDS = ("inputs", "provenance", "unsettled")
+MAX_RUN_FILE_BYTES = 2**28
+"""What is longer was not written by imgpool."""
+
+MAX_PID = 2**31
+
+INVALID_CONTENTS = (ValueError, KeyError, TypeError, OverflowError, RecursionError, msgspec.ValidationError)
+
+UTC_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def _utc_now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return time.strftime(UTC_FORMAT, time.gmtime())
 
 
 def _new_token() -> str:
@@ -68,8 +77,6 @@ class RunInfo:
     provenance
         For each step that uses files or models, its filter and their identities:
         ``({"flat_field": {"flat": "9f86d0…"}},)``.
-    sockets
-        Folder of the sockets between this process and its workers; a killed run leaves it behind.
     journal
         Size of the journal in bytes when the run started. The lines after it belong to this run.
     unsettled_since_ns
@@ -99,7 +106,6 @@ class RunInfo:
     skipped: int
     to_do: int
     provenance: tuple[dict[str, Any], ...] = ()
-    sockets: str = ""
     journal: int = 0
     unsettled_since_ns: int | None = None
     unsettled: tuple[str, ...] = ()
@@ -134,40 +140,52 @@ def read(output: str) -> RunInfo | None:
     """
     path = run_path(output)
     try:
-        entry = json.loads(path.read_bytes())
+        with open_state_file(output, RUN_FILE) as file:
+            entry = json.loads(file.read(MAX_RUN_FILE_BYTES))
         version = int(entry["v"])
         if version > VERSION:
             raise UsageError(
                 f"{path} was written by a newer imgpool (run file version {version})",
                 f"upgrade imgpool, or choose another output folder with {Hint('output')}",
             )
-        entry.setdefault("provenance", ())  # missing in files of older versions
-        values = {each.name: entry[each.name] for each in fields(RunInfo)}
-        return RunInfo(**values | {name: tuple(values[name]) for name in TUPLE_FIELDS})
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, OverflowError):
+        return _check(entry)
+    except (FileNotFoundError, NotADirectoryError, *INVALID_CONTENTS):
         return None
+
+
+def _check(entry: dict[str, Any]) -> RunInfo:
+    """Convert the contents of a run file; raise `ValueError` if one has another type or an impossible value."""
+    entry.setdefault("provenance", ())  # missing in files of older versions
+    info = msgspec.convert({each.name: entry[each.name] for each in fields(RunInfo)}, RunInfo)
+    for timestamp in (info.since, info.ended or info.since):
+        time.strptime(timestamp, UTC_FORMAT)
+    if not is_token(info.token) or not 0 < info.pid < MAX_PID or info.journal < 0:
+        raise ValueError(info.token)
+    return info
 
 
 def write(output: str, info: RunInfo) -> None:
     """Replace the run file of an output folder, atomically and durably."""
-    path = run_path(output)
-    temporary = path.with_name(f"run-{info.token}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(json.dumps(asdict(info), indent=1).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+    temporary = temporary_run_file(info.token)
+    with open_state_folder(output) as state:
+        state.unlink(temporary, missing_ok=True)
+        try:
+            with os.fdopen(state.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+                file.write(json.dumps(asdict(info), indent=1).encode())
+                file.flush()
+                os.fsync(file.fileno())
+            state.replace(temporary, state, RUN_FILE)
+        except OSError:
+            with suppress(OSError):
+                state.unlink(temporary, missing_ok=True)
+            raise
+        state.sync()
 
 
-def remove_temporary_files(output: str) -> None:
-    """Remove the temporary files of runs that were killed while they wrote the run file."""
-    for path in state_folder(output).glob("run-*.tmp"):
-        path.unlink(missing_ok=True)
+def touch(output: str) -> None:
+    """Set the modification time of the run file to now: the run's heartbeat."""
+    with open_state_folder(output) as state:
+        state.touch(RUN_FILE)
 
 
 def is_alive(output: str, info: RunInfo, *, local_clock_ns: Callable[[], int] = time.time_ns) -> bool:
@@ -197,8 +215,8 @@ def is_alive(output: str, info: RunInfo, *, local_clock_ns: Callable[[], int] = 
 def output_clock_ns(output: str, *, local_clock_ns: Callable[[], int] = time.time_ns) -> int:
     """Return the time by the clock of the output's file system; by this machine's if nothing can be written there."""
     try:
-        with tempfile.TemporaryFile(dir=state_folder(output)) as probe:
-            return os.fstat(probe.fileno()).st_mtime_ns
+        with open_state_folder(output) as state:
+            return state.clock_ns()
     except OSError:
         return local_clock_ns()
 
@@ -206,21 +224,7 @@ def output_clock_ns(output: str, *, local_clock_ns: Callable[[], int] = time.tim
 def _last_heartbeat_ns(output: str) -> int:
     """Return the run file's modification time. Opening the file keeps a network share from answering from its cache."""
     try:
-        with run_path(output).open("rb") as file:
+        with open_state_file(output, RUN_FILE) as file:
             return os.fstat(file.fileno()).st_mtime_ns
     except OSError:
         return 0
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in a folder durable, if the system can open folders and the file system can sync them."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        return
-    finally:
-        os.close(descriptor)

@@ -1,7 +1,6 @@
 """Everything a run holds while it writes into an output folder: lock, run file, scratch folder and journal."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -14,10 +13,12 @@ from imgpool.core.errors import RunError
 from imgpool.core.failures import explain, stops_the_run
 from imgpool.core.task import Failure, Result, Task
 from imgpool.output.journal import Journal
-from imgpool.output.layout import FileId, file_id, scratch_folder
+from imgpool.output.layout import SCRATCH, FileId, file_id, scratch_folder
 from imgpool.output.lock import OutputLock, output_gone_error
 from imgpool.output.run_file import RunInfo
+from imgpool.output.state_folder import open_state_folder, remove_temporary_files
 from imgpool.system.durability import sync_file_system
+from imgpool.system.folder import UnexpectedFileError
 
 COMMIT_INTERVAL_S = 2.0
 """Longest time until a result is durable, apart from the commit itself."""
@@ -103,7 +104,7 @@ class OutputSession:
             held.enter_context(self._lock)
             self._journal = held.enter_context(self._open_journal())
             # The scratch folder is removed before the last commit, which may need the space on the disk.
-            self._scratch_id = held.enter_context(_temporary_folder(self.scratch))
+            self._scratch_id = held.enter_context(_scratch_folder(self._output, self._lock.info.token))
             commit_thread = CommitThread(self._journal, self._lock, self._stop, self._commits)
             self._commit_thread = held.enter_context(commit_thread)
             self._held = held.pop_all()
@@ -159,18 +160,18 @@ class OutputSession:
 
 
 @contextmanager
-def _temporary_folder(folder: str) -> Iterator[FileId | None]:
-    """Create a folder, and remove it at the end.
+def _scratch_folder(output: str, token: str) -> Iterator[FileId | None]:
+    """Create the scratch folder of a run, and remove it at the end.
 
     Only the folder and its parent are created: if the output folder has disappeared, it must not be created again.
     """
-    with suppress(FileExistsError):
-        os.mkdir(os.path.dirname(folder))
-    os.mkdir(folder)
+    with open_state_folder(output) as state, state.subfolder(SCRATCH, create=True) as scratch:
+        scratch.create_folder(token)
     try:
-        yield file_id(folder)
+        yield file_id(scratch_folder(output, token))
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError, UnexpectedFileError):
+            remove_temporary_files(output, [token])
 
 
 class CommitThread:

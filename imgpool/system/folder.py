@@ -173,6 +173,10 @@ class Folder:
         """Return the status of an entry; of the link itself if it is one."""
         return os.stat(self.at(name), dir_fd=self.descriptor, follow_symlinks=False)
 
+    def own_status(self) -> os.stat_result:
+        """Return the status of the folder itself."""
+        return os.stat(self.path if self.descriptor is None else self.descriptor)
+
     def exists(self, name: str) -> bool:
         """Check whether there is an entry of any kind."""
         try:
@@ -240,6 +244,16 @@ class Folder:
                         folder.remove_tree(each, depth - 1)
         self.remove_folder(name)
 
+    def clock_ns(self) -> int:
+        """Return the time by the clock of the file system, from a file that is removed at once."""
+        name = f"clock-{os.urandom(8).hex()}.tmp"
+        descriptor = self.open_file(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            return os.fstat(descriptor).st_mtime_ns
+        finally:
+            os.close(descriptor)
+            self.unlink(name)
+
     def sync(self) -> None:
         """Make the names in this folder durable, if the system can."""
         if self.descriptor is None:
@@ -270,7 +284,7 @@ class Folder:
         return os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=self.descriptor)
 
     def _device(self) -> int:
-        return os.stat(self.path if self.descriptor is None else self.descriptor).st_dev
+        return self.own_status().st_dev
 
     def _check(self, name: str, expected: str, *, missing_ok: bool = False, follow_links: bool = False) -> None:
         """Raise `UnexpectedFileError` if an entry is not of the expected kind."""

@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any, Literal
 
@@ -20,6 +19,7 @@ from imgpool.core.errors import FilterError, RecipeError, WorkerError
 from imgpool.core.model import Array, Model, ModelAxis, Size, SizeReference, Tensor
 from imgpool.models.packages.describe import check_sha256, describe_package, is_unchanged
 from imgpool.models.packages.files import open_package
+from imgpool.system.temporary import temporary_folder
 
 __all__ = ["ONNX"]
 
@@ -169,7 +169,7 @@ def _check_and_unpack_weights(model: Model, stack: ExitStack) -> str:
     if path and is_unchanged(model):
         return path
     if not path:
-        folder = stack.enter_context(TemporaryDirectory(prefix="imgpool-", ignore_cleanup_errors=True))
+        folder = stack.enter_context(temporary_folder())
         path = os.path.join(folder, model.weights)
     for name, sha256 in ((model.weights, model.sha256), *model.external):
         data = package.read(name)

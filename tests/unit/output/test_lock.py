@@ -1,11 +1,10 @@
 """The lock: which run gets the folder, what the run file says, and what one run passes on to the next."""
 
 import errno
+import json
 import os
-import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
-from multiprocessing.util import get_temp_dir
 
 import filelock
 import pytest
@@ -194,7 +193,9 @@ def test_without_locks_a_run_loses_if_its_temporary_file_is_gone(output, monkeyp
     def fsync(_descriptor):
         if not others:
             others.append("the run on the other machine")
-            run_file.remove_temporary_files(output)
+            for name in os.listdir(os.path.join(output, ".imgpool")):
+                if name.endswith(".tmp"):
+                    os.unlink(os.path.join(output, ".imgpool", name))
             write_elsewhere(output)
 
     monkeypatch.setattr(os, "fsync", fsync)
@@ -243,31 +244,58 @@ def test_an_unwritable_end_never_hides_an_earlier_error(output):
         run(RunError("worse"))
 
 
-def write_leftovers(output):
-    leftovers = [os.path.join(output, ".imgpool", name) for name in ("tmp/0123/half.png", "run-0123.tmp")]
-    os.makedirs(os.path.dirname(leftovers[0]))
-    for path in leftovers:
+def write_leftovers(output, *tokens):
+    """Write what runs leave in the state folder that are killed; return the paths, relative to it."""
+    leftovers = [name.format(token) for token in tokens for name in ("tmp/{}/half.png", "run-{}.tmp")]
+    for name in leftovers:
+        path = os.path.join(output, ".imgpool", name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb"):
             pass
+    return leftovers
 
 
-def test_partial_files_are_removed_at_the_start_and_the_end(output):
-    """A worker may live a moment longer than its killed run."""
-    write_leftovers(output)
-    with lock_of(output):
-        assert sorted(os.listdir(os.path.join(output, ".imgpool"))) == ["lock", "run.json"]
-        write_leftovers(output)
+def state_files(output):
+    """List the files in the state folder, relative to it."""
+    state = os.path.join(output, ".imgpool")
+    return sorted(
+        os.path.relpath(os.path.join(root, name), state) for root, _, names in os.walk(state) for name in names
+    )
+
+
+def test_partial_files_of_a_killed_run_are_removed(output):
+    """At the start, and again at the end: a worker may live a moment longer than its killed run."""
+    killed = leave_killed_run(output)
+    write_leftovers(output, killed.token)
+    with lock_of(output) as held:
+        assert state_files(output) == ["lock", "run.json"]
+        write_leftovers(output, killed.token, held.info.token)
     assert sorted(os.listdir(os.path.join(output, ".imgpool"))) == ["lock", "run.json"]
 
 
-def test_only_socket_folders_of_killed_runs_are_removed(output, tmp_path):
-    folders = [
-        tempfile.mkdtemp(prefix="pymp-"),
-        tempfile.mkdtemp(prefix="photos-"),
-        tempfile.mkdtemp(prefix="pymp-", dir=tmp_path),
-    ]
-    for folder in folders:
-        run_file.write(output, replace(leave_killed_run(output), sockets=folder))
-        assert run_to_end(output).sockets == get_temp_dir()
-    assert [os.path.exists(folder) for folder in folders] == [False, True, True]
-    os.rmdir(folders[1])
+def test_files_without_the_token_of_a_dead_run_stay(output):
+    leave_killed_run(output)
+    others = write_leftovers(output, "0123456789abcdef", "my pictures")
+    run_to_end(output)
+    assert set(others) < set(state_files(output))
+
+
+FORGED_TOKENS = ["..", ".", "", "a/b", "../../outside", "/etc", "x" * 65, "a\nb", 7, None, ["tmp"], {}]
+
+
+@pytest.mark.parametrize("token", FORGED_TOKENS)
+def test_a_forged_token_removes_nothing(output, token):
+    leave_killed_run(output)
+    for name in ("tmp/kept/a.png", "../outside/a.png"):
+        path = os.path.join(output, ".imgpool", name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb"):
+            pass
+    with open(run_path(output)) as file:
+        fields = json.load(file)
+    with open(run_path(output), "w") as file:
+        json.dump(fields | {"token": token}, file)
+    assert run_file.read(output) is None
+    assert run_to_end(output).how == "finished"
+    assert os.path.exists(os.path.join(output, ".imgpool", "tmp/kept/a.png"))
+    assert os.path.exists(os.path.join(output, "outside", "a.png"))

@@ -89,7 +89,7 @@ def test_a_newer_journal_is_refused(output):
 
 def test_an_unreadable_journal_is_a_run_error(output):
     journal_path(output).mkdir(parents=True)
-    with pytest.raises(RunError, match=r"journal\.jsonl: is a directory"):
+    with pytest.raises(RunError, match=r"journal\.jsonl is a folder"):
         list(JournalReader(output, JournalEntry).entries())
 
 
@@ -131,7 +131,7 @@ def test_a_run_that_ends_during_the_check_was_not_killed(output):
 
 def test_an_unreadable_run_file_is_a_run_error(output):
     run_path(output).mkdir(parents=True)
-    with pytest.raises(RunError, match=r"run\.json: is a directory"):
+    with pytest.raises(RunError, match=r"run\.json is a folder"):
         last_run(output)
 
 

@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import wait
-from multiprocessing.util import get_temp_dir
 from typing import Self
 
 from imgpool.core.engine import StartMethod
@@ -20,6 +19,7 @@ from imgpool.engines.pool.protocol.config import PoolConfig
 from imgpool.engines.pool.protocol.messages import Batch, ChunkResult, Command, PoolCrashed, WorkerDied
 from imgpool.engines.shared.errors import SetupFailure
 from imgpool.system.processes import clean_start, exit_reason, kill_group, start
+from imgpool.system.temporary import marked_socket_folder
 
 POLL_INTERVAL_S = 0.1
 HOST_EXIT_TIMEOUT_S = 2.0
@@ -119,7 +119,7 @@ class HostProcess:
         socket_folder = None
         if self._start_method == "forkserver":
             context.set_forkserver_preload([main.__module__, *self._config.preload])
-            socket_folder = get_temp_dir()
+            socket_folder = marked_socket_folder()
         self._claims = Claims(context, (SLOTS_PER_WORKER + 1) * self._config.worker.workers)
         self._connection, hosts_end = context.Pipe()
         arguments = (self._config, self._claims, self._connection, hosts_end, socket_folder)

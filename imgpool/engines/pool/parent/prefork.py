@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from multiprocessing.util import get_temp_dir
 
 from imgpool.engines.pool.host.main import main_prefork
 from imgpool.engines.pool.protocol.claims import SLOTS_PER_WORKER, Claims
 from imgpool.system.gc_control import freeze_gc_before_fork
 from imgpool.system.processes import clean_start, kill_group, start
 from imgpool.system.start_methods import fork_is_safe
+from imgpool.system.temporary import marked_socket_folder
 
 MIN_WORKER_CAPACITY = 64
 """Number of workers that claims are allocated for; more if the machine has more processors."""
@@ -103,7 +103,7 @@ def _fork(modules: Sequence[str]) -> PreforkHost:
     capacity = max(MIN_WORKER_CAPACITY, os.cpu_count() or 1)
     claims = Claims(context, (SLOTS_PER_WORKER + 1) * capacity)
     connection, hosts_end = context.Pipe()
-    arguments = (tuple(modules), claims, connection, hosts_end, get_temp_dir())
+    arguments = (tuple(modules), claims, connection, hosts_end, marked_socket_folder())
     process = context.Process(target=main_prefork, args=arguments)
     freeze_gc_before_fork()
     try:
