@@ -21,6 +21,7 @@ from imgpool.core.errors import RecipeError
 from imgpool.core.filter import Filter
 from imgpool.core.format import Format
 from imgpool.core.parameters import suggest_name
+from imgpool.core.shorten import quote
 
 if TYPE_CHECKING:
     from imgpool.core.model import Runtime  # imported lazily: only recipes with a model need it
@@ -77,7 +78,7 @@ class Catalogue(Generic[Plugin]):
         if dot and family in self.families:
             found: Plugin = importlib.import_module(self.families[family]).find(name)
             return found
-        raise RecipeError(f"no {self.kind} is called {name!r}", suggest_name(name, self.names()))
+        raise RecipeError(f"no {self.kind} is called {quote(name)}", suggest_name(name, self.names()))
 
     def __contains__(self, name: str) -> bool:
         return name in self._built_in or name in self._installed

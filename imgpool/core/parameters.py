@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from imgpool.core.errors import RecipeError
+from imgpool.core.shorten import quote, shorten
 
 
 @functools.cache
@@ -130,14 +131,14 @@ def _explain(problems: list[ErrorDetails], owner: str, model: type[pydantic.Base
     name = str(problem["loc"][0])
     see = f"see `imgpool {kind} {owner}`"
     if problem["type"] == "extra_forbidden":
-        return RecipeError(f"{owner} has no parameter {name!r}", suggest_name(name, model.model_fields))
+        return RecipeError(f"{owner} has no parameter {quote(name)}", suggest_name(name, model.model_fields))
     if problem["type"] == "missing":
         return RecipeError(f"{owner} needs the parameter {name!r}", f"write {owner}:{name}=VALUE; {see}")
     reasons = dict.fromkeys(_reason(each) for each in problems if each["loc"][0] == problem["loc"][0])
     if all(reason.startswith("must be ") for reason in reasons):
         allowed = ", or ".join(reason.removeprefix("must be ") for reason in reasons)
-        return RecipeError(f"{owner}: {name} must be {allowed}, not {problem['input']}", see)
-    return RecipeError(f"{owner}: {name}={problem['input']}: {', or '.join(reasons)}", see)
+        return RecipeError(f"{owner}: {name} must be {allowed}, not {shorten(problem['input'])}", see)
+    return RecipeError(f"{owner}: {name}={shorten(problem['input'])}: {', or '.join(reasons)}", see)
 
 
 _REASONS = {
@@ -147,6 +148,7 @@ _REASONS = {
     "float_type": "must be a number",
     "int_from_float": "must be an integer",
     "int_parsing": "must be an integer",
+    "int_parsing_size": "must be an integer",
     "int_type": "must be an integer",
     "string_type": "must be text",
 }

@@ -24,7 +24,9 @@ from imgpool.core.image import Image, PixelSize, Properties
 from imgpool.core.parameters import suggest_name
 from imgpool.core.part import Part
 from imgpool.core.quantity import Length
+from imgpool.core.recipe_file import read_recipe_text
 from imgpool.core.reference import relative_to
+from imgpool.core.shorten import quote
 from imgpool.core.spec import parse_spec
 from imgpool.core.step import Step
 
@@ -73,7 +75,7 @@ class Output:
         if isinstance(data, str):
             return cls.create(*parse_spec(data, lambda name: FORMATS[format_name(name)]))
         if not isinstance(data, dict) or "format" not in data:
-            raise RecipeError(f"the output {data!r} does not name a format", "write `output: {format: tiff}`")
+            raise RecipeError(f"the output {quote(data)} does not name a format", "write `output: {format: tiff}`")
         options = {key: value for key, value in data.items() if key != "format"}
         return cls.create(str(data["format"]), options)
 
@@ -119,12 +121,7 @@ class Recipe:
             return _read(text, file.read_text("utf-8"), str(file))
         path = Path(source)
         if path.suffix.lower() in {".yaml", ".yml"} or path.is_file():
-            try:
-                return _read(text, path.read_text("utf-8"), text)
-            except (OSError, UnicodeDecodeError) as error:
-                reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-                hint = "check the spelling" if isinstance(error, FileNotFoundError) else ""
-                raise RecipeError(f"the recipe {text!r} cannot be read: {reason}", hint) from error
+            return _read(text, read_recipe_text(path), text)
         raise RecipeError(
             f"no recipe is called {text!r}",
             f"{suggest_name(text, built_in_recipes())} (or give the path of a .yaml file)",
@@ -156,7 +153,7 @@ class Recipe:
             raise RecipeError("a recipe must be a mapping with a list of steps", "start with `steps:`")
         for key in data:
             if key not in _KEYS:
-                raise RecipeError(f"a recipe has no key {key!r}", suggest_name(str(key), _KEYS))
+                raise RecipeError(f"a recipe has no key {quote(key)}", suggest_name(str(key), _KEYS))
         steps = data.get("steps") or []
         if not isinstance(steps, list):
             raise RecipeError("steps must be a list", "write each step on its own line, after a dash")

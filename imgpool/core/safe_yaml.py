@@ -1,25 +1,81 @@
-"""Safe YAML loading: plain data only, and duplicate keys are errors."""
+"""Safe YAML loading: plain data only, of a bounded size, and duplicate keys are errors.
+
+A file of a few hundred bytes can expand to gigabytes, because an alias repeats what its anchor names, and what it names
+can contain aliases. Therefore values are counted as if every alias were written out, before any of them is built.
+"""
 
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
 from imgpool.core.errors import RecipeError
+from imgpool.core.shorten import quote
+
+MAX_CHARACTERS = 1 << 20
+"""Longest text; recipes have a few hundred characters, descriptions of models some ten thousand."""
+
+MAX_VALUES = 20_000
+"""Most values, with aliases written out; a long text counts as one value for each `VALUE_CHARACTERS`."""
+
+MAX_DEPTH = 50
+"""Most mappings and lists inside each other; recipes need five."""
+
+MAX_NUMBER_CHARACTERS = 100
+"""Longest number; Python's integers have no bound."""
+
+VALUE_CHARACTERS = 64
 
 _MERGE_TAG = "tag:yaml.org,2002:merge"
+_NUMBER_TAGS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader that refuses duplicate keys, where PyYAML's own silently takes the last value."""
+    """A safe loader with limits, which refuses duplicate keys where PyYAML's own silently takes the last value."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._values = 0
+        self._depth = 0
+        self._values_of_anchors: dict[str, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Parse one value, after checking the limits."""
+        peek_event: Any = self.peek_event  # PyYAML has no types
+        event = peek_event()
+        if isinstance(event, yaml.AliasEvent):
+            self._count(self._values_of_anchors.get(str(event.anchor), 0), event)
+            return super().compose_node(parent, index)
+        before = self._values
+        if event.anchor:
+            self._values_of_anchors[event.anchor] = MAX_VALUES + 1  # until it is complete: it must not contain itself
+        self._count(1 + len(getattr(event, "value", "")) // VALUE_CHARACTERS, event)
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            _refuse(f"it is nested more than {MAX_DEPTH} levels deep", event)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        if isinstance(node, yaml.ScalarNode) and node.tag in _NUMBER_TAGS and len(node.value) > MAX_NUMBER_CHARACTERS:
+            _refuse(f"a number has {len(node.value):,} characters", event)
+        if event.anchor:
+            self._values_of_anchors[event.anchor] = self._values - before
+        return node
+
+    def _count(self, values: int, event: Any) -> None:  # noqa: ANN401 - PyYAML has no types
+        if values > MAX_VALUES and isinstance(event, yaml.AliasEvent):
+            _refuse(f"the alias *{event.anchor} is part of what it refers to", event)
+        self._values += values
+        if self._values > MAX_VALUES:
+            _refuse(f"it has more than {MAX_VALUES:,} values, counting what aliases repeat", event)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
+        """Build a dictionary; raise an error for a key that appears twice."""
         seen: set[Hashable] = set()
         for key_node in (key for key, _ in node.value if key.tag != _MERGE_TAG):
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, Hashable):  # the safe loader itself refuses the others
                 if key in seen:
-                    problem = f"the key {key!r} appears twice"
+                    problem = f"the key {quote(key)} appears twice"
                     raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
                 seen.add(key)
         return super().construct_mapping(node, deep)
@@ -31,8 +87,10 @@ def load_yaml(text: str) -> Any:  # noqa: ANN401 - YAML can hold anything
     Raises
     ------
     RecipeError
-        If the text is not valid YAML or contains anything but plain data; the message names the line.
+        If the text is not valid YAML, contains anything but plain data, or is too large; the message names the line.
     """
+    if len(text) > MAX_CHARACTERS:
+        raise RecipeError(f"it has {len(text):,} characters, more than the {MAX_CHARACTERS:,} that are allowed")
     try:
         return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as error:
@@ -44,3 +102,7 @@ def load_yaml(text: str) -> Any:  # noqa: ANN401 - YAML can hold anything
         raise RecipeError("not valid YAML: it is nested too deeply") from None
     except ValueError as error:  # for example a date that does not exist
         raise RecipeError(f"not valid YAML: {error}") from None
+
+
+def _refuse(problem: str, event: Any) -> NoReturn:  # noqa: ANN401 - PyYAML has no types
+    raise RecipeError(f"line {event.start_mark.line + 1}: {problem}", "write a smaller file")

@@ -7,6 +7,7 @@ from typing import Any, Self
 from imgpool.core.catalogue import FILTERS
 from imgpool.core.errors import RecipeError
 from imgpool.core.filter import LoadedFilter
+from imgpool.core.shorten import quote, shorten
 from imgpool.core.spec import parse_spec
 
 
@@ -42,11 +43,11 @@ class Step:
         if isinstance(data, str):
             return cls.from_spec(data)
         if not isinstance(data, dict) or len(data) != 1:
-            raise RecipeError(f"{data!r} is not a step", "write a step as `- gaussian: {sigma: 2}`")
+            raise RecipeError(f"{quote(data)} is not a step", "write a step as `- gaussian: {sigma: 2}`")
         ((name, parameters),) = data.items()
         if not isinstance(parameters, dict | None):
             raise RecipeError(
-                f"the parameters of {name} must be a mapping, not {parameters!r}",
+                f"the parameters of {shorten(name)} must be a mapping, not {quote(parameters)}",
                 f"write them as `- {name}: {{parameter: value}}`",
             )
         return cls.create(str(name), parameters or {})

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import numpy as np
-import yaml
 from pydantic import BeforeValidator
 
 from imgpool.core.axes import Pixels, map_planes
@@ -22,6 +21,7 @@ from imgpool.core.filter import Filter, image_filter
 from imgpool.core.hint import Hint
 from imgpool.core.image import Image
 from imgpool.core.parameters import suggest_name
+from imgpool.core.safe_yaml import load_yaml
 
 MODULES = (
     "skimage.exposure",
@@ -104,8 +104,8 @@ def _parse_plain(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError:
+        return load_yaml(value)
+    except RecipeError:
         raise ValueError("must be a number, boolean, text or list") from None
 
 

@@ -279,7 +279,7 @@ def test_package_with_two_descriptions_is_refused(tmp_path):
         (b"!!python/object/apply:os.system [true]", "not valid YAML"),
         (b"\xff\xfe\x00", "is not UTF-8 text"),
         (b"timestamp: 2024-99-99", "not valid YAML: month must be in 1..12"),
-        (b"[" * 1_000, "nested too deeply"),
+        (b"[" * 1_000, "nested more than 50 levels deep"),
         (b"a: " + b"x" * 1_000_000, "has 1.0 MB, more than 0.5 MB"),
         (b"", "its description has no format_version"),
         (b"type: dataset\nformat_version: 0.3.0", "it describes a 'dataset', not a model"),
