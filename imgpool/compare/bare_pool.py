@@ -25,6 +25,9 @@ from imgpool.system.processes import clean_start, kill_group, start
 from imgpool.system.threads import use_one_thread
 from imgpool.work.process_file import Job, WorkerState, load_worker_state, process_file
 
+POOL_EXIT_TIMEOUT_S = 5.0
+"""Time that a pool of spawned workers has to end by itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class PoolMethod:
@@ -114,6 +117,8 @@ def time_method(run: PoolRun, start_method: StartMethod, timeout: float) -> Pool
             start(child, start_method)
         try:
             handed_over = receiver.recv() if receiver.poll(timeout) else None
+            if handed_over and start_method == "spawn":  # spawned workers have semaphores to be removed
+                child.join(POOL_EXIT_TIMEOUT_S)
         except EOFError:
             handed_over = None
         finally:

@@ -33,6 +33,24 @@ SINGLE_OUTPUT_ERRORS = {
 }
 """Message and hint of the write errors that concern a single output."""
 
+WINDOWS_ERRNOS = dict.fromkeys((39, 112), errno.ENOSPC) | {
+    19: errno.EROFS,
+    206: errno.ENAMETOOLONG,
+    1295: errno.EDQUOT,
+} | dict.fromkeys((21, 53, 55, 59, 64, 67, 1167), errno.ENODEV)  # fmt: skip
+"""Errors of Windows (<winerror.h>) for which Python sets a vague ``errno``, and the one that says what is wrong."""
+
+WINDOWS_FILE_ERRORS = dict.fromkeys(
+    (32, 33), ("the file, or its output, is open in another program", f"close it there, {RERUN}")
+) | {123: ("Windows does not allow the name of its output", "rename the source")}
+"""Message and hint of the errors that only Windows has."""
+
+PERMISSION_ERRORS: dict[str, tuple[str, str]] = {
+    "read": ("it cannot be read (permission denied)", "allow it with chmod +rX, or run as its owner"),
+    "write": ("it cannot be written (permission denied)", f"allow it with chmod -R +w, or {OTHER_OUTPUT}"),
+}
+"""Message and hint where the system denies access, by stage."""
+
 OUT_OF_MEMORY = re.compile(
     "(insufficient|not enough|out of|cannot allocate) memory|failed to allocate|bad_alloc|^encoding error 1$",
     re.IGNORECASE,
@@ -109,13 +127,14 @@ def _text_of(error: BaseException) -> str:
 
 def _describe_system_error(error: OSError, stage: Stage) -> tuple[str, str]:
     reason = error.strerror or ""
-    known = OUTPUT_ERRORS | SINGLE_OUTPUT_ERRORS
-    if stage == "write" and error.errno in known:
-        return known[error.errno]
+    windows_error = getattr(error, "winerror", None) or 0
+    if windows_error in WINDOWS_FILE_ERRORS:
+        return WINDOWS_FILE_ERRORS[windows_error]
+    number = WINDOWS_ERRNOS.get(windows_error, error.errno)
+    if stage == "write" and number in OUTPUT_ERRORS | SINGLE_OUTPUT_ERRORS:
+        return (OUTPUT_ERRORS | SINGLE_OUTPUT_ERRORS)[number]
     if stage == "read" and isinstance(error, FileNotFoundError):
         return "it no longer exists, or is a broken link", f"restore it, {RERUN}"
-    if stage == "read" and isinstance(error, PermissionError):
-        return "it cannot be read (permission denied)", "allow it with chmod +rX, or run as its owner"
-    if stage == "write" and isinstance(error, PermissionError):
-        return "it cannot be written (permission denied)", f"allow it with chmod -R +w, or {OTHER_OUTPUT}"
+    if isinstance(error, PermissionError) and stage in PERMISSION_ERRORS:
+        return PERMISSION_ERRORS[stage]
     return reason[:1].lower() + reason[1:], ""

@@ -39,7 +39,7 @@ def _memory_use_by_psutil() -> MemoryUse:
 def reset_peak_memory() -> None:
     """Restart the measurement of this process's peak memory. Only Linux can; elsewhere the peak stays."""
     with contextlib.suppress(OSError):
-        (_PROC_SELF / "clear_refs").write_text("5")
+        (_PROC_SELF / "clear_refs").write_bytes(b"5")
 
 
 def peak_memory(*, of_children: bool = False) -> int:

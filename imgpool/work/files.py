@@ -14,6 +14,7 @@ from imgpool.core.errors import ReadError, UsageError
 from imgpool.core.format import FilePath, Format
 from imgpool.core.image import Image
 from imgpool.core.limits import MAX_PIXELS, check_limits, check_memory
+from imgpool.system.files import open_binary
 from imgpool.system.resources import available_memory
 
 HASH_BLOCK_BYTES = 64 * 1024
@@ -146,7 +147,7 @@ class _Digest(Protocol):
 
 def _update(digest: _Digest, path: FilePath) -> os.stat_result:
     """Add a whole file to a digest; return the status of the file afterwards."""
-    descriptor, size = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)), 0
+    descriptor, size = open_binary(path, os.O_RDONLY), 0
     try:
         while block := os.read(descriptor, HASH_BLOCK_BYTES):
             digest.update(block)

@@ -12,6 +12,7 @@ from imgpool.core.errors import WorkerError
 from imgpool.core.filter import LoadedFilter
 from imgpool.core.recipe import Recipe
 from imgpool.core.step import Step
+from imgpool.system.files import open_binary
 from imgpool.system.memory import memory_use
 
 
@@ -102,7 +103,7 @@ class LoadLog:
     def add(self, load: StepLoad) -> None:
         """Append a line in one write; if the disk is full, the line is missing."""
         with suppress(OSError):
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+            descriptor = open_binary(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             try:
                 os.write(descriptor, json.dumps(load._asdict()).encode() + b"\n")
             finally:

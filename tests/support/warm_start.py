@@ -31,13 +31,22 @@ MAX_REQUEST_BYTES = 1 << 20
 
 
 class WarmCommand:
-    """Calls of the command, in processes forked from one that is ready."""
+    """Calls of the command, in processes forked from one that is ready.
 
-    def __init__(self):
+    Parameters
+    ----------
+    python_path
+        Folder in which Python looks for modules first, if one is given.
+    """
+
+    def __init__(self, python_path=None):
         self._socket, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, __file__, str(theirs.fileno())]
-            self._server = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+            environment = os.environ | ({"PYTHONPATH": os.fspath(python_path)} if python_path else {})
+            self._server = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=environment
+            )
 
     def run(self, arguments, cwd, environment, timeout):
         """Call the command; return its exit code as a shell shows it, its output, and its errors."""
