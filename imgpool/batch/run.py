@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from imgpool.batch.plan import RunPlan
 from imgpool.core.catalogue import ENGINES
-from imgpool.core.engine import EngineOptions, RunMetrics, ignore_metrics
+from imgpool.core.engine import EngineOptions, RunMetrics, ignore_metrics, ignore_warning
 from imgpool.core.failures import explain
 from imgpool.core.task import Result, Task
 from imgpool.output import run_file
@@ -41,6 +41,8 @@ class Runner:
         The latest metrics of the engine.
     loads : tuple of StepLoad
         Every completed load of a heavy step in a worker; known when the run is over.
+    warnings : list of str
+        How the run continued in another way than requested, and why: a sentence each.
     """
 
     def __init__(self, plan: RunPlan, *, open_session: Callable[..., OutputSession] = OutputSession) -> None:
@@ -48,6 +50,7 @@ class Runner:
         self.preflight: Preflight | None = None
         self.metrics = RunMetrics()
         self.loads: tuple[StepLoad, ...] = ()
+        self.warnings: list[str] = []
         self._open_session = open_session
         self._stopping = False
 
@@ -81,12 +84,16 @@ class Runner:
                 limit_workers(self.options, preflight)  # raises if not even one worker fits
             self.preflight = preflight
 
-    def results(self, on_metrics: Callable[[RunMetrics], None] = ignore_metrics) -> Generator[Result, None, None]:
+    def results(
+        self,
+        on_metrics: Callable[[RunMetrics], None] = ignore_metrics,
+        on_warning: Callable[[str], None] = ignore_warning,
+    ) -> Generator[Result, None, None]:
         """Run the tasks and yield one result per image: skipped images first, the others as they are finished.
 
         Parameters
         ----------
-        on_metrics
+        on_metrics, on_warning
             As in `imgpool.core.engine.EngineOptions`.
 
         Raises
@@ -100,20 +107,24 @@ class Runner:
             yield Result(Task(folder, "", 0, 0), "failed", explain(error, "read"))
         stopped = self._stopping and self.plan.has_heavy_steps and not self.preflight
         if not stopped and (self.plan.tasks or self._must_clean_up()):
-            yield from self._run(on_metrics)
+            yield from self._run(on_metrics, on_warning)
 
     def _must_clean_up(self) -> bool:
         """Whether the last run was killed: a session removes what it left, even if there is nothing to do."""
         last = self.plan.last_run
         return last is not None and last.ended is None and not run_file.is_alive(self.plan.output, last)
 
-    def _run(self, on_metrics: Callable[[RunMetrics], None]) -> Iterator[Result]:
+    def _run(self, on_metrics: Callable[[RunMetrics], None], on_warning: Callable[[str], None]) -> Iterator[Result]:
         def keep_metrics(metrics: RunMetrics) -> None:
             self.metrics = metrics
             on_metrics(metrics)
 
+        def keep_warning(text: str) -> None:
+            self.warnings.append(text)
+            on_warning(text)
+
         plan, settings = self.plan, self.plan.settings
-        options = replace(self.options, on_metrics=keep_metrics)
+        options = replace(self.options, on_metrics=keep_metrics, on_warning=keep_warning)
         with self._open_session(plan.output, self._run_info(), plan.key, plan.scan.folders, self.stop) as session:
             job = Job(settings.recipe, session.scratch, settings.max_pixels, plan.provenance)
             engine = ENGINES[settings.engine]

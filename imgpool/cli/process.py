@@ -151,7 +151,7 @@ def run_plan(plan: "RunPlan", *, as_json: bool, verbosity: int) -> NoReturn:
                 runner.prepare()
                 for line in step_loads.preflight_lines(runner, verbosity):
                     reporter.print(line)
-                with closing(runner.results(reporter.show_metrics)) as results:
+                with closing(runner.results(reporter.show_metrics, reporter.show_warning)) as results:
                     for result in results:
                         reporter.show(result)
         finally:

@@ -80,6 +80,10 @@ def ignore_metrics(_metrics: RunMetrics) -> None:
     """Ignore the metrics: the default `EngineOptions.on_metrics`."""
 
 
+def ignore_warning(_text: str) -> None:
+    """Ignore a warning: the default `EngineOptions.on_warning`."""
+
+
 def never_stop() -> bool:
     """Return False: the default `EngineOptions.should_stop`."""
     return False
@@ -116,6 +120,9 @@ class EngineOptions:
     on_metrics
         Called with the metrics of the run when the engine chooses workers or a chunk size, and at the end; in the
         parent process only.
+    on_warning
+        Called in the parent process with a sentence for users when the engine continues in another way than requested,
+        for example with fewer workers because of a limit of the system.
     """
 
     workers: int = 1
@@ -129,6 +136,7 @@ class EngineOptions:
     start_method: StartMethod = "forkserver"
     should_stop: Callable[[], bool] = never_stop
     on_metrics: Callable[[RunMetrics], None] = ignore_metrics
+    on_warning: Callable[[str], None] = ignore_warning
 
     def __post_init__(self) -> None:
         _require_at_least_one("workers", self.workers)

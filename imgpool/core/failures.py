@@ -6,9 +6,9 @@ import traceback
 
 from imgpool.core.errors import ImgpoolError
 from imgpool.core.hint import Hint
+from imgpool.core.system_limits import RERUN, address_space_is_limited, explain_limit
 from imgpool.core.task import Failure, Stage
 
-RERUN = "then run the same command again"
 OTHER_OUTPUT = f"choose another folder with {Hint('output')}"
 OUTPUT_GONE = ("the disk or share of the output is gone", f"bring it back, {RERUN}")
 
@@ -51,11 +51,20 @@ PERMISSION_ERRORS: dict[str, tuple[str, str]] = {
 }
 """Message and hint where the system denies access, by stage."""
 
+UNKNOWN_ERRORS: dict[Stage, str] = {
+    "read": "it is damaged, or of a kind that imgpool does not know",
+    "filter": "a filter failed",
+    "write": "the result cannot be written",
+    "worker": "an unexpected error occurred",
+}
+"""Message of an error that neither imgpool nor the system describes, by stage."""
+
 OUT_OF_MEMORY = re.compile(
-    "(insufficient|not enough|out of|cannot allocate) memory|failed to allocate|bad_alloc|^encoding error 1$",
+    "(insufficient|not enough|out of|cannot allocate) memory|failed to allocate|bad_alloc|^encoding error 1$"
+    "|failed to map segment",
     re.IGNORECASE,
 )
-"""Texts of the errors that libraries raise instead of MemoryError; the last is Pillow's, from libwebp."""
+"""Texts of the errors that libraries raise instead of MemoryError; the last two are libwebp's and the loader's."""
 
 
 def explain(error: BaseException, stage: Stage, memory_needed: int = 0) -> Failure:
@@ -101,9 +110,10 @@ def _public_class_name(error: BaseException) -> str:
 
 def _describe_lack_of_memory(memory_needed: int) -> tuple[str, str]:
     figure = f" (about {memory_needed / 1e6:,.0f} MB by its header)" if memory_needed else ""
+    limit = " and `ulimit -v`" if address_space_is_limited() else ""
     return (
         f"it needs more memory than is available{figure}",
-        f"raise {Hint('max_memory')}, or use a machine with more memory",
+        f"raise {Hint('max_memory')}{limit}, or use a machine with more memory",
     )
 
 
@@ -111,10 +121,16 @@ def _describe(error: BaseException, stage: Stage) -> tuple[str, str]:
     """Return message and hint."""
     if isinstance(error, ImgpoolError):
         return error.message, error.hint
+    if limit := explain_limit(error):
+        return limit
     if isinstance(error, OSError) and error.strerror:
         return _describe_system_error(error, stage)
+    if stage == "read":  # the texts of decoders are written for programmers
+        return UNKNOWN_ERRORS[stage], (
+            f"check whether another program opens it; run it alone with {Hint('verbose')} to see the traceback"
+        )
     text = _text_of(error)
-    message = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    message = f"{UNKNOWN_ERRORS[stage]} ({text})" if text else UNKNOWN_ERRORS[stage]
     return message, f"run it alone with {Hint('verbose')} to see the traceback"
 
 

@@ -62,6 +62,10 @@ class Reporter:
         """Print a line, whatever the verbosity."""
         self._console.print(StyledLine(text))
 
+    def show_warning(self, text: str) -> None:
+        """Print how the run continues in another way than requested, whatever the verbosity."""
+        self._console.print(StyledLine(f"! {printable(with_options(text))}", "yellow"))
+
     def show_metrics(self, metrics: RunMetrics) -> None:
         """With verbosity 1, print what the engine chose and why, each time it chooses differently."""
         if self._verbosity > 0 and metrics.reason != self._shown_reason:

@@ -8,6 +8,7 @@ from imgpool.batch.plan import RunPlan
 from imgpool.batch.run import Runner
 from imgpool.core.task import Task
 from imgpool.output.journal import FAILED_BEFORE
+from imgpool.report.hints import with_options
 from imgpool.report.step_loads import loads_json
 from imgpool.report.tally import Tally
 from imgpool.report.text import plural, printable, short, size
@@ -104,7 +105,15 @@ def summary_json(runner: Runner, tally: Tally, *, interrupted: bool = False) -> 
     failures = counts.pop("failures")
     workers = runner.metrics.workers if runner.metrics.tasks else runner.options.workers
     run = run_json(runner.plan, workers)
-    return {**counts, "interrupted": interrupted, **run, **loads_json(runner), "failures": failures}
+    warnings = [with_options(text) for text in runner.warnings]
+    return {
+        **counts,
+        "interrupted": interrupted,
+        **run,
+        **loads_json(runner),
+        "warnings": warnings,
+        "failures": failures,
+    }
 
 
 def workload(tasks: Sequence[Task]) -> dict[str, float]:

@@ -183,11 +183,14 @@ os.fork = fork_once_in_a_host
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver"])
-def test_worker_that_cannot_be_started_ends_the_run(method, monkeypatch, tmp_path):
+def test_fewer_workers_continue_if_not_all_can_be_started(method, monkeypatch, tmp_path):
     (tmp_path / f"fork_once_{method}.py").write_text(FORK_ONCE)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(WorkerError, match="no more processes"):
-        list(start(*harmless(5), workers=3, preload=(f"fork_once_{method}",), start_method=method))
+    warnings = []
+    how = {"workers": 3, "preload": (f"fork_once_{method}",), "start_method": method, "on_warning": warnings.append}
+    assert {(result.status, result.attempt) for result in run(*harmless(5), **how).values()} == {("done", 1)}
+    assert len(warnings) == 1
+    assert "continuing with 1 worker instead of 3" in warnings[0]
 
 
 def test_preloaded_module_that_fails_to_import_is_ignored(monkeypatch, tmp_path):
@@ -303,12 +306,14 @@ def short_folder():
         yield Path(folder)
 
 
-def test_error_for_a_long_tmpdir_names_the_remedy(script, tmp_path, monkeypatch):
+def test_warning_of_a_long_tmpdir_names_the_remedy(script, tmp_path, monkeypatch):
     deep = tmp_path / ("x" * 100)
     deep.mkdir()
     monkeypatch.setenv("TMPDIR", str(deep))
-    process = script("forkserver", 'try: list(start("pass"))\nexcept Exception as error: print(error)')
-    assert "set TMPDIR to a shorter path" in process.communicate(timeout=30)[0]
+    process = script("forkserver", 'print(len(list(start("pass", on_warning=print))))')
+    out = process.communicate(timeout=30)[0]
+    assert "set TMPDIR to a shorter path" in out
+    assert out.endswith("1\n")
 
 
 @every_method

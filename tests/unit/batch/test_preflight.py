@@ -24,10 +24,16 @@ OPTIONS = EngineOptions(start_method="spawn", timeout=60.0)
 
 REFUSALS = {
     "refuse": ("the step heavy does not load: the weights are damaged", "download them again"),
-    "raise": ("the step heavy does not load: KeyError: 'weights'", "run it with `verbose` to see the traceback"),
+    "raise": (
+        "the step heavy does not load: an unexpected error occurred ('weights')",
+        "run it with `verbose` to see the traceback",
+    ),
     "missing": ("the step heavy does not load: weights.bin: no such file or directory", ""),
     "no memory": ("the step heavy does not load: it needs more memory than is available", "end other programs"),
-    "exit": ("the step heavy does not load: SystemExit: 9", "run it with `verbose` to see the traceback"),
+    "exit": (
+        "the step heavy does not load: an unexpected error occurred (9)",
+        "run it with `verbose` to see the traceback",
+    ),
     "crash": (
         "the step heavy does not load: its process ended with SIGSEGV",
         "the file that is loaded, or the library",
@@ -81,7 +87,7 @@ def test_error_names_the_file_and_keeps_the_traceback(tmp_path):
     weights.touch()
     with pytest.raises(WorkerError) as caught:
         run_preflight(recipe(f"heavy:how=raise,weights={weights}"), OPTIONS)
-    assert caught.value.message == f"the step heavy ({weights}) does not load: KeyError: 'weights'"
+    assert caught.value.message == f"the step heavy ({weights}) does not load: an unexpected error occurred ('weights')"
     assert "KeyError" in caught.value.__notes__[0]
 
 

@@ -45,16 +45,17 @@ def test_stage_and_traceback_are_kept(stage):
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (ValueError("a\n  b\tc"), "ValueError: a b c"),
-        (ValueError(), "ValueError"),
-        (KeyError("x"), "KeyError: 'x'"),
-        (OSError("1024 requested and 12 written"), "OSError: 1024 requested and 12 written"),
-        (SystemExit(3), "SystemExit: 3"),
+        (ValueError("a\n  b\tc"), "a filter failed (a b c)"),
+        (ValueError(), "a filter failed"),
+        (KeyError("x"), "a filter failed ('x')"),
+        (OSError("1024 requested and 12 written"), "a filter failed (1024 requested and 12 written)"),
+        (SystemExit(3), "a filter failed (3)"),
     ],
 )
-def test_other_error_is_one_line_with_its_class_name(error, message):
+def test_other_error_is_one_line_without_its_class_name(error, message):
     failure = explain(raised(error), "filter")
     assert failure.message == message
+    assert failure.error == type(error).__name__
     assert "`verbose`" in failure.hint
 
 
@@ -66,7 +67,27 @@ class UnreadableError(Exception):
 def test_error_whose_text_raises_is_explained():
     failure = explain(raised(UnreadableError()), "filter")
     assert failure.error == "UnreadableError"
-    assert "UnreadableError" in failure.message
+    assert failure.message == "a filter failed"
+
+
+def test_text_of_a_decoder_is_only_in_the_traceback():
+    failure = explain(raised(ValueError("buffer is not large enough")), "read")
+    assert "buffer" not in failure.message + failure.hint
+    assert "buffer is not large enough" in failure.traceback
+
+
+@pytest.mark.parametrize("stage", ["read", "filter", "write", "worker"])
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "ulimit -n"),
+        (RuntimeError("can't start new thread"), "ulimit -u"),
+    ],
+)
+def test_limit_of_the_system_is_explained_at_every_stage(stage, error, remedy):
+    failure = explain(raised(error), stage)
+    assert "limit" in failure.message
+    assert remedy in failure.hint
 
 
 def test_lack_of_memory_is_explained():

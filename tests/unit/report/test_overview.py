@@ -17,7 +17,7 @@ from tests.support.permissions import unreadable
 DOCUMENTED = [
     "found", "done", "skipped", "failed", "left", "seconds", "images_per_second", "interrupted",
     "engine", "workers", "chunksize", "recipe", "fingerprint", "output", "provenance",
-    "model_loads", "models", "failures",
+    "model_loads", "models", "warnings", "failures",
 ]  # fmt: skip
 
 

@@ -91,6 +91,7 @@ class Host:
                 return True
             else:
                 if isinstance(result, SetupFailure):
+                    self._send_arrived_results()
                     self._parent.send(result)
                     return False
                 self._parent.send(self._add_policy(result))  # blocks while the reader is slow, and the feeder with it
@@ -128,12 +129,17 @@ class Host:
 
     def _send_deaths(self) -> None:
         """Send the results that have arrived, then the deaths."""
-        with contextlib.suppress(multiprocessing.TimeoutError, StopIteration):
-            while True:
-                self._parent.send(self._results.next(timeout=CHECK_INTERVAL_S))
+        self._send_arrived_results()
         for death in self._watchdog.deaths():
             setup_timed_out = death.error == "TimeoutError" and death.index == SETUP
             self._parent.send(SETUP_TIMED_OUT if setup_timed_out else death)
+
+    def _send_arrived_results(self) -> None:
+        with contextlib.suppress(multiprocessing.TimeoutError, StopIteration):
+            while True:
+                result = self._results.next(timeout=CHECK_INTERVAL_S)
+                if not isinstance(result, SetupFailure):
+                    self._parent.send(result)
 
     def _release_semaphores(self) -> None:
         """Let multiprocessing remove the semaphores of spawned workers: they have names and outlive their process.

@@ -71,7 +71,7 @@ def _serve(config: PoolConfig, claims: Claims, connection: Connection, socket_fo
     except ConnectionError:  # the parent does not read any more
         _end_with_parent(socket_folder)
     except Exception as error:  # noqa: BLE001 - the parent raises it
-        connection.send(SetupFailure.from_error(error))
+        connection.send(SetupFailure.from_start_error(error))
     finally:
         if host:
             host.shut_down(intact=intact)

@@ -10,8 +10,6 @@ from multiprocessing.connection import wait
 from typing import Self
 
 from imgpool.core.engine import StartMethod
-from imgpool.core.errors import WorkerError
-from imgpool.core.hint import Hint
 from imgpool.engines.pool.host.main import main
 from imgpool.engines.pool.parent.prefork import take_prefork_host
 from imgpool.engines.pool.protocol.claims import SETUP, SLOTS_PER_WORKER, Claims
@@ -19,11 +17,13 @@ from imgpool.engines.pool.protocol.config import PoolConfig
 from imgpool.engines.pool.protocol.messages import Batch, ChunkResult, Command, PoolCrashed, WorkerDied
 from imgpool.engines.shared.errors import SetupFailure
 from imgpool.system.processes import clean_start, exit_reason, kill_group, start
+from imgpool.system.start_errors import explain_start_error
 from imgpool.system.temporary import marked_socket_folder
 
 POLL_INTERVAL_S = 0.1
 HOST_EXIT_TIMEOUT_S = 2.0
 FORK_SERVER_START_ATTEMPTS = 5
+FORK_SERVER_MODULE = "imgpool.system.fork_server"
 
 
 class HostProcess:
@@ -49,15 +49,16 @@ class HostProcess:
 
         Raises
         ------
-        WorkerError
+        StartError
             If the system cannot start a process.
         """
         try:
             if not self._use_prefork_host():
                 self._start()
-        except (OSError, EOFError) as error:
-            hint = "set TMPDIR to a shorter path" if "AF_UNIX" in str(error) else f"use fewer {Hint('workers')}"
-            raise WorkerError(f"no worker process can be started: {error}", hint) from error
+        except (OSError, EOFError, MemoryError, RuntimeError) as error:
+            if explain_start_error(error) is None:
+                raise
+            raise SetupFailure.from_start_error(error).as_error() from error
         atexit.register(self.close)  # runs before multiprocessing's own handler, which would wait for the host forever
         return self
 
@@ -118,7 +119,7 @@ class HostProcess:
         context = multiprocessing.get_context(self._start_method)
         socket_folder = None
         if self._start_method == "forkserver":
-            context.set_forkserver_preload([main.__module__, *self._config.preload])
+            context.set_forkserver_preload([FORK_SERVER_MODULE, main.__module__, *self._config.preload])
             socket_folder = marked_socket_folder()
         self._claims = Claims(context, (SLOTS_PER_WORKER + 1) * self._config.worker.workers)
         self._connection, hosts_end = context.Pipe()
@@ -144,7 +145,7 @@ class HostProcess:
             with contextlib.suppress(OSError, EOFError):
                 self._start_once()
                 return
-            multiprocessing.set_forkserver_preload([main.__module__])
+            multiprocessing.set_forkserver_preload([FORK_SERVER_MODULE, main.__module__])
             time.sleep(POLL_INTERVAL_S)  # a dying server refuses connections before it is known to be dead
         self._start_once()
 

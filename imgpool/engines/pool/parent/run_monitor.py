@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 
 from imgpool.core.engine import EngineOptions
 from imgpool.engines.pool.parent.worker_count import RoundStatistics, WorkerCount, next_workers
@@ -101,6 +102,11 @@ class RunMonitor:
         self.workers = workers
         self._policy = None
         self.report()
+
+    def limit_workers(self, workers: WorkerCount) -> None:
+        """Note that the system does not let more workers start; there will not be more again."""
+        self._options = replace(self._options, workers=workers.count, max_workers=None)
+        self.replace_workers(workers)
 
     def _round_statistics(self, remaining: Workload | None) -> RoundStatistics:
         task_seconds = self._collector.total.seconds - self._total_before.seconds

@@ -5,20 +5,24 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from imgpool.core.engine import EngineOptions, Function, Initializer, StartMethod
+from imgpool.core.system_limits import RERUN
 from imgpool.core.task import Result, Task
 from imgpool.engines.pool.parent.host_process import HostProcess
+from imgpool.engines.pool.parent.run_in_parent import run_in_parent
 from imgpool.engines.pool.parent.run_monitor import RunMonitor
 from imgpool.engines.pool.parent.task_tracker import TaskTracker
-from imgpool.engines.pool.parent.worker_count import initial_workers
+from imgpool.engines.pool.parent.worker_count import WorkerCount, initial_workers
 from imgpool.engines.pool.protocol.claims import SLOTS_PER_WORKER
 from imgpool.engines.pool.protocol.config import PoolConfig, WorkerConfig
 from imgpool.engines.pool.protocol.messages import MAX_CHUNK_TASKS, ChunkResult, Command, PoolCrashed, WorkerDied
-from imgpool.engines.shared.errors import SetupFailure
+from imgpool.engines.shared.errors import SetupFailure, StartError
 from imgpool.engines.shared.workload import Workload
 from imgpool.system.start_methods import max_pool_workers, supported_start_method
 
 WINDOW_CHUNKS_PER_SLOT = 3
 """Tasks that a host is given in advance, as a multiple of those in chunks under way."""
+
+NO_WORKERS = "without workers: one image after another, without limits on time and memory"
 
 HostMessage = ChunkResult | WorkerDied | PoolCrashed | SetupFailure | None
 
@@ -41,10 +45,20 @@ def run_pool(
     tracker = TaskTracker(tasks, options, task_window(options, monitor.workers.count))
     while not options.should_stop() and (batch := tracker.start_round()):
         config = _pool_config(options, payload, start_method, min(monitor.workers.count, batch.count))
-        with HostProcess(config, start_method) as host:
-            host.send(batch)
-            yield from _run_round(host, tracker, monitor, options)
-        tracker.end_round()
+        try:
+            with HostProcess(config, start_method) as host:
+                host.send(batch)
+                yield from _run_round(host, tracker, monitor, options)
+        except StartError as error:
+            tracker.return_tasks()
+            workers = config.worker.workers // 2 if error.fewer_may_start else 0
+            options.on_warning(_fallback_warning(config.worker.workers, workers, error))
+            monitor.limit_workers(WorkerCount(max(1, workers), error.message))
+            if not workers:
+                yield from run_in_parent(tracker, function, initializer, options, monitor)
+                break
+        else:
+            tracker.end_round()
         tracker.window = task_window(options, monitor.workers.count)
         monitor.start_round()
     monitor.report()
@@ -64,6 +78,12 @@ def _supported_options(options: EngineOptions) -> EngineOptions:
 def task_window(options: EngineOptions, workers: int) -> int:
     """Return the number of tasks that a host is given in advance."""
     return WINDOW_CHUNKS_PER_SLOT * SLOTS_PER_WORKER * workers * (options.chunksize or MAX_CHUNK_TASKS)
+
+
+def _fallback_warning(before: int, workers: int, error: StartError) -> str:
+    """Say how the run continues after the system did not let `before` workers start."""
+    way = f"with {workers} worker{'s' * (workers > 1)} instead of {before}" if workers else NO_WORKERS
+    return f"{error.message}: continuing {way}; to avoid this, {error.hint.removesuffix(f', {RERUN}')}"
 
 
 def _run_round(

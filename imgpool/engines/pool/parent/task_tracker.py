@@ -54,6 +54,7 @@ class TaskTracker:
         self._suspects: dict[int, Task] = {}
         self._failed_attempts: Counter[int] = Counter()
         self._run_alone: set[int] = set()
+        self._deaths: dict[int, WorkerDied] = {}
         self._all_sent = False
         self._progress = False
         self._rounds_without_progress = 0
@@ -99,9 +100,23 @@ class TaskTracker:
             self._run_alone.add(death.index)
         if self._failed_attempts[death.index] <= self._options.retries:
             self._suspects[death.index] = task
+            self._deaths[death.index] = death
         else:
-            failure = worker_failure(death, task, self._options)
-            yield Result(task, "failed", failure, attempt=self._clear_attempts(death.index))
+            yield self._fail(death, task)
+
+    def is_under_way(self, index: int) -> bool:
+        """Return whether a task of the present batch has no result yet."""
+        return index in self._under_way
+
+    def fail_suspects(self) -> Iterator[Result]:
+        """Yield the failures of the suspects under way: they may kill a process that no other process can replace."""
+        for index in self._deaths.keys() & self._under_way.keys():
+            yield self._fail(self._deaths[index], self._under_way.pop(index))
+
+    def _fail(self, death: WorkerDied, task: Task) -> Result:
+        assert death.index is not None
+        failure = worker_failure(death, task, self._options)
+        return Result(task, "failed", failure, attempt=self._clear_attempts(death.index))
 
     def record_pool_crash(self, crash: PoolCrashed) -> Iterator[Result]:
         """Let each task that was in progress run alone next time, to find the cause. If one did, it is the cause."""
@@ -119,18 +134,22 @@ class TaskTracker:
         WorkerError
             If too many hosts have died one after another without finishing a task.
         """
-        for index, task in self._under_way.items():
-            if index in self._failed_attempts or index in self._run_alone:
-                self._suspects[index] = task
-            else:
-                self._interrupted.append((index, task))
-        self._under_way.clear()
+        self.return_tasks()
         self._rounds_without_progress = 0 if self._progress else self._rounds_without_progress + 1
         if self._rounds_without_progress == MAX_ROUNDS_WITHOUT_PROGRESS:
             raise WorkerError(
                 f"the workers died {MAX_ROUNDS_WITHOUT_PROGRESS} times before any task was done ({self._last_death})",
                 f"{Hint('engine', 'serial')} shows where it happens; if memory runs out, use fewer {Hint('workers')}",
             )
+
+    def return_tasks(self) -> None:
+        """Keep the tasks of a host that has ended, or that could not be started, for the next one."""
+        for index, task in self._under_way.items():
+            if index in self._failed_attempts or index in self._run_alone:
+                self._suspects[index] = task
+            else:
+                self._interrupted.append((index, task))
+        self._under_way.clear()
 
     @property
     def _is_cautious(self) -> bool:
@@ -140,6 +159,7 @@ class TaskTracker:
     def _clear_attempts(self, index: int) -> int:
         """Forget the failed attempts of a task; return their number."""
         self._run_alone.discard(index)
+        self._deaths.pop(index, None)
         return self._failed_attempts.pop(index, 0)
 
     def _next_batch(self, count: int) -> Batch:

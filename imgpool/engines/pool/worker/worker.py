@@ -76,17 +76,18 @@ def initialize_worker(config: WorkerConfig, claims: Claims, inherited: Sequence[
         Connections of the host to close in a forked worker: they must close when the host ends.
     """
     global _worker  # noqa: PLW0603 - the initializer of a `multiprocessing.Pool` can pass its state on in no other way
-    become_worker(inherited)
     number = process_number(current_process())
-    if number > config.workers:  # a replacement: it must do nothing until the host kills it
-        threading.Event().wait()
     slot = SLOTS_PER_WORKER * config.workers + number - 1
-    claims.claim(slot, SETUP, config.timeout or 0.0)
     try:
+        become_worker(inherited)
+        if number > config.workers:  # a replacement: it must do nothing until the host kills it
+            threading.Event().wait()
+        claims.claim(slot, SETUP, config.timeout or 0.0)
         _worker = _set_up(config, claims)
     except BaseException as error:  # noqa: BLE001 - a pool would replace this worker again and again
         _worker = SetupFailure.from_error(error)
-    claims.release(slot)
+    if number <= config.workers:
+        claims.release(slot)
 
 
 def _set_up(config: WorkerConfig, claims: Claims) -> Worker:
