@@ -19,6 +19,7 @@ from imgpool.core.task import Failure
 from imgpool.system.isolated import MEMORY_HINT, IsolatedError, ReportProgress, call_isolated
 from imgpool.system.memory import memory_use, reset_peak_memory
 from imgpool.system.resources import workers_within
+from imgpool.system.start_limit import START_TIMEOUT_S
 from imgpool.system.start_methods import supported_start_method
 from imgpool.work.loading import StepLoad, load_measured
 
@@ -63,12 +64,12 @@ def run_preflight(recipe: Recipe, options: EngineOptions) -> Preflight | None:
     Raises
     ------
     WorkerError
-        If a step does not load, takes too long, or crashes the process.
+        If a step does not load, takes too long or hangs, or crashes the process.
     """
     started_steps = [0]  # an error before the first report is attributed to the first step
     load = partial(_load_all, recipe, forked=supported_start_method(options.start_method) != "spawn")
     try:
-        return call_isolated(load, options, started_steps.append)
+        return call_isolated(load, options, started_steps.append, total_timeout_s=START_TIMEOUT_S)
     except IsolatedError as error:
         raise _load_error(recipe.steps[started_steps[-1]], error.failure) from None
 

@@ -1,10 +1,12 @@
 """Calling a function in a process of its own, which is discarded: whatever it loads or breaks goes with it."""
 
+import math
 import multiprocessing
 import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Generic, TypeVar
@@ -21,9 +23,11 @@ from imgpool.system.child_process import (
     prepare_to_compute,
     silence_stderr,
 )
+from imgpool.system.import_note import ImportNote
 from imgpool.system.memory_limit import MemoryLimit
 from imgpool.system.processes import clean_start, exit_reason, kill_group, start
 from imgpool.system.resources import available_memory
+from imgpool.system.start_limit import START_HINT, START_IDLE_TIMEOUT_S, StartLimit, describe_start
 
 POLL_INTERVAL_S = 0.1
 PROCESS_EXIT_TIMEOUT_S = 5.0
@@ -57,8 +61,12 @@ def call_isolated(
     function: Callable[[ReportProgress], Value],
     options: EngineOptions,
     on_progress: ReportProgress = lambda _: None,
+    *,
+    total_timeout_s: float = math.inf,
 ) -> Value | None:
     """Call a function in a process of its own; return None if the run is stopped meanwhile.
+
+    The process is ended if it does nothing for `imgpool.system.start_limit.START_IDLE_TIMEOUT_S`.
 
     Parameters
     ----------
@@ -68,6 +76,8 @@ def call_isolated(
         Options of a run. The time limit applies from one progress report to the next; ``preload`` is imported first.
     on_progress
         Called in this process with each progress report.
+    total_timeout_s
+        Seconds that the call may take altogether.
 
     Raises
     ------
@@ -78,15 +88,18 @@ def call_isolated(
     """
     context = multiprocessing.get_context("spawn")  # a fork would copy everything that this process holds
     receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_run_child, args=(function, options.preload, sender))
+    imports = ImportNote(context)
+    child = context.Process(target=_run_child, args=(function, options.preload, sender, imports))
     with receiver:
         try:
             with sender, clean_start(forked=False):
                 start(child, "spawn")
         except (OSError, EOFError) as error:
             raise WorkerError(f"no process can be started: {error}", "end other programs, then try again") from error
+        limit = StartLimit(START_IDLE_TIMEOUT_S, total_timeout_s)
+        hang = partial(_hang_failure, limit, child, imports)
         try:
-            return _receive_value(child, receiver, options, on_progress)
+            return _receive_value(child, receiver, options, on_progress, hang)
         finally:
             kill_group(child)
             child.join()
@@ -94,12 +107,18 @@ def call_isolated(
 
 
 def _receive_value(
-    child: BaseProcess, receiver: Connection, options: EngineOptions, on_progress: ReportProgress
+    child: BaseProcess,
+    receiver: Connection,
+    options: EngineOptions,
+    on_progress: ReportProgress,
+    hang: Callable[[], Failure | None],
 ) -> Value | None:
     last_progress = time.monotonic()
     while not options.should_stop():
         if options.timeout and time.monotonic() - last_progress > options.timeout:
             raise IsolatedError(_timeout_failure(options.timeout))
+        if failure := hang():
+            raise IsolatedError(failure)
         if not wait([receiver], POLL_INTERVAL_S):
             continue
         try:
@@ -122,6 +141,12 @@ def _timeout_failure(seconds: float) -> Failure:
     )
 
 
+def _hang_failure(limit: StartLimit, child: BaseProcess, imports: ImportNote) -> Failure | None:
+    """Return the failure of a process that has exceeded the limits of a start; None if it has not."""
+    reason = limit.check([child.pid or 0])
+    return Failure("worker", "TimeoutError", describe_start(reason, imports.read()), START_HINT) if reason else None
+
+
 def _exit_failure(exitcode: int | None) -> Failure:
     reason = exit_reason(exitcode)
     hint = "the file that is loaded, or the library that loads it, is broken: replace it, or use another version"
@@ -130,9 +155,12 @@ def _exit_failure(exitcode: int | None) -> Failure:
     return Failure("worker", reason, f"its process ended with {reason}", hint)
 
 
-def _run_child(function: Callable[[ReportProgress], Value], preload: Sequence[str], sender: Connection) -> None:
+def _run_child(
+    function: Callable[[ReportProgress], Value], preload: Sequence[str], sender: Connection, imports: ImportNote
+) -> None:
     """Call the function in the child process and send what it returns or raises."""
     become_group_leader()
+    imports.follow_imports()
     on_parent_exit(lambda: os._exit(1))
     silence_stderr()
     import_modules(preload)

@@ -43,10 +43,11 @@ def _start_time_from_proc(pid: int, proc: Path) -> float | None:
         state, *numbers = (proc / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         return None
-    return None if state in {b"Z", b"X"} else round(int(numbers[18]) / _ticks_per_second(), 2)
+    return None if state in {b"Z", b"X"} else round(int(numbers[18]) / ticks_per_second(), 2)
 
 
-def _ticks_per_second() -> int:
+def ticks_per_second() -> int:
+    """Return how many of the ticks of /proc make a second."""
     return os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 

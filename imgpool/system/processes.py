@@ -1,6 +1,7 @@
 """Starting child processes cleanly, and ending them together with everything they have started."""
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import sys
@@ -13,6 +14,8 @@ from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from imgpool.core.errors import WorkerError
+from imgpool.system.start_limit import START_HINT, StartMonitor, monitored
 from imgpool.system.threads import one_thread, one_thread_environment
 
 if TYPE_CHECKING:
@@ -45,13 +48,58 @@ def start(process: BaseProcess, start_method: "StartMethod") -> None:
 
     A signal that is sent to the whole process group is handled by this process alone. It would kill a fork server, and
     with it all processes that come from it.
+
+    Raises
+    ------
+    WorkerError
+        If the process that this one waits for, such as the fork server, hangs while it imports a library.
     """
+    if start_method == "fork":
+        with _signals_blocked():
+            process.start()
+        return
+    monitor = StartMonitor(_starting_children, _kill_starting_children)
+    try:
+        with monitored(monitor):
+            _start(process, start_method)
+    except (OSError, EOFError):
+        if not monitor.reason:
+            raise
+        raise WorkerError(
+            f"no worker process can be started: {monitor.reason} while libraries were imported", START_HINT
+        ) from None
+
+
+def _start(process: BaseProcess, start_method: "StartMethod") -> None:
     if start_method == "forkserver":
         _start_fork_server()
         process.start()
     else:
         with _signals_blocked():
             process.start()
+
+
+def _starting_children() -> list[int]:
+    """Return the fork server, and spawned children that are not known to multiprocessing yet."""
+    import psutil
+
+    known = {child.pid for child in multiprocessing.active_children()}
+    starting = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            command = " ".join(child.cmdline())
+            is_spawned = "multiprocessing.spawn" in command and child.pid not in known
+            if is_spawned or "multiprocessing.forkserver" in command:
+                starting.append(child.pid)
+    return starting
+
+
+def _kill_starting_children() -> None:
+    import psutil
+
+    for pid in _starting_children():
+        with contextlib.suppress(psutil.Error):
+            psutil.Process(pid).kill()
 
 
 def _start_fork_server() -> None:

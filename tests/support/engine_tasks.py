@@ -56,6 +56,18 @@ def hang():
     time.sleep(60)
 
 
+def compute(*_):
+    """Compute for a long time; an initializer."""
+    _spin(60)
+
+
+def read_slowly():
+    """Take longer than a test allows for a start without activity, but read a file now and then; an initializer."""
+    for _ in range(20):
+        Path(__file__).read_bytes()
+        time.sleep(0.1)
+
+
 def once(path):
     """Return True in the first process that calls this."""
     try:

@@ -40,6 +40,7 @@ def main(
         Where the parent keeps its sockets. A parent that is killed cannot remove it.
     """
     become_group_leader([parents_end])
+    claims.imports.follow_imports()
     _serve(config, claims, connection, socket_folder)
 
 
@@ -48,6 +49,7 @@ def main_prefork(
 ) -> None:
     """Import `modules` until the configuration arrives, then serve as `main` does."""
     become_group_leader([parents_end])
+    claims.imports.follow_imports()
     import_modules(itertools.takewhile(lambda _: not connection.poll(), modules))
     resume_gc()
     try:

@@ -18,6 +18,7 @@ from imgpool.engines.pool.protocol.messages import Batch, ChunkResult, Command, 
 from imgpool.engines.shared.errors import SetupFailure
 from imgpool.system.processes import clean_start, exit_reason, kill_group, start
 from imgpool.system.start_errors import explain_start_error
+from imgpool.system.start_limit import START_HINT, StartMonitor, describe_start
 from imgpool.system.temporary import marked_socket_folder
 
 POLL_INTERVAL_S = 0.1
@@ -43,6 +44,7 @@ class HostProcess:
         self._finished = False
         self._closed = False
         self._owner = os.getpid()
+        self._start_monitor = StartMonitor(self._pids, self._kill, lambda: self._claims.any_task_started)
 
     def __enter__(self) -> Self:
         """Start the host.
@@ -60,6 +62,7 @@ class HostProcess:
                 raise
             raise SetupFailure.from_start_error(error).as_error() from error
         atexit.register(self.close)  # runs before multiprocessing's own handler, which would wait for the host forever
+        self._start_monitor.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -71,7 +74,11 @@ class HostProcess:
             self._connection.send(message)
 
     def messages(self) -> Iterator[ChunkResult | WorkerDied | PoolCrashed | SetupFailure | None]:
-        """Yield the host's messages until it ends, and None now and then while there is none."""
+        """Yield the host's messages until it ends, and None now and then while there is none.
+
+        If neither the host nor its workers make progress before the first task, or they take too long, they are killed
+        and the last message says so.
+        """
         while True:
             ready = wait([self._connection, self._process.sentinel], POLL_INTERVAL_S)
             if not ready:
@@ -83,16 +90,18 @@ class HostProcess:
                 message = self._connection.recv()
             except (EOFError, OSError):
                 break
+            self._start_monitor.stop()
             if message is None:
                 self._finished = True
                 return
             yield message
-        yield self._crash()
+        yield self._start_failure() or self._crash()
 
     def close(self) -> None:
         """End the host and its workers: in an orderly way if it has finished, otherwise at once."""
         if self._closed or os.getpid() != self._owner:  # a fork of the parent must not end the parent's host
             return
+        self._start_monitor.stop()
         try:
             if self._finished or self._start_method == "spawn":  # spawned workers have semaphores to be removed
                 self._await_exit()
@@ -148,6 +157,20 @@ class HostProcess:
             multiprocessing.set_forkserver_preload([FORK_SERVER_MODULE, main.__module__])
             time.sleep(POLL_INTERVAL_S)  # a dying server refuses connections before it is known to be dead
         self._start_once()
+
+    def _pids(self) -> tuple[int, ...]:
+        return (self._process.pid,) if self._process.pid else ()
+
+    def _kill(self) -> None:
+        kill_group(self._process)
+
+    def _start_failure(self) -> SetupFailure | None:
+        """Return why the start was ended; None if it was not."""
+        self._start_monitor.stop()
+        if not self._start_monitor.reason:
+            return None
+        reason = describe_start(self._start_monitor.reason, self._claims.imports.read())
+        return SetupFailure(f"the worker processes could not be started: {reason}", START_HINT, "")
 
     def _crash(self) -> PoolCrashed:
         """End what is left of a host that has died, and return what its workers were working on."""

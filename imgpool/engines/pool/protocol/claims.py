@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
 
+from imgpool.system.import_note import ImportNote
+
 SLOTS_PER_WORKER = 3
 """Chunks under way per worker: one in progress, one waiting for the worker, one on its way back."""
 
@@ -39,11 +41,17 @@ class Claims:
 
     Each slot has one writer at a time, the worker that holds the chunk, and each write is one aligned machine word.
     Therefore no lock is needed that a dying worker could hold forever.
+
+    Attributes
+    ----------
+    imports : ImportNote
+        What the host or a worker has begun to import last.
     """
 
     def __init__(self, context: BaseContext, slots: int) -> None:
         self._words = context.RawArray(ctypes.c_int64, _WORDS_PER_SLOT * slots)
         self._stop = context.RawValue(ctypes.c_int64, 0)
+        self.imports = ImportNote(context)
 
     def claim(self, slot: int, index: int, seconds: float = 0.0) -> None:
         """Replace the claim in a slot: this process is now working on task `index`."""
@@ -58,6 +66,11 @@ class Claims:
     def stop(self) -> None:
         """Ask the workers to start no further task."""
         self._stop.value = 1
+
+    @property
+    def any_task_started(self) -> bool:
+        """Whether a worker is working on a task now; false if workers only run the initializer."""
+        return any(claim.index != SETUP for claim in self)
 
     @property
     def stopped(self) -> bool:

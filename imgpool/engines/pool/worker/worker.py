@@ -80,6 +80,7 @@ def initialize_worker(config: WorkerConfig, claims: Claims, inherited: Sequence[
     slot = SLOTS_PER_WORKER * config.workers + number - 1
     try:
         become_worker(inherited)
+        claims.imports.follow_imports()
         if number > config.workers:  # a replacement: it must do nothing until the host kills it
             threading.Event().wait()
         claims.claim(slot, SETUP, config.timeout or 0.0)
