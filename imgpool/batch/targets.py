@@ -15,6 +15,7 @@ from imgpool.core.format import Format
 from imgpool.core.hint import Hint
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Task
+from imgpool.system.file_kinds import kind_of
 
 RENAME_HINT = "rename one of them, or process them into different folders"
 OTHER_OUTPUT_HINT = f"choose another folder with {Hint('output')}"
@@ -29,7 +30,8 @@ def check_output(output: str, inputs: Iterable[str | os.PathLike[str]]) -> None:
             raise UsageError(f"the output {output} lies inside the input {os.fspath(path)}", OTHER_OUTPUT_HINT)
     nearest = next(path for path in (output, *map(str, Path(output).parents)) if os.path.lexists(path))
     if not os.path.isdir(nearest):
-        raise UsageError(f"the output {nearest} is a file", OTHER_OUTPUT_HINT)
+        kind = "a link that leads to no folder" if os.path.islink(nearest) else kind_of(os.lstat(nearest))
+        raise UsageError(f"the output {nearest} is {kind}", OTHER_OUTPUT_HINT)
 
 
 def make_tasks(images: Iterable[ImageFile], output: str, recipe: Recipe) -> list[Task]:

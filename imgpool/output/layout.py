@@ -12,6 +12,9 @@ STATE_FOLDER = ".imgpool"
 JOURNAL, RUN_FILE, LOCK, SCRATCH = "journal.jsonl", "run.json", "lock", "tmp"
 """Names in the state folder: the files, and the folder that holds the scratch folder of each run."""
 
+PLANNED = "planned"
+"""Name in the state folder of the folder that holds the planned targets of each run."""
+
 SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"}
 """Folders that operating systems create; they hold no results."""
 

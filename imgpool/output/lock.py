@@ -20,7 +20,7 @@ from imgpool.core.hint import Hint
 from imgpool.output import run_file
 from imgpool.output.layout import LOCK
 from imgpool.output.run_file import RunInfo, describe_run
-from imgpool.output.state_folder import journal_size, open_state_folder, remove_temporary_files
+from imgpool.output.state_folder import check_state_folder, journal_size, open_state_folder, remove_temporary_files
 from imgpool.system.folder import UnexpectedFileError
 from imgpool.system.temporary import remove_abandoned_folders
 
@@ -87,6 +87,7 @@ class OutputLock:
         """
         with ExitStack() as held:
             with open_state_folder(self._output, create=True) as state:
+                check_state_folder(state)
                 descriptor = state.open_file(LOCK, os.O_RDWR | os.O_CREAT)
             held.callback(os.close, descriptor)
             locked, last_run = self._acquire(descriptor)

@@ -159,7 +159,7 @@ def _check(entry: dict[str, Any]) -> RunInfo:
     info = msgspec.convert({each.name: entry[each.name] for each in fields(RunInfo)}, RunInfo)
     for timestamp in (info.since, info.ended or info.since):
         time.strptime(timestamp, UTC_FORMAT)
-    if not is_token(info.token) or not 0 < info.pid < MAX_PID or info.journal < 0:
+    if info.v < 1 or not is_token(info.token) or not 0 < info.pid < MAX_PID or info.journal < 0:
         raise ValueError(info.token)
     return info
 

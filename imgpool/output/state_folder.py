@@ -13,8 +13,22 @@ from typing import BinaryIO
 
 from imgpool.core.errors import RunError
 from imgpool.core.hint import Hint
-from imgpool.output.layout import JOURNAL, SCRATCH, STATE_FOLDER, is_token, temporary_run_file
+from imgpool.output.layout import (
+    JOURNAL,
+    LOCK,
+    PLANNED,
+    RUN_FILE,
+    SCRATCH,
+    STATE_FOLDER,
+    is_token,
+    temporary_run_file,
+)
 from imgpool.system.folder import Folder, UnexpectedFileError
+from imgpool.work.intents import INTENTS_FOLDER
+from imgpool.work.placing import REPLACED_FOLDER
+
+FILES = (JOURNAL, RUN_FILE, LOCK)
+FOLDERS = (SCRATCH, PLANNED, INTENTS_FOLDER, REPLACED_FOLDER)
 
 
 def open_state_folder(output: str, *, create: bool = False) -> Folder:
@@ -38,6 +52,20 @@ def open_state_folder(output: str, *, create: bool = False) -> Folder:
         _create_output(output)
     with Folder.open(output) as folder:
         return folder.subfolder(STATE_FOLDER, create=create)
+
+
+def check_state_folder(state: Folder) -> None:
+    """Check the kinds of all entries that imgpool uses, before it changes any.
+
+    Raises
+    ------
+    UnexpectedFileError
+        If one is a link, or anything else than what imgpool makes.
+    """
+    for name in FILES:
+        state.check(name, "a file", missing_ok=True)
+    for name in FOLDERS:
+        state.check(name, "a folder", missing_ok=True)
 
 
 def open_state_file(output: str, name: str) -> BinaryIO:

@@ -83,14 +83,14 @@ class Folder:
                 self.create_folder(name)
         path = os.path.join(self.path, name)
         if self.descriptor is None or follow_links:
-            self._check(name, "a folder", follow_links=follow_links)
+            self.check(name, "a folder", follow_links=follow_links)
         if self.descriptor is None:
             return Folder(path, None)
         flags = _folder_flags() if follow_links else _folder_flags() | os.O_NOFOLLOW
         try:
             return Folder(path, os.open(self.at(name), flags, dir_fd=self.descriptor))
         except OSError:
-            self._check(name, "a folder", follow_links=follow_links)
+            self.check(name, "a folder", follow_links=follow_links)
             raise
 
     def descend(self, path: str, *, create: bool = False, follow_links: bool = False) -> "Folder":
@@ -138,12 +138,12 @@ class Folder:
         """
         exclusive = bool(flags & os.O_EXCL)
         if not exclusive:
-            self._check(name, "a file", missing_ok=bool(flags & os.O_CREAT))
+            self.check(name, "a file", missing_ok=bool(flags & os.O_CREAT))
         try:
             descriptor = os.open(self.at(name), flags | _file_flags(), mode, dir_fd=self.descriptor)
         except OSError:
             if not exclusive:
-                self._check(name, "a file", missing_ok=True)
+                self.check(name, "a file", missing_ok=True)
             raise
         try:
             self._check_opened(name, descriptor)
@@ -168,6 +168,16 @@ class Folder:
         if not name or name in {".", ".."} or "\0" in name or os.path.basename(name) != name:
             raise ValueError(f"not the name of an entry of a folder: {name!r}")
         return name if self.descriptor is not None else os.path.join(self.path, name)
+
+    def check(self, name: str, expected: str, *, missing_ok: bool = False, follow_links: bool = False) -> None:
+        """Raise `UnexpectedFileError` if an entry is not of a kind: "a file" or "a folder"."""
+        try:
+            status = os.stat(self.at(name), dir_fd=self.descriptor, follow_symlinks=follow_links)
+        except FileNotFoundError:
+            if missing_ok:
+                return
+            raise
+        self._check_status(name, status, expected)
 
     def status(self, name: str) -> os.stat_result:
         """Return the status of an entry; of the link itself if it is one."""
@@ -285,16 +295,6 @@ class Folder:
 
     def _device(self) -> int:
         return self.own_status().st_dev
-
-    def _check(self, name: str, expected: str, *, missing_ok: bool = False, follow_links: bool = False) -> None:
-        """Raise `UnexpectedFileError` if an entry is not of the expected kind."""
-        try:
-            status = os.stat(self.at(name), dir_fd=self.descriptor, follow_symlinks=follow_links)
-        except FileNotFoundError:
-            if missing_ok:
-                return
-            raise
-        self._check_status(name, status, expected)
 
     def _check_opened(self, name: str, descriptor: int) -> None:
         """Check the kind of an open file; without ``O_NOFOLLOW``, also that it is what has the name."""

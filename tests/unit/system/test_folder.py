@@ -3,7 +3,6 @@
 import errno
 import os
 import pickle
-import socket
 import stat
 
 import pytest
@@ -12,6 +11,7 @@ from imgpool.core.errors import RunError
 from imgpool.system import folder as module
 from imgpool.system.file_kinds import JUNCTION, kind_of
 from imgpool.system.folder import MAX_DEPTH, Folder, UnexpectedFileError
+from tests.support.special_files import bind_socket
 
 WINDOWS_LACKS = ("O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_PATH")
 
@@ -42,16 +42,6 @@ def write_file(folder, name, text="text"):
 def read_file(folder, name):
     with os.fdopen(folder.open_file(name)) as file:
         return file.read()
-
-
-def bind_socket(path):
-    """Put a socket at a path that may be longer than the name of a socket can be."""
-    here = os.open(".", os.O_RDONLY)
-    os.chdir(os.path.dirname(path))
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(os.path.basename(path))
-    os.fchdir(here)
-    os.close(here)
 
 
 def touch(path):

@@ -1,0 +1,48 @@
+"""An output folder, photos to process, and a folder beside them that nothing may touch."""
+
+import signal
+
+import pytest
+
+from tests.support.small_runs import write_png
+
+TIMEOUT_S = 30
+
+
+@pytest.fixture
+def outside(tmp_path):
+    """A folder beside the output that nothing may touch; it looks as valuable as a state folder."""
+    folder = tmp_path / "outside"
+    (folder / "folder" / "tmp" / "0123456789abcdef").mkdir(parents=True)
+    (folder / "folder" / "tmp" / "thesis.tex").write_text("years of work\n")
+    (folder / "folder" / "lock").touch()
+    (folder / "file").write_text("# start of a shell\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    for number in range(2):
+        write_png(folder / "trip" / f"{number}.png", 8)
+    return folder
+
+
+@pytest.fixture
+def output(tmp_path):
+    (tmp_path / "out" / ".imgpool").mkdir(parents=True)
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def never_blocked():
+    """End a test that waits for the other end of a pipe."""
+
+    def blocked(_number, _frame):
+        raise TimeoutError("blocked")
+
+    before = signal.signal(signal.SIGALRM, blocked)
+    signal.alarm(TIMEOUT_S)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
