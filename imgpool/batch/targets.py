@@ -3,10 +3,9 @@
 import functools
 import os
 import stat
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from pathlib import Path
+from types import ModuleType
 
 from imgpool.batch.scan import ImageFile
 from imgpool.core.catalogue import FORMATS, split_extension
@@ -16,19 +15,30 @@ from imgpool.core.hint import Hint
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Task
 from imgpool.system.file_kinds import kind_of
+from imgpool.system.paths import lies_inside, name_folding, name_problem, nearest_existing
 
 RENAME_HINT = "rename one of them, or process them into different folders"
 OTHER_OUTPUT_HINT = f"choose another folder with {Hint('output')}"
 
 
-def check_output(output: str, inputs: Iterable[str | os.PathLike[str]]) -> None:
-    """Raise `UsageError` if the output lies inside an input folder, or is not a folder."""
-    real_output = os.path.realpath(output)
+def check_output(output: str, inputs: Iterable[str | os.PathLike[str]], rules: ModuleType = os.path) -> None:
+    """Raise `UsageError` if the output lies inside an input folder, or cannot be a folder.
+
+    Parameters
+    ----------
+    output
+        The output folder; it need not exist.
+    inputs
+        Files and folders.
+    rules
+        Rules for paths: `ntpath` or `posixpath`, by default those of this system.
+    """
+    if problem := name_problem(output, rules):
+        raise UsageError(f"the output {output} cannot be created: {problem}", OTHER_OUTPUT_HINT)
     for path in inputs:
-        real_input = os.path.realpath(path)
-        if os.path.isdir(real_input) and os.path.commonpath([real_input, real_output]) == real_input:
+        if os.path.isdir(path) and lies_inside(output, os.fspath(path)):
             raise UsageError(f"the output {output} lies inside the input {os.fspath(path)}", OTHER_OUTPUT_HINT)
-    nearest = next(path for path in (output, *map(str, Path(output).parents)) if os.path.lexists(path))
+    nearest = nearest_existing(output)
     if not os.path.isdir(nearest):
         kind = "a link that leads to no folder" if os.path.islink(nearest) else kind_of(os.lstat(nearest))
         raise UsageError(f"the output {nearest} is {kind}", OTHER_OUTPUT_HINT)
@@ -65,10 +75,18 @@ def target_name(relative: str, format_: Format | None) -> str:
     return os.path.join(folder, stem + format_.extensions[0])
 
 
-def check_targets(tasks: Sequence[Task], output: str, links: AbstractSet[str]) -> None:
+def check_targets(
+    tasks: Sequence[Task],
+    output: str,
+    links: AbstractSet[str],
+    *,
+    rules: ModuleType = os.path,
+    fold: Callable[[str], str] | None = None,
+) -> None:
     """Raise `UsageError` if a result would replace another result or an input.
 
-    Two results also collide if they are one file only on a file system that ignores case.
+    Two results also collide if their names differ only in case and the output's file system ignores case. What it does
+    is found out without writing anything; in doubt, it is taken for one that ignores case.
 
     Parameters
     ----------
@@ -78,11 +96,27 @@ def check_targets(tasks: Sequence[Task], output: str, links: AbstractSet[str]) -
         Output folder.
     links
         The sources that are symbolic links.
+    rules
+        Rules for paths: `ntpath` or `posixpath`, by default those of this system.
+    fold
+        Makes two paths equal if they are one file; by default as the output's file system is.
     """
+    _check_names(tasks, output, rules)
     folders = {os.path.dirname(task.target) for task in tasks}
-    _check_collisions(tasks, _with_parents(folders))
+    fold = fold or name_folding(output)
+    _check_collisions(tasks, _with_parents(folders), fold)
     if os.path.isdir(output):
-        _check_overwriting(tasks, folders, links)
+        _check_overwriting(tasks, folders, links, fold)
+
+
+def _check_names(tasks: Sequence[Task], output: str, rules: ModuleType) -> None:
+    """Raise `UsageError` if the system does not allow the name of a target."""
+    if rules is os.path and os.sep == "/":  # every name is allowed: look at none of a million
+        return
+    start = len(output)
+    for task in tasks:
+        if problem := name_problem(task.target[start:], rules):
+            raise UsageError(f"{task.source} would become {task.target}, but {problem}", "rename it or its folder")
 
 
 def _with_parents(folders: Iterable[str]) -> set[str]:
@@ -95,29 +129,27 @@ def _with_parents(folders: Iterable[str]) -> set[str]:
     return found
 
 
-def _check_collisions(tasks: Sequence[Task], folders: AbstractSet[str]) -> None:
+def _check_collisions(tasks: Sequence[Task], folders: AbstractSet[str], fold: Callable[[str], str]) -> None:
     """Raise `UsageError` if two targets are one path, or a target is also a folder of targets."""
-    if _may_collide(tasks, folders):
-        by_path = _check_equal_targets(tasks)
+    if _may_collide(tasks, folders, fold):
+        by_path = _check_equal_targets(tasks, fold)
         for folder in folders:
-            if task := by_path.get(_fold(folder)):
+            if task := by_path.get(fold(folder)):
                 raise UsageError(
                     f"{task.source} would become {task.target}, which is also a folder of results", RENAME_HINT
                 )
 
 
-def _may_collide(tasks: Sequence[Task], folders: Iterable[str]) -> bool:
+def _may_collide(tasks: Sequence[Task], folders: Iterable[str], fold: Callable[[str], str]) -> bool:
     """Compare hashes only: for millions of targets this takes a fraction of the memory of their names."""
-    hashes = {hash(_fold(task.target)) for task in tasks}
-    return len(hashes) < len(tasks) or not hashes.isdisjoint(hash(_fold(folder)) for folder in folders)
+    hashes = {hash(fold(task.target)) for task in tasks}
+    return len(hashes) < len(tasks) or not hashes.isdisjoint(hash(fold(folder)) for folder in folders)
 
 
-def _check_equal_targets(tasks: Sequence[Task]) -> dict[str, Task]:
+def _check_equal_targets(tasks: Sequence[Task], fold: Callable[[str], str]) -> dict[str, Task]:
     """Return the task of each folded target; raise `UsageError` if two are equal."""
     by_path: dict[str, Task] = {}
-    collisions = [
-        (other, task) for task in tasks if (other := by_path.setdefault(_fold(task.target), task)) is not task
-    ]
+    collisions = [(other, task) for task in tasks if (other := by_path.setdefault(fold(task.target), task)) is not task]
     if collisions:
         more = f", and {len(collisions) - 1:,} more like it" if len(collisions) > 1 else ""
         raise UsageError(_describe_collision(*collisions[0]) + more, RENAME_HINT)
@@ -127,26 +159,22 @@ def _check_equal_targets(tasks: Sequence[Task]) -> dict[str, Task]:
 def _describe_collision(one: Task, other: Task) -> str:
     if one.target == other.target:
         return f"{one.source} and {other.source} would both become {other.target}"
-    return f"{one.target} and {other.target} are the same file on file systems that ignore case"
+    return f"{one.target} and {other.target} would be the same file: the output's file system ignores case"
 
 
-def _fold(path: str) -> str:
-    """Normalize a path: two paths with one result are one file where case and Unicode composition are ignored."""
-    if path.isascii():
-        return path.lower()
-    return unicodedata.normalize("NFD", unicodedata.normalize("NFC", path).casefold())
-
-
-def _check_overwriting(tasks: Sequence[Task], folders: AbstractSet[str], source_links: AbstractSet[str]) -> None:
+def _check_overwriting(
+    tasks: Sequence[Task], folders: AbstractSet[str], source_links: AbstractSet[str], fold: Callable[[str], str]
+) -> None:
     """Raise `UsageError` if a target is an input, also where a link in the output folder leads to it."""
     target_links = {link for folder in folders for link in _links(folder)}
     source_folders = {os.path.dirname(task.source) for task in tasks}
-    if _real_folders(source_folders, source_links).isdisjoint(_real_folders(folders, target_links)):
+    folders_of_sources = set(map(fold, _real_folders(source_folders, source_links)))
+    if folders_of_sources.isdisjoint(map(fold, _real_folders(folders, target_links))):
         return
-    sources = set(_real_paths((task.source for task in tasks), source_links))
+    sources = set(map(fold, _real_paths((task.source for task in tasks), source_links)))
     targets = _real_paths((task.target for task in tasks), target_links)
     for task, target in zip(tasks, targets, strict=True):
-        if target in sources:
+        if fold(target) in sources:
             raise UsageError(f"{task.target} would replace an input", OTHER_OUTPUT_HINT)
 
 

@@ -13,6 +13,7 @@ from imgpool.batch.targets import check_targets, make_tasks
 from imgpool.core.catalogue import FORMATS
 from imgpool.core.errors import UsageError
 from imgpool.core.recipe import Output, Recipe
+from imgpool.system.paths import fold
 
 OUTPUT = "/an output/folder"
 EXTENSIONS = [variant for format_ in FORMATS for ext in format_.extensions for variant in (ext, ext.upper())]
@@ -57,10 +58,10 @@ def test_targets_are_distinct_or_refused(relatives, recipe):
     alone = [task for image in images for task in make_tasks([image], OUTPUT, recipe)]
     if clash([task.target for task in alone]):
         with pytest.raises(UsageError) as caught:
-            check_targets(alone, OUTPUT, set())
+            check_targets(alone, OUTPUT, set(), fold=fold)
         assert caught.value.hint
     else:
-        check_targets(alone, OUTPUT, set())
+        check_targets(alone, OUTPUT, set(), fold=fold)
     assert make_tasks(images, OUTPUT, recipe) == alone
 
 
@@ -68,7 +69,7 @@ def test_targets_are_distinct_or_refused(relatives, recipe):
 @given(PATHS, st.sampled_from(RECIPES))
 def test_single_image_is_never_refused(relative, recipe):
     (task,) = make_tasks([ImageFile(f"/photos/{relative}", len("/photos/"), 1, 1)], OUTPUT, recipe)
-    check_targets([task], OUTPUT, set())
+    check_targets([task], OUTPUT, set(), fold=fold)
     assert task.source == f"/photos/{relative}"
     assert os.path.commonpath([OUTPUT, os.path.normpath(task.target)]) == OUTPUT
     assert os.path.dirname(task.target) == os.path.dirname(os.path.join(OUTPUT, relative))

@@ -1,5 +1,6 @@
 """Targets mirror the inputs; targets that collide or would replace a file are refused."""
 
+import ntpath
 import os
 
 import imagecodecs
@@ -13,6 +14,7 @@ from imgpool.core.errors import UsageError
 from imgpool.core.recipe import Output, Recipe
 from imgpool.core.task import Task
 from imgpool.output.layout import default_output
+from imgpool.system.paths import fold
 
 KEEP = Recipe("keep")
 TO_PNG = KEEP.with_output(Output.parse("png"))
@@ -25,9 +27,9 @@ def image_files(*relatives, folder="/photos"):
     return [ImageFile(os.path.join(folder, relative), len(folder) + 1, 10, 20) for relative in relatives]
 
 
-def checked_targets(images, recipe=KEEP, output="/out", links=frozenset()):
+def checked_targets(images, recipe=KEEP, output="/out", links=frozenset(), **options):
     tasks = make_tasks(images, output, recipe)
-    check_targets(tasks, output, links)
+    check_targets(tasks, output, links, **options)
     return [task.target for task in tasks]
 
 
@@ -91,9 +93,38 @@ def test_equal_targets_are_refused_with_both_sources(first, second):
     ],
 )
 def test_targets_that_differ_only_in_case_are_refused(first, second):
-    with pytest.raises(UsageError) as caught:
-        checked_targets(image_files(first, second))
+    """Where the file system of the output ignores case and Unicode composition, as on Windows and macOS."""
+    with pytest.raises(UsageError, match="the output's file system ignores case") as caught:
+        checked_targets(image_files(first, second), fold=fold)
     assert caught.value.hint
+
+
+def test_targets_that_differ_in_case_are_accepted_on_linux(tmp_path):
+    (tmp_path / "entry").touch()
+    assert len(checked_targets(image_files("a.png", "A.png"), output=str(tmp_path / "out"))) == 2
+
+
+@pytest.mark.parametrize("name", ["aux.tif", "trip./1.png", "a:b.png"])
+def test_names_that_windows_forbids_are_refused_there(name):
+    images = image_files(name, "good.png")
+    with pytest.raises(UsageError) as caught:
+        checked_targets(images, rules=ntpath)
+    assert f"/photos/{name} would become" in caught.value.message
+    assert "Windows" in caught.value.message
+    assert len(checked_targets(images)) == 2
+
+
+def test_output_whose_name_windows_forbids_is_refused_there():
+    with pytest.raises(UsageError, match="'con' is a reserved name on Windows"):
+        check_output("D:\\results\\con", [], ntpath)
+
+
+def test_input_written_in_another_case_contains_the_output(tmp_path):
+    """A file system that ignores case is imitated by a link."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "PHOTOS").symlink_to(tmp_path / "photos")
+    with pytest.raises(UsageError, match="lies inside the input"):
+        check_output(str(tmp_path / "PHOTOS" / "out"), [tmp_path / "photos"])
 
 
 def test_equal_names_in_different_folders_are_accepted():
