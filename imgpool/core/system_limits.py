@@ -1,7 +1,6 @@
 """Limits of the system, such as that of open files: what they are in the user's terms, and what to do about them."""
 
 import errno
-import sys
 
 RERUN = "then run the same command again"
 
@@ -31,8 +30,8 @@ def explain_limit(error: BaseException) -> tuple[str, str] | None:
 
 def address_space_is_limited() -> bool:
     """Return whether somebody has limited the memory of this process, for example with ``ulimit -v``."""
-    if sys.platform == "win32":
+    try:
+        import resource
+    except ImportError:  # on Windows
         return False
-    import resource
-
     return resource.getrlimit(resource.RLIMIT_AS)[1] != resource.RLIM_INFINITY
