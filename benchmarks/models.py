@@ -28,7 +28,6 @@ from imgpool.engines.pool import POOL
 from imgpool.system.resources import available_cpus
 from imgpool.work.files import read
 from imgpool.work.loading import LoadLog, load_filters
-from imgpool.work.memory_estimate import MemoryEstimate
 from imgpool.work.process_file import Job, WorkerState, load_worker_state, process_file
 
 UNET = Path(__file__).parents[1] / "../shared/models/unet2d_nuclei_broad"
@@ -65,9 +64,7 @@ def process_with_loaded_model(state: WorkerState, task: Task, memory: int | None
 def load_and_process(job: Job, task: Task, memory: int | None = None) -> Result:
     """Load the model, then process a task."""
     filters = load_filters(job.recipe, LoadLog(job.scratch).add)
-    return _with_memory(
-        process_file(WorkerState(job, filters, MemoryEstimate(job.recipe, Path(job.scratch, "memory"))), task, memory)
-    )
+    return _with_memory(process_file(WorkerState.from_filters(job, filters), task, memory))
 
 
 def keep_job(job: Job) -> Job:

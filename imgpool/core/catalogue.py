@@ -166,6 +166,9 @@ def split_extension(name: str) -> tuple[str, Format | None]:
     The longest known extension is taken, ignoring case: "a.ome.TIF" has the stem "a". Without a known extension, the
     whole name and None are returned.
     """
+    dot = name.rfind(".")
+    if dot > 0 and (usual := _unambiguous_extensions().get(name[dot:])):
+        return name[:dot], usual
     for length in _extension_lengths():
         if len(name) > length and name[-length] == ".":
             format_ = _formats_by_extension().get(name[-length:].lower())
@@ -182,6 +185,18 @@ def known_extensions() -> str:
 @functools.cache
 def _formats_by_extension() -> dict[str, Format]:
     return {extension: format_ for format_ in FORMATS for extension in format_.extensions}
+
+
+@functools.cache
+def _unambiguous_extensions() -> dict[str, Format]:
+    """Return the extensions, in lower and upper case, that no longer extension ends with."""
+    known = _formats_by_extension()
+    return {
+        spelling: format_
+        for extension, format_ in known.items()
+        if not any(other.endswith(extension) for other in known if other != extension)
+        for spelling in (extension, extension.upper())
+    }
 
 
 @functools.cache

@@ -92,7 +92,7 @@ def replace(source: Entry, target: Entry) -> None:
 
 def exchange(first: Entry, second: Entry) -> None:
     """Exchange two names in one step; raise `OSError` if that is not possible."""
-    _rename_with_flags(first, second, "exchange")
+    _rename_with_flags(first, second, _system_call().exchange)
 
 
 def probe(folder: str) -> Placing:
@@ -157,7 +157,7 @@ def _rename_without_replacing(source: Entry, target: Entry) -> None:
     if os.name == "nt":
         os.rename(source.path, target.path)  # Windows never replaces
     else:
-        _rename_with_flags(source, target, "no_replace")
+        _rename_with_flags(source, target, _system_call().no_replace)
 
 
 def _link_and_unlink(source: Entry, target: Entry) -> None:
@@ -205,29 +205,28 @@ class _SystemCall(NamedTuple):
 
 
 @functools.cache
-def _system_call() -> _SystemCall | None:
-    if os.name != "posix":
-        return None
-    library = ctypes.CDLL(None, use_errno=True)
+def _system_call() -> _SystemCall:
+    """Return the system call; raise `OSError` where there is none."""
     name, *constants = ("renameatx_np", -2, 4, 2) if sys.platform == "darwin" else ("renameat2", -100, 1, 2)
+    library = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
     if not hasattr(library, name):
-        return None
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     function = getattr(library, name)
     function.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
     return _SystemCall(function, *constants)
 
 
-def _rename_with_flags(source: Entry, target: Entry, flag: Literal["no_replace", "exchange"]) -> None:
-    call = _system_call()
-    if call is None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    failed = call.function(
-        call.current_folder if source.folder is None else source.folder,
-        os.fsencode(source.path),
-        call.current_folder if target.folder is None else target.folder,
-        os.fsencode(target.path),
-        call.no_replace if flag == "no_replace" else call.exchange,
+def _rename_with_flags(source: Entry, target: Entry, flags: int) -> None:
+    function, current_folder, _, _ = _system_call()
+    path, folder = source
+    new_path, new_folder = target
+    failed = function(
+        current_folder if folder is None else folder,
+        os.fsencode(path),
+        current_folder if new_folder is None else new_folder,
+        os.fsencode(new_path),
+        flags,
     )
     if failed:
         number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), source.path, None, target.path)
+        raise OSError(number, os.strerror(number), path, None, new_path)

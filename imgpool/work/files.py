@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from imgpool.core.format import FilePath, Format
 from imgpool.core.image import Image
 from imgpool.core.limits import MAX_PIXELS, check_limits, check_memory
 from imgpool.system.files import open_binary
+from imgpool.system.process_id import process_id
 from imgpool.system.resources import available_memory
 
 HASH_BLOCK_BYTES = 64 * 1024
@@ -87,10 +88,9 @@ def write(image: Image, path: FilePath, **options: object) -> tuple[str, ...]:
     OSError
         If the file cannot be written.
     """
-    folder, name = os.path.split(path)
-    temporary = temporary_name(folder, name)
+    format_, temporary = format_and_temporary(path, os.path.dirname(path) or os.curdir)
     try:
-        lost = write_as(format_of(path), image, temporary, options)
+        lost = write_as(format_, image, temporary, options)
         os.replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
@@ -101,8 +101,34 @@ def format_of(path: FilePath) -> Format:
     """Return the format that a path's extension names; raise `UsageError` if there is none."""
     _, format_ = split_extension(os.path.basename(path))
     if format_ is None:
-        raise UsageError(f"{os.fspath(path)}: no format has this extension", f"known: {known_extensions()}")
+        raise _unknown_format_error(path)
     return format_
+
+
+def _unknown_format_error(path: FilePath) -> UsageError:
+    return UsageError(f"{os.fspath(path)}: no format has this extension", f"known: {known_extensions()}")
+
+
+def format_and_temporary(path: FilePath, folder: str) -> tuple[Format, str]:
+    """Return the format that a path's extension names, and a temporary path with this extension.
+
+    Parameters
+    ----------
+    path
+        Path of the final file.
+    folder
+        Folder of the temporary file, whose name no other process or call uses.
+
+    Raises
+    ------
+    UsageError
+        If the extension belongs to no known format.
+    """
+    name = os.path.basename(path)
+    stem, format_ = split_extension(name)
+    if format_ is None:
+        raise _unknown_format_error(path)
+    return format_, f"{folder}{os.sep}.imgpool-{process_id()}-{next(_serial_numbers)}{name[len(stem) :]}"
 
 
 def write_as(format_: Format, image: Image, path: str, options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -113,12 +139,6 @@ def write_as(format_: Format, image: Image, path: str, options: Mapping[str, Any
 @functools.lru_cache(maxsize=16)
 def _validated_options(format_: Format, options: tuple[tuple[str, Any], ...]) -> Mapping[str, Any]:
     return format_.validate(dict(options))
-
-
-def temporary_name(folder: str, name: str) -> str:
-    """Return a path in `folder` with the extension of `name`, which no other process or call uses."""
-    stem, _ = split_extension(name)
-    return os.path.join(folder, f".imgpool-{os.getpid()}-{next(_serial_numbers)}{name[len(stem) :]}")
 
 
 def size_and_hash(path: FilePath) -> tuple[int, str]:
@@ -134,15 +154,21 @@ def source_hash(path: FilePath) -> str:
 
 def source_hash_and_status(path: FilePath) -> tuple[str, os.stat_result]:
     """Return the 128-bit XXH3 of a file, ten times as fast as SHA-256, and its status after it was read."""
-    import xxhash
-
-    digest = xxhash.xxh3_128()
+    digest = _source_digest_type()()
     status = _update(digest, path)
     return digest.hexdigest(), status
 
 
 class _Digest(Protocol):
     def update(self, block: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+@functools.cache
+def _source_digest_type() -> Callable[[], _Digest]:
+    import xxhash
+
+    return xxhash.xxh3_128
 
 
 def _update(digest: _Digest, path: FilePath) -> os.stat_result:

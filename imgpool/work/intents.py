@@ -13,6 +13,7 @@ from weakref import finalize
 import msgspec
 
 from imgpool.system.folder import Folder
+from imgpool.system.process_id import process_id
 
 INTENTS_FOLDER = "intents"
 """Name of the folder with the intents, in the folder of imgpool's own files."""
@@ -62,7 +63,7 @@ class IntentLog:
 
     def add(self, target: str, source: str, sha256: str, size: int) -> None:
         """Append an intent in one write; raise `OSError` if it cannot be written."""
-        pid = os.getpid()
+        pid = process_id()
         descriptor = self._descriptors.get(pid)
         if descriptor is None:
             descriptor = self._descriptors[pid] = self._open(pid)

@@ -114,7 +114,7 @@ class Placer:
         self._intents.add(relative, task.source, new.sha256, new.size)
         source = Entry(temporary)
         try:
-            rename_new(source, self._folders.target(task.target).entry, self._placing.new)
+            rename_new(source, self._folders.entry(relative), self._placing.new)
         except (FileExistsError, FileNotFoundError):
             return self._place_with_care(source, task, new)
         return True

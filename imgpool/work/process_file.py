@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from imgpool.core.engine import MemoryNeeded
 from imgpool.core.errors import FilterError, ReadError
@@ -18,6 +18,7 @@ from imgpool.core.image import Image, Properties
 from imgpool.core.limits import ALWAYS_ALLOWED_BYTES, MAX_PIXELS, check_limits, check_memory
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Result, Stage, Task
+from imgpool.system.process_id import process_id
 from imgpool.system.resources import available_memory
 from imgpool.work.files import (
     check_is_file,
@@ -27,7 +28,7 @@ from imgpool.work.files import (
 from imgpool.work.loading import LoadLog, check_unchanged, load_filters
 from imgpool.work.memory_estimate import MemoryEstimate, PeakMeasurement
 from imgpool.work.placing import Destination, Placer
-from imgpool.work.writing import write_result
+from imgpool.work.writing import ResultWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,24 @@ class WorkerState:
         Its loaded filters.
     memory_estimate
         Estimates of the memory that images take.
+    writer
+        Writes results.
     placer
-        Puts results at their targets; None to replace whatever exists there.
+        Puts them at their targets; None to replace whatever exists there.
     """
 
     job: Job
     filters: tuple[LoadedFilter, ...]
     memory_estimate: MemoryEstimate
-    placer: Placer | None = None
+    writer: ResultWriter
+    placer: Placer | None
+
+    @classmethod
+    def from_filters(cls, job: Job, filters: tuple[LoadedFilter, ...]) -> Self:
+        """Return the state of a worker that has loaded the filters of a job."""
+        placer = Placer(job.destination) if job.destination else None
+        memory_estimate = MemoryEstimate(job.recipe, Path(job.scratch, "memory.json"))
+        return cls(job, filters, memory_estimate, ResultWriter(job.scratch, job.recipe.output.options, placer), placer)
 
 
 def load_worker_state(job: Job) -> WorkerState:
@@ -84,9 +95,7 @@ def load_worker_state(job: Job) -> WorkerState:
         _silence_c_libraries()
     filters = load_filters(job.recipe, LoadLog(job.scratch).add)
     check_unchanged(job.recipe, job.provenance)  # after loading: what is changed later was not loaded
-    memory_estimate = MemoryEstimate(job.recipe, Path(job.scratch, "memory.json"))
-    placer = Placer(job.destination) if job.destination else None
-    return WorkerState(job, filters, memory_estimate, placer)
+    return WorkerState.from_filters(job, filters)
 
 
 def _silence_c_libraries() -> None:
@@ -126,7 +135,7 @@ def process_file(state: WorkerState, task: Task, memory: int | None = None) -> R
         timer.stop()
         stage = "filter" if isinstance(error, FilterError) else timer.stage  # crop and select work while reading
         failure = explain(error, stage, budget.estimate)
-        result = Result(task, "failed", failure, timer.seconds, pid=os.getpid(), finished=time.monotonic())
+        result = Result(task, "failed", failure, timer.seconds, pid=process_id(), finished=time.monotonic())
     finally:
         budget.finish(succeeded=succeeded)
     return result
@@ -228,7 +237,7 @@ def _skip(state: WorkerState, task: Task) -> Result | None:
     if content is None and not state.placer.must_skip(task):
         return None
     size, sha256 = content or (0, "")
-    return Result(task, "skipped", written=size, sha256=sha256, pid=os.getpid(), finished=time.monotonic())
+    return Result(task, "skipped", written=size, sha256=sha256, pid=process_id(), finished=time.monotonic())
 
 
 def _process(state: WorkerState, task: Task, timer: _TaskTimer, budget: _MemoryBudget) -> Result:
@@ -241,11 +250,10 @@ def _process(state: WorkerState, task: Task, timer: _TaskTimer, budget: _MemoryB
         changed_by_reading=source.steps_done > 0,
     )
     timer.enter("write")
-    job = state.job
-    written = write_result(image, source.task, job.scratch, job.recipe.output.options, state.placer)
+    written = state.writer.write(image, source.task)
     timer.stop()
     if not written.placed:
-        return Result(source.task, "skipped", seconds=timer.seconds, pid=os.getpid(), finished=time.monotonic())
+        return Result(source.task, "skipped", seconds=timer.seconds, pid=process_id(), finished=time.monotonic())
     return Result(
         source.task,
         "done",
@@ -258,7 +266,7 @@ def _process(state: WorkerState, task: Task, timer: _TaskTimer, budget: _MemoryB
         sha256=written.content.sha256,
         source_hash=source.content_hash,
         lost=written.lost,
-        pid=os.getpid(),
+        pid=process_id(),
         finished=time.monotonic(),
     )
 

@@ -89,6 +89,11 @@ class TargetFolders:
         folder, _, name = relative.rpartition(os.sep)
         return Target(path, relative, self.folder(folder, create=create), name)
 
+    def entry(self, relative: str) -> Entry:
+        """Return what names a target, given by its path relative to the output folder; errors as of `target`."""
+        folder, _, name = relative.rpartition(os.sep)
+        return entry_of(self.folder(folder), name)
+
     def relative(self, path: str) -> str:
         """Return the path of a target relative to the output folder; raise `WriteError` if it is not in it."""
         if not path.startswith(self._prefix):

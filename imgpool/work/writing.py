@@ -12,7 +12,7 @@ from imgpool.core.hint import Hint
 from imgpool.core.image import Image
 from imgpool.core.task import Task
 from imgpool.work.existing_file import Content
-from imgpool.work.files import format_of, size_and_hash, temporary_name, write_as
+from imgpool.work.files import format_and_temporary, size_and_hash, write_as
 from imgpool.work.placing import Placer
 
 DISK_FULL_BYTES = 64 * 1024
@@ -37,41 +37,46 @@ class Written(NamedTuple):
     placed: bool
 
 
-def write_result(image: Image, task: Task, scratch: str, options: Mapping[str, Any], placer: Placer | None) -> Written:
-    """Write an image to its target.
+class ResultWriter:
+    """Writes the results of one process.
 
     Parameters
     ----------
-    image
-        The result.
-    task
-        Its task.
     scratch
-        Folder for the temporary file, on the file system of the output.
+        Folder for temporary files, on the file system of the output.
     options
         Options of the output format.
     placer
-        Puts the file at its target; None to replace whatever exists there.
-
-    Raises
-    ------
-    WriteError
-        If the format cannot hold the image, or the target is taken.
-    OSError
-        If it cannot be written.
+        Puts the files at their targets; None to replace whatever exists there.
     """
-    temporary = temporary_name(scratch, os.path.basename(task.target))
-    try:
-        lost = write_as(format_of(task.target), image, temporary, options)
-        content = Content(*size_and_hash(temporary))
-        placed = placer.place(temporary, task, content) if placer else _replace(temporary, task)
-    except BaseException as error:
-        disk_is_full = _may_mean_full_disk(error) and _is_full(scratch)  # before the partial file is removed
-        Path(temporary).unlink(missing_ok=True)
-        if disk_is_full:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), task.target) from error
-        raise
-    return Written(content, lost, placed)
+
+    def __init__(self, scratch: str, options: Mapping[str, Any], placer: Placer | None) -> None:
+        self._scratch = scratch
+        self._options = options
+        self._placer = placer
+
+    def write(self, image: Image, task: Task) -> Written:
+        """Write an image to the target of a task.
+
+        Raises
+        ------
+        WriteError
+            If the format cannot hold the image, or the target must not be replaced.
+        OSError
+            If it cannot be written.
+        """
+        format_, temporary = format_and_temporary(task.target, self._scratch)
+        try:
+            lost = write_as(format_, image, temporary, self._options)
+            content = Content(*size_and_hash(temporary))
+            placed = self._placer.place(temporary, task, content) if self._placer else _replace(temporary, task)
+        except BaseException as error:
+            disk_is_full = _may_mean_full_disk(error) and _is_full(self._scratch)  # before the partial file is removed
+            Path(temporary).unlink(missing_ok=True)
+            if disk_is_full:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), task.target) from error
+            raise
+        return Written(content, lost, placed)
 
 
 def _may_mean_full_disk(error: BaseException) -> bool:

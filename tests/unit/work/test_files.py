@@ -16,12 +16,12 @@ from imgpool.core.errors import ReadError, RecipeError, UsageError, WriteError
 from imgpool.core.image import Image
 from imgpool.formats.png import Png
 from imgpool.work.files import (
+    format_and_temporary,
     format_of,
     megapixels,
     read,
     size_and_hash,
     source_hash,
-    temporary_name,
     write,
 )
 
@@ -120,7 +120,7 @@ def test_read_refuses_a_forged_size(tmp_path):
 
 
 def test_temporary_names_are_hidden_and_keep_the_extension(tmp_path):
-    names = {temporary_name(str(tmp_path), "a b.ome.TIF") for _ in range(100)}
+    names = {format_and_temporary("folder/a b.ome.TIF", str(tmp_path))[1] for _ in range(100)}
     assert len(names) == 100
     for path in map(Path, names):
         assert path.parent == tmp_path
