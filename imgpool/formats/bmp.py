@@ -3,10 +3,11 @@
 import os
 from typing import TYPE_CHECKING
 
+from imgpool.core.errors import ReadError
 from imgpool.core.format import FilePath, Format
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.refusal import refuse
-from imgpool.formats._errors import truncated_error
+from imgpool.formats._errors import COPY_AGAIN, truncated_error
 from imgpool.formats._file_writer import write_file
 from imgpool.formats._lost_metadata import not_stored
 from imgpool.formats._pillow import PillowReader, encode, is_grey_or_rgb
@@ -20,6 +21,10 @@ __all__ = ["BMP"]
 MAX_PIXEL_BYTES = 2**32 - 2048
 """Most bytes of pixels: the size of the file must fit into 32 bits."""
 
+MAX_HEADER_BYTES = 1024
+"""Longest header; the standard ones have up to 124 bytes."""
+
+_HEADER_SIZE = slice(14, 18)  # bytes of the file
 _MAX_RESOLUTION = 2**31 - 1
 _RESOLUTION = slice(38, 46)  # bytes of the file: horizontal and vertical, per metre
 _UNCOMPRESSED = 0  # value of the compression field
@@ -67,6 +72,10 @@ class BmpReader(PillowReader):
     def _open_picture(self) -> "ImageFile":
         from PIL.BmpImagePlugin import BmpImageFile
 
+        head = self._file.read(_HEADER_SIZE.stop)
+        if int.from_bytes(head[_HEADER_SIZE], "little") > MAX_HEADER_BYTES:  # Pillow would read as many bytes
+            raise ReadError("the BMP is damaged: the length of its header is not valid", COPY_AGAIN)
+        self._file.seek(0)
         return BmpImageFile(self._file)
 
     def _check_picture(self, picture: "ImageFile") -> None:

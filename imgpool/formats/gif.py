@@ -14,6 +14,7 @@ from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.refusal import refuse
 from imgpool.formats._errors import COPY_AGAIN
 from imgpool.formats._expansion import MAX_GIF_RATIO
+from imgpool.formats._gif_blocks import has_second_picture
 from imgpool.formats._lost_metadata import not_stored
 from imgpool.formats._pillow import PillowReader, comment_bytes, comment_text, is_grey_or_rgb
 
@@ -85,11 +86,12 @@ class GifReader(PillowReader):
     def _open_picture(self) -> "ImageFile":
         from PIL.GifImagePlugin import GifImageFile
 
+        if has_second_picture(self._file):
+            raise ReadError("this GIF is an animation", "save its frames as separate images")
+        self._file.seek(0)
         return GifImageFile(self._file)
 
     def _check_picture(self, picture: "ImageFile") -> None:
-        if getattr(picture, "is_animated", False):
-            raise ReadError("this GIF is an animation", "save its frames as separate images")
         left, top, right, bottom = picture.tile[0].extents or (0, 0, 0, 0)
         if (right - left) * (bottom - top) > os.fstat(self._file.fileno()).st_size * MAX_GIF_RATIO:
             raise ReadError("the GIF is damaged: it has far too little data for a picture of its size", COPY_AGAIN)

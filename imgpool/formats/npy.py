@@ -25,6 +25,16 @@ DTYPE_KINDS = "buif"
 MAX_ITEM_BYTES = 8
 """Largest item of a supported dtype; larger floats differ between machines."""
 
+MAX_HEADER_BYTES = 10_000
+"""Longest header; that of an image has 118 bytes."""
+
+MAX_LENGTH = 2**63 - 1
+MAX_DIMENSIONS = 64
+"""Most dimensions of an array of NumPy."""
+
+_LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}
+"""Bytes of the field with the length of the header, by version."""
+
 
 class Npy(Format):
     """NPY: an array of any integer or float type, with up to five dimensions.
@@ -98,16 +108,38 @@ def _parse_header(file: BinaryIO) -> tuple[tuple[int, ...], "np.dtype[np.generic
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     file.seek(0)
     try:
+        version = np.lib.format.read_magic(file)
+        _check_header_length(file, _LENGTH_BYTES[version])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about headers that Python 2 wrote
-            version = np.lib.format.read_magic(file)
-            shape, _, dtype = readers[version](file)
-    except Exception as error:  # noqa: BLE001 - NumPy parses the header as Python code, which can raise many types
-        raise ReadError(f"the NPY is damaged: its header cannot be parsed ({type(error).__name__})",
-                        COPY_AGAIN) from None  # fmt: skip
+            shape, _, dtype = readers[version](file, max_header_size=MAX_HEADER_BYTES)
+    except ReadError:
+        raise
+    except Exception:  # noqa: BLE001 - NumPy parses the header as Python code, which can raise many types
+        raise ReadError("the NPY is damaged: its header cannot be parsed", COPY_AGAIN) from None
+    _check_lengths(shape)
+    return shape, dtype
+
+
+def _check_header_length(file: BinaryIO, length_bytes: int) -> None:
+    """Check the length of the header before it is read, and leave the file where it is."""
+    start = file.tell()
+    length = int.from_bytes(file.read(length_bytes), "little")
+    if length > MAX_HEADER_BYTES:
+        raise ReadError(f"the NPY is damaged: its header declares a length of {length:,} bytes", COPY_AGAIN)
+    file.seek(start)
+
+
+def _check_lengths(shape: tuple[int, ...]) -> None:
+    """Raise `ReadError` unless every length is one that an array can have; Python counts True as a number."""
+    if any(type(length) is not int for length in shape):
+        raise ReadError("the NPY is damaged: a length in its shape is not an integer", COPY_AGAIN)
     if any(length < 0 for length in shape):
         raise ReadError("the NPY is damaged: a length is negative", COPY_AGAIN)
-    return shape, dtype
+    if any(length > MAX_LENGTH for length in shape):
+        raise ReadError("the NPY is damaged: a length is larger than any file", COPY_AGAIN)
+    if len(shape) > MAX_DIMENSIONS:
+        raise ReadError(f"an array of {len(shape)} dimensions has too many", "save at most T, C, Z, Y and X")
 
 
 def _guess_axes(shape: tuple[int, ...]) -> str:

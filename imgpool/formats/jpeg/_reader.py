@@ -13,7 +13,7 @@ from imgpool.core.part import Part
 from imgpool.formats._errors import COPY_AGAIN, truncated_error
 from imgpool.formats._pillow import PillowReader, comment_text
 from imgpool.formats._resolution import pixel_size_or_dpi
-from imgpool.formats.jpeg._segments import RESOLUTION_UNITS
+from imgpool.formats.jpeg._segments import RESOLUTION_UNITS, check_segments
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -48,6 +48,8 @@ class JpegReader(PillowReader):
     def _open_picture(self) -> "ImageFile":
         from PIL.JpegImagePlugin import JpegImageFile
 
+        check_segments(self._file)
+        self._file.seek(0)
         picture = JpegImageFile(self._file)
         self._header_end = self._file.tell()
         return picture

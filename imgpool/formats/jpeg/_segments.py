@@ -1,16 +1,27 @@
 """The segments of a JPEG file that hold metadata, and the resolution in its JFIF header."""
 
+import os
+import re
 import struct
 from collections.abc import Iterator
+from typing import BinaryIO
 
+from imgpool.core.errors import ReadError
 from imgpool.core.exif import PREFIX
 from imgpool.core.image import Image
+from imgpool.formats._errors import COPY_AGAIN
 from imgpool.formats._lost_metadata import matching_icc
 from imgpool.formats._pillow import comment_bytes
 from imgpool.formats._resolution import Unit, integer_pixels_per_unit, pixels_per_unit
 
 MAX_SEGMENT_BYTES = 65_533
 MAX_ICC_SEGMENTS = 255
+
+MAX_READ_SEGMENTS = 4096
+"""Most segments before the pixels of a file that is read; colour profiles and depth maps take a few hundred."""
+
+MAX_STRAY_BYTES = 1 << 16
+"""Most bytes between segments, such as fill bytes; Pillow skips them one by one. Smaller files are not checked."""
 
 RESOLUTION_UNITS: dict[int, Unit] = {1: "inch", 2: "cm"}
 """Units of the resolution, by their number in a JFIF header."""
@@ -27,8 +38,52 @@ _MARKERS = {
 _XMP_PREFIX, _ICC_PREFIX = b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
 _MAX_ICC_BYTES = MAX_SEGMENT_BYTES - len(_ICC_PREFIX) - 2  # in one segment, after its number and the count of all
 
+_MARKER = re.compile(rb"\xff[\x01-\xfe]")
+_START_OF_SCAN = 0xDA
+_FIRST_MARKER = 0xC0  # the codes below are reserved
+_WITHOUT_CONTENT = range(0xD0, 0xDA)  # restart, start and end of image
+
 Segments = dict[str, tuple[bytes, ...]]
 """Contents of the segments, by the name of the metadata they hold."""
+
+
+def check_segments(file: BinaryIO) -> None:
+    """Check that the segments before the pixels are few enough to be parsed; damage is left to the parser.
+
+    Raises
+    ------
+    ReadError
+        If there are too many segments, or too many bytes between them.
+    """
+    if os.fstat(file.fileno()).st_size <= MAX_STRAY_BYTES:
+        return
+    position, stray = 2, 0
+    for _ in range(MAX_READ_SEGMENTS):
+        code, skipped, position = _next_segment(file, position)
+        stray += skipped
+        if stray > MAX_STRAY_BYTES:
+            raise ReadError(f"the JPEG is damaged: it has more than {MAX_STRAY_BYTES:,} fill bytes in its header",
+                            COPY_AGAIN)  # fmt: skip
+        if code == _START_OF_SCAN or code < _FIRST_MARKER:
+            return
+    raise ReadError(f"its header has more than {MAX_READ_SEGMENTS:,} segments, the most that imgpool reads",
+                    "remove its metadata: exiftool -all= FILE")  # fmt: skip
+
+
+def _next_segment(file: BinaryIO, position: int) -> tuple[int, int, int]:
+    """Return the code of the next segment (0 if there is none), the number of bytes before it, and its end."""
+    file.seek(position)
+    block = file.read(4)
+    if not (marker := _MARKER.match(block)):
+        block += file.read(MAX_STRAY_BYTES)
+        marker = _MARKER.search(block)
+    if not marker:
+        return 0, len(block), position + len(block)
+    code, end = marker[0][1], position + marker.end()
+    if code not in _WITHOUT_CONTENT:
+        file.seek(end)
+        end += max(2, int.from_bytes(file.read(2)))
+    return code, marker.start(), end
 
 
 def metadata_segments(image: Image) -> Segments:

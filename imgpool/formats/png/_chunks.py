@@ -5,7 +5,7 @@ PNG specification, third edition: https://www.w3.org/TR/png-3/
 
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import BinaryIO, NamedTuple
 
 from imgpool.core.errors import ReadError
@@ -19,6 +19,14 @@ PALETTE = 3
 
 MAX_INFLATED_BYTES = 64 << 20
 """Largest text or profile that is decompressed; a longer one is forged."""
+
+MAX_CHUNKS = 10_000
+"""Most chunks besides those of the pixels."""
+
+MAX_PIXEL_CHUNKS = 1_000_000
+
+MAX_HEADER_BYTES = 128 << 20
+"""Most bytes before the pixels."""
 
 _FIRST_READ_BYTES = 1 << 16  # a small file as a whole, and the header of most large files
 _INFLATE_BLOCK_BYTES = 1 << 20
@@ -115,12 +123,14 @@ def read_header(file: BinaryIO, start: bytes) -> tuple[Header, bytes]:
     Raises
     ------
     ReadError
-        If the file is damaged, truncated, or an animation.
+        If the file is damaged, truncated, or an animation, or has more metadata than imgpool reads.
     """
     while True:
         try:
             return _split_header(start), start
         except _TruncatedError:
+            if len(start) >= MAX_HEADER_BYTES:
+                raise _too_much("MB of metadata", MAX_HEADER_BYTES // 10**6) from None
             more = file.read(len(start))
             if not more:
                 raise
@@ -133,7 +143,8 @@ def split_pixels(data: bytes, header: Header) -> PixelChunks:
     Raises
     ------
     ReadError
-        If the file is damaged or truncated. If it is truncated, the message says how much of the picture is present.
+        If the file is damaged or truncated, or has more chunks than imgpool reads. If it is truncated, the message
+        says how much of the picture is present.
     """
     view, position, kind = memoryview(data), header.end, b""
     pixels = list[memoryview]()  # whole chunks
@@ -151,6 +162,8 @@ def split_pixels(data: bytes, header: Header) -> PixelChunks:
         else:
             others.append(Chunk(kind, data[position + 8 : end - 4]))
         position = end
+        _check_number(others, MAX_CHUNKS)
+        _check_number(pixels, MAX_PIXEL_CHUNKS)
     has_only_pixels = not others and (len(header.chunks) == 1 or header.decoding_chunks == header.chunks)
     png = data if has_only_pixels else b"".join((SIGNATURE, pack_chunks(header.decoding_chunks), *pixels))
     return PixelChunks(png, deflated_size, others)
@@ -196,6 +209,7 @@ def _split_header(data: bytes) -> Header:
             raise ReadError("the PNG contains no picture", COPY_AGAIN)
         chunks.append(Chunk(kind, data[position + 8 : position + 8 + length]))
         position = end
+        _check_number(chunks, MAX_CHUNKS)
 
 
 def _frame(data: bytes, position: int) -> tuple[int, bytes]:
@@ -251,6 +265,18 @@ def _check_still(chunks: list[Chunk]) -> None:
     frames = next((int.from_bytes(body[:4]) for kind, body in chunks if kind == b"acTL"), 1)
     if frames > 1:
         raise ReadError(f"this PNG is an animation of {frames} frames", "save its frames as separate images")
+
+
+def _check_number(chunks: Sized, maximum: int) -> None:
+    if len(chunks) > maximum:
+        raise _too_much("chunks", maximum)
+
+
+def _too_much(what: str, maximum: int) -> ReadError:
+    return ReadError(
+        f"this PNG has more than {maximum:,} {what}, the most that imgpool reads",
+        "save it again, or remove its metadata: exiftool -all= FILE",
+    )
 
 
 def _damaged(problem: str) -> ReadError:

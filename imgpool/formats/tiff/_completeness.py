@@ -16,10 +16,11 @@ from imgpool.formats._errors import COPY_AGAIN
 from imgpool.formats._expansion import MAX_DEFLATE_RATIO, MAX_LZW_RATIO, MAX_PACKBITS_RATIO
 from imgpool.formats.tiff._errors import damaged, truncated
 from imgpool.formats.tiff._ifd import DirectoryError, Entry, Layout, location, read_directory, read_header, read_value
+from imgpool.formats.tiff._limits import FIRST_PRIVATE_TAG, TagTotals, check_page_count
 from imgpool.formats.tiff._tifffile_types import Page, Series
 
 _BYTE_COUNTS = {273: 279, 324: 325}  # StripByteCounts by StripOffsets, TileByteCounts by TileOffsets
-_FIRST_PRIVATE_TAG = 32768
+_TABLES = {*_BYTE_COUNTS, *_BYTE_COUNTS.values()}
 _CHECKED_PRIVATE_TAGS = {34675, 50838, 50839}  # ICC, ImageJ
 _UNCOMPRESSED = 1
 _WHOLE_BYTES = {8, 16, 32, 64}  # bits per sample
@@ -34,26 +35,29 @@ _INTEGER_TYPES = {3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}  # NumPy's cod
 Integers = np.ndarray[tuple[int], np.dtype[np.uint64]]
 
 
-def check_complete(file: BinaryIO) -> None:
-    """Check that every directory, tag and strip lies within the file.
+def check_complete(file: BinaryIO) -> int:
+    """Check that every directory, tag and strip lies within the file; return the number of pages.
 
     Raises
     ------
     ReadError
-        If the file is truncated, or was never written to its end.
+        If the file is truncated, was never written to its end, or has more than imgpool reads.
     """
     size, pages = file.seek(0, io.SEEK_END), 0
+    totals = TagTotals(size)
     try:
         layout, first = read_header(file)
         for entries in _directories(file, layout, first):
-            needed = max(_ends(file, layout, entries))
+            needed = max(_ends(file, layout, entries, totals))
             if needed > size:
                 raise truncated(size, needed, pages)
             pages += 1
+            check_page_count(pages)
     except DirectoryError as error:
         raise truncated(size, error.needed, pages) if error.needed > size else damaged(str(error)) from None
     except struct.error:
         raise damaged("a directory is not valid") from None
+    return pages
 
 
 def check_planes(file: BinaryIO, series: Series) -> None:
@@ -98,16 +102,24 @@ def _directories(file: BinaryIO, layout: Layout, offset: int) -> Iterator[list[E
         yield entries
 
 
-def _ends(file: BinaryIO, layout: Layout, entries: list[Entry]) -> Iterator[int]:
+def _ends(file: BinaryIO, layout: Layout, entries: list[Entry], totals: TagTotals) -> Iterator[int]:
     """Yield the end of everything that a directory points to, as positions in the file."""
     yield 0
-    for entry in entries:
-        if not entry.is_inline and (entry.tag < _FIRST_PRIVATE_TAG or entry.tag in _CHECKED_PRIVATE_TAGS):
-            yield location(layout, entry) + entry.size
+    yield from _value_ends(layout, entries, totals)
     tags = {entry.tag: entry for entry in entries}
     for offsets, byte_counts in _BYTE_COUNTS.items():
         if offsets in tags and byte_counts in tags:
+            totals.add_segments(tags[offsets])
             yield _segments_end(*(_integers(file, layout, tags[tag]) for tag in (offsets, byte_counts)))
+
+
+def _value_ends(layout: Layout, entries: list[Entry], totals: TagTotals) -> Iterator[int]:
+    for entry in entries:
+        if not entry.is_inline and (entry.tag < FIRST_PRIVATE_TAG or entry.tag in _CHECKED_PRIVATE_TAGS):
+            end = location(layout, entry) + entry.size
+            yield end
+            if entry.tag not in _TABLES:
+                totals.add_value(entry, end)
 
 
 def _segments_end(offsets: Integers, byte_counts: Integers) -> int:

@@ -21,6 +21,10 @@ ASCII, SHORT, LONG, LONG8 = 2, 3, 4, 16
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _RATIONALS = {5, 10}
+
+MAX_DIRECTORY_BYTES = 64 << 20
+"""Most bytes of the values of a directory: its entries may all point to the same bytes."""
+
 _MAX_UNCHECKED_READ = 1 << 16  # bytes; a larger read is checked against the size of the file before it allocates
 _MAX_ENTRIES = 4096  # more than any directory has; limits the cost of a damaged count
 _MAX_DEPTH = 2  # of directories below the first: EXIF, interoperability
@@ -152,9 +156,14 @@ def read_tags(
         Depth of this directory below the first; directories deeper than those of EXIF are not read.
     """
     tags: Tags = {}
-    for entry in read_directory(file, layout, offset)[0]:
-        if entry.kind not in _SIZES or (selection is not None and entry.tag not in selection):
+    left = MAX_DIRECTORY_BYTES
+    last_of_each_tag = {entry.tag: entry for entry in read_directory(file, layout, offset)[0] if entry.kind in _SIZES}
+    for entry in last_of_each_tag.values():
+        if selection is not None and entry.tag not in selection:
             continue
+        left -= entry.size
+        if left < 0:
+            raise DirectoryError(f"the values of a directory take more than {MAX_DIRECTORY_BYTES >> 20} MiB")
         data = read_value(file, layout, entry)
         if entry.tag not in POINTERS:
             tags[entry.tag] = Value(entry.kind, entry.number, data)

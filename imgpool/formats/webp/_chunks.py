@@ -12,6 +12,9 @@ from imgpool.core.errors import ReadError
 from imgpool.formats._chunk import Chunk
 from imgpool.formats._errors import COPY_AGAIN, truncated_error
 
+MAX_CHUNKS = 10_000
+"""Most chunks of a file; a picture has up to six."""
+
 PIXEL_KINDS = {b"ALPH", b"VP8 ", b"VP8L"}
 
 _ICC_FLAG, _ALPHA_FLAG, _EXIF_FLAG, _XMP_FLAG, _ANIMATION_FLAG = 0x20, 0x10, 0x08, 0x04, 0x02  # in VP8X
@@ -68,14 +71,19 @@ def read_header(file: BinaryIO) -> Header:
 
 
 def iter_chunks(data: bytes) -> Iterator[Chunk]:
-    """Yield every complete chunk of a file."""
+    """Yield every complete chunk of a file; raise `ReadError` if there are too many."""
     start, end = _RIFF_HEADER_BYTES, min(len(data), 8 + int.from_bytes(data[4:8], "little"))
-    while start + 8 <= end:
+    for _ in range(MAX_CHUNKS):
+        if start + 8 > end:
+            return
         kind, length = struct.unpack_from("<4sI", data, start)
         if start + 8 + length > end:
             return
         yield Chunk(kind, data[start + 8 : start + 8 + length])
         start += 8 + length + length % 2
+    raise ReadError(
+        f"this WebP has more than {MAX_CHUNKS:,} chunks, the most that imgpool reads", "save it again as WebP or PNG"
+    )
 
 
 def join_chunks(pixels: Iterable[Chunk], header: Header, metadata: Mapping[str, bytes]) -> bytes:
