@@ -11,6 +11,7 @@ import msgspec
 from imgpool.core.catalogue import split_extension
 from imgpool.core.errors import UsageError
 from imgpool.output.layout import STATE_FOLDER, SYSTEM_FOLDERS, FileId, file_id
+from imgpool.system.paths import openable, plain
 
 UNSUPPORTED_EXTENSIONS = {
     ".avif", ".heic", ".heif", ".jp2", ".jxl", ".pbm", ".pgm", ".pnm", ".ppm", ".psd", ".tga",
@@ -102,7 +103,7 @@ def scan(inputs: Iterable[str | os.PathLike[str]], output: str = "") -> tuple[li
     inputs = list(inputs)
     if "" in inputs:
         raise UsageError("an input is an empty text", "check whether a shell variable is unset")
-    roots = list(dict.fromkeys(os.path.abspath(path) for path in inputs))
+    roots = list(dict.fromkeys(plain(os.path.abspath(path)) for path in inputs))
     starts = {root: _relative_start(root, several=len(roots) > 1) for root in roots if os.path.isdir(root)}
     scanner = _Scanner(output, starts)
     scanner.add_folders()
@@ -177,21 +178,21 @@ class _Scanner:
                 if not _is_folder(entry):
                     self._add_entry(entry, start)
                 elif entry.is_symlink():
-                    yield entry.path, start
+                    yield plain(entry.path), start
                 elif entry.name not in SYSTEM_FOLDERS:
-                    pending.append(entry.path)
+                    pending.append(plain(entry.path))
 
     def _entries(self, path: str) -> list[os.DirEntry[str]]:
         """List a folder without hidden entries; empty if it was visited before or is excluded."""
         try:
-            status = os.stat(path)
+            status = os.stat(openable(path))
             identity = status.st_dev, status.st_ino
             if path in self._roots:
                 self._folders[path] = identity
             if identity in self._visited or identity == self._output:
                 return []
             self._visited.add(identity)
-            with os.scandir(path) as scanned:
+            with os.scandir(openable(path)) as scanned:
                 entries = sorted(scanned, key=lambda entry: entry.name)
         except OSError as error:
             self._unreadable.append((path, error))
@@ -207,13 +208,13 @@ class _Scanner:
             extension = os.path.splitext(entry.name)[1].lower()
             self._unsupported.update({extension} & UNSUPPORTED_EXTENSIONS)
         else:
-            self._add_file(entry.path, start, is_link=entry.is_symlink())
+            self._add_file(plain(entry.path), start, is_link=entry.is_symlink())
 
     def _add_file(self, path: str, start: int, *, is_link: bool) -> None:
         if is_link:
             self._links.add(path)
         try:
-            status = os.stat(path)
+            status = os.stat(openable(path))
         except OSError:  # a broken link, or a file deleted since: reading it will report that
             self.images.append(ImageFile(path, start, 0, 0))
             return

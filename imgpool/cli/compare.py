@@ -1,7 +1,6 @@
 """``imgpool compare``: compare serial and pool processing on the same images."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -13,6 +12,7 @@ from imgpool.cli._exit import exit_codes, print_json
 from imgpool.cli._interrupts import Interrupted
 from imgpool.cli._numbers import parse_count, parse_whole
 from imgpool.cli._options import AsJson, FilterSteps, Inputs, MaxMemory, PixelLength, RecipeName, ToFormat
+from imgpool.system.files import remove_folder
 from imgpool.system.heap import keep_freed_memory
 from imgpool.system.signals import exit_on_signals, ignore_hang_up, restore_handlers, set_handlers
 
@@ -138,7 +138,7 @@ def comparison_folder(path: str, *, keep: bool) -> Iterator[None]:
     finally:
         set_handlers(_ignore)
         if not keep:
-            shutil.rmtree(path, ignore_errors=True)
+            remove_folder(path)
         restore_handlers(before)
 
 

@@ -1,7 +1,6 @@
 """Measured runs: like real ones, with journal, commits and supervision, each into a folder of its own."""
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -18,6 +17,7 @@ from imgpool.core.task import Result, Task
 from imgpool.output.layout import STATE_FOLDER
 from imgpool.output.run_file import RunInfo
 from imgpool.output.session import OutputSession
+from imgpool.system.files import remove_folder
 from imgpool.system.memory import MemoryMonitor
 from imgpool.system.start_methods import supported_start_method
 from imgpool.work.process_file import Job, load_worker_state, process_file
@@ -85,7 +85,7 @@ class Measurer:
     def remove_outputs(self) -> None:
         """Delete the outputs of all runs so far."""
         for folder in self.used_folders:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_folder(folder)
 
     def _options(self, setup: EngineSetup, recorder: "_Recorder", max_seconds: float | None) -> EngineOptions:
         should_stop: Callable[[], bool] = never_stop

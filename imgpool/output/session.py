@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from threading import Event, Thread
 from time import monotonic
 from types import TracebackType
@@ -18,6 +19,7 @@ from imgpool.output.lock import OutputLock, output_gone_error
 from imgpool.output.run_file import RunInfo
 from imgpool.output.state_folder import open_state_folder, remove_temporary_files
 from imgpool.system.durability import sync_file_system
+from imgpool.system.files import remove_folder
 from imgpool.system.folder import UnexpectedFileError
 
 COMMIT_INTERVAL_S = 2.0
@@ -170,8 +172,12 @@ def _scratch_folder(output: str, token: str) -> Iterator[FileId | None]:
     try:
         yield file_id(scratch_folder(output, token))
     finally:
-        with suppress(OSError, UnexpectedFileError):
-            remove_temporary_files(output, [token])
+        remove_folder(scratch_folder(output, token), partial(_remove_temporary_files, output, token))
+
+
+def _remove_temporary_files(output: str, token: str, _folder: object) -> None:
+    with suppress(OSError, UnexpectedFileError):
+        remove_temporary_files(output, [token])
 
 
 class CommitThread:

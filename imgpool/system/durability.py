@@ -19,6 +19,8 @@ import functools
 import os
 from collections.abc import Callable, Iterator
 
+from imgpool.system.files import open_binary
+
 SYNC_VOLUME_FULLSYNC, SYNC_VOLUME_WAIT = 1, 2  # <unistd.h> of macOS
 
 
@@ -63,6 +65,23 @@ def sync_file(descriptor: int) -> None:
             fcntl.fcntl(descriptor, full_sync)
             return
     os.fsync(descriptor)
+
+
+def sync_single_file(path: str) -> None:
+    """Make a finished file durable if its file system cannot be synced as a whole later.
+
+    Raises
+    ------
+    OSError
+        If it could not be written.
+    """
+    if can_sync_file_system():
+        return
+    descriptor = open_binary(path, os.O_RDWR)  # Windows syncs only what is open for writing
+    try:
+        sync_file(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:

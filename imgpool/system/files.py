@@ -5,6 +5,8 @@ import shutil
 import time
 from collections.abc import Callable
 
+from imgpool.system.paths import openable
+
 BINARY = getattr(os, "O_BINARY", 0)
 """Flag without which Windows changes line breaks. Other systems have no such flag and never change anything."""
 
@@ -24,16 +26,21 @@ def open_binary(path: str | os.PathLike[str], flags: int, mode: int = 0o666) -> 
 
     Like every descriptor that Python opens, it is not inherited by other programs.
     """
-    return os.open(path, flags | BINARY, mode)
+    return os.open(openable(os.fspath(path)), flags | BINARY, mode)
 
 
 def open_without_blocking(path: str, flags: int) -> int:
     """Open a file as `open` asks its ``opener`` to do it; a named pipe is opened without waiting for a writer."""
-    return os.open(path, flags | NON_BLOCKING | BINARY)
+    return os.open(openable(path), flags | NON_BLOCKING | BINARY)
+
+
+def _remove_tree(folder: str | os.PathLike[str]) -> None:
+    shutil.rmtree(openable(os.fspath(folder)), ignore_errors=True)
 
 
 def remove_folder(
     folder: str | os.PathLike[str],
+    remove: Callable[[str | os.PathLike[str]], object] = _remove_tree,
     *,
     timeout: float = REMOVAL_TIMEOUT_S if os.name == "nt" else 0.0,
     sleep: Callable[[float], object] = time.sleep,
@@ -47,16 +54,18 @@ def remove_folder(
     ----------
     folder
         The folder. It may be missing.
+    remove
+        Removes from it what can be removed, and raises nothing.
     timeout
         Seconds to wait for files that others have open.
     sleep
         Waits for a number of seconds.
     """
-    shutil.rmtree(folder, ignore_errors=True)
+    remove(folder)
     while os.path.lexists(folder) and timeout > 0:
         sleep(POLL_INTERVAL_S)
         timeout -= POLL_INTERVAL_S
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
     return not os.path.lexists(folder)
 
 

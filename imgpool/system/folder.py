@@ -15,6 +15,7 @@ from typing import Self
 
 from imgpool.core.errors import RunError
 from imgpool.system.file_kinds import is_link, kind_of
+from imgpool.system.paths import openable
 
 MAX_DEPTH = 64
 """Folders within each other that `Folder.remove_tree` opens at the same time; deeper ones stay."""
@@ -55,7 +56,7 @@ class Folder:
         absolute = os.path.abspath(path)
         if _has_descriptors():
             return cls(absolute, os.open(absolute, _folder_flags()))
-        if not stat.S_ISDIR(os.stat(absolute).st_mode):
+        if not stat.S_ISDIR(os.stat(openable(absolute)).st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), absolute)
         return cls(absolute, None)
 
@@ -167,7 +168,7 @@ class Folder:
         """
         if not name or name in {".", ".."} or "\0" in name or os.path.basename(name) != name:
             raise ValueError(f"not the name of an entry of a folder: {name!r}")
-        return name if self.descriptor is not None else os.path.join(self.path, name)
+        return name if self.descriptor is not None else openable(os.path.join(self.path, name))
 
     def check(self, name: str, expected: str, *, missing_ok: bool = False, follow_links: bool = False) -> None:
         """Raise `UnexpectedFileError` if an entry is not of a kind: "a file" or "a folder"."""
@@ -198,7 +199,7 @@ class Folder:
     def names(self) -> list[str]:
         """Return the names of all entries."""
         if self.descriptor is None:
-            return os.listdir(self.path)
+            return os.listdir(openable(self.path))
         readable = self._reopened()
         try:
             return os.listdir(readable)

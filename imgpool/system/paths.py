@@ -76,12 +76,22 @@ def extended_path(path: str) -> str:
     return EXTENDED_SHARE + path[2:] if path.startswith("\\\\") else EXTENDED + path
 
 
+def plain_path(path: str) -> str:
+    """Return the path from which `extended_path` has made another; one that is not extended as it is."""
+    if path.startswith(EXTENDED_SHARE):
+        return "\\\\" + path[len(EXTENDED_SHARE) :]
+    return path.removeprefix(EXTENDED)
+
+
 def _unchanged(path: str) -> str:
     return path
 
 
 openable: Callable[[str], str] = extended_path if os.path is ntpath else _unchanged
 """Return a path that this system can open, however long the absolute path is that it is given."""
+
+plain: Callable[[str], str] = plain_path if os.path is ntpath else _unchanged
+"""Return a path as people write it, which `openable` may have extended."""
 
 
 def fold(path: str) -> str:

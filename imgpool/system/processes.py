@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from imgpool.core.errors import WorkerError
+from imgpool.system.console import ctrl_c_ignored
 from imgpool.system.start_limit import START_HINT, StartMonitor, monitored
 from imgpool.system.threads import one_thread, one_thread_environment
 
@@ -22,6 +23,19 @@ if TYPE_CHECKING:
     from imgpool.core.engine import StartMethod
 
 POLL_INTERVAL_S = 0.01
+
+WINDOWS_CRASHES = {
+    0xC0000005: "SIGSEGV",  # access violation
+    0xC00000FD: "SIGSEGV",  # stack overflow
+    0xC0000006: "SIGBUS",  # a mapped file could not be read
+    0xC000001D: "SIGILL",  # illegal instruction
+    0xC0000094: "SIGFPE",  # integer division by zero
+    0xC0000374: "SIGABRT",  # the heap is damaged
+    0xC0000409: "SIGABRT",  # the process ended itself after it found damage
+    0xC0000017: "SIGKILL",  # not enough memory
+    0xC000012D: "SIGKILL",  # not enough memory, with the paging file
+}
+"""The signal that means on other systems what an exit code means on Windows."""
 
 _start_lock = threading.Lock()
 
@@ -117,8 +131,9 @@ def _signals_blocked() -> Iterator[None]:
     A blocked signal stays blocked in a child. No signal is lost: this process receives it in another thread, or as
     soon as the context ends.
     """
-    if sys.platform == "win32":
-        yield
+    if not hasattr(signal, "pthread_sigmask"):
+        with ctrl_c_ignored():
+            yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
@@ -180,7 +195,12 @@ def process_number(process: BaseProcess) -> int:
 
 
 def exit_reason(exitcode: int | None) -> str:
-    """Return the name of the signal that ended a process ("SIGKILL"), or its exit code ("exit code 3")."""
+    """Return the name of the signal that ended a process ("SIGKILL"), or its exit code ("exit code 3").
+
+    On Windows, a process that crashes has a large exit code, for which the name of the signal is returned.
+    """
+    if exitcode in WINDOWS_CRASHES:
+        return WINDOWS_CRASHES[exitcode]
     if exitcode is not None and exitcode < 0:
         with contextlib.suppress(ValueError):
             return signal.Signals(-exitcode).name

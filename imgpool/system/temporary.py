@@ -85,8 +85,8 @@ def _mark(folder: str) -> None:
             opened.replace(NEW_MARKER, opened, MARKER)
             _marked[folder] = descriptor
         else:
+            os.close(descriptor)  # Windows removes no open file
             opened.unlink(NEW_MARKER)
-            os.close(descriptor)
 
 
 def _unmark(folder: str) -> None:

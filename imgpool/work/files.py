@@ -15,6 +15,7 @@ from imgpool.core.format import FilePath, Format
 from imgpool.core.image import Image
 from imgpool.core.limits import MAX_PIXELS, check_limits, check_memory
 from imgpool.system.files import open_binary
+from imgpool.system.paths import openable
 from imgpool.system.process_id import process_id
 from imgpool.system.resources import available_memory
 
@@ -128,7 +129,8 @@ def format_and_temporary(path: FilePath, folder: str) -> tuple[Format, str]:
     stem, format_ = split_extension(name)
     if format_ is None:
         raise _unknown_format_error(path)
-    return format_, f"{folder}{os.sep}.imgpool-{process_id()}-{next(_serial_numbers)}{name[len(stem) :]}"
+    temporary = f"{folder}{os.sep}.imgpool-{process_id()}-{next(_serial_numbers)}{name[len(stem) :]}"
+    return format_, openable(temporary)
 
 
 def write_as(format_: Format, image: Image, path: str, options: Mapping[str, Any]) -> tuple[str, ...]:

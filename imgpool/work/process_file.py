@@ -18,6 +18,7 @@ from imgpool.core.image import Image, Properties
 from imgpool.core.limits import ALWAYS_ALLOWED_BYTES, MAX_PIXELS, check_limits, check_memory
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Result, Stage, Task
+from imgpool.system.paths import openable
 from imgpool.system.process_id import process_id
 from imgpool.system.resources import available_memory
 from imgpool.work.files import (
@@ -284,9 +285,10 @@ def _read_source(state: WorkerState, task: Task, budget: _MemoryBudget) -> _Sour
     MemoryNeeded
         If the image takes more memory than the task may take.
     """
-    before = os.stat(task.source)
+    path = openable(task.source)
+    before = os.stat(path)
     check_is_file(before)
-    with format_of(task.source).open(task.source) as reader:
+    with format_of(path).open(path) as reader:
         properties = reader.properties
         check_limits(properties, state.job.max_pixels)
         budget.check(state.memory_estimate, properties, before.st_size)

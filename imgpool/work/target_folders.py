@@ -10,6 +10,7 @@ from imgpool.core.errors import WriteError
 from imgpool.core.hint import Hint
 from imgpool.system.file_kinds import is_link, kind_of
 from imgpool.system.folder import Folder, UnexpectedFileError
+from imgpool.system.paths import openable
 from imgpool.system.rename import Entry
 
 MAX_OPEN_FOLDERS = 16
@@ -46,7 +47,7 @@ class Target:
 def entry_of(folder: Folder, name: str) -> Entry:
     """Return what names an entry of a folder to the functions of `imgpool.system.rename`."""
     if folder.descriptor is None:
-        return Entry(os.path.join(folder.path, name))
+        return Entry(folder.at(name))
     return Entry(name, folder.descriptor)
 
 
@@ -124,7 +125,7 @@ class TargetFolders:
         root = self.folder("")
         try:
             if root.descriptor is None:
-                status = os.stat(os.path.join(root.path, relative), follow_symlinks=self._follow_links)
+                status = os.stat(openable(os.path.join(root.path, relative)), follow_symlinks=self._follow_links)
             else:
                 status = os.stat(relative, dir_fd=root.descriptor, follow_symlinks=self._follow_links)
         except OSError:

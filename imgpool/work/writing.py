@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from imgpool.core.errors import WriteError
 from imgpool.core.hint import Hint
 from imgpool.core.image import Image
 from imgpool.core.task import Task
+from imgpool.system.durability import sync_single_file
 from imgpool.work.existing_file import Content
 from imgpool.work.files import format_and_temporary, size_and_hash, write_as
 from imgpool.work.placing import Placer
@@ -68,11 +70,13 @@ class ResultWriter:
         format_, temporary = format_and_temporary(task.target, self._scratch)
         try:
             lost = write_as(format_, image, temporary, self._options)
+            sync_single_file(temporary)
             content = Content(*size_and_hash(temporary))
             placed = self._placer.place(temporary, task, content) if self._placer else _replace(temporary, task)
         except BaseException as error:
             disk_is_full = _may_mean_full_disk(error) and _is_full(self._scratch)  # before the partial file is removed
-            Path(temporary).unlink(missing_ok=True)
+            with suppress(PermissionError):  # Windows removes no file that a library has left open
+                Path(temporary).unlink(missing_ok=True)
             if disk_is_full:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), task.target) from error
             raise

@@ -17,6 +17,7 @@ from imgpool.system.paths import (
     name_folding,
     name_problem,
     nearest_existing,
+    plain_path,
     to_portable,
 )
 
@@ -144,3 +145,8 @@ def test_folders_without_numbers_are_compared_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "_identity", lambda _: None)
     assert lies_inside(str(tmp_path / "in" / "out"), str(tmp_path / "in"))
     assert not lies_inside(str(tmp_path / "out"), str(tmp_path / "in"))
+
+
+def test_extended_paths_are_shown_as_people_write_them():
+    for path in ("D:\\" + "x" * 300, "\\\\server\\share\\" + "x" * 300, "D:\\a.png"):
+        assert plain_path(extended_path(path)) == path
