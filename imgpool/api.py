@@ -12,7 +12,7 @@ from imgpool.core.hint import Hint
 from imgpool.core.limits import MAX_PIXELS
 from imgpool.core.quantity import parse_size
 from imgpool.core.recipe import Output, Recipe, parse_pixel_size
-from imgpool.core.task import Result
+from imgpool.core.task import IfExists, Result
 
 Path = str | os.PathLike[str]
 
@@ -36,6 +36,8 @@ def process(  # noqa: PLR0913 - one keyword per option of the command line
     max_pixels: int = MAX_PIXELS,
     fresh: bool = False,
     start_method: StartMethod = "forkserver",
+    if_exists: IfExists = "fail",
+    follow_output_links: bool = False,
 ) -> Iterator[Result]:
     """Process images as ``imgpool process`` does, and yield a result for each.
 
@@ -72,6 +74,12 @@ def process(  # noqa: PLR0913 - one keyword per option of the command line
         Process every image, even those that are done.
     start_method
         How worker processes are started: "fork", "forkserver" or "spawn".
+    if_exists
+        What to do with a target that exists and is not proved to be this image's own result, for example a file of
+        yours, a result that you edited, or the result of another image: "fail" the image, "skip" it, or "replace" the
+        file after moving it to ``.imgpool/replaced/`` in the output folder.
+    follow_output_links
+        Write also into sub-folders of the output folder that are links.
 
     Yields
     ------
@@ -100,6 +108,8 @@ def process(  # noqa: PLR0913 - one keyword per option of the command line
             max_pixels=max_pixels,
             fresh=fresh,
             start_method=start_method,
+            if_exists=if_exists,
+            follow_output_links=follow_output_links,
         )
     )
     return Runner(plan).results()

@@ -4,9 +4,10 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import compress
 from typing import Any
 
 import msgspec
@@ -15,16 +16,19 @@ from imgpool.batch.format_check import check_formats
 from imgpool.batch.preload import modules_for
 from imgpool.batch.scan import ScanReport, scan
 from imgpool.batch.settings import RunSettings, check_settings
-from imgpool.batch.targets import ForeignFileError, check_not_foreign, check_output, check_targets, make_tasks
+from imgpool.batch.targets import check_output, check_targets, make_tasks
 from imgpool.core.catalogue import ENGINES, known_extensions
 from imgpool.core.engine import EngineOptions
 from imgpool.core.errors import UsageError
-from imgpool.core.task import Task
+from imgpool.core.task import ExistingTarget, Task
 from imgpool.output import run_file
-from imgpool.output.journal import TaskRecord, latest_records, reason_to_run
+from imgpool.output.evidence import Evidence, find_evidence
+from imgpool.output.hash_chain import Damage
 from imgpool.output.layout import default_output
+from imgpool.output.records import DOUBTS, NEW, JournalHistory, read_history, reason_to_run
 from imgpool.output.run_file import RunInfo
 from imgpool.output.session import storage_errors
+from imgpool.output.unsettled import PlannedRun, identify
 from imgpool.system.gc_control import gc_paused
 from imgpool.system.resources import available_cpus, available_memory
 
@@ -63,6 +67,8 @@ class RunPlan:
         One task for every image, sorted by source.
     last_run
         The run file that the last run left in the output folder; None if there is none.
+    damage
+        Damaged lines of the journal; None if there are none.
     """
 
     settings: RunSettings
@@ -72,6 +78,7 @@ class RunPlan:
     scan: ScanReport
     images: tuple[PlannedTask, ...]
     last_run: RunInfo | None
+    damage: Damage | None = None
 
     @property
     def found(self) -> int:
@@ -116,6 +123,11 @@ class RunPlan:
         parts = [sorted(self.inputs), self.settings.recipe.output.format]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
+    @property
+    def planned_run(self) -> PlannedRun:
+        """What a session has to know of the targets."""
+        return PlannedRun(self.key, self.tasks, self.done, identify(self.last_run))
+
     @cached_property
     def engine_options(self) -> EngineOptions:
         """How the engine should run the tasks, before the memory of loaded models is considered."""
@@ -141,8 +153,7 @@ def make_plan(settings: RunSettings) -> RunPlan:
     Raises
     ------
     UsageError
-        If a setting is wrong, there is no image, or a result could not be written or would replace a file that
-        imgpool did not write.
+        If a setting is wrong, there is no image, or a result could not be written.
     RunError
         If the output folder cannot be read.
     """
@@ -155,12 +166,14 @@ def make_plan(settings: RunSettings) -> RunPlan:
     with gc_paused():
         tasks, report = _find_tasks(settings, output)
         check_targets(tasks, output, report.links)
-        records, last_run = _read_journal(tasks, output)
-        images = tuple(
-            PlannedTask(task, reason_to_run(task, None if settings.fresh else record, fingerprint))
-            for task, record in zip(tasks, records, strict=True)
-        )
-    plan = RunPlan(settings, output, fingerprint, provenance, report, images, last_run)
+        history, last_run = _read_journal(tasks, output)
+        if settings.fresh:
+            images = [PlannedTask(task, NEW) for task in tasks]
+        else:
+            images = list(_give_reasons(tasks, history, fingerprint))
+        with storage_errors(output):
+            known = _add_existing(images, history.interrupted, output)
+    plan = RunPlan(settings, output, fingerprint, provenance, report, known, last_run, history.damage)
     check_formats(plan.tasks, settings.recipe)
     return plan
 
@@ -175,31 +188,34 @@ def _find_tasks(settings: RunSettings, output: str) -> tuple[list[Task], ScanRep
     return make_tasks(images, output, settings.recipe), report
 
 
-def _read_journal(tasks: Sequence[Task], output: str) -> tuple[list[TaskRecord | None], RunInfo | None]:
-    """Return the last record of each task, and the run file that was read together with the journal.
-
-    A run that starts or ends meanwhile may have written outputs that were not in the journal when it was read: if a
-    file seems foreign and the run file has changed, read both again.
-    """
-    while True:
-        with storage_errors(output):
-            last_run = run_file.read(output)  # before the journal, which is then complete if the run has ended
-            records = latest_records(tasks, output)
-            try:
-                _check_foreign_files(tasks, records, output, last_run)
-            except ForeignFileError:
-                if run_file.read(output) == last_run:
-                    raise
-            else:
-                return records, last_run
+def _read_journal(tasks: Sequence[Task], output: str) -> tuple[JournalHistory, RunInfo | None]:
+    """Read the journal, and the run file before it: the journal is then complete if the run has ended."""
+    with storage_errors(output):
+        last_run = run_file.read(output)
+        return read_history(tasks, output, last_run), last_run
 
 
-def _check_foreign_files(
-    tasks: Sequence[Task], records: Sequence[TaskRecord | None], output: str, last_run: RunInfo | None
-) -> None:
+def _give_reasons(tasks: Sequence[Task], history: JournalHistory, fingerprint: str) -> Iterator[PlannedTask]:
+    doubts = history.unsettled or [""] * len(tasks)
+    for task, record, doubt in zip(tasks, history.records, doubts, strict=True):
+        yield PlannedTask(task, reason_to_run(task, record, fingerprint) or doubt)
+
+
+def _add_existing(images: Sequence[PlannedTask], interrupted: Sequence[bool], output: str) -> tuple[PlannedTask, ...]:
+    """Add to the tasks that will run what is known of the files at their targets."""
     if not os.path.isdir(output):
-        return
-    unsettled_since_ns = last_run.unsettled_since_ns if last_run else None
-    for task, record in zip(tasks, records, strict=True):
-        if record is None:
-            check_not_foreign(task, unsettled_since_ns)
+        return tuple(images)
+    exists = [bool(planned.reason) and os.path.lexists(planned.task.target) for planned in images]
+    evidence = find_evidence((planned.task.target for planned in compress(images, exists)), output)
+    return tuple(
+        _with_existing(planned, evidence.get(planned.task.target, Evidence()), interrupted=was_interrupted)
+        if is_there
+        else planned
+        for planned, is_there, was_interrupted in zip(images, exists, interrupted or [False] * len(images), strict=True)
+    )
+
+
+def _with_existing(planned: PlannedTask, evidence: Evidence, *, interrupted: bool) -> PlannedTask:
+    up_to_date = evidence.recorded if planned.reason in DOUBTS else ""
+    existing = ExistingTarget(evidence.sources, up_to_date, interrupted)
+    return PlannedTask(replace(planned.task, existing=existing), planned.reason)

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,12 +9,15 @@ from typing import TYPE_CHECKING
 from imgpool.batch.plan import RunPlan
 from imgpool.core.catalogue import ENGINES
 from imgpool.core.engine import EngineOptions, RunMetrics, ignore_metrics, ignore_warning
+from imgpool.core.errors import TargetExistsError
 from imgpool.core.failures import explain
 from imgpool.core.task import Result, Task
 from imgpool.output import run_file
+from imgpool.output.layout import state_folder
 from imgpool.output.run_file import RunInfo
 from imgpool.output.session import OutputSession
 from imgpool.work.loading import LoadLog, StepLoad
+from imgpool.work.placing import Destination
 from imgpool.work.process_file import Job, load_worker_state, process_file
 
 if TYPE_CHECKING:
@@ -125,16 +127,33 @@ class Runner:
 
         plan, settings = self.plan, self.plan.settings
         options = replace(self.options, on_metrics=keep_metrics, on_warning=keep_warning)
-        with self._open_session(plan.output, self._run_info(), plan.key, plan.scan.folders, self.stop) as session:
-            job = Job(settings.recipe, session.scratch, settings.max_pixels, plan.provenance)
+        with self._open_session(
+            plan.output, self._run_info(), plan.planned_run, plan.scan.folders, self.stop
+        ) as session:
+            job = self._job(session)
             engine = ENGINES[settings.engine]
+            session.workers_started()
+            results = engine.run(plan.tasks, process_file, partial(load_worker_state, job), options)
             try:
-                with closing(engine.run(plan.tasks, process_file, partial(load_worker_state, job), options)) as results:
-                    for result in map(_mention_old_output, results):
-                        session.record(result)
-                        yield result
+                for result in map(_mention_old_output, results):
+                    session.record(result)
+                    yield result
             finally:
+                results.close()
+                session.workers_ended()
                 self.loads = LoadLog(session.scratch).read()
+
+    def _job(self, session: OutputSession) -> Job:
+        plan, settings = self.plan, self.plan.settings
+        destination = Destination(
+            output=plan.output,
+            state=str(state_folder(plan.output)),
+            run=session.token,
+            placing=session.placing,
+            if_exists=settings.if_exists,
+            follow_links=settings.follow_output_links,
+        )
+        return Job(settings.recipe, session.scratch, settings.max_pixels, plan.provenance, destination)
 
     def _run_info(self) -> RunInfo:
         plan = self.plan
@@ -153,8 +172,10 @@ class Runner:
 
 def _mention_old_output(result: Result) -> Result:
     """Add to the hint of a failed image that the output of an earlier run is still there."""
-    failure = result.failure
-    if failure is None or not os.path.lexists(result.task.target):
+    failure, existing = result.failure, result.task.existing
+    if failure is None or failure.error == TargetExistsError.__name__ or not (existing and existing.sources):
+        return result
+    if not os.path.lexists(result.task.target):
         return result
     note = "its output is still that of an earlier run"
     return replace(result, failure=replace(failure, hint=f"{failure.hint}; {note}" if failure.hint else note))

@@ -1,12 +1,14 @@
 """The settings of a run, as the command line and `imgpool.process` give them."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 from imgpool.core.engine import StartMethod
 from imgpool.core.errors import UsageError
 from imgpool.core.hint import Hint
 from imgpool.core.limits import MAX_PIXELS
 from imgpool.core.recipe import Recipe
+from imgpool.core.task import IfExists
 
 _MINIMA = {"workers": 1, "chunksize": 1, "retries": 0, "timeout": 0, "max_memory": 1, "max_pixels": 1}
 """Smallest value of each numeric setting."""
@@ -40,6 +42,11 @@ class RunSettings:
         Process every image, even those that are done.
     start_method
         How worker processes are started.
+    if_exists
+        What to do with a target that exists and is not proved to be this image's own result: "fail" the image, "skip"
+        it, or "replace" the file after moving it to ``.imgpool/replaced/`` in the output folder.
+    follow_output_links
+        Write also into sub-folders of the output folder that are links.
     """
 
     inputs: tuple[str, ...]
@@ -54,13 +61,19 @@ class RunSettings:
     max_pixels: int = MAX_PIXELS
     fresh: bool = False
     start_method: StartMethod = "forkserver"
+    if_exists: IfExists = "fail"
+    follow_output_links: bool = False
 
 
 def check_settings(settings: RunSettings) -> None:
-    """Raise `UsageError` if there is no input, or a number is too small."""
+    """Raise `UsageError` if there is no input, a number is too small, or a choice is unknown."""
     if not settings.inputs:
         raise UsageError("no input given", "name a folder or an image")
     for name, minimum in _MINIMA.items():
         value = getattr(settings, name)
         if value is not None and not value >= minimum:
             raise UsageError(f"{Hint(name)} is {value}", f"use {minimum} or more")
+    if settings.if_exists not in get_args(IfExists):
+        raise UsageError(
+            f"{Hint('if_exists')} is {settings.if_exists}, which is unknown", f"use {', '.join(get_args(IfExists))}"
+        )

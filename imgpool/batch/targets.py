@@ -2,7 +2,6 @@
 
 import functools
 import os
-import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from types import ModuleType
@@ -198,29 +197,3 @@ def _real_paths(paths: Iterable[str], links: AbstractSet[str]) -> Iterator[str]:
     for path in paths:
         folder, name = os.path.split(path)
         yield os.path.realpath(path) if path in links else os.path.join(real_folder(folder), name)
-
-
-class ForeignFileError(UsageError):
-    """A file that imgpool did not write exists at a target."""
-
-
-def check_not_foreign(task: Task, unsettled_since_ns: int | None) -> None:
-    """Raise `ForeignFileError` if a file exists at a target that the journal does not know.
-
-    A run that was killed may have written outputs that are not in the journal yet: regular files modified since it
-    started, by the clock of their file system.
-
-    Parameters
-    ----------
-    task
-        A task without a record in the journal.
-    unsettled_since_ns
-        When the killed run started; None if there is no such run.
-    """
-    try:
-        status = os.lstat(task.target)
-    except OSError:
-        return
-    is_regular = stat.S_ISREG(status.st_mode)
-    if not is_regular or unsettled_since_ns is None or status.st_mtime_ns < unsettled_since_ns:
-        raise ForeignFileError(f"{task.target} exists and was not written by imgpool", OTHER_OUTPUT_HINT)

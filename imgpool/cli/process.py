@@ -1,7 +1,7 @@
 """``imgpool process``: process folders of images."""
 
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
@@ -14,6 +14,7 @@ from imgpool.system.signals import exit_on_signals, ignore_hang_up
 
 if TYPE_CHECKING:
     from imgpool.batch.plan import RunPlan
+    from imgpool.core.task import IfExists
 
 CONTINUE_ADVICE = "run the same command again to continue"
 ALL_DONE_ADVICE = "nothing is left to do"
@@ -58,6 +59,17 @@ def process_command(  # noqa: PLR0913 - one parameter per option of the command 
         str | None, typer.Option(metavar="N", help="Refuse images with more pixels. Default: 4294967296.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Reprocess everything.")] = False,
+    if_exists: Annotated[
+        str,
+        typer.Option(
+            metavar="fail|skip|replace",
+            help="What to do with a file at a target that is not proved to be the image's own result: fail the image, "
+            "skip it, or replace the file after moving it to OUT/.imgpool/replaced.",
+        ),
+    ] = "fail",
+    follow_output_links: Annotated[
+        bool, typer.Option("--follow-output-links", help="Write also into sub-folders of the output that are links.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("-n", "--dry-run", help="Print what would be done, and exit.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout at the end.")] = False,
     quiet: Quiet = False,
@@ -95,6 +107,8 @@ def process_command(  # noqa: PLR0913 - one parameter per option of the command 
                 max_memory=parse_memory(max_memory),
                 max_pixels=MAX_PIXELS if max_pixels is None else parse_whole(max_pixels, "--max-pixels", example=10**9),
                 fresh=fresh,
+                if_exists=cast("IfExists", if_exists),
+                follow_output_links=follow_output_links,
             )
         )
         resume_gc()

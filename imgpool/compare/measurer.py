@@ -17,6 +17,7 @@ from imgpool.core.task import Result, Task
 from imgpool.output.layout import STATE_FOLDER
 from imgpool.output.run_file import RunInfo
 from imgpool.output.session import OutputSession
+from imgpool.output.unsettled import PlannedRun
 from imgpool.system.files import remove_folder
 from imgpool.system.memory import MemoryMonitor
 from imgpool.system.start_methods import supported_start_method
@@ -108,7 +109,10 @@ class Measurer:
     def _move(self, tasks: Iterable[Task], folder: str) -> list[Task]:
         """Return the same tasks with their targets in another folder."""
         output = self._plan.output
-        return [replace(task, target=os.path.join(folder, os.path.relpath(task.target, output))) for task in tasks]
+        return [
+            replace(task, target=os.path.join(folder, os.path.relpath(task.target, output)), existing=None)
+            for task in tasks
+        ]
 
     def _job(self, scratch: str) -> Job:
         return Job(self._plan.settings.recipe, scratch, self._plan.settings.max_pixels)
@@ -125,7 +129,7 @@ class Measurer:
             skipped=0,
             to_do=count,
         )
-        return OutputSession(folder, info, "compare", plan.scan.folders, lambda: None)
+        return OutputSession(folder, info, PlannedRun("compare"), plan.scan.folders, lambda: None)
 
 
 class _Recorder:

@@ -9,9 +9,8 @@ import contextlib
 import functools
 import json
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from operator import attrgetter
 from threading import Lock
@@ -22,17 +21,17 @@ import msgspec
 
 from imgpool.core.errors import UsageError
 from imgpool.core.hint import Hint
-from imgpool.core.task import Result, Task
-from imgpool.output.layout import JOURNAL, journal_path
+from imgpool.core.task import Result
+from imgpool.output.hash_chain import add_checksum, last_checksum
+from imgpool.output.layout import JOURNAL
 from imgpool.output.state_folder import open_journal, open_state_file
 from imgpool.system.durability import sync_file_system
-from imgpool.work.files import source_hash
 
-VERSION = 1
-"""Version of the journal's format."""
+VERSION = 2
+"""Newest version of a line's format that can be read."""
 
-FAILED_BEFORE = "failed before"
-"""Reason to run a task whose last attempt failed."""
+LINE_VERSIONS = {"skipped": 2}
+"""Version of the lines with a status that older versions would misread; that of all others is 1."""
 
 RESULT_FIELDS = (
     "status", "seconds", "step_seconds", "shape", "dtype", "axes", "written", "sha256", "source_hash", "lost", "pid",
@@ -52,64 +51,6 @@ class JournalEntry(msgspec.Struct, gc=False):
 
 
 EntryType = TypeVar("EntryType", bound=JournalEntry)
-
-
-class TaskRecord(JournalEntry, gc=False):
-    """The fields that decide whether a target is up to date."""
-
-    source: str
-    size: int
-    mtime_ns: int
-    source_hash: str
-    fingerprint: str
-    written: int
-
-
-def read_records(output: str) -> Iterator[TaskRecord]:
-    """Read all lines in order. Without a journal there are none.
-
-    Raises
-    ------
-    UsageError
-        If a newer imgpool wrote it.
-    """
-    name = str(journal_path(output))
-    with contextlib.suppress(FileNotFoundError), open_state_file(output, JOURNAL) as file:
-        for line in file:
-            if record := parse_line(line, name, TaskRecord):
-                yield record
-
-
-def latest_records(tasks: Sequence[Task], output: str) -> list[TaskRecord | None]:
-    """Read the last record of each task, in the order of the tasks; None for a task without a record.
-
-    Values that are equal in a record and its task are stored once, because there may be millions of tasks.
-
-    Raises
-    ------
-    UsageError
-        If a newer imgpool wrote it.
-    """
-    indices = {task.target: index for index, task in enumerate(tasks)}
-    output_prefix = os.path.join(output, "")
-    latest: list[TaskRecord | None] = [None] * len(tasks)
-    for record in read_records(output):
-        index = indices.get(output_prefix + record.target)
-        if index is not None:
-            _share_values(record, tasks[index])
-            latest[index] = record
-    return latest
-
-
-def _share_values(record: TaskRecord, task: Task) -> None:
-    record.target = task.target
-    record.fingerprint = sys.intern(record.fingerprint)
-    record.status = sys.intern(record.status)
-    if record.source == task.source:
-        record.source = task.source
-    if record.mtime_ns == task.mtime_ns:
-        record.mtime_ns = task.mtime_ns
-        record.source_hash = ""  # only needed if the times differ
 
 
 def parse_line(line: bytes, name: str, entry_type: type[EntryType]) -> EntryType | None:
@@ -156,37 +97,13 @@ def _newer_version_error(version: int, name: str) -> UsageError:
     )
 
 
-def reason_to_run(task: Task, record: TaskRecord | None, fingerprint: str) -> str:
-    """Say why a task has to run; empty if its output exists and was made from the same source by the same recipe."""
-    if record is None:
-        return "new"
-    if record.status != "done":
-        return FAILED_BEFORE
-    if record.fingerprint != fingerprint:
-        return "the recipe changed"
-    if record.source != task.source:
-        return "made from another source file"
-    return _source_change(task, record) or _output_change(task, record)
-
-
-def _source_change(task: Task, record: TaskRecord) -> str:
-    if record.size != task.size:
-        return "the source file changed in size"
-    if record.mtime_ns == task.mtime_ns:
-        return ""
+def journal_end(output: str) -> tuple[int, int]:
+    """Return the size of the journal in bytes, and the checksum of its last line; zeros if there is none."""
     try:
-        same = source_hash(task.source) == record.source_hash
-    except OSError:
-        return "the source file cannot be read"
-    return "" if same else "the source file changed"
-
-
-def _output_change(task: Task, record: TaskRecord) -> str:
-    try:
-        size = os.stat(task.target).st_size
-    except OSError:
-        return "the output is missing"
-    return "" if size == record.written else "the output was modified"
+        with open_state_file(output, JOURNAL) as file:
+            return os.fstat(file.fileno()).st_size, last_checksum(file)
+    except FileNotFoundError:
+        return 0, 0
 
 
 class Journal:
@@ -202,8 +119,15 @@ class Journal:
         Called before each write. If it raises, nothing is written.
     provenance
         The files and models that the recipe uses. Each line holds them, if there are any.
+    run
+        Token of the run that writes.
     sync
         Makes everything on the output's file system durable, given the descriptor of an open file on it.
+
+    Attributes
+    ----------
+    checksum : int
+        The checksum of the last line, see `imgpool.output.hash_chain`.
     """
 
     def __init__(
@@ -213,22 +137,31 @@ class Journal:
         before_write: Callable[[], object] = lambda: None,
         provenance: Sequence[Mapping[str, Any]] = (),
         *,
+        run: str = "",
         sync: Callable[[int], None] = sync_file_system,
     ) -> None:
         self._output_prefix = os.path.join(output, "")
         self._fingerprint = fingerprint
+        self._run = run
         self._provenance = {"provenance": provenance} if provenance else {}
         self._before_write = before_write
         self._sync = sync
         self._append_lock, self._commit_lock = Lock(), Lock()
         self._file = open_journal(output)
-        self._pending = [] if _ends_with_newline(self._file) else [b"\n"]
+        self._pending: list[bytes] = []
+        self._separator = b"" if _ends_with_newline(self._file) else b"\n"
+        self.checksum = last_checksum(self._file)
+
+    @property
+    def has_uncommitted(self) -> bool:
+        """Whether there are results that are not in the journal yet."""
+        return bool(self._pending)
 
     def append(self, result: Result) -> None:
         """Add a result. The next commit makes it durable."""
-        line = _encode(self._entry(result)) + b"\n"
+        entry = _encode(self._entry(result))
         with self._append_lock:
-            self._pending.append(line)
+            self._pending.append(entry)
 
     def commit(self) -> None:
         """Make the outputs durable, then their lines. Results appended meanwhile wait for the next commit."""
@@ -237,17 +170,18 @@ class Journal:
                 batch, self._pending = self._pending, []
             try:
                 if batch:
-                    self._write(b"".join(batch))
+                    self._write(batch)
             except Exception:
                 with self._append_lock:
                     self._pending[:0] = batch
                 raise
 
-    def _write(self, lines: bytes) -> None:
+    def _write(self, entries: Sequence[bytes]) -> None:
         self._before_write()
         descriptor = self._file.fileno()
         self._sync(descriptor)
         size = os.fstat(descriptor).st_size
+        lines, checksum = self._chain(entries)
         try:
             while lines:
                 lines = lines[self._file.write(lines) :]
@@ -256,11 +190,21 @@ class Journal:
             with contextlib.suppress(OSError):
                 os.ftruncate(descriptor, size)  # neither a partial line nor lines that may not be durable
             raise
+        self.checksum, self._separator = checksum, b""
+
+    def _chain(self, entries: Sequence[bytes]) -> tuple[bytes, int]:
+        """Return lines with checksums, and the last checksum."""
+        checksum, lines = self.checksum, [self._separator]
+        for entry in entries:
+            line, checksum = add_checksum(entry, checksum)
+            lines.append(line)
+        return b"".join(lines), checksum
 
     def _entry(self, result: Result) -> dict[str, Any]:
         task = result.task
         return {
-            "v": VERSION,
+            "v": LINE_VERSIONS.get(result.status, 1),
+            "run": self._run,
             "time": _utc_timestamp(int(time.time())),
             "target": task.target.removeprefix(self._output_prefix),
             "source": task.source,

@@ -18,9 +18,12 @@ from imgpool.core.errors import RunError
 from imgpool.core.failures import explain
 from imgpool.core.hint import Hint
 from imgpool.output import run_file
+from imgpool.output.journal import journal_end
 from imgpool.output.layout import LOCK
+from imgpool.output.planned import remove_planned
 from imgpool.output.run_file import RunInfo, describe_run
-from imgpool.output.state_folder import check_state_folder, journal_size, open_state_folder, remove_temporary_files
+from imgpool.output.state_folder import check_state_folder, open_state_folder, remove_temporary_files
+from imgpool.output.unsettled import UnsettledTargets
 from imgpool.system.folder import UnexpectedFileError
 from imgpool.system.temporary import remove_abandoned_folders
 
@@ -43,9 +46,8 @@ class OutputLock:
         The output folder; created if missing.
     info
         Contents of the run file.
-    key
-        Identifies everything that determines the run's targets. Only a run with the same key, once finished, has
-        replaced all outputs that a killed run may have left without a record.
+    targets
+        The targets that the run may write, and those that earlier runs may have written.
     timeout
         Seconds to wait for a lock that is held.
     sleep
@@ -57,21 +59,24 @@ class OutputLock:
         Contents of the run file.
     processed : int
         Number of tasks with a result. The owner of the lock counts them.
+    all_recorded : bool
+        Whether the journal has all results, and no worker can write any more. Otherwise the run counts as killed.
     """
 
     def __init__(
         self,
         output: str,
         info: RunInfo,
-        key: str,
+        targets: UnsettledTargets,
         *,
         timeout: float = LOCK_TIMEOUT_S,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.info = info
         self.processed = 0
+        self.all_recorded = True
         self._output = output
-        self._key = key
+        self._targets = targets
         self._timeout = timeout
         self._sleep = sleep
         self._held = ExitStack()
@@ -97,6 +102,8 @@ class OutputLock:
             if not locked:
                 self._sleep(RACE_DELAY_S)
             self._check_won()
+            with open_state_folder(self._output) as state:
+                self._targets.confirm(state, self.info)
             self._held = held.pop_all()
         return self
 
@@ -126,7 +133,7 @@ class OutputLock:
                 if current and current.token == self.info.token:
                     # a killed run's workers may have lived on for a moment
                     remove_temporary_files(self._output, (self.info.token, *self._dead))
-                    run_file.write(self._output, self._final_info(error))
+                    self._write_end(error)
             except (OSError, UnexpectedFileError):
                 if error is None:  # otherwise the first error is the one to report
                     raise
@@ -152,20 +159,16 @@ class OutputLock:
 
     def _remove_leftovers(self, last_run: RunInfo | None) -> None:
         """Remove partial files of killed runs: on a full disk, this may free the space that the run needs."""
-        self._dead = (last_run.token, *last_run.unsettled) if last_run else ()
+        self._dead = (last_run.token, *(run.token for run in last_run.unsettled)) if last_run else ()
         remove_temporary_files(self._output, self._dead)
         remove_abandoned_folders()
 
     def _write_run_file(self, last_run: RunInfo | None) -> None:
-        """Write the run file; runs that may have left outputs without a record stay listed in it."""
-        since = last_run.unsettled_since_ns if last_run else None
-        unsettled = last_run.unsettled if last_run else ()
-        self.info = replace(
-            self.info,
-            journal=journal_size(self._output),
-            unsettled_since_ns=run_file.output_clock_ns(self._output) if since is None else since,
-            unsettled=tuple(dict.fromkeys((*unsettled, self._key))),
-        )
+        """Write the run file; interrupted runs, which may have left outputs without a record, stay listed in it."""
+        size, checksum = journal_end(self._output)
+        self.info = replace(self.info, journal=size, checksum=checksum)
+        with open_state_folder(self._output) as state:
+            self.info = self._targets.begin(state, self.info, last_run)
         with suppress(FileNotFoundError):  # a run that started at the same moment removed the temporary file
             run_file.write(self._output, self.info)
 
@@ -177,17 +180,28 @@ class OutputLock:
         if current.token != self.info.token:
             raise self._in_use_error(current)
 
-    def _final_info(self, error: BaseException | None) -> RunInfo:
-        if error is None and self.processed == self.info.to_do:
-            return self.info.ended_now("finished", tuple(key for key in self.info.unsettled if key != self._key))
-        how = f"stopped: {explain(error, 'write').message}" if isinstance(error, Exception) else "interrupted"
-        return self.info.ended_now(how, self.info.unsettled)
+    def _write_end(self, error: BaseException | None) -> None:
+        """Write how the run ended, and what it leaves unsettled."""
+        finished = error is None and self.processed == self.info.to_do
+        self.info = replace(self.info, checksum=journal_end(self._output)[1])
+        with open_state_folder(self._output) as state:
+            unsettled = self.info.unsettled
+            if self.all_recorded:
+                unsettled = self._targets.end(state, self.info, finished=finished)
+            run_file.write(self._output, self.info.ended_now(_describe_end(error, finished=finished), unsettled))
+            remove_planned(state, {run.token for run in unsettled})
 
     def _in_use_error(self, holder: RunInfo | None) -> RunError:
         message = f"another run is writing into {self._output}"
         if holder is None or holder.ended:
             return RunError(message, f"wait until it ends, or choose another output folder with {Hint('output')}")
         return RunError(f"{message}: {describe_run(holder)}", _remedy(holder))
+
+
+def _describe_end(error: BaseException | None, *, finished: bool) -> str:
+    if isinstance(error, Exception):
+        return f"stopped: {explain(error, 'write').message}"
+    return "finished" if finished else "interrupted"
 
 
 def output_gone_error(output: str) -> RunError:

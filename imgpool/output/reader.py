@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Generic, Literal
+from typing import BinaryIO, Generic, Literal
 
 from imgpool.core.errors import RunError, UsageError
 from imgpool.core.failures import explain
 from imgpool.output import run_file
+from imgpool.output.hash_chain import Damage, HashChain
 from imgpool.output.journal import EntryType, parse_line
 from imgpool.output.layout import JOURNAL, default_output, journal_path, run_path
 from imgpool.output.run_file import RunInfo
@@ -63,15 +64,27 @@ class JournalReader(Generic[EntryType]):
         The output folder.
     entry_type
         Type to decode each line to.
+    last_run
+        The run file; None if there is none.
     start
-        Offset in bytes at which to start.
+        Offset in bytes at which to start. The lines before it are only checked for damage.
     """
 
-    def __init__(self, output: str, entry_type: type[EntryType], start: int = 0) -> None:
+    def __init__(
+        self, output: str, entry_type: type[EntryType], last_run: RunInfo | None = None, *, start: int = 0
+    ) -> None:
         self._output = output
         self._path = str(journal_path(output))
         self._entry_type = entry_type
-        self._offset = start
+        self._start = start
+        self._offset = 0
+        self._checksum = last_run.checksum if last_run else 0
+        self._chain = HashChain({self._checksum})
+
+    @property
+    def damage(self) -> Damage | None:
+        """What is damaged in the lines that were read; None if nothing is."""
+        return self._chain.find_damage(self._checksum)
 
     def is_truncated(self) -> bool:
         """Check whether the journal is shorter than what was read: a commit that failed on a full disk was undone."""
@@ -90,13 +103,16 @@ class JournalReader(Generic[EntryType]):
         """
         with suppress(*MISSING_FILE_ERRORS), _read_errors(self._path), open_state_file(self._output, JOURNAL) as file:
             file.seek(self._offset)
-            for line in file:
-                entry = parse_line(line, self._path, self._entry_type)
-                if entry:
+            for line in self._chain.follow(self._complete_lines(file)):
+                if self._offset > self._start and (entry := parse_line(line, self._path, self._entry_type)):
                     yield entry
-                elif not line.endswith(b"\n"):
-                    return
-                self._offset += len(line)
+
+    def _complete_lines(self, file: BinaryIO) -> Iterator[bytes]:
+        for line in file:
+            if not line.endswith(b"\n") and not parse_line(line, self._path, self._entry_type):
+                return
+            self._offset += len(line)
+            yield line
 
 
 def not_an_output_error(output: str) -> UsageError:

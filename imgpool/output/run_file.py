@@ -23,8 +23,8 @@ from imgpool.output.layout import RUN_FILE, is_token, run_path, temporary_run_fi
 from imgpool.output.state_folder import open_state_file, open_state_folder
 from imgpool.system.process_identity import boot_id, own_start_time, process_start_time
 
-VERSION = 1
-"""Version of the run file's format."""
+VERSION = 2
+"""Version of the run file's format. Version 1 named interrupted runs by their keys only."""
 
 REMOTE_RUN_TIMEOUT_S = 60.0
 """A run on another machine counts as alive for this long after its last heartbeat."""
@@ -38,6 +38,8 @@ INVALID_CONTENTS = (ValueError, KeyError, TypeError, OverflowError, RecursionErr
 
 UTC_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
+MISSING_IN_OLDER_VERSIONS: dict[str, Any] = {"provenance": (), "checksum": 0, "placing": ""}
+
 
 def _utc_now() -> str:
     return time.strftime(UTC_FORMAT, time.gmtime())
@@ -45,6 +47,25 @@ def _utc_now() -> str:
 
 def _new_token() -> str:
     return secrets.token_hex(8)
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptedRun:
+    """A run that may have written outputs without recording them in the journal.
+
+    Attributes
+    ----------
+    token
+        The run's token. Its planned targets have this name, see `imgpool.output.planned`.
+    key
+        Identifies everything that determines the run's targets.
+    checksum
+        The checksum of the journal when the run started; None if an older version did not record it.
+    """
+
+    token: str
+    key: str
+    checksum: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +100,12 @@ class RunInfo:
         ``({"flat_field": {"flat": "9f86d0…"}},)``.
     journal
         Size of the journal in bytes when the run started. The lines after it belong to this run.
-    unsettled_since_ns
-        Start of the first run that may have left outputs without a line in the journal, by the clock of the output's
-        file system; None if there is no such run.
+    checksum
+        The checksum of the journal's last line when the run file was written (`imgpool.output.hash_chain`).
+    placing
+        How results are renamed into place, as `imgpool.system.rename.probe` found out.
     unsettled
-        Keys of the runs that may have left such outputs (see `imgpool.output.lock.OutputLock`).
+        The interrupted runs, in the order in which they started; until it ends, the run itself is the last of them.
     ended
         When the run ended, in UTC; None while it runs, and after it was killed.
     how
@@ -107,15 +129,15 @@ class RunInfo:
     to_do: int
     provenance: tuple[dict[str, Any], ...] = ()
     journal: int = 0
-    unsettled_since_ns: int | None = None
-    unsettled: tuple[str, ...] = ()
+    checksum: int = 0
+    placing: str = ""
+    unsettled: tuple[InterruptedRun, ...] = ()
     ended: str | None = None
     how: str | None = None
 
-    def ended_now(self, how: str, unsettled: tuple[str, ...]) -> "RunInfo":
+    def ended_now(self, how: str, unsettled: tuple[InterruptedRun, ...]) -> "RunInfo":
         """Return the contents of the run file for a run that ends now."""
-        since = self.unsettled_since_ns if unsettled else None
-        return replace(self, ended=_utc_now(), how=how, unsettled=unsettled, unsettled_since_ns=since)
+        return replace(self, ended=_utc_now(), how=how, unsettled=unsettled)
 
 
 def describe_run(run: RunInfo) -> str:
@@ -155,13 +177,36 @@ def read(output: str) -> RunInfo | None:
 
 def _check(entry: dict[str, Any]) -> RunInfo:
     """Convert the contents of a run file; raise `ValueError` if one has another type or an impossible value."""
-    entry.setdefault("provenance", ())  # missing in files of older versions
-    info = msgspec.convert({each.name: entry[each.name] for each in fields(RunInfo)}, RunInfo)
+    entry = MISSING_IN_OLDER_VERSIONS | entry
+    values = {each.name: entry[each.name] for each in fields(RunInfo)}
+    if isinstance(values["unsettled"], list):
+        values["unsettled"] = [*map(_interrupted_run, values["unsettled"])]
+    info = msgspec.convert(values, RunInfo)
     for timestamp in (info.since, info.ended or info.since):
         time.strptime(timestamp, UTC_FORMAT)
     if info.v < 1 or not is_token(info.token) or not 0 < info.pid < MAX_PID or info.journal < 0:
         raise ValueError(info.token)
     return info
+
+
+def _interrupted_run(entry: object) -> object:
+    """Return an entry of `RunInfo.unsettled` with all fields; older versions wrote the key only."""
+    return {"token": "", "key": entry, "checksum": None} if isinstance(entry, str) else entry
+
+
+def interrupted_runs(output: str, last_run: RunInfo | None) -> tuple[InterruptedRun, ...]:
+    """Return the runs that may have written outputs without recording them.
+
+    Parameters
+    ----------
+    output
+        The output folder.
+    last_run
+        Its run file as `read` returned it. If it is None because its contents are invalid, there may have been any run.
+    """
+    if last_run:
+        return last_run.unsettled
+    return (InterruptedRun("", "", None),) if os.path.lexists(run_path(output)) else ()
 
 
 def write(output: str, info: RunInfo) -> None:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event, Thread
 from time import monotonic
@@ -18,9 +18,11 @@ from imgpool.output.layout import SCRATCH, FileId, file_id, scratch_folder
 from imgpool.output.lock import OutputLock, output_gone_error
 from imgpool.output.run_file import RunInfo
 from imgpool.output.state_folder import open_state_folder, remove_temporary_files
+from imgpool.output.unsettled import PlannedRun, UnsettledTargets
 from imgpool.system.durability import sync_file_system
 from imgpool.system.files import remove_folder
 from imgpool.system.folder import UnexpectedFileError
+from imgpool.system.rename import Placing, probe
 
 COMMIT_INTERVAL_S = 2.0
 """Longest time until a result is durable, apart from the commit itself."""
@@ -67,8 +69,8 @@ class OutputSession:
         The output folder; created if missing.
     info
         Contents of the run file.
-    key
-        Identifies everything that determines the run's targets.
+    planned
+        The run's targets.
     input_folders
         Path and identity of each input folder when it was scanned.
     stop
@@ -78,35 +80,47 @@ class OutputSession:
 
     Attributes
     ----------
+    token : str
+        Identifies the run.
     scratch : str
         An empty folder for this run alone, on the output's file system.
+    placing : Placing
+        How results are renamed into place there; known when the session is open.
     """
 
     def __init__(
         self,
         output: str,
         info: RunInfo,
-        key: str,
+        planned: PlannedRun,
         input_folders: Mapping[str, FileId],
         stop: Callable[[], object],
         *,
         commits: CommitOptions = CommitOptions(),
     ) -> None:
+        self.token = info.token
         self.scratch = scratch_folder(output, info.token)
+        self.placing = Placing()
         self._output = output
         self._input_folders = input_folders
-        self._lock = OutputLock(output, info, key)
+        self._targets = UnsettledTargets(output, planned)
+        self._lock = OutputLock(output, info, self._targets)
         self._stop = stop
         self._commits = commits
+        self._workers_may_write = False
         self._held = ExitStack()
 
     def __enter__(self) -> Self:
         """Take the lock and open the journal; raise `RunError` if another run is writing, or nothing can be written."""
         with storage_errors(self._output), ExitStack() as held:
             held.enter_context(self._lock)
-            self._journal = held.enter_context(self._open_journal())
+            self._journal = self._open_journal()
+            held.callback(self._note_whether_all_is_recorded)
+            held.enter_context(self._journal)
             # The scratch folder is removed before the last commit, which may need the space on the disk.
             self._scratch_id = held.enter_context(_scratch_folder(self._output, self._lock.info.token))
+            self.placing = probe(self.scratch)
+            self._lock.info = replace(self._lock.info, placing=_describe_placing(self.placing))
             commit_thread = CommitThread(self._journal, self._lock, self._stop, self._commits)
             self._commit_thread = held.enter_context(commit_thread)
             self._held = held.pop_all()
@@ -119,7 +133,16 @@ class OutputSession:
             if result.failure:
                 self._check_storage(result.failure, result.task)
         self._journal.append(result)
+        self._targets.settle(result)
         self._lock.processed += 1
+
+    def workers_started(self) -> None:
+        """Note that workers may write results. If the session ends before `workers_ended`, the run counts as killed."""
+        self._workers_may_write = True
+
+    def workers_ended(self) -> None:
+        """Note that no worker can write any more."""
+        self._workers_may_write = False
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -129,8 +152,12 @@ class OutputSession:
             self._held.__exit__(kind, error, traceback)
 
     def _open_journal(self) -> Journal:
-        info = self._lock.info
-        return Journal(self._output, info.fingerprint, self._lock.check, info.provenance, sync=self._commits.sync)
+        info, sync = self._lock.info, self._commits.sync
+        return Journal(self._output, info.fingerprint, self._lock.check, info.provenance, run=info.token, sync=sync)
+
+    def _note_whether_all_is_recorded(self) -> None:
+        """After the last commit: check whether the journal has every result that is at its target."""
+        self._lock.all_recorded = not (self._workers_may_write or self._journal.has_uncommitted)
 
     def _check_storage(self, failure: Failure, task: Task) -> None:
         """Raise `RunError` if a failure was not caused by the image, but by the input or output storage."""
@@ -178,6 +205,10 @@ def _scratch_folder(output: str, token: str) -> Iterator[FileId | None]:
 def _remove_temporary_files(output: str, token: str, _folder: object) -> None:
     with suppress(OSError, UnexpectedFileError):
         remove_temporary_files(output, [token])
+
+
+def _describe_placing(placing: Placing) -> str:
+    return f"{placing.new}, exchange" if placing.exchange else placing.new
 
 
 class CommitThread:

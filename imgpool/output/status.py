@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from imgpool.core.task import Failure, Result, Task
+from imgpool.output.hash_chain import Damage
 from imgpool.output.journal import JournalEntry
 from imgpool.output.layout import journal_path, run_path
 from imgpool.output.reader import JournalReader, State, last_run, not_an_output_error
@@ -23,7 +24,7 @@ class ResultEntry(JournalEntry, gc=False):
     failure: Failure | None
 
     def __post_init__(self) -> None:
-        if (self.status == "done") is not (self.failure is None):
+        if (self.status == "failed") is not (self.failure is not None):
             raise ValueError(self.status)
 
 
@@ -63,7 +64,7 @@ class Status:
         self._tracebacks = tracebacks
         self.run: RunInfo | None = None
         self.state: State = "unknown"
-        self._reset(0)
+        self._reset(None)
         self.refresh()
 
     def refresh(self) -> None:
@@ -72,10 +73,15 @@ class Status:
         if not _is_journal_of(self.output, run):
             run, state = None, "unknown"
         if _token(run) != _token(self.run) or self._reader.is_truncated():
-            self._reset(run.journal if run else 0)
+            self._reset(run)
         self.run, self.state = run, state
         for entry in self._reader.entries():
             self._add(entry)
+
+    @property
+    def damage(self) -> Damage | None:
+        """Damaged lines of the journal; None if there are none."""
+        return self._reader.damage
 
     @property
     def done(self) -> int:
@@ -99,13 +105,13 @@ class Status:
 
     @property
     def skipped(self) -> int:
-        """Number of images that were done before this run."""
-        return self.run.skipped if self.run else 0
+        """Number of images that were done before this run, or that it skipped because of the file at their target."""
+        return self.run.skipped + len(self._skipped) if self.run else 0
 
     @property
     def processed(self) -> int:
-        """Number of images that this run has finished: done or failed."""
-        return self.done + len(self._failed)
+        """Number of images that this run has finished."""
+        return self.done + len(self._failed) + len(self._skipped)
 
     @property
     def left(self) -> int:
@@ -135,11 +141,12 @@ class Status:
     @property
     def rate(self) -> float:
         """Images per second; 0 if unknown."""
-        return self.processed / self.seconds if self.seconds else 0.0
+        return (self.done + len(self._failed)) / self.seconds if self.seconds else 0.0
 
-    def _reset(self, start: int) -> None:
-        """Start again with another run, whose lines begin at byte `start` of the journal."""
-        self._reader = JournalReader(self.output, ResultEntry, start)
+    def _reset(self, run: RunInfo | None) -> None:
+        """Start again with another run."""
+        self._reader = JournalReader(self.output, ResultEntry, run, start=run.journal if run else 0)
+        self._skipped: set[str] = set()
         self._done: set[str] = set()
         self._failed: dict[str, Result] = {}
         self._lost: dict[str, tuple[str, ...]] = {}
@@ -148,6 +155,10 @@ class Status:
     def _add(self, entry: ResultEntry) -> None:
         """Add a line of the journal. It replaces earlier lines about the same target."""
         target = entry.target
+        self._last_time = entry.time
+        if entry.status == "skipped":
+            self._skipped.add(target)
+            return
         self._failed.pop(target, None)
         self._lost.pop(target, None)
         if entry.failure:
@@ -157,7 +168,6 @@ class Status:
             self._done.add(target)
         if entry.lost:
             self._lost[target] = entry.lost
-        self._last_time = entry.time
 
     def _result(self, entry: ResultEntry, failure: Failure) -> Result:
         task = Task(entry.source, os.path.join(self.output, entry.target), entry.size, entry.mtime_ns)

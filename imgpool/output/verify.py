@@ -19,6 +19,7 @@ from imgpool.core.errors import RunError
 from imgpool.core.failures import explain
 from imgpool.output.journal import JournalEntry
 from imgpool.output.layout import STATE_FOLDER, SYSTEM_FOLDERS, journal_path
+from imgpool.output.planned import interrupted_targets
 from imgpool.output.reader import JournalReader, last_run, not_an_output_error
 from imgpool.output.run_file import describe_run
 from imgpool.system.resources import available_cpus
@@ -104,6 +105,8 @@ class Verification:
         Every target in the journal, by its path relative to the output folder.
     state : str
         State of the last run, see `imgpool.output.reader.State`.
+    damage : Damage or None
+        Damaged lines of the journal; None if there are none.
     other_outputs : list of str
         Folders inside it that are output folders themselves. They have a journal of their own and are not checked.
 
@@ -125,13 +128,16 @@ class Verification:
             )
         if not os.path.lexists(journal_path(self.output)):
             raise not_an_output_error(output)
-        self.recorded = _read_recorded_outputs(self.output)
+        reader = JournalReader(self.output, OutputEntry, self._run)
+        self.recorded = _recorded_outputs(reader.entries())
+        self.damage = reader.damage
+        self._interrupted = interrupted_targets(self.recorded, self.output, self._run)
         self.other_outputs: list[str] = []
 
     @property
     def may_have_unrecorded_outputs(self) -> bool:
         """Whether a run that did not finish may have left outputs without a line in the journal."""
-        return self._run is not None and self._run.unsettled_since_ns is not None
+        return self._run is not None and bool(self._run.unsettled)
 
     def check_files(self) -> Iterator[CheckedFile]:
         """Check every target in the journal, in its order; then yield the files that are not in the journal.
@@ -161,7 +167,7 @@ class Verification:
     def _check_one(self, cancelled: threading.Event, target: str) -> CheckedFile:
         recorded = self.recorded[target]
         try:
-            difference, rerun_restores = _difference(os.path.join(self.output, target), recorded, cancelled)
+            difference = _difference(os.path.join(self.output, target), recorded, cancelled)
         except (FileNotFoundError, NotADirectoryError):
             if recorded.failed:
                 return CheckedFile("absent", target)
@@ -169,8 +175,15 @@ class Verification:
         except OSError as error:
             return CheckedFile("unreadable", target, explain(error, "read").message)
         if difference:
-            return CheckedFile("changed", target, difference, rerun_restores=rerun_restores)
+            return self._changed(target, difference)
         return _check_unchanged(recorded, target)
+
+    def _changed(self, target: str, difference: str) -> CheckedFile:
+        if target in self._interrupted:
+            return CheckedFile(
+                "changed", target, f"{difference}; an interrupted run may have written it", rerun_restores=True
+            )
+        return CheckedFile("changed", target, difference)
 
     def _find_extra(self) -> Iterator[CheckedFile]:
         """Walk the folder, and yield each file that is not in the journal and each folder that cannot be listed."""
@@ -204,15 +217,15 @@ class Verification:
         )
 
 
-def _read_recorded_outputs(output: str) -> dict[str, RecordedOutput]:
-    """Read for every target whether the last attempt failed, and what was last written."""
+def _recorded_outputs(entries: Iterable[OutputEntry]) -> dict[str, RecordedOutput]:
+    """Find for every target whether the last attempt failed, and what was last written."""
     recorded: dict[str, RecordedOutput] = {}
-    for entry in JournalReader(output, OutputEntry).entries():
-        if entry.status == "done":
+    for entry in entries:
+        if entry.status == "failed":
+            recorded.setdefault(entry.target, RecordedOutput()).failed = True
+        elif entry.sha256 or entry.status == "done":  # a task that was skipped without a hash wrote nothing
             with suppress(ValueError):  # a damaged line; its task runs again
                 recorded[entry.target] = RecordedOutput(entry.written, bytes.fromhex(entry.sha256))
-        else:
-            recorded.setdefault(entry.target, RecordedOutput()).failed = True
     return recorded
 
 
@@ -248,8 +261,8 @@ def _list_folder(path: str) -> tuple[list[str], list[str]]:
     return sorted(folders), sorted(others)
 
 
-def _difference(path: str, recorded: RecordedOutput, cancelled: threading.Event) -> tuple[str, bool]:
-    """Say how a file differs from what was written, and whether running again replaces it.
+def _difference(path: str, recorded: RecordedOutput, cancelled: threading.Event) -> str:
+    """Say how a file differs from what was written.
 
     Raises
     ------
@@ -258,14 +271,12 @@ def _difference(path: str, recorded: RecordedOutput, cancelled: threading.Event)
     """
     status = os.lstat(path)
     if not recorded.sha256:
-        return "", False
+        return ""
     if not stat.S_ISREG(status.st_mode):
-        return f"replaced by {_file_type(status.st_mode)}", False
+        return f"replaced by {_file_type(status.st_mode)}"
     if status.st_size != recorded.written:
-        return f"{status.st_size:,} bytes instead of {recorded.written:,}", True
-    if _sha256(path, cancelled) != recorded.sha256:
-        return "same size, different content", recorded.failed
-    return "", False
+        return f"{status.st_size:,} bytes instead of {recorded.written:,}"
+    return "" if _sha256(path, cancelled) == recorded.sha256 else "same size, different content"
 
 
 def _sha256(path: str, cancelled: threading.Event) -> bytes:

@@ -80,7 +80,7 @@ class Reporter:
                 self._console.print(line)
         elif self._verbosity > 0:
             self._console.print(_success_line(result, self._root))
-        if result.status != "skipped":
+        if result.status != "skipped" or result.pid:  # without one, it was known beforehand
             self._progress.advance()
 
     def summary(self, advice: Sequence[str] = ()) -> None:
@@ -116,7 +116,8 @@ def failure_lines(result: Result, root: str, *, traceback: bool = False) -> Iter
 def _success_line(result: Result, root: str) -> StyledLine:
     name = short(result.task.source, root)
     if result.status == "skipped":
-        return StyledLine(f"- {name} · already done", "dim")
+        why = "already done" if result.sha256 or not result.pid else "another file is at its target"
+        return StyledLine(f"- {name} · {why}", "dim")
     shape = "×".join(map(str, result.shape))
     stages = [f"{stage} {seconds * 1000:.0f} ms" for stage, seconds in result.seconds.items()]
     parts = [name, f"{result.dtype} {result.axes} {shape}", *stages]

@@ -9,8 +9,10 @@ OPTIONS = {
     "dark": "--dark",
     "engine": "--engine",
     "filters": "-f",
+    "follow_output_links": "--follow-output-links",
     "force": "--force",
     "fresh": "--fresh",
+    "if_exists": "--if-exists",
     "limit": "--limit",
     "max_memory": "--max-memory",
     "max_pixels": "--max-pixels",
@@ -29,7 +31,7 @@ OPTIONS = {
 }
 """The option that sets each parameter."""
 
-FLAGS = {"force", "fresh", "serial", "verbose"}
+FLAGS = {"follow_output_links", "force", "fresh", "serial", "verbose"}
 """Parameters whose option takes no value."""
 
 

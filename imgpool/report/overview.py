@@ -7,11 +7,11 @@ from typing import Any
 from imgpool.batch.plan import RunPlan
 from imgpool.batch.run import Runner
 from imgpool.core.task import Task
-from imgpool.output.journal import FAILED_BEFORE
+from imgpool.output.records import DOUBTS, FAILED_BEFORE, NEW
 from imgpool.report.hints import with_options
 from imgpool.report.step_loads import loads_json
 from imgpool.report.tally import Tally
-from imgpool.report.text import plural, printable, short, size
+from imgpool.report.text import damage_text, plural, printable, short, size
 from imgpool.work.files import megapixels
 
 RETRY_ADVICE = "Run the same command again to retry the images that failed. Images that are done are skipped."
@@ -31,7 +31,7 @@ def header_lines(plan: RunPlan) -> Iterator[str]:
     workers = "serial" if plan.settings.engine == "serial" else plural(plan.engine_options.workers, "worker")
     target = short(plan.output, os.getcwd())
     yield f"{printable(plan.settings.recipe.name)} · {images} · {total} · {workers} → {target}"
-    yield from (f"  {line}" for line in (*_ignored(plan), *_done_and_repeated(plan)))
+    yield from (f"  {line}" for line in (*_ignored(plan), *_damage(plan), *_done_and_repeated(plan)))
 
 
 def _ignored(plan: RunPlan) -> Iterator[str]:
@@ -44,13 +44,20 @@ def _ignored(plan: RunPlan) -> Iterator[str]:
         yield f"{short(path, display_root(plan.settings.inputs))} ignored: {reason}"
 
 
+def _damage(plan: RunPlan) -> Iterator[str]:
+    if plan.damage:
+        yield damage_text(plan.damage)
+
+
 def _done_and_repeated(plan: RunPlan) -> Iterator[str]:
     if plan.done:
         yield f"{plural(len(plan.done), 'image')} already done and unchanged (--fresh reprocesses them)"
     for reason, count in sorted(plan.reasons.items()):
-        if reason == FAILED_BEFORE:
+        if reason in DOUBTS:
+            yield f"checking {plural(count, 'output')}: {reason}"
+        elif reason == FAILED_BEFORE:
             yield f"retrying {count:,} that failed"
-        elif reason != "new":
+        elif reason != NEW:
             yield f"reprocessing {plural(count, 'image')}: {reason}"
 
 
@@ -65,6 +72,7 @@ def plan_lines(plan: RunPlan) -> Iterator[str]:
     for planned in plan.images:
         names = f"{short(planned.task.source, root)} → {short(planned.task.target, os.getcwd())}"
         yield f"{names} · {planned.reason or 'skipped: already done and unchanged'}"
+    yield from _damage(plan)
     work = workload(plan.tasks)
     yield (
         f"{plural(len(plan.tasks), 'image')} to process "
@@ -82,6 +90,7 @@ def plan_json(plan: RunPlan) -> dict[str, Any]:
         "found": len(tasks),
         **run_json(plan, plan.engine_options.workers),
         "estimate": workload(plan.tasks),
+        "damaged_line": plan.damage.line if plan.damage else None,
         "tasks": tasks,
     }
 

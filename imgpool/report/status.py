@@ -18,7 +18,7 @@ from imgpool.report.progress import LINE_INTERVAL_S, choose_progress, progress_t
 from imgpool.report.stderr import stderr_console
 from imgpool.report.step_loads import provenance_lines
 from imgpool.report.tally import failure_json
-from imgpool.report.text import StyledLine, duration, plural, printable, short
+from imgpool.report.text import StyledLine, damage_text, duration, plural, printable, short
 
 REFRESH_INTERVAL_S = 1.0
 """Time between two refreshes of the status of a run that is being watched."""
@@ -67,6 +67,8 @@ def _overview(status: Status) -> Iterator[StyledLine]:
         yield StyledLine(f"  {_state(status, status.run)}")
         yield from map(StyledLine, provenance_lines(status.run.provenance))
     yield from summary_lines(status, running=status.state == "running")
+    if status.damage:
+        yield StyledLine(f"  {damage_text(status.damage)}", "yellow")
     if status.unlisted_folders:
         yield StyledLine(f"  {plural(status.unlisted_folders, 'input folder')} could not be listed")
     by_stage = Counter(result.failure.stage for result in status.failures if result.failure)
@@ -108,6 +110,7 @@ def status_json(status: Status) -> dict[str, Any]:
         "seconds_left": None,
         "run": None,
         "output": status.output,
+        "damaged_line": status.damage.line if status.damage else None,
         "causes": [{"stage": stage, "error": error, "count": count} for stage, error, count in status.causes],
         "failures": [failure_json(result) for result in status.failures],
     }

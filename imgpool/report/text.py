@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from imgpool.output.hash_chain import Damage
+
 UNPRINTABLE_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode categories of control characters, surrogates, and line and paragraph separators."""
 
@@ -72,6 +74,15 @@ def size(count: float) -> str:
         if round(count, digits) < 1000:  # noqa: PLR2004 - decimal units
             return f"{count:.{digits}f} {unit}"
     return f"{count / 1000:.1f} TB"
+
+
+def damage_text(damage: "Damage") -> str:
+    """Say that the journal is damaged, and how this is dealt with."""
+    more = f" and {plural(damage.more, 'more line')}" if damage.more else ""
+    return (
+        f"the journal is damaged in line {damage.line:,}{more}: "
+        "a run checks the outputs by their hashes, and makes again what it cannot prove"
+    )
 
 
 def duration(seconds: float) -> str:

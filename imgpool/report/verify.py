@@ -11,7 +11,7 @@ from imgpool.output.verify import CheckedFile, Verification
 from imgpool.report.hints import with_options
 from imgpool.report.progress import LINE_INTERVAL_S, Progress, choose_progress
 from imgpool.report.stderr import stderr_console
-from imgpool.report.text import StyledLine, duration, plural, printable, short
+from imgpool.report.text import StyledLine, damage_text, duration, plural, printable, short
 
 RECORDED_STATES = ("intact", "missing", "changed", "outdated")
 """States of outputs that were compared with the journal."""
@@ -22,9 +22,13 @@ PROBLEM_STATES = ("missing", "changed", "outdated", "extra", "unreadable")
 UNFINISHED_RUN_STATES = ("interrupted", "stopped", "killed")
 
 RUN_AGAIN = (
-    "Run the same `imgpool process` command again to replace outputs that are missing, outdated or of a different size."
+    "Run the same `imgpool process` command again to make outputs anew that are missing or outdated, or that an "
+    "interrupted run may have written."
 )
-DELETE_FIRST = "Delete links, folders and changed outputs of the same size first: a new run does not notice them."
+MOVE_FIRST = (
+    "Move links, folders and changed outputs away first: a new run keeps them. "
+    "It notices changed outputs of the same size only if they have to be made again."
+)
 STILL_OUTDATED = (
     "If an image fails again, its output stays outdated: `imgpool status` shows why it fails. "
     "Delete the output if you do not want to keep it."
@@ -138,6 +142,8 @@ def verification_lines(result: VerificationResult, verbosity: int = 0) -> Iterat
         yield StyledLine(f"  {plural(result.counts['absent'], 'image')} failed and left no output: {see_status}")
     if verification.state in UNFINISHED_RUN_STATES:
         yield StyledLine(f"  the last run was {verification.state}: {see_status}")
+    if verification.damage:
+        yield StyledLine(f"  {damage_text(verification.damage)}", "yellow")
     for folder in verification.other_outputs:
         yield StyledLine(f"  {printable(folder)} was not checked: it is an output folder of its own")
     for line in _advice(result):
@@ -161,11 +167,11 @@ def _summary_line(result: VerificationResult) -> StyledLine:
 
 def _advice(result: VerificationResult) -> list[str]:
     """Return what to do about the problems that were found."""
-    needs_deletion = any(file.state == "changed" and not file.rerun_restores for file in result.files)
+    must_be_moved = any(file.state == "changed" and not file.rerun_restores for file in result.files)
     has_extra = result.counts["extra"] > 0
     applies = {
         RUN_AGAIN: any(file.rerun_restores for file in result.files),
-        DELETE_FIRST: needs_deletion,
+        MOVE_FIRST: must_be_moved,
         STILL_OUTDATED: result.counts["outdated"] > 0,
         EXTRA_OF_UNFINISHED_RUN: has_extra and result.verification.may_have_unrecorded_outputs,
         CHECK_EXTRA: has_extra,
@@ -185,5 +191,6 @@ def verification_json(result: VerificationResult) -> dict[str, Any]:
         "intact": result.counts["intact"],
         **problems,
         "seconds": round(result.seconds, 3),
+        "damaged_line": result.verification.damage.line if result.verification.damage else None,
         "output": result.verification.output,
     }

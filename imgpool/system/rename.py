@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from imgpool.system.files import BINARY
+
 NewFile = Literal["rename", "link", "create"]
 """How a file gets a name that must not be in use:
 
@@ -59,7 +61,7 @@ class Entry(NamedTuple):
 
     def create(self) -> None:
         """Create an empty file; raise `FileExistsError` if there is an entry of any kind."""
-        os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=self.folder))
+        os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o666, dir_fd=self.folder))
 
 
 def rename_new(source: Entry, target: Entry, way: NewFile) -> None:

@@ -16,6 +16,7 @@ from imgpool.core.recipe import Recipe
 from imgpool.output import run_file
 from imgpool.output.layout import run_path
 from imgpool.output.lock import OutputLock
+from imgpool.output.unsettled import PlannedRun, UnsettledTargets
 from tests.support.hashes import output_hashes
 from tests.support.lock_tasks import compete, stand_still
 from tests.support.run_files import run_of
@@ -116,7 +117,7 @@ def test_a_suspended_run_that_lost_the_folder_stops(tmp_path):
     os.kill(sleeper.pid, signal.SIGSTOP)
     try:
         os.utime(run_path(str(output)), (time.time() - 70, time.time() - 70))
-        with OutputLock(str(output), run_of(to_do=0), "key") as held:
+        with OutputLock(str(output), run_of(to_do=0), UnsettledTargets(str(output), PlannedRun())) as held:
             scratch = output / ".imgpool" / "tmp" / "ours"
             scratch.mkdir(parents=True)
             (tmp_path / "go").touch()

@@ -246,12 +246,20 @@ def test_unsupported_output_format_is_refused_before_the_start(imgpool, photos, 
     assert imgpool("process", photos, "-o", tmp_path / "out", *remedied).code == 0
 
 
-def test_foreign_file_is_never_replaced(imgpool, photos, tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "a.png").write_bytes(b"precious")
-    done = imgpool("process", photos, "-o", tmp_path / "out")
-    assert done.code == 2
-    assert (tmp_path / "out" / "a.png").read_bytes() == b"precious"
+def test_foreign_file_is_replaced_only_on_request(imgpool, photos, tmp_path):
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "a.png").write_bytes(b"precious")
+    command = ["process", photos, "-o", output, "--json"]
+    for choice, code, done, skipped, failed in (("fail", 1, 2, 0, 1), ("skip", 0, 0, 3, 0)):
+        outcome = imgpool(*command, "--if-exists", choice)
+        found = outcome.json
+        assert (outcome.code, found["done"], found["skipped"], found["failed"]) == (code, done, skipped, failed)
+        assert (output / "a.png").read_bytes() == b"precious"
+    assert imgpool(*command, "--if-exists", "replace").json["done"] == 1
+    (kept,) = (output / ".imgpool" / "replaced").glob("*/a.png")
+    assert kept.read_bytes() == b"precious"
+    assert imgpool(*command, "--if-exists", "never").code == 2
 
 
 def test_physical_lengths_need_a_pixel_size(imgpool, photos, tmp_path):

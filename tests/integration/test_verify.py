@@ -68,7 +68,10 @@ def test_each_problem_is_named_and_its_advice_is_right(imgpool, done, output):
     assert as_json.json["checked"] == as_json.json["intact"] + 3
 
     command = ["process", done / "in", "-o", output, "-r", "convert", "--serial", "--json"]
-    assert imgpool(*command).json["done"] == 2
+    again = imgpool(*command)
+    assert (again.code, again.json["done"], again.json["failed"]) == (1, 1, 1)
+    assert "galaxy.png was changed since imgpool wrote it" in again.json["failures"][0]["message"]
+    assert imgpool(*command, "--if-exists", "replace").json["done"] == 1
     assert [each["path"] for each in imgpool("verify", output, "--json").json["changed"]] == ["pollen.jpg"]
     for path in ("pollen.jpg", "plate/notes.txt", "usr"):
         (output / path).unlink()

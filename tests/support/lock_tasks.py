@@ -39,11 +39,12 @@ def compete(folders, together, outcomes, *, locks, hosts=None):
         A barrier of all that compete.
     """
     from imgpool.output.lock import OutputLock
+    from imgpool.output.unsettled import PlannedRun, UnsettledTargets
 
     pretend(locks=locks, host=f"host-{os.getpid()}" if hosts else None)
     for folder in folders:
         together.wait()
-        held = OutputLock(folder, run_of(to_do=0), "key")
+        held = OutputLock(folder, run_of(to_do=0), UnsettledTargets(folder, PlannedRun()))
         try:
             held.__enter__()
         except RunError as error:
@@ -59,11 +60,12 @@ def stand_still(folder, *, host):
     """Hold a folder without locks, be suspended, and write down the error after waking up."""
     from imgpool.core.task import Result, Task
     from imgpool.output.session import OutputSession
+    from imgpool.output.unsettled import PlannedRun
 
     pretend(locks=False, host=host)
     notes = Path(folder).with_name("notes")
     try:
-        with OutputSession(folder, run_of(), "key", {}, lambda: None) as session:
+        with OutputSession(folder, run_of(), PlannedRun("key"), {}, lambda: None) as session:
             notes.write_text("at work")
             while not Path(folder).with_name("go").exists():
                 time.sleep(0.01)

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 from imgpool.core.task import Failure, Result, Task
 from imgpool.output import run_file
-from imgpool.output.journal import Journal, read_records
+from imgpool.output.journal import Journal
 from imgpool.output.layout import journal_path
+from imgpool.output.reader import JournalReader
+from imgpool.output.records import TaskRecord
 from tests.support.run_files import run_of
 
 SINCE = "2026-11-22T21:03:11Z"
@@ -32,7 +34,7 @@ def write_journal(output, *results):
 
 def read_journal(output):
     """Read the last record of every target, by its path relative to the output folder."""
-    return {record.target: record for record in read_records(output)}
+    return {record.target: record for record in JournalReader(output, TaskRecord).entries()}
 
 
 def write_run(output, **changes):

@@ -1,6 +1,7 @@
 """Small runs on real files, with the serial engine, for the tests of `imgpool.batch`."""
 
-from dataclasses import replace
+import os
+from functools import partial
 
 import imagecodecs
 import numpy as np
@@ -9,9 +10,7 @@ from imgpool.batch.plan import make_plan
 from imgpool.batch.run import Runner
 from imgpool.batch.settings import RunSettings
 from imgpool.core.recipe import Recipe
-from imgpool.output import run_file
-from imgpool.output.layout import journal_path
-from imgpool.output.session import OutputSession
+from imgpool.output.session import CommitOptions, OutputSession
 
 BLUR = Recipe.from_specs(["gaussian:sigma=1"])
 GENERATOR = np.random.default_rng(1)
@@ -38,14 +37,15 @@ def run(*inputs, **settings):
     return list(runner_for(*inputs, **settings).results())
 
 
-def leave_as_if_killed(photos, output):
-    """Run until there is one output that the journal does not know, and no end in the run file."""
-    results = runner_for(photos).results()
-    next(results)
-    info = run_file.read(str(output))
-    results.close()
-    journal_path(str(output)).unlink()
-    run_file.write(str(output), replace(info, process_started=1.0))
+def leave_as_if_killed(*inputs, count=1, **settings):
+    """Let a process make some outputs, and end it before any of them is in the journal."""
+    never = partial(OutputSession, commits=CommitOptions(interval=60.0))
+    if not (child := os.fork()):
+        results = runner_for(*inputs, open_session=never, **settings).results()
+        for _ in range(count):
+            next(results)
+        os._exit(0)
+    os.waitpid(child, 0)
 
 
 def statuses(results):

@@ -11,7 +11,7 @@ from imgpool.batch.settings import RunSettings
 from imgpool.core.errors import UsageError
 from imgpool.output.layout import journal_path
 from imgpool.system.resources import available_cpus
-from tests.support.small_runs import BLUR, leave_as_if_killed, plan_for, run, statuses, write_png
+from tests.support.small_runs import BLUR, plan_for, run, write_png
 
 
 def reasons(plan):
@@ -87,40 +87,6 @@ def test_no_image_is_refused_with_the_supported_extensions(tmp_path):
 def test_no_input_is_refused():
     with pytest.raises(UsageError):
         plan_for()
-
-
-def test_foreign_file_in_a_new_output_is_refused(photos, tmp_path):
-    write_png(tmp_path / "out" / "z.png", 4)
-    before = (tmp_path / "out" / "z.png").read_bytes()
-    with pytest.raises(UsageError, match=r"z\.png exists and was not"):
-        plan_for(photos, output=str(tmp_path / "out"))
-    with pytest.raises(UsageError, match=r"z\.png exists and was not"):
-        plan_for(photos, output=str(tmp_path / "out"), fresh=True)
-    assert (tmp_path / "out" / "z.png").read_bytes() == before
-
-
-@pytest.mark.parametrize("fresh", [False, True])
-def test_foreign_file_in_a_used_output_is_refused(photos, tmp_path, fresh):
-    run(photos)
-    write_png(photos / "new.png")
-    foreign = write_png(tmp_path / "photos-processed" / "new.png", 4)
-    before = foreign.read_bytes()
-    with pytest.raises(UsageError, match=r"photos-processed/new\.png exists and was not written by imgpool"):
-        plan_for(photos, fresh=fresh)
-    assert foreign.read_bytes() == before
-    foreign.unlink()
-    assert statuses(run(photos)).count("done") == 1
-
-
-def test_file_older_than_a_killed_run_is_foreign(photos, tmp_path):
-    output = tmp_path / "photos-processed"
-    foreign = write_png(output / "z.png", 4)
-    os.utime(foreign, (1, 1))
-    os.rename(photos / "z.png", tmp_path / "z.png")
-    leave_as_if_killed(photos, output)
-    os.rename(tmp_path / "z.png", photos / "z.png")
-    with pytest.raises(UsageError, match=r"z\.png exists and was not"):
-        plan_for(photos)
 
 
 @pytest.mark.parametrize("fresh", [False, True])

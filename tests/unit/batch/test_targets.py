@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imgpool.batch.scan import ImageFile, scan
-from imgpool.batch.targets import check_not_foreign, check_output, check_targets, make_tasks, target_name
+from imgpool.batch.targets import check_output, check_targets, make_tasks, target_name
 from imgpool.core.catalogue import FORMATS
 from imgpool.core.errors import UsageError
 from imgpool.core.recipe import Output, Recipe
@@ -236,25 +236,3 @@ def test_links_that_lead_elsewhere_are_accepted(tmp_path):
     (tmp_path / "out/other").symlink_to(tmp_path / "photos/a.png")
     targets = scanned_targets(tmp_path / "photos", output=tmp_path / "out")
     assert targets == [str(tmp_path / "out" / name) for name in ("a.png", "b.png")]
-
-
-def test_foreign_file_at_a_target_is_refused(tmp_path):
-    one, two = make_tasks(image_files("a/1.png", "b.png"), str(tmp_path), KEEP)
-    for task in (one, two):
-        check_not_foreign(task, None)
-    (tmp_path / "b.png").write_bytes(b"precious")
-    written = (tmp_path / "b.png").stat().st_mtime_ns
-    check_not_foreign(one, None)
-    check_not_foreign(two, written)
-    for since in (None, written + 1):
-        with pytest.raises(UsageError, match=r"b\.png exists") as caught:
-            check_not_foreign(two, since)
-        assert "`output`" in caught.value.hint
-
-
-@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.symlink_to("nowhere")])
-def test_folder_or_link_at_a_target_is_always_foreign(tmp_path, make):
-    (task,) = make_tasks(image_files("b.png"), str(tmp_path), KEEP)
-    make(tmp_path / "b.png")
-    with pytest.raises(UsageError, match=r"b\.png exists"):
-        check_not_foreign(task, 0)

@@ -10,8 +10,9 @@ import pytest
 
 from imgpool.core.errors import RunError, UsageError
 from imgpool.core.task import Failure, Result, Task
-from imgpool.output.journal import Journal, latest_records, reason_to_run
+from imgpool.output.journal import Journal
 from imgpool.output.layout import journal_path
+from imgpool.output.records import read_history, reason_to_run
 from imgpool.system.durability import sync_file_system
 from imgpool.work.files import source_hash
 from tests.support.disks import file_size_limit
@@ -114,7 +115,7 @@ def test_unusual_names_survive(output, name):
 def test_latest_records_share_values_with_their_tasks(output):
     write(output, failed(output), done(output), done(output, "\udcff.png"), done(output, "b.png"))
     tasks = [done(output, name).task for name in ("a.png", "\udcff.png", "new.png")]
-    records = latest_records(tasks, output)
+    records = read_history(tasks, output).records
     assert records[2] is None
     for task, record in zip(tasks[:2], records, strict=False):
         assert (record.status, record.written, record.size, record.mtime_ns) == ("done", 3, 10, 20)
@@ -290,7 +291,7 @@ def test_a_damaged_line_is_skipped(output, line):
 def test_a_newer_journal_is_refused(output):
     write(output, done(output))
     with journal_path(output).open("ab") as file:
-        file.write(b'{"v": 2, "of": "things to come"}\n')
+        file.write(b'{"v": 3, "of": "things to come"}\n')
     with pytest.raises(UsageError, match="newer imgpool") as caught:
         read_journal(output)
     assert "upgrade" in caught.value.hint
@@ -326,7 +327,7 @@ def finished(tmp_path, output):
 
 
 def reason(task, output, fingerprint=FINGERPRINT):
-    return reason_to_run(task, latest_records([task], output)[0], fingerprint)
+    return reason_to_run(task, read_history([task], output).records[0], fingerprint)
 
 
 def rescanned(task):

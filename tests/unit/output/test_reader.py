@@ -40,7 +40,7 @@ def test_reading_can_start_at_an_offset(output):
     write_journal(output, done(output))
     start = journal_path(output).stat().st_size
     write_journal(output, done(output, "b.png"))
-    assert targets(JournalReader(output, JournalEntry, start)) == ["b.png"]
+    assert targets(JournalReader(output, JournalEntry, start=start)) == ["b.png"]
 
 
 def test_an_incomplete_line_is_read_when_complete(output):
@@ -82,7 +82,7 @@ def test_a_shortened_journal_is_detected(output):
 
 def test_a_newer_journal_is_refused(output):
     write_journal(output, done(output))
-    add(output, b'{"v": 2}\n')
+    add(output, b'{"v": 3}\n')
     with pytest.raises(UsageError, match="newer imgpool"):
         list(JournalReader(output, JournalEntry).entries())
 

@@ -11,12 +11,13 @@ import pytest
 
 from imgpool.core.errors import UsageError
 from imgpool.output.layout import run_path
-from imgpool.output.run_file import RunInfo, is_alive, output_clock_ns, read, write
+from imgpool.output.run_file import InterruptedRun, RunInfo, interrupted_runs, is_alive, output_clock_ns, read, write
 from imgpool.system.process_identity import process_start_time
 from tests.support.disks import disk, file_size_limit, remount
 from tests.support.run_files import run_of, write_elsewhere
 
 HOUR = 3600 * 10**9
+KILLED_RUN = InterruptedRun("0123456789abcdef", "photos", 2**64 - 2)
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_default_fields_describe_this_process():
 
 @pytest.mark.parametrize("path", ["/photos", "/\udcff\udcfe", "/new\nline", '/quo"te\\', "/🔬 µ"])
 def test_a_written_run_file_is_read_back(output, path):
-    info = run_of(inputs=(path, "/more"), unsettled_since_ns=5, unsettled=("x",))
+    info = run_of(inputs=(path, "/more"), checksum=2**64 - 1, unsettled=(KILLED_RUN,))
     write(output, run_of())
     write(output, info)
     assert read(output) == info
@@ -67,7 +68,7 @@ def test_unknown_fields_are_ignored_and_missing_ones_are_not(output):
 
 
 def test_a_newer_run_file_is_refused(output):
-    run_path(output).write_bytes(b'{"v": 2, "of": "things to come"}')
+    run_path(output).write_bytes(b'{"v": 3, "of": "things to come"}')
     with pytest.raises(UsageError, match="newer imgpool") as caught:
         read(output)
     assert "upgrade" in caught.value.hint
@@ -82,12 +83,27 @@ def test_a_failed_write_keeps_the_old_run_file(output):
     assert os.listdir(os.path.join(output, ".imgpool")) == ["run.json"]
 
 
-def test_the_end_of_a_run_removes_settled_keys():
-    info = run_of(unsettled_since_ns=5, unsettled=("a", "b"))
-    left = info.ended_now("interrupted", ("a",))
-    assert (left.how, left.unsettled, left.unsettled_since_ns) == ("interrupted", ("a",), 5)
-    assert left.ended
-    assert info.ended_now("finished", ()).unsettled_since_ns is None
+def test_the_end_of_a_run_leaves_what_is_unsettled():
+    ended = run_of(unsettled=(KILLED_RUN,)).ended_now("interrupted", ())
+    assert (ended.how, ended.unsettled) == ("interrupted", ())
+    assert ended.ended
+
+
+def test_a_run_file_of_version_1_is_read(output):
+    """It has no checksum, and the keys of interrupted runs only."""
+    entry = {**entry_of(run_of()), "v": 1, "unsettled_since_ns": 5, "unsettled": ["photos"]}
+    for name in ("checksum", "placing"):
+        del entry[name]
+    run_path(output).write_text(json.dumps(entry))
+    info = read(output)
+    assert (info.checksum, info.unsettled) == (0, (InterruptedRun("", "photos", None),))
+    assert interrupted_runs(output, info) == info.unsettled
+
+
+def test_a_run_file_with_invalid_contents_may_hide_any_run(output):
+    assert interrupted_runs(output, None) == ()
+    run_path(output).write_bytes(b"\0" * 300)
+    assert interrupted_runs(output, read(output)) == (InterruptedRun("", "", None),)
 
 
 def test_this_process_is_alive_until_its_run_ends(output):

@@ -15,6 +15,7 @@ from imgpool.core.task import Failure, Result, Task
 from imgpool.output import run_file
 from imgpool.output.layout import file_id, journal_path, run_path
 from imgpool.output.session import CommitOptions, OutputSession
+from imgpool.output.unsettled import PlannedRun
 from tests.support.past_runs import read_journal
 from tests.support.run_files import run_of, write_elsewhere
 from tests.support.small_runs import runner_for, statuses
@@ -29,7 +30,7 @@ QUICK = CommitOptions(interval=0.01, heartbeat_interval=0.02)
 
 
 def start(output, input_folders=None, stop=lambda: None, **options):
-    return OutputSession(output, run_of(), "key", input_folders or {}, stop, **options)
+    return OutputSession(output, run_of(), PlannedRun("key"), input_folders or {}, stop, **options)
 
 
 def done(output, name="a.png"):

@@ -9,6 +9,7 @@ import pytest
 
 from imgpool.core.errors import RunError, UsageError
 from imgpool.output.layout import journal_path
+from imgpool.output.run_file import InterruptedRun
 from imgpool.output.verify import MAX_QUEUED_FILES, CheckedFile, Verification
 from imgpool.system.resources import available_cpus
 from tests.support.past_runs import ENDED, KILLED, done, failed, write_journal, write_run
@@ -65,12 +66,14 @@ def test_outputs_in_a_missing_folder_are_missing(output):
     assert problems(output) == {"trip/a.png": "missing", "trip": "extra"}
 
 
-def test_a_changed_size_is_restored_by_a_rerun(output, photos):
+def test_a_changed_size_is_kept_by_a_rerun(output, photos):
     overwrite(output / "b.png", lambda data: data + b"!")
     size = (output / "b.png").stat().st_size
     reason = f"{size} bytes instead of {size - 1}"
-    assert only_problem(output) == CheckedFile("changed", "b.png", reason, rerun_restores=True)
+    assert only_problem(output) == CheckedFile("changed", "b.png", reason)
     run(photos, output=str(output))
+    assert problems(output) == {"b.png": "changed"}
+    run(photos, output=str(output), if_exists="replace")
     assert problems(output) == {}
 
 
@@ -86,7 +89,7 @@ def test_an_old_output_is_outdated_if_the_last_run_failed(output, photos):
     run(photos, output=str(output))
     assert only_problem(output).state == "outdated"
     overwrite(output / "b.png", flipped)
-    assert only_problem(output) == CheckedFile("changed", "b.png", "same size, different content", rerun_restores=True)
+    assert only_problem(output) == CheckedFile("changed", "b.png", "same size, different content")
     (output / "b.png").unlink()
     assert only_problem(output).state == "absent"
 
@@ -217,7 +220,9 @@ def test_a_cancelled_verification_stops_reading(tmp_path):
     assert threading.active_count() == before
 
 
-@pytest.mark.parametrize(("changes", "expected"), [(ENDED, False), ({"unsettled_since_ns": 1} | KILLED, True)])
+@pytest.mark.parametrize(
+    ("changes", "expected"), [(ENDED, False), ({"unsettled": (InterruptedRun("0123", "key", 0),)} | KILLED, True)]
+)
 def test_a_killed_run_may_have_left_unrecorded_outputs(output, changes, expected):
     write_run(output, **changes)
     assert Verification(str(output)).may_have_unrecorded_outputs is expected

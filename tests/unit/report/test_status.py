@@ -162,6 +162,7 @@ def test_json_contains_run_counts_and_failures(output):
         "images_per_second": 0.2,
         "seconds_left": None,
         "output": output,
+        "damaged_line": None,
         "causes": [{"stage": "read", "error": "ReadError", "count": 1}],
         "failures": [
             {"source": "/photos/b.png", "stage": "read", "error": "ReadError", "message": "cut off: copy it again"}
@@ -174,7 +175,7 @@ def test_json_without_a_run_file_has_nulls(output):
     found = status_json(Status(output))
     assert (found["state"], found["done"], found["failed"]) == ("unknown", 1, 0)
     assert {name for name, value in found.items() if value is None} == {
-        *("found", "skipped", "left", "seconds", "images_per_second", "seconds_left", "run"),
+        *("found", "skipped", "left", "seconds", "images_per_second", "seconds_left", "run", "damaged_line"),
     }
 
 

@@ -5,11 +5,12 @@ import threading
 
 import pytest
 
+from imgpool.output.run_file import InterruptedRun
 from imgpool.output.verify import Verification
 from imgpool.report.verify import (
     CHECK_EXTRA,
-    DELETE_FIRST,
     EXTRA_OF_UNFINISHED_RUN,
+    MOVE_FIRST,
     RUN_AGAIN,
     STILL_OUTDATED,
     VerificationResult,
@@ -73,7 +74,7 @@ def test_each_problem_is_listed_with_its_reason(output):
         r"✗ new\n.png · extra · not in the journal",
         "✗ 5 outputs checked · 1 intact · 1 missing · 2 changed · 1 outdated · 1 extra · 0.5 s",
         "  1 image failed and left no output: see `imgpool status out`",
-        *indented(RUN_AGAIN, DELETE_FIRST, STILL_OUTDATED, CHECK_EXTRA),
+        *indented(RUN_AGAIN, MOVE_FIRST, STILL_OUTDATED, CHECK_EXTRA),
     ]
     assert lines_of(output, -1) == lines[:5]
     assert result(output).exit_code == 1
@@ -83,8 +84,8 @@ def test_each_problem_is_listed_with_its_reason(output):
     ("spoil", "advice"),
     [
         (lambda path: path.unlink(), [RUN_AGAIN]),
-        (lambda path: path.write_bytes(b"abcd"), [RUN_AGAIN]),
-        (lambda path: path.write_bytes(b"abd"), [DELETE_FIRST]),
+        (lambda path: path.write_bytes(b"abcd"), [MOVE_FIRST]),
+        (lambda path: path.write_bytes(b"abd"), [MOVE_FIRST]),
         (lambda path: path.with_name("b.png").touch(), [CHECK_EXTRA]),
     ],
 )
@@ -105,7 +106,7 @@ def test_a_failed_image_is_not_a_problem(output):
 
 
 def test_a_killed_run_explains_extra_files(output):
-    write_run(str(output), unsettled_since_ns=1, **KILLED)
+    write_run(str(output), unsettled=(InterruptedRun("0123", "key", 0),), **KILLED)
     write_journal(str(output), write_output(output, "a.png"))
     (output / "b.png").touch()
     assert lines_of(output)[2:] == [
@@ -140,6 +141,7 @@ def test_json_lists_the_problems_by_state(output):
         "outdated": [],
         "extra": [{"path": "new\n.png", "reason": "not in the journal"}],
         "unreadable": [],
+        "damaged_line": None,
         "output": str(output),
     }
 

@@ -1,0 +1,70 @@
+"""What proves that imgpool wrote a file: every hash that the journal and the intents hold for a target."""
+
+import contextlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from imgpool.output.journal import JournalEntry, parse_line
+from imgpool.output.layout import JOURNAL, journal_path
+from imgpool.output.state_folder import open_state_file, open_state_folder
+from imgpool.output.unsettled import read_all_intents
+
+
+class _OwnershipEntry(JournalEntry, gc=False):
+    """The fields of a journal line that say what was written from which source."""
+
+    source: str
+    sha256: str
+
+
+@dataclass(slots=True)
+class Evidence:
+    """The results that imgpool is proved to have put at a target.
+
+    Attributes
+    ----------
+    sources
+        The source of each, by its SHA-256.
+    recorded
+        SHA-256 of the last one in the journal; empty if there is none.
+    """
+
+    sources: dict[str, str] = field(default_factory=dict)
+    recorded: str = ""
+
+
+def find_evidence(targets: Iterable[str], output: str) -> dict[str, Evidence]:
+    """Collect what the journal and the intents of all runs say about some targets.
+
+    Damaged lines count as far as they can be read: a file with the hash in such a line was written by imgpool.
+
+    Parameters
+    ----------
+    targets
+        Absolute paths.
+    output
+        The output folder.
+
+    Returns
+    -------
+    dict
+        What is known of each target that is mentioned.
+    """
+    wanted = set(targets)
+    found: dict[str, Evidence] = {}
+    if not wanted:
+        return found
+    prefix, name = os.path.join(output, ""), str(journal_path(output))
+    with contextlib.suppress(FileNotFoundError), open_state_file(output, JOURNAL) as file:
+        for line in file:
+            entry = parse_line(line, name, _OwnershipEntry)
+            if entry and entry.sha256 and (target := prefix + entry.target) in wanted:
+                known = found.setdefault(target, Evidence())
+                known.sources[entry.sha256] = entry.source
+                known.recorded = entry.sha256
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), open_state_folder(output) as state:
+        for intent in read_all_intents(state):
+            if (target := prefix + intent.target) in wanted:
+                found.setdefault(target, Evidence()).sources[intent.sha256] = intent.source
+    return found

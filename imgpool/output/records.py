@@ -1,0 +1,210 @@
+"""What the journal says about the tasks of a run: their last records, and the reasons to process them again."""
+
+import contextlib
+import os
+import stat
+import sys
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from imgpool.core.task import Task
+from imgpool.output.hash_chain import Damage, HashChain
+from imgpool.output.journal import JournalEntry, parse_line
+from imgpool.output.layout import JOURNAL, journal_path
+from imgpool.output.planned import read_planned, target_hashes
+from imgpool.output.run_file import InterruptedRun, RunInfo, interrupted_runs
+from imgpool.output.state_folder import open_state_file, open_state_folder
+from imgpool.work.files import source_hash
+
+NEW = "new"
+"""Reason to run a task of which the journal says nothing."""
+
+FAILED_BEFORE = "failed before"
+"""Reason to run a task whose last attempt failed."""
+
+UNSETTLED = "an interrupted run may have changed its output"
+"""Reason to check the output of a task that would be done otherwise."""
+
+UNPROVED = "the journal is damaged, so its output is checked"
+"""The same, if no interrupted run but damage of the journal is the cause."""
+
+DOUBTS = (UNSETTLED, UNPROVED)
+"""Reasons for which the output is compared with the journal, and kept if it is equal."""
+
+OTHER_SOURCE = "its output was made from another source file"
+"""Reason to run a task whose target belongs to another source."""
+
+
+class TaskRecord(JournalEntry, gc=False):
+    """The fields that decide whether a target is up to date."""
+
+    source: str
+    size: int
+    mtime_ns: int
+    source_hash: str
+    fingerprint: str
+    written: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalHistory:
+    """What the journal says about some tasks.
+
+    Attributes
+    ----------
+    records
+        The last record of each task; None for a task without one.
+    unsettled
+        For each task, why its target may not hold what the record says (`UNSETTLED` or `UNPROVED`); empty if nothing
+        is in doubt for any task.
+    interrupted
+        For each task, whether an interrupted run planned its target; empty if there is no such run.
+    damage
+        Damaged lines; None if there are none.
+    """
+
+    records: list[TaskRecord | None]
+    unsettled: Sequence[str] = ()
+    interrupted: Sequence[bool] = ()
+    damage: Damage | None = None
+
+
+def read_history(tasks: Sequence[Task], output: str, last_run: RunInfo | None = None) -> JournalHistory:
+    """Read the journal, and find the last record of each task and whether it can be relied on.
+
+    A target is settled if its last record was written by the last interrupted run that planned it, or later, and after
+    the last damage of the journal. A record that a worker has checked the output again counts for this too.
+
+    Parameters
+    ----------
+    tasks
+        The tasks of a run. There may be millions: values that are equal in a record and its task are stored once.
+    output
+        The output folder.
+    last_run
+        The run file; None if there is none.
+
+    Raises
+    ------
+    UsageError
+        If a newer imgpool wrote the journal.
+    """
+    interrupted = interrupted_runs(output, last_run)
+    expected = last_run.checksum if last_run else 0
+    chain = HashChain({expected, *(run.checksum for run in interrupted if run.checksum is not None)})
+    latest = _LatestRecords(tasks, output)
+    with contextlib.suppress(FileNotFoundError), open_state_file(output, JOURNAL) as file:
+        latest.read(file, chain)
+    damage = chain.find_damage(expected)
+    if not interrupted and not damage:
+        return JournalHistory(latest.records)
+    last_damaged = damage.last if damage else 0
+    planned_by, begin = _find_interrupted(tasks, output, interrupted, chain)
+    reasons = [
+        UNSETTLED if line <= first else UNPROVED if line <= last_damaged else ""
+        for line, first in zip(latest.lines, begin, strict=True)
+    ]
+    return JournalHistory(latest.records, reasons, planned_by, damage)
+
+
+class _LatestRecords:
+    """The last record of each task, and the number of the line that last confirmed it; 0 if there is none."""
+
+    def __init__(self, tasks: Sequence[Task], output: str) -> None:
+        self._tasks = tasks
+        self._output = output
+        self._output_prefix = os.path.join(output, "")
+        self._contents = array("q", bytes(8 * len(tasks)))
+        self.records: list[TaskRecord | None] = [None] * len(tasks)
+        self.lines = array("I", bytes(array("I").itemsize * len(tasks)))
+
+    def read(self, file: BinaryIO, chain: HashChain) -> None:
+        """Read all lines of a journal."""
+        indices = {task.target: index for index, task in enumerate(self._tasks)}
+        name = str(journal_path(self._output))
+        for number, line in enumerate(chain.follow(file), 1):
+            record = parse_line(line, name, TaskRecord)
+            if record is not None:
+                index = indices.get(self._output_prefix + record.target)
+                if index is not None:
+                    self._add(record, index, number)
+
+    def _add(self, record: TaskRecord, index: int, number: int) -> None:
+        content = hash(record.sha256)
+        if record.status != "skipped":
+            self._contents[index] = content
+            self.lines[index] = number
+            self.records[index] = record
+            _share_values(record, self._tasks[index])
+        elif record.sha256 and self._contents[index] == content:
+            self.lines[index] = number
+
+
+def _share_values(record: TaskRecord, task: Task) -> None:
+    record.target = task.target
+    record.fingerprint = sys.intern(record.fingerprint)
+    record.status = sys.intern(record.status)
+    record.sha256 = ""  # compared by its hash only
+    if record.source == task.source:
+        record.source = task.source
+    if record.mtime_ns == task.mtime_ns:
+        record.mtime_ns = task.mtime_ns
+        record.source_hash = ""  # only needed if the times differ
+
+
+def _find_interrupted(
+    tasks: Sequence[Task], output: str, interrupted: Sequence[InterruptedRun], chain: HashChain
+) -> tuple[list[bool], list[int]]:
+    """For each task, say whether an interrupted run planned it, and the last line before the last such run began.
+
+    A record in that line or before it is not settled. The line is -1 without such a run.
+    """
+    import numpy as np
+
+    prefix = len(os.path.join(output, ""))
+    begin = np.full(len(tasks), -1, np.int64)
+    if interrupted:
+        hashes = target_hashes(task.target[prefix:] for task in tasks)
+        for run in interrupted:
+            with open_state_folder(output) as state:
+                planned = read_planned(state, run.token)
+            position = chain.lines if run.checksum is None else chain.positions.get(run.checksum, chain.lines)
+            begin[np.isin(hashes, planned) if planned is not None else slice(None)] = position
+    return (begin >= 0).tolist(), begin.tolist()
+
+
+def reason_to_run(task: Task, record: TaskRecord | None, fingerprint: str) -> str:
+    """Say why a task has to run; empty if its output exists and was made from the same source by the same recipe."""
+    if record is None:
+        return NEW
+    if record.status != "done":
+        return FAILED_BEFORE
+    if record.source != task.source:
+        return OTHER_SOURCE
+    if record.fingerprint != fingerprint:
+        return "the recipe changed"
+    return _source_change(task, record) or _output_change(task, record)
+
+
+def _source_change(task: Task, record: TaskRecord) -> str:
+    if record.size != task.size:
+        return "the source file changed in size"
+    if record.mtime_ns == task.mtime_ns:
+        return ""
+    try:
+        same = source_hash(task.source) == record.source_hash
+    except OSError:
+        return "the source file cannot be read"
+    return "" if same else "the source file changed"
+
+
+def _output_change(task: Task, record: TaskRecord) -> str:
+    try:
+        status = os.lstat(task.target)
+    except OSError:
+        return "the output is missing"
+    unchanged = status.st_size == record.written and stat.S_ISREG(status.st_mode)
+    return "" if unchanged else "the output was modified"

@@ -1,0 +1,206 @@
+"""Which targets an interrupted run may have written: noted before the first result, and resolved at the end of a run.
+
+A killed run cannot say what it wrote last. Its planned targets are therefore durable before it writes anything
+(`planned`), and the run file lists the runs that were interrupted. A later run takes over the targets that it
+processes itself: it is then the last run that planned them. What it had found done is settled already.
+
+When a run ends, all its results are in the journal. Intents (`imgpool.work.intents`) that the journal does not confirm
+are kept: they prove which files are imgpool's. All others are removed.
+"""
+
+import os
+import re
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from imgpool.core.errors import RunError
+from imgpool.core.task import Result, Task
+from imgpool.output.layout import is_token
+from imgpool.output.planned import read_planned, remove_planned, target_hashes, write_planned
+from imgpool.output.run_file import InterruptedRun, RunInfo, interrupted_runs
+from imgpool.system.folder import Folder
+from imgpool.work.intents import INTENTS_FOLDER, Intent, encode_intent, read_intents
+
+if TYPE_CHECKING:
+    from imgpool.output.planned import Hashes
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """What the plan of a run says about its targets.
+
+    Attributes
+    ----------
+    key
+        Identifies everything that determines the run's targets.
+    to_do, done
+        The tasks to process, and those that are done.
+    based_on
+        The run that the plan is based on, as `identify` names it; None if any will do.
+    """
+
+    key: str = ""
+    to_do: Sequence[Task] = ()
+    done: Sequence[Task] = ()
+    based_on: str | None = None
+
+
+def identify(last_run: RunInfo | None) -> str:
+    """Name the last run and whether it has ended; empty if there was none."""
+    return f"{last_run.token} {last_run.ended}" if last_run else ""
+
+
+class UnsettledTargets:
+    """The targets of a run that are not settled, and of earlier runs that were interrupted.
+
+    Parameters
+    ----------
+    output
+        The output folder.
+    plan
+        The run's targets.
+    """
+
+    def __init__(self, output: str, plan: PlannedRun) -> None:
+        self._output = output
+        self._plan = plan
+        self._settled = array("Q")
+        self._earlier: tuple[InterruptedRun, ...] = ()
+        self._taken_over: list[Hashes] = []
+
+    def begin(self, state: Folder, info: RunInfo, last_run: RunInfo | None) -> RunInfo:
+        """Make the planned targets of the run durable; return its run file with all interrupted runs.
+
+        Raises
+        ------
+        RunError
+            If another run has written into the folder since the run was planned.
+        """
+        if self._plan.based_on not in {None, identify(last_run)}:
+            raise RunError(
+                f"another run wrote into {self._output} after this one was planned", "run the same command again"
+            )
+        to_do = self._hashes(self._plan.to_do)
+        write_planned(state, info.token, to_do)
+        self._earlier = tuple(self._take_over(state, info, interrupted_runs(self._output, last_run), to_do))
+        return replace(info, unsettled=(*self._earlier, InterruptedRun(info.token, self._plan.key, info.checksum)))
+
+    def confirm(self, state: Folder, info: RunInfo) -> None:
+        """Once the run file is durable: remove from the planned targets of earlier runs what this one takes over."""
+        import numpy as np
+
+        covered = self._hashes((*self._plan.to_do, *self._plan.done)) if self._earlier else ()
+        for run in self._earlier:
+            planned = read_planned(state, run.token)
+            if planned is not None:
+                write_planned(state, run.token, np.setdiff1d(planned, covered))
+        remove_planned(state, {run.token for run in info.unsettled})
+
+    def settle(self, result: Result) -> None:
+        """Note that a result proves what its target holds."""
+        if result.sha256:
+            self._settled.append(int(self._hashes([result.task])[0]))
+
+    def end(self, state: Folder, info: RunInfo, *, finished: bool) -> tuple[InterruptedRun, ...]:
+        """Resolve what the run has settled; return the interrupted runs that are left.
+
+        Call it when no worker is alive and all results are in the journal.
+        """
+        import numpy as np
+
+        settled = np.array(self._settled, np.uint64)
+        unconfirmed = self._keep_intents(state, info.token, settled)
+        left = np.union1d(np.setdiff1d(_joined(self._taken_over), settled), unconfirmed)
+        earlier = [
+            run
+            for run in self._earlier
+            if not (finished and run.key == self._plan.key and read_planned(state, run.token) is None)
+        ]
+        if not len(left):
+            return tuple(earlier)
+        write_planned(state, info.token, left)
+        return (*earlier, info.unsettled[-1])
+
+    def _take_over(
+        self, state: Folder, info: RunInfo, interrupted: Iterable[InterruptedRun], to_do: "Hashes"
+    ) -> Iterator[InterruptedRun]:
+        """Yield the interrupted runs with targets that this run neither processes nor has found done."""
+        import numpy as np
+
+        done = None
+        for run in interrupted:
+            planned = read_planned(state, run.token)
+            if planned is None:
+                self._taken_over.append(to_do)
+                yield run if run.checksum is not None else replace(run, checksum=info.checksum)
+                continue
+            self._taken_over.append(np.intersect1d(planned, to_do))
+            done = self._hashes(self._plan.done) if done is None else done
+            if len(np.setdiff1d(planned, np.concatenate([to_do, done]))):
+                yield run
+
+    def _hashes(self, tasks: Iterable[Task]) -> "Hashes":
+        prefix = len(os.path.join(self._output, ""))
+        return target_hashes(task.target[prefix:] for task in tasks)
+
+    def _keep_intents(self, state: Folder, token: str, settled: "Hashes") -> "Hashes":
+        """Keep the intents that the journal does not confirm, in one file; return the targets of those of this run."""
+        import numpy as np
+
+        kept: dict[tuple[str, str], Intent] = {}
+        with suppress(FileNotFoundError), state.subfolder(INTENTS_FOLDER) as folder:
+            names = [name for name in folder.names() if is_token(re.split("[-.]", name)[0])]
+            resolved = np.concatenate([settled, self._hashes(self._plan.done)]) if names else settled
+            for name in names:
+                for intent in _unresolved(folder, name, resolved):
+                    kept[intent.target, intent.sha256] = intent
+            _replace_intents(folder, names, f"{token}.jsonl", kept.values())
+        with suppress(OSError):
+            state.remove_folder(INTENTS_FOLDER)
+        return target_hashes(intent.target for intent in kept.values() if intent.run == token)
+
+
+def read_all_intents(state: Folder) -> Iterator[Intent]:
+    """Read the intents of all runs."""
+    with suppress(FileNotFoundError), state.subfolder(INTENTS_FOLDER) as folder:
+        for name in sorted(folder.names()):
+            if name.endswith(".jsonl"):
+                yield from read_intents(folder.open_file(name))
+
+
+def _unresolved(folder: Folder, name: str, resolved: "Hashes") -> Iterator[Intent]:
+    """Read the intents in a file whose targets are not among the resolved ones, which is the rule for none of them."""
+    import numpy as np
+
+    hashes = target_hashes(intent.target for intent in read_intents(folder.open_file(name)))
+    unresolved = ~np.isin(hashes, resolved)
+    if unresolved.any():
+        for intent, is_kept in zip(read_intents(folder.open_file(name)), unresolved, strict=True):
+            if is_kept:
+                yield intent
+
+
+def _replace_intents(folder: Folder, names: Iterable[str], kept_name: str, intents: Iterable[Intent]) -> None:
+    """Write the intents durably to a file of their own, then remove all other files."""
+    lines = b"".join(map(encode_intent, intents))
+    if lines:
+        temporary = f"{kept_name}.tmp"
+        folder.unlink(temporary, missing_ok=True)
+        with open(folder.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        folder.replace(temporary, folder, kept_name)
+        folder.sync()
+    for name in names:
+        if not (lines and name == kept_name):
+            folder.unlink(name, missing_ok=True)
+
+
+def _joined(arrays: Sequence["Hashes"]) -> "Hashes":
+    import numpy as np
+
+    return np.concatenate(arrays) if arrays else np.empty(0, np.uint64)
