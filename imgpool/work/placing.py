@@ -170,13 +170,14 @@ class Placer:
         try:
             exchange(source, target.entry)
             replaced = existing.is_unchanged(source.status())
-        except FileNotFoundError:
-            return False
+        except FileNotFoundError:  # the target has disappeared
+            pass
         finally:
             if not replaced:
                 self._take_back(source, target, new)
-        source.unlink()
-        return True
+        if replaced:
+            source.unlink()
+        return replaced
 
     def _take_back(self, source: Entry, target: Target, new: os.stat_result) -> None:
         """Give a target back the file that it had, if that has the temporary name of the new result."""

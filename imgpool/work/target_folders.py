@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 from contextlib import suppress
+from typing import NamedTuple
 from weakref import finalize
 
 from imgpool.core.errors import WriteError
@@ -51,6 +52,23 @@ def entry_of(folder: Folder, name: str) -> Entry:
     return Entry(name, folder.descriptor)
 
 
+class _OpenFolder(NamedTuple):
+    """An open folder.
+
+    Attributes
+    ----------
+    folder
+        The folder.
+    entries, identities
+        The folders on the way from the output folder to it, and itself, with device and inode of each when it was
+        opened.
+    """
+
+    folder: Folder
+    entries: list[Entry]
+    identities: list[tuple[int, int]]
+
+
 class TargetFolders:
     """Opens the folders of targets, and keeps the last ones open.
 
@@ -66,7 +84,7 @@ class TargetFolders:
         self.output = output
         self._prefix = os.path.join(output, "")
         self._follow_links = follow_links
-        self._open: dict[str, tuple[Folder, int, int]] = {}  # with device and inode
+        self._open: dict[str, _OpenFolder] = {}
         finalize(self, _close, self._open)
 
     def target(self, path: str, *, create: bool = False) -> Target:
@@ -105,32 +123,40 @@ class TargetFolders:
         """Open a folder by its path relative to the output folder, which is empty for the output folder itself."""
         known = self._open.get(relative)
         if known:
-            if not relative or self._is_current(relative, *known[1:]):
-                return known[0]
+            if self._is_current(known):
+                return known.folder
             self.close(relative)
         if len(self._open) >= MAX_OPEN_FOLDERS:
             self.close(next(name for name in self._open if name))
         folder = self._descend(relative, create=create) if relative else Folder.open(self.output)
-        status = os.stat(folder.path if folder.descriptor is None else folder.descriptor)
-        self._open[relative] = folder, status.st_dev, status.st_ino
+        self._open[relative] = self._identified(folder, relative)
         return folder
 
     def close(self, relative: str) -> None:
         """Close a folder, so that it is opened anew when it is needed next."""
         if known := self._open.pop(relative, None):
-            known[0].close()
+            known.folder.close()
 
-    def _is_current(self, relative: str, device: int, inode: int) -> bool:
+    def _identified(self, folder: Folder, relative: str) -> "_OpenFolder":
+        names = relative.split(os.sep) if relative else []
+        root = self.folder("") if names else folder
+        paths = [os.sep.join(names[: depth + 1]) for depth in range(len(names))]
+        if root.descriptor is None:
+            paths = [openable(os.path.join(root.path, path)) for path in paths]
+        entries = [Entry(path, root.descriptor) for path in paths]
+        return _OpenFolder(folder, entries, self._identify(entries))
+
+    def _identify(self, entries: list[Entry]) -> list[tuple[int, int]]:
+        follow = self._follow_links
+        found = [os.stat(path, dir_fd=folder, follow_symlinks=follow) for path, folder in entries]
+        return [(status.st_dev, status.st_ino) for status in found]
+
+    def _is_current(self, known: "_OpenFolder") -> bool:
         """Whether an open folder is still what its path leads to; it may have been moved, or replaced by a link."""
-        root = self.folder("")
         try:
-            if root.descriptor is None:
-                status = os.stat(openable(os.path.join(root.path, relative)), follow_symlinks=self._follow_links)
-            else:
-                status = os.stat(relative, dir_fd=root.descriptor, follow_symlinks=self._follow_links)
+            return self._identify(known.entries) == known.identities
         except OSError:
             return False
-        return status.st_ino == inode and status.st_dev == device
 
     def _descend(self, relative: str, *, create: bool) -> Folder:
         root = self.folder("")
@@ -163,6 +189,6 @@ class TargetFolders:
             raise WriteError(f"{path} is {kind} that leads to no folder", "remove it")
 
 
-def _close(folders: dict[str, tuple[Folder, int, int]]) -> None:
-    for folder, _, _ in folders.values():
-        folder.close()
+def _close(folders: dict[str, _OpenFolder]) -> None:
+    for known in folders.values():
+        known.folder.close()
