@@ -227,12 +227,14 @@ def test_all_collisions_are_counted(imgpool, photos, tmp_path):
     assert (done.code, "out/b.tif, and 2 more like it" in done.stderr) == (2, True)
 
 
-def test_names_that_differ_only_in_case_are_refused(imgpool, photos, tmp_path):
+def test_names_that_differ_only_in_case_are_kept_apart(imgpool, photos, tmp_path):
+    """Where the file system does so; where it ignores case, they are one image already."""
+    if (photos / "A.PNG").exists():
+        pytest.skip("this file system ignores case")
     write(read(photos / "a.png"), photos / "A.png")
     done = imgpool("process", photos, "-o", tmp_path / "out")
-    assert done.code == 2
-    assert "A.png" in done.stderr
-    assert "a.png" in done.stderr
+    assert done.code == 0
+    assert {"a.png", "A.png"} <= {path.name for path in (tmp_path / "out").iterdir()}
 
 
 def test_unsupported_output_format_is_refused_before_the_start(imgpool, photos, tmp_path):
