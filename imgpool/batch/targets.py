@@ -36,7 +36,9 @@ def check_output(output: str, inputs: Iterable[str | os.PathLike[str]], rules: M
         raise UsageError(f"the output {output} cannot be created: {problem}", OTHER_OUTPUT_HINT)
     for path in inputs:
         if os.path.isdir(path) and lies_inside(output, os.fspath(path)):
-            raise UsageError(f"the output {output} lies inside the input {os.fspath(path)}", OTHER_OUTPUT_HINT)
+            is_same = os.path.isdir(output) and os.path.samefile(output, path)
+            where = "is the input folder itself" if is_same else f"lies inside the input {os.fspath(path)}"
+            raise UsageError(f"the output {output} {where}", OTHER_OUTPUT_HINT)
     nearest = nearest_existing(output)
     if not os.path.isdir(nearest):
         kind = "a link that leads to no folder" if os.path.islink(nearest) else kind_of(os.lstat(nearest))

@@ -19,9 +19,11 @@ def main() -> None:
     except KeyboardInterrupt:
         os.write(2, b"interrupted\n")
         os._exit(130)
+    from imgpool.system.file_names import use_utf8_names
     from imgpool.system.gc_control import freeze_gc_at_exit
     from imgpool.system.streams import open_standard_streams
 
+    use_utf8_names()
     freeze_gc_at_exit()
     open_standard_streams()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for plug-ins takes long

@@ -1,10 +1,12 @@
 """The Typer application with all commands."""
 
-from typing import Annotated
+import sys
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
 from imgpool._version import __version__
+from imgpool.cli._exit import EXIT_USAGE_ERROR, print_error
 from imgpool.cli.compare import compare_command
 from imgpool.cli.estimate import estimate_app
 from imgpool.cli.filters import filters_command
@@ -14,6 +16,7 @@ from imgpool.cli.process import process_command
 from imgpool.cli.recipes import recipes_command
 from imgpool.cli.status import status_command
 from imgpool.cli.verify import verify_command
+from imgpool.system.streams import redirect_to_devnull, stdout_error
 
 app = typer.Typer(
     name="imgpool",
@@ -49,6 +52,24 @@ def imgpool(
     """Process folders of scientific images and photos on every core, without losing an image."""
 
 
-def main() -> None:
-    """Run the application."""
-    app()
+def main() -> NoReturn:
+    """Run the application, and exit with its code."""
+    usage_error = cast("type[Exception]", typer.BadParameter.__bases__[0])  # Typer does not export it
+    try:
+        code = app(standalone_mode=False)
+    except usage_error as error:
+        code = _exit_code_of(error)
+    except OSError as error:  # stdout cannot be written, even for ``--help``
+        redirect_to_devnull(sys.stdout)
+        code = print_error(stdout_error(error))
+    sys.exit(code)
+
+
+def _exit_code_of(error: Any) -> int:  # noqa: ANN401 - a class of click, which Typer does not export
+    """Print an error of the parser, or the help where that is the answer; return the exit code."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return EXIT_USAGE_ERROR
+    from imgpool.cli._usage import explain_usage
+
+    return print_error(explain_usage(error, typer.main.get_command(app), sys.argv[1:]))

@@ -1,17 +1,17 @@
 """How a command ends: errors become a message, a hint and an exit code; data become one JSON object on stdout."""
 
+import os
 import signal
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
 
 import typer
 
 from imgpool.cli._interrupts import Interrupted, raise_on_signals
-from imgpool.core.errors import ImgpoolError, UsageError
-from imgpool.report.text import printable
+from imgpool.core.errors import ImgpoolError, RunError, UsageError
+from imgpool.report.text import current_folder, printable, relative
 from imgpool.system.signals import SIGNAL_WORDS, exit_code
 from imgpool.system.streams import print_text, redirect_to_devnull
 
@@ -32,8 +32,7 @@ def exit_codes(*, verbose: bool = False) -> Iterator[None]:
         with raise_on_signals():
             yield
     except ImgpoolError as error:
-        code = EXIT_USAGE_ERROR if isinstance(error, UsageError) else EXIT_RUN_ERROR
-        _exit_with_error(error, code, verbose=verbose)
+        raise typer.Exit(print_error(error, verbose=verbose)) from None
     except KeyboardInterrupt as error:
         number = error.number if isinstance(error, Interrupted) else signal.SIGINT
         print_interrupted(number, error.advice if isinstance(error, Interrupted) else "")
@@ -41,7 +40,7 @@ def exit_codes(*, verbose: bool = False) -> Iterator[None]:
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:  # noqa: BLE001 - users see a traceback only if they ask for it
-        _exit_with_error(error, EXIT_RUN_ERROR, verbose=verbose)
+        raise typer.Exit(print_error(error, verbose=verbose)) from None
 
 
 def print_interrupted(number: int, advice: str) -> None:
@@ -56,19 +55,38 @@ def print_json(data: object) -> None:
     print_text(json.dumps(data, indent=2))
 
 
-def _exit_with_error(error: Exception, code: int, *, verbose: bool) -> NoReturn:
+def print_error(error: Exception, *, verbose: bool = False) -> int:
+    """Print an error in one line, and its remedy in another; return the exit code.
+
+    Parameters
+    ----------
+    verbose
+        Print the traceback first.
+    """
     from imgpool.report.hints import with_options
 
     if verbose:
         traceback.print_exception(error)
-    if isinstance(error, ImgpoolError):
-        message, hint = error.message, error.hint
-    else:
-        message, hint = f"{type(error).__name__}: {error}", "" if verbose else "run again with -v to see the traceback"
-    _print_stderr(f"imgpool: {printable(with_options(message))}", fg="red")
-    if hint:
-        _print_stderr(f"  → {printable(with_options(hint))}")
-    raise typer.Exit(code) from None
+    known = error if isinstance(error, ImgpoolError) else _explain(error, verbose=verbose)
+    _print_stderr(f"imgpool: {printable(with_options(relative(known.message)))}", fg="red")
+    if known.hint:
+        _print_stderr(f"  → {printable(with_options(relative(known.hint)))}")
+    return EXIT_USAGE_ERROR if isinstance(known, UsageError) else EXIT_RUN_ERROR
+
+
+def _explain(error: Exception, *, verbose: bool) -> ImgpoolError:
+    """Describe an error that imgpool has not raised on purpose."""
+    from imgpool.core.failures import explain
+    from imgpool.core.hint import Hint
+    from imgpool.core.system_limits import explain_limit
+
+    if isinstance(error, FileNotFoundError) and not error.filename and not current_folder():
+        return UsageError("the current folder no longer exists", "change to another folder, then try again")
+    failure = explain(error, "worker")
+    name = f"{os.fsdecode(error.filename)}: " if isinstance(error, OSError) and error.filename else ""
+    is_explained = isinstance(error, OSError) or explain_limit(error)
+    hint = failure.hint if is_explained else "" if verbose else f"run again with {Hint('verbose')} to see the traceback"
+    return RunError(f"{name}{failure.message}", hint)
 
 
 def _print_stderr(text: str, fg: str | None = None) -> None:

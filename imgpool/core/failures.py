@@ -6,7 +6,7 @@ import traceback
 
 from imgpool.core.errors import ImgpoolError
 from imgpool.core.hint import Hint
-from imgpool.core.system_limits import RERUN, address_space_is_limited, explain_limit
+from imgpool.core.system_limits import RERUN, explain_limit
 from imgpool.core.task import Failure, Stage
 
 OTHER_OUTPUT = f"choose another folder with {Hint('output')}"
@@ -50,6 +50,19 @@ PERMISSION_ERRORS: dict[str, tuple[str, str]] = {
     "write": ("it cannot be written (permission denied)", f"allow it with chmod -R +w, or {OTHER_OUTPUT}"),
 }
 """Message and hint where the system denies access, by stage."""
+
+SYSTEM_ERROR_HINTS = {
+    errno.ENOENT: f"check the path, {RERUN}",
+    errno.ENOTDIR: f"check the path: a part of it is not a folder, {RERUN}",
+    errno.EISDIR: f"give a file instead of a folder, {RERUN}",
+    errno.ELOOP: f"remove the loop of links, {RERUN}",
+    errno.EACCES: f"allow it, or run as the owner, {RERUN}",
+    errno.EPERM: f"allow it, or run as the owner, {RERUN}",
+    errno.ENOSPC: f"free some space, {RERUN}",
+    errno.EDQUOT: f"free some space, {RERUN}",
+    errno.EROFS: f"make the file system writable, {RERUN}",
+}
+"""What to do about other errors of the system."""
 
 UNKNOWN_ERRORS: dict[Stage, str] = {
     "read": "it is damaged, or of a kind that imgpool does not know",
@@ -110,10 +123,9 @@ def _public_class_name(error: BaseException) -> str:
 
 def _describe_lack_of_memory(memory_needed: int) -> tuple[str, str]:
     figure = f" (about {memory_needed / 1e6:,.0f} MB by its header)" if memory_needed else ""
-    limit = " and `ulimit -v`" if address_space_is_limited() else ""
     return (
         f"it needs more memory than is available{figure}",
-        f"raise {Hint('max_memory')}{limit}, or use a machine with more memory",
+        f"raise {Hint('max_memory')}, and `ulimit -v` if it is set, or use a machine with more memory",
     )
 
 
@@ -142,7 +154,6 @@ def _text_of(error: BaseException) -> str:
 
 
 def _describe_system_error(error: OSError, stage: Stage) -> tuple[str, str]:
-    reason = error.strerror or ""
     windows_error = getattr(error, "winerror", None) or 0
     if windows_error in WINDOWS_FILE_ERRORS:
         return WINDOWS_FILE_ERRORS[windows_error]
@@ -153,4 +164,10 @@ def _describe_system_error(error: OSError, stage: Stage) -> tuple[str, str]:
         return "it no longer exists, or is a broken link", f"restore it, {RERUN}"
     if isinstance(error, PermissionError) and stage in PERMISSION_ERRORS:
         return PERMISSION_ERRORS[stage]
-    return reason[:1].lower() + reason[1:], ""
+    return _describe_other_system_error(error)
+
+
+def _describe_other_system_error(error: OSError) -> tuple[str, str]:
+    reason = error.strerror or ""
+    hint = SYSTEM_ERROR_HINTS.get(error.errno or 0, f"check the disk or share, {RERUN}")
+    return reason[:1].lower() + reason[1:], hint

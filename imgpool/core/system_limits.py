@@ -26,12 +26,3 @@ def explain_limit(error: BaseException) -> tuple[str, str] | None:
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
         return _LIMITS[errno.EAGAIN]
     return None
-
-
-def address_space_is_limited() -> bool:
-    """Return whether somebody has limited the memory of this process, for example with ``ulimit -v``."""
-    try:
-        import resource
-    except ImportError:  # on Windows
-        return False
-    return resource.getrlimit(resource.RLIMIT_AS)[1] != resource.RLIM_INFINITY

@@ -1,5 +1,6 @@
 """The catalogue of filters, recipes and formats, as text and as JSON; generated from their code."""
 
+import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -195,7 +196,6 @@ def format_table(rows: Iterable[list[str]]) -> str:
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False, markup=False, emoji=False)
-    with console.capture() as capture:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())
+    text = io.StringIO()  # `Console.capture` writes to stdout, which may fail
+    Console(file=text, width=Console().width, highlight=False, markup=False, emoji=False).print(table)
+    return "\n".join(line.rstrip() for line in text.getvalue().rstrip().splitlines())

@@ -11,7 +11,7 @@ from imgpool.output.records import DOUBTS, FAILED_BEFORE, NEW
 from imgpool.report.hints import with_options
 from imgpool.report.step_loads import loads_json
 from imgpool.report.tally import Tally
-from imgpool.report.text import damage_text, plural, printable, short, size
+from imgpool.report.text import current_folder, damage_text, plural, printable, short, size
 from imgpool.work.files import megapixels
 
 RETRY_ADVICE = "Run the same command again to retry the images that failed. Images that are done are skipped."
@@ -21,7 +21,7 @@ CONTINUE_ADVICE = "Run the same command again to continue. Images that are done 
 def display_root(inputs: Sequence[str]) -> str:
     """Return the folder that paths are shown relative to: the only input if it is a folder, else the current one."""
     first = os.path.abspath(inputs[0]) if inputs else ""
-    return first if len(inputs) == 1 and os.path.isdir(first) else os.getcwd()
+    return first if len(inputs) == 1 and os.path.isdir(first) else current_folder()
 
 
 def header_lines(plan: RunPlan) -> Iterator[str]:
@@ -29,7 +29,7 @@ def header_lines(plan: RunPlan) -> Iterator[str]:
     total = size(sum(planned.task.size for planned in plan.images))
     images = plural(len(plan.images), "image")
     workers = "serial" if plan.settings.engine == "serial" else plural(plan.engine_options.workers, "worker")
-    target = short(plan.output, os.getcwd())
+    target = short(plan.output, current_folder())
     yield f"{printable(plan.settings.recipe.name)} · {images} · {total} · {workers} → {target}"
     yield from (f"  {line}" for line in (*_ignored(plan), *_damage(plan), *_done_and_repeated(plan)))
 
@@ -70,7 +70,7 @@ def plan_lines(plan: RunPlan) -> Iterator[str]:
     """Return for each image its source, its target and why it is processed or skipped; last, the amount of work."""
     root = display_root(plan.settings.inputs)
     for planned in plan.images:
-        names = f"{short(planned.task.source, root)} → {short(planned.task.target, os.getcwd())}"
+        names = f"{short(planned.task.source, root)} → {short(planned.task.target, current_folder())}"
         yield f"{names} · {planned.reason or 'skipped: already done and unchanged'}"
     yield from _damage(plan)
     work = workload(plan.tasks)

@@ -1,6 +1,5 @@
 """The status of a run from its run file and journal: as lines of text, as one JSON object, and watched to its end."""
 
-import os
 import shlex
 import time
 from collections import Counter
@@ -18,7 +17,7 @@ from imgpool.report.progress import LINE_INTERVAL_S, choose_progress, progress_t
 from imgpool.report.stderr import stderr_console
 from imgpool.report.step_loads import provenance_lines
 from imgpool.report.tally import failure_json
-from imgpool.report.text import StyledLine, damage_text, duration, plural, printable, short
+from imgpool.report.text import StyledLine, current_folder, damage_text, duration, plural, printable, short
 
 REFRESH_INTERVAL_S = 1.0
 """Time between two refreshes of the status of a run that is being watched."""
@@ -57,7 +56,7 @@ def status_lines(status: Status, verbosity: int = 0) -> Iterator[StyledLine]:
 
 
 def _overview(status: Status) -> Iterator[StyledLine]:
-    target = short(status.output, os.getcwd())
+    target = short(status.output, current_folder())
     if status.run is None:
         yield StyledLine(f"{target} · no run file: these are the totals of its journal")
     else:
@@ -88,7 +87,7 @@ def _state(status: Status, run: RunInfo) -> str:
 
 def _advice(status: Status) -> Iterator[str]:
     if status.state == "running":
-        output = shlex.quote(short(status.output, os.getcwd()))
+        output = shlex.quote(short(status.output, current_folder()))
         yield f"The run is still going on: `imgpool status {output} --watch` shows its progress."
     elif status.left:
         yield CONTINUE_ADVICE

@@ -1,6 +1,7 @@
 """Numbers, file names and lines as people read them."""
 
 import os
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -61,8 +62,23 @@ def printable(name: str) -> str:
 
 def short(path: str, root: str) -> str:
     """Return a path relative to `root` if it lies below it, and the unchanged path otherwise; safe to print."""
-    inside = os.path.join(root, "")
-    return printable(path.removeprefix(inside))
+    return printable(path.removeprefix(os.path.join(root, "")) if root else path)
+
+
+def current_folder() -> str:
+    """Return the current folder; empty if it no longer exists."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
+
+
+def relative(text: str) -> str:
+    """Shorten each absolute path below the current folder that a text mentions."""
+    folder = current_folder()
+    if not folder.strip(os.sep):
+        return text
+    return re.sub(rf"(?<![^\s'\"`(]){re.escape(os.path.join(folder, ''))}(?=\S)", "", text)
 
 
 def size(count: float) -> str:

@@ -1,6 +1,5 @@
 """The result of ``imgpool verify``, as lines of text and as one JSON object."""
 
-import os
 import shlex
 import time
 from collections import Counter
@@ -11,7 +10,7 @@ from imgpool.output.verify import CheckedFile, Verification
 from imgpool.report.hints import with_options
 from imgpool.report.progress import LINE_INTERVAL_S, Progress, choose_progress
 from imgpool.report.stderr import stderr_console
-from imgpool.report.text import StyledLine, damage_text, duration, plural, printable, short
+from imgpool.report.text import StyledLine, current_folder, damage_text, duration, plural, printable, short
 
 RECORDED_STATES = ("intact", "missing", "changed", "outdated")
 """States of outputs that were compared with the journal."""
@@ -137,7 +136,7 @@ def verification_lines(result: VerificationResult, verbosity: int = 0) -> Iterat
         return
     yield _summary_line(result)
     verification = result.verification
-    see_status = f"see `imgpool status {shlex.quote(short(verification.output, os.getcwd()))}`"
+    see_status = f"see `imgpool status {shlex.quote(short(verification.output, current_folder()))}`"
     if result.counts["absent"]:
         yield StyledLine(f"  {plural(result.counts['absent'], 'image')} failed and left no output: {see_status}")
     if verification.state in UNFINISHED_RUN_STATES:

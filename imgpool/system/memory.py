@@ -32,7 +32,10 @@ def memory_use() -> MemoryUse:
 def _memory_use_by_psutil() -> MemoryUse:
     import psutil
 
-    now = psutil.Process().memory_info()
+    try:
+        now = psutil.Process().memory_info()
+    except psutil.Error:  # Linux without /proc
+        return MemoryUse(peak_memory(), peak_memory())
     return MemoryUse(now.rss, getattr(now, "peak_wset", 0) or max(now.rss, peak_memory()))  # Windows reports peak_wset
 
 

@@ -26,23 +26,26 @@ class MemoryLimit:
 
     def __init__(self, budget: int | None) -> None:
         self._budget = budget
-        self._base = _address_space() if budget is not None else 0
+        self._base = _address_space() if budget is not None else None
         self._current: int | None = None
 
     def set(self, allowance: int | None) -> None:
         """Allow `allowance` bytes, or the whole budget if None."""
         nbytes = self._budget if allowance is None else allowance
-        if nbytes is not None and nbytes != self._current:
+        if self._base is not None and nbytes is not None and nbytes != self._current:
             self._current = nbytes
             _limit_address_space(self._base + nbytes + ADDRESS_SPACE_MARGIN_BYTES)
 
 
-def _address_space() -> int:
+def _address_space() -> int | None:
+    """Return the address space of this process in bytes; None if the system does not say."""
     with contextlib.suppress(OSError):  # avoids psutil: importing it would delay a worker's first task
         return mmap.PAGESIZE * int(_PROC_STATM.read_bytes().split()[0])
     import psutil
 
-    return int(psutil.Process().memory_info().vms)
+    with contextlib.suppress(psutil.Error):
+        return int(psutil.Process().memory_info().vms)
+    return None
 
 
 def _limit_address_space(nbytes: int) -> None:

@@ -176,16 +176,26 @@ def kill_group(leader: BaseProcess) -> None:
 
 def wait_until_gone(pid: int, timeout: float) -> bool:
     """Wait up to `timeout` seconds until a process has ended; return whether it has. A zombie has ended."""
+    end = time.monotonic() + timeout
+    while _is_running(pid):
+        if time.monotonic() > end:
+            return False
+        time.sleep(POLL_INTERVAL_S)
+    return True
+
+
+def _is_running(pid: int) -> bool:
     import psutil
 
-    end = time.monotonic() + timeout
     try:
-        while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-            if time.monotonic() > end:
-                return False
-            time.sleep(POLL_INTERVAL_S)
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
-        pass
+        if sys.platform != "linux":
+            return False
+    try:
+        os.kill(pid, 0)  # without /proc, psutil finds no process at all
+    except OSError:
+        return False
     return True
 
 

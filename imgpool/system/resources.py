@@ -64,7 +64,10 @@ def free_memory(meminfo: Path = MEMINFO) -> int:
         return 1024 * int(words[words.index("MemAvailable:") + 1])
     import psutil
 
-    return int(psutil.virtual_memory().available)
+    try:
+        return int(psutil.virtual_memory().available)
+    except OSError:  # Linux without /proc, as in some containers
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def memory_left(root: Path = CGROUP_ROOT, own: Path = OWN_CGROUP) -> int | None:

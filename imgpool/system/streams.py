@@ -5,9 +5,13 @@ A run continues in such a case. The text is dropped, and the exit code is not af
 
 import contextlib
 import errno
+import io
 import os
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from imgpool.core.errors import RunError
 
 READER_GONE_ERRNOS = {errno.EPIPE, errno.EIO, errno.EBADF, errno.EINVAL}
 """Errors of a stream that nobody reads any more. Windows reports EINVAL for a pipe without a reader."""
@@ -17,7 +21,11 @@ def open_standard_streams() -> None:
     """Open the null device on each of the descriptors 0, 1 and 2 that is closed.
 
     Otherwise the next file to be opened would get the number, and everything that is printed would end up in it.
+    Characters that the encoding of a stream lacks are printed as escapes.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
+            stream.reconfigure(errors="backslashreplace")
     for number in range(3):
         try:
             os.fstat(number)
@@ -41,7 +49,7 @@ def print_text(text: str) -> None:
 
     Raises
     ------
-    OSError
+    RunError
         If stdout is a file that cannot be written, for example because the disk is full.
     """
     if sys.stdout is None:
@@ -52,7 +60,16 @@ def print_text(text: str) -> None:
     except OSError as error:
         redirect_to_devnull(sys.stdout)
         if error.errno not in READER_GONE_ERRNOS:
-            raise
+            raise stdout_error(error) from error
+
+
+def stdout_error(error: OSError) -> "RunError":
+    """Return the error to raise if stdout is a file that cannot be written."""
+    from imgpool.core.errors import RunError
+    from imgpool.core.failures import explain
+
+    failure = explain(error, "write")
+    return RunError(f"stdout cannot be written: {failure.message}", failure.hint)
 
 
 class BestEffortStream:

@@ -27,7 +27,6 @@ DIFFERENCES = {"getattr", "hasattr"}
 
 ALLOWED = {
     "core/failures.py": {"winerror"},  # core lies below system; an error brings its number, no system is asked
-    "core/system_limits.py": {"resource"},  # core lies below system; imported only where it exists
 }
 """Names that a file may use nevertheless, with the reason."""
 

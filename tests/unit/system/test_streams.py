@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from imgpool.core.errors import RunError
 from imgpool.system.streams import BestEffortStream, print_text, redirect_to_devnull
 
 
@@ -67,7 +68,7 @@ def test_printing_without_a_reader_is_no_error(unread):
 
 
 def test_printing_into_a_full_disk_is_an_error():
-    with contextlib.redirect_stdout(Full()), pytest.raises(OSError, match="No space"):
+    with contextlib.redirect_stdout(Full()), pytest.raises(RunError, match="the disk is full"):
         print_text("x")
 
 
