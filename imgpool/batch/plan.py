@@ -30,6 +30,7 @@ from imgpool.output.run_file import RunInfo
 from imgpool.output.session import storage_errors
 from imgpool.output.unsettled import PlannedRun, identify
 from imgpool.system.gc_control import gc_paused
+from imgpool.system.paths import openable
 from imgpool.system.resources import available_cpus, available_memory
 
 MAX_WORKERS_PER_CPU = 4
@@ -205,7 +206,7 @@ def _add_existing(images: Sequence[PlannedTask], interrupted: Sequence[bool], ou
     """Add to the tasks that will run what is known of the files at their targets."""
     if not os.path.isdir(output):
         return tuple(images)
-    exists = [bool(planned.reason) and os.path.lexists(planned.task.target) for planned in images]
+    exists = [bool(planned.reason) and os.path.lexists(openable(planned.task.target)) for planned in images]
     evidence = find_evidence((planned.task.target for planned in compress(images, exists)), output)
     return tuple(
         _with_existing(planned, evidence.get(planned.task.target, Evidence()), interrupted=was_interrupted)

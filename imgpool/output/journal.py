@@ -25,7 +25,8 @@ from imgpool.core.task import Result
 from imgpool.output.hash_chain import add_checksum, last_checksum
 from imgpool.output.layout import JOURNAL
 from imgpool.output.state_folder import open_journal, open_state_file
-from imgpool.system.durability import sync_file_system
+from imgpool.system.durability import sync_file, sync_file_system
+from imgpool.system.paths import USES_SLASHES, native, portable
 
 VERSION = 2
 """Newest version of a line's format that can be read."""
@@ -76,6 +77,8 @@ def parse_line(line: bytes, name: str, entry_type: type[EntryType]) -> EntryType
         return _parse_unusual_line(line, name, entry_type)
     if entry.v > VERSION:
         raise _newer_version_error(entry.v, name)
+    if not USES_SLASHES:
+        entry.target = native(entry.target)
     return entry
 
 
@@ -85,6 +88,7 @@ def _parse_unusual_line(line: bytes, name: str, entry_type: type[EntryType]) -> 
         fields: dict[str, Any] = json.loads(line)
         if (version := int(fields["v"])) > VERSION:
             raise _newer_version_error(version, name)
+        fields["target"] = native(fields["target"])
         return msgspec.convert(fields, entry_type)
     except (ValueError, KeyError, TypeError, OverflowError):
         return None
@@ -185,7 +189,7 @@ class Journal:
         try:
             while lines:
                 lines = lines[self._file.write(lines) :]
-            os.fsync(descriptor)
+            sync_file(descriptor)
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(descriptor, size)  # neither a partial line nor lines that may not be durable
@@ -206,7 +210,7 @@ class Journal:
             "v": LINE_VERSIONS.get(result.status, 1),
             "run": self._run,
             "time": _utc_timestamp(int(time.time())),
-            "target": task.target.removeprefix(self._output_prefix),
+            "target": portable(task.target.removeprefix(self._output_prefix)),
             "source": task.source,
             "size": task.size,
             "mtime_ns": task.mtime_ns,

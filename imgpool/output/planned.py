@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from imgpool.output.layout import is_token
 from imgpool.output.run_file import RunInfo, interrupted_runs
 from imgpool.output.state_folder import open_state_folder
+from imgpool.system.durability import sync_file
 from imgpool.system.folder import Folder
+from imgpool.system.paths import USES_SLASHES, portable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +44,8 @@ def target_hashes(targets: Iterable[str]) -> "Hashes":
     import numpy as np
     from xxhash import xxh3_64_intdigest
 
-    return np.fromiter((xxh3_64_intdigest(os.fsencode(target)) for target in targets), np.uint64)
+    portable_targets = targets if USES_SLASHES else map(portable, targets)
+    return np.fromiter((xxh3_64_intdigest(os.fsencode(target)) for target in portable_targets), np.uint64)
 
 
 def write_planned(state: Folder, run: str, hashes: "Hashes") -> None:
@@ -67,7 +70,7 @@ def write_planned(state: Folder, run: str, hashes: "Hashes") -> None:
         with open(folder.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
             file.write(data + xxh3_64_digest(data))
             file.flush()
-            os.fsync(file.fileno())
+            sync_file(file.fileno())
         folder.replace(temporary, folder, run)
         folder.sync()
     state.sync()

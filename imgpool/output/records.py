@@ -16,6 +16,7 @@ from imgpool.output.layout import JOURNAL, journal_path
 from imgpool.output.planned import read_planned, target_hashes
 from imgpool.output.run_file import InterruptedRun, RunInfo, interrupted_runs
 from imgpool.output.state_folder import open_state_file, open_state_folder
+from imgpool.system.paths import openable
 from imgpool.work.files import source_hash
 
 NEW = "new"
@@ -203,7 +204,7 @@ def _source_change(task: Task, record: TaskRecord) -> str:
 
 def _output_change(task: Task, record: TaskRecord) -> str:
     try:
-        status = os.lstat(task.target)
+        status = os.lstat(openable(task.target))
     except OSError:
         return "the output is missing"
     unchanged = status.st_size == record.written and stat.S_ISREG(status.st_mode)

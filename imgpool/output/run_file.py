@@ -21,6 +21,7 @@ from imgpool.core.errors import UsageError
 from imgpool.core.hint import Hint
 from imgpool.output.layout import RUN_FILE, is_token, run_path, temporary_run_file
 from imgpool.output.state_folder import open_state_file, open_state_folder
+from imgpool.system.durability import sync_file
 from imgpool.system.process_identity import boot_id, own_start_time, process_start_time
 
 VERSION = 2
@@ -218,7 +219,7 @@ def write(output: str, info: RunInfo) -> None:
             with os.fdopen(state.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
                 file.write(json.dumps(asdict(info), indent=1).encode())
                 file.flush()
-                os.fsync(file.fileno())
+                sync_file(file.fileno())
             state.replace(temporary, state, RUN_FILE)
         except OSError:
             with suppress(OSError):

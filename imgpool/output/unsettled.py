@@ -21,6 +21,7 @@ from imgpool.core.task import Result, Task
 from imgpool.output.layout import is_token
 from imgpool.output.planned import read_planned, remove_planned, target_hashes, write_planned
 from imgpool.output.run_file import InterruptedRun, RunInfo, interrupted_runs
+from imgpool.system.durability import sync_file
 from imgpool.system.folder import Folder
 from imgpool.work.intents import INTENTS_FOLDER, Intent, encode_intent, read_intents
 
@@ -192,7 +193,7 @@ def _replace_intents(folder: Folder, names: Iterable[str], kept_name: str, inten
         with open(folder.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
             file.write(lines)
             file.flush()
-            os.fsync(file.fileno())
+            sync_file(file.fileno())
         folder.replace(temporary, folder, kept_name)
         folder.sync()
     for name in names:

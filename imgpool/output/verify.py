@@ -22,6 +22,7 @@ from imgpool.output.layout import STATE_FOLDER, SYSTEM_FOLDERS, journal_path
 from imgpool.output.planned import interrupted_targets
 from imgpool.output.reader import JournalReader, last_run, not_an_output_error
 from imgpool.output.run_file import describe_run
+from imgpool.system.paths import openable
 from imgpool.system.resources import available_cpus
 
 FileState = Literal["intact", "absent", "missing", "changed", "outdated", "extra", "unreadable"]
@@ -269,7 +270,7 @@ def _difference(path: str, recorded: RecordedOutput, cancelled: threading.Event)
     OSError
         If the file cannot be read.
     """
-    status = os.lstat(path)
+    status = os.lstat(openable(path))
     if not recorded.sha256:
         return ""
     if not stat.S_ISREG(status.st_mode):

@@ -57,12 +57,9 @@ def sync_file(descriptor: int) -> None:
     OSError
         If it could not be written.
     """
-    full_sync = _full_sync_command()
-    if full_sync is not None:
-        import fcntl
-
+    if full_sync := _full_sync_function():
         with contextlib.suppress(OSError):  # a network share or USB disk may not know it
-            fcntl.fcntl(descriptor, full_sync)
+            full_sync(descriptor)
             return
     os.fsync(descriptor)
 
@@ -107,13 +104,14 @@ def open_folder(folder: str | os.PathLike[str]) -> Iterator[int]:
 
 
 @functools.cache
-def _full_sync_command() -> int | None:
-    """Return the number of the command by which macOS syncs a file; None on other systems."""
+def _full_sync_function() -> Callable[[int], object] | None:
+    """Return the function by which macOS syncs a file; None on other systems."""
     try:
         import fcntl
     except ImportError:
         return None
-    return getattr(fcntl, "F_FULLFSYNC", None)
+    command = getattr(fcntl, "F_FULLFSYNC", None)
+    return None if command is None else lambda descriptor: fcntl.fcntl(descriptor, command)
 
 
 @functools.cache

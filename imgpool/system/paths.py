@@ -94,6 +94,16 @@ plain: Callable[[str], str] = plain_path if os.path is ntpath else _unchanged
 """Return a path as people write it, which `openable` may have extended."""
 
 
+portable: Callable[[str], str] = to_portable if os.path is ntpath else _unchanged
+"""`to_portable` by the rules of this system."""
+
+native: Callable[[str], str] = from_portable if os.path is ntpath else _unchanged
+"""`from_portable` by the rules of this system."""
+
+USES_SLASHES = native is _unchanged
+"""Whether relative paths of this system are portable as they are. Asking first saves a call for each of a million."""
+
+
 def fold(path: str) -> str:
     """Normalize a path: two paths with one result are one file where case and Unicode composition are ignored."""
     if path.isascii():

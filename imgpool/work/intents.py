@@ -13,6 +13,7 @@ from weakref import finalize
 import msgspec
 
 from imgpool.system.folder import Folder
+from imgpool.system.paths import USES_SLASHES, native, portable
 from imgpool.system.process_id import process_id
 
 INTENTS_FOLDER = "intents"
@@ -106,11 +107,13 @@ def read_intents(file: str | os.PathLike[str] | int) -> Iterator[Intent]:
     with open(file, "rb") as lines:
         for line in lines:
             if intent := _decode(line):
-                yield intent
+                yield intent if USES_SLASHES else msgspec.structs.replace(intent, target=native(intent.target))
 
 
 def encode_intent(intent: Intent) -> bytes:
     """Encode as a line of JSON. Bytes of names that are not UTF-8 are written as escaped surrogates."""
+    if not USES_SLASHES:
+        intent = msgspec.structs.replace(intent, target=portable(intent.target))
     try:
         return msgspec.json.encode(intent) + b"\n"
     except UnicodeEncodeError:

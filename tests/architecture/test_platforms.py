@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.support.platforms import names
-from tests.support.source import MODULES, PACKAGE, parse, shown
+from tests.support.source import MODULES, PACKAGE, parse, shown, text
 
 MISSING = {
     module: set(names.WINDOWS.get(module, "").split()) | set(names.MACOS.get(module, "").split())
@@ -77,6 +77,12 @@ def test_every_file_is_opened_by_one_function():
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "os.open" and ".system." not in module
     ]
     assert calls == []
+
+
+def test_files_are_synced_by_one_function():
+    """`os.fsync` does not reach the disk on macOS: `imgpool.system.durability.sync_file` does."""
+    lines = [(shown(path), text(path)) for module, path in MODULES.items() if ".system." not in module]
+    assert [name for name, content in lines if "os.fsync(" in content] == []
 
 
 def test_text_files_are_opened_with_an_encoding():

@@ -35,14 +35,14 @@ def lacking(monkeypatch):
             monkeypatch.delattr(module, name, raising=False)
 
     yield remove
-    for cached in (durability._sync_function, durability._full_sync_command, job_objects._group_job):
+    for cached in (durability._sync_function, durability._full_sync_function, job_objects._group_job):
         cached.cache_clear()
     job_objects._memory_job.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def uncached():
-    for cached in (durability._sync_function, durability._full_sync_command, job_objects._group_job):
+    for cached in (durability._sync_function, durability._full_sync_function, job_objects._group_job):
         cached.cache_clear()
     job_objects._memory_job.cache_clear()
 
@@ -226,6 +226,7 @@ def test_macos_syncs_files_to_the_disk_itself(monkeypatch):
         raise OSError(25, "Inappropriate ioctl for device")
 
     monkeypatch.setattr(fcntl, "fcntl", refuse)  # as on a network share
+    durability._full_sync_function.cache_clear()
     durability.sync_file(6)
     assert synced == [6]
 
