@@ -25,9 +25,11 @@ from imgpool.core.engine import EngineOptions
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Result, Task
 from imgpool.engines.pool import POOL
+from imgpool.system.rename import probe
 from imgpool.system.resources import available_cpus
 from imgpool.work.files import read
 from imgpool.work.loading import LoadLog, load_filters
+from imgpool.work.placing import Destination
 from imgpool.work.process_file import Job, WorkerState, load_worker_state, process_file
 
 UNET = Path(__file__).parents[1] / "../shared/models/unet2d_nuclei_broad"
@@ -108,7 +110,10 @@ def run(variant: Variant, images: list[Path], folder: Path, workers: int) -> Mea
         for path in images
     ]
     options = EngineOptions(workers=workers, preload=modules_for(variant.recipe, tasks))
-    job = Job(variant.recipe, str(folder))
+    state = folder / ".imgpool"
+    state.mkdir()
+    destination = Destination(str(folder), str(state), "benchmark", probe(str(state)))
+    job = Job(variant.recipe, str(folder), destination)
     started = time.perf_counter()
     results = list(POOL.run(tasks, variant.function, partial(variant.initializer, job), options))
     seconds = time.perf_counter() - started

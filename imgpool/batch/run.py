@@ -153,7 +153,7 @@ class Runner:
             if_exists=settings.if_exists,
             follow_links=settings.follow_output_links,
         )
-        return Job(settings.recipe, session.scratch, settings.max_pixels, plan.provenance, destination)
+        return Job(settings.recipe, session.scratch, destination, settings.max_pixels, plan.provenance)
 
     def _run_info(self) -> RunInfo:
         plan = self.plan

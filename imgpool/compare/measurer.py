@@ -14,13 +14,15 @@ from imgpool.compare.timeline import WorkSpan, max_waiting, stage_times, tail_se
 from imgpool.core.catalogue import ENGINES
 from imgpool.core.engine import EngineOptions, RunMetrics, never_stop
 from imgpool.core.task import Result, Task
-from imgpool.output.layout import STATE_FOLDER
+from imgpool.output.layout import state_folder
 from imgpool.output.run_file import RunInfo
 from imgpool.output.session import OutputSession
 from imgpool.output.unsettled import PlannedRun
 from imgpool.system.files import remove_folder
 from imgpool.system.memory import MemoryMonitor
+from imgpool.system.rename import probe
 from imgpool.system.start_methods import supported_start_method
+from imgpool.work.placing import Destination
 from imgpool.work.process_file import Job, load_worker_state, process_file
 
 
@@ -62,7 +64,8 @@ class Measurer:
         options = self._options(setup, recorder, max_seconds)
         folder = self._new_folder(f"{setup.engine}-{setup.workers}-{setup.chunksize or 'auto'}")
         with MemoryMonitor() as memory, self._session(folder, setup, len(tasks)) as session:
-            initializer = partial(load_worker_state, self._job(session.scratch))
+            destination = Destination(folder, str(state_folder(folder)), session.token, session.placing)
+            initializer = partial(load_worker_state, self._job(session.scratch, destination))
             engine = ENGINES[setup.engine]
             with closing(engine.run(self._move(tasks, folder), process_file, initializer, options)) as results:
                 for result in results:
@@ -77,10 +80,11 @@ class Measurer:
     ) -> PoolMethodTiming | None:
         """Run the tasks with a bare pool; None if it does not finish within `timeout` seconds."""
         folder = self._new_folder(f"{method.name}-{method.chunksize or 'auto'}")
-        scratch = os.path.join(folder, STATE_FOLDER)  # a scan never takes this folder for images
+        scratch = str(state_folder(folder))  # a scan never takes this folder for images
         os.makedirs(scratch)
+        job = self._job(scratch, Destination(folder, scratch, method.name, probe(scratch)))
         options = self._runner.options
-        pool_run = PoolRun(method, self._move(tasks, folder), self._job(scratch), workers, options.preload)
+        pool_run = PoolRun(method, self._move(tasks, folder), job, workers, options.preload)
         return time_method(pool_run, supported_start_method(options.start_method), timeout)
 
     def remove_outputs(self) -> None:
@@ -114,8 +118,8 @@ class Measurer:
             for task in tasks
         ]
 
-    def _job(self, scratch: str) -> Job:
-        return Job(self._plan.settings.recipe, scratch, self._plan.settings.max_pixels)
+    def _job(self, scratch: str, destination: Destination) -> Job:
+        return Job(self._plan.settings.recipe, scratch, destination, self._plan.settings.max_pixels)
 
     def _session(self, folder: str, setup: EngineSetup, count: int) -> OutputSession:
         plan = self._plan

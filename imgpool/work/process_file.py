@@ -42,20 +42,20 @@ class Job:
         The steps and the output format.
     scratch
         Folder on the file system of the output, where files are written before they are renamed into place.
+    destination
+        Where the results go.
     max_pixels
         Most pixels that a source may have, over all its pages.
     provenance
         Content of the files and models of each step when the run was planned (`imgpool.core.step.Step.provenance`);
         None to accept any.
-    destination
-        Where the results go; None to replace whatever exists at a target.
     """
 
     recipe: Recipe
     scratch: str
+    destination: Destination
     max_pixels: int = MAX_PIXELS
     provenance: tuple[Mapping[str, Any], ...] | None = None
-    destination: Destination | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +73,19 @@ class WorkerState:
     writer
         Writes results.
     placer
-        Puts them at their targets; None to replace whatever exists there.
+        Puts them at their targets.
     """
 
     job: Job
     filters: tuple[LoadedFilter, ...]
     memory_estimate: MemoryEstimate
     writer: ResultWriter
-    placer: Placer | None
+    placer: Placer
 
     @classmethod
     def from_filters(cls, job: Job, filters: tuple[LoadedFilter, ...]) -> Self:
         """Return the state of a worker that has loaded the filters of a job."""
-        placer = Placer(job.destination) if job.destination else None
+        placer = Placer(job.destination)
         memory_estimate = MemoryEstimate(job.recipe, Path(job.scratch, "memory.json"))
         return cls(job, filters, memory_estimate, ResultWriter(job.scratch, job.recipe.output.options, placer), placer)
 
@@ -232,7 +232,7 @@ class _Source(NamedTuple):
 
 def _skip(state: WorkerState, task: Task) -> Result | None:
     """Return the result of a task that need not run, because of the file that exists at its target."""
-    if state.placer is None or task.existing is None:
+    if task.existing is None:
         return None
     content = state.placer.find_up_to_date(task)
     if content is None and not state.placer.must_skip(task):

@@ -8,8 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from imgpool.core.errors import WriteError
-from imgpool.core.hint import Hint
 from imgpool.core.image import Image
 from imgpool.core.task import Task
 from imgpool.system.durability import sync_single_file
@@ -49,10 +47,10 @@ class ResultWriter:
     options
         Options of the output format.
     placer
-        Puts the files at their targets; None to replace whatever exists there.
+        Puts the files at their targets.
     """
 
-    def __init__(self, scratch: str, options: Mapping[str, Any], placer: Placer | None) -> None:
+    def __init__(self, scratch: str, options: Mapping[str, Any], placer: Placer) -> None:
         self._scratch = scratch
         self._options = options
         self._placer = placer
@@ -72,7 +70,7 @@ class ResultWriter:
             lost = write_as(format_, image, temporary, self._options)
             sync_single_file(temporary)
             content = Content(*size_and_hash(temporary))
-            placed = self._placer.place(temporary, task, content) if self._placer else _replace(temporary, task)
+            placed = self._placer.place(temporary, task, content)
         except BaseException as error:
             disk_is_full = _may_mean_full_disk(error) and _is_full(self._scratch)  # before the partial file is removed
             with suppress(PermissionError):  # Windows removes no file that a library has left open
@@ -90,26 +88,3 @@ def _may_mean_full_disk(error: BaseException) -> bool:
 
 def _is_full(folder: str) -> bool:
     return shutil.disk_usage(folder).free < DISK_FULL_BYTES
-
-
-def _replace(temporary: str, task: Task) -> bool:
-    target = task.target
-    if _is_same_file(task.source, target):
-        raise WriteError("the result would replace its own source", f"choose another folder with {Hint('output')}")
-    try:
-        os.replace(temporary, target)
-    except FileNotFoundError:
-        if not os.path.exists(temporary):  # the output disk was unmounted: create no folders at its mount point
-            raise
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        os.replace(temporary, target)
-    return True
-
-
-def _is_same_file(source: str, target: str) -> bool:
-    """Whether the target is the source itself; a link to the source is not: it would be replaced."""
-    try:
-        status = os.lstat(target)
-    except OSError:  # the usual case: there is no target yet
-        return False
-    return os.path.samestat(status, os.stat(source)) and os.path.realpath(target) == os.path.realpath(source)

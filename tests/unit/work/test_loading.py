@@ -9,7 +9,9 @@ import pytest
 from imgpool.core.errors import WorkerError
 from imgpool.core.image import Image
 from imgpool.core.recipe import Recipe
+from imgpool.system.rename import Placing
 from imgpool.work.loading import LoadLog, StepLoad, check_unchanged, load_filters
+from imgpool.work.placing import Destination
 from imgpool.work.process_file import Job, load_worker_state
 from tests.support.heavy_filter import installed
 
@@ -39,13 +41,14 @@ def test_file_that_changed_since_the_plan_stops_the_run(tmp_path):
     weights = tmp_path / "weights"
     weights.write_bytes(b"before")
     recipe = Recipe.from_specs(["invert", f"heavy:weights={weights}"])
+    destination = Destination(str(tmp_path), str(tmp_path), "token", Placing())
     planned = [step.provenance for step in recipe.steps]
     check_unchanged(recipe, planned)
     check_unchanged(recipe, None)
     weights.write_bytes(b"afterwards")
     with pytest.raises(WorkerError, match=f"the step heavy: {weights} .weights. has changed since the run began"):
-        load_worker_state(Job(recipe, str(tmp_path), provenance=tuple(planned)))
-    load_worker_state(Job(recipe, str(tmp_path)))
+        load_worker_state(Job(recipe, str(tmp_path), destination, provenance=tuple(planned)))
+    load_worker_state(Job(recipe, str(tmp_path), destination))
 
 
 def test_concurrent_entries_are_complete(tmp_path):

@@ -16,10 +16,12 @@ from imgpool.core.engine import MemoryNeeded
 from imgpool.core.filter import image_filter
 from imgpool.core.image import Image, PixelSize
 from imgpool.core.recipe import Output, Recipe
-from imgpool.core.task import Task
+from imgpool.core.task import ExistingTarget, Task
 from imgpool.formats.png._reader import PngReader
+from imgpool.system.rename import Placing
 from imgpool.work import writing
 from imgpool.work.files import read, size_and_hash, source_hash
+from imgpool.work.placing import Destination
 from imgpool.work.process_file import Job, load_worker_state, process_file
 
 PIXELS = np.random.default_rng(1).integers(0, 8, (40, 50), np.uint8)
@@ -31,7 +33,7 @@ def task(tmp_path):
     source = tmp_path / "in" / "a.png"
     source.parent.mkdir()
     source.write_bytes(imagecodecs.png_encode(PIXELS))
-    (tmp_path / "scratch").mkdir()
+    (tmp_path / "out" / ".imgpool" / "tmp").mkdir(parents=True)
     return planned(source, tmp_path / "out" / "trip" / "a.png")
 
 
@@ -40,14 +42,21 @@ def planned(source, target):
     return Task(str(source), str(target), status.st_size, status.st_mtime_ns)
 
 
-def worker_state(task, *specs, output=None, **limits):
+def worker_state(task, *specs, output_format=None, placing=None, **limits):
     recipe = Recipe.from_specs(specs)
-    recipe = recipe.with_output(Output.parse(output)) if output else recipe
-    return load_worker_state(Job(recipe, str(scratch(task)), **limits))
+    recipe = recipe.with_output(Output.parse(output_format)) if output_format else recipe
+    output = str(Path(task.source).parent.parent / "out")
+    destination = Destination(output, str(Path(output, ".imgpool")), "token", Placing("rename", exchange=True))
+    return load_worker_state(Job(recipe, str(scratch(task)), replace(destination, **(placing or {})), **limits))
 
 
 def scratch(task):
-    return Path(task.source).parent.parent / "scratch"
+    return Path(task.source).parent.parent / "out" / ".imgpool" / "tmp"
+
+
+def ours(task, written):
+    """The same task, knowing that imgpool wrote the file at its target."""
+    return replace(task, existing=ExistingTarget({written.sha256: task.source}))
 
 
 def files_below(folder):
@@ -89,16 +98,16 @@ def test_output_bytes_are_reproducible(task):
 
 
 def test_output_settings_are_used(task, tmp_path):
-    small = process_file(worker_state(task, output="png:level=9"), task).written
-    large = process_file(worker_state(task, output="png:level=0"), task).written
-    assert small < large
+    small = process_file(worker_state(task, output_format="png:level=9"), task)
+    large = process_file(worker_state(task, output_format="png:level=0"), ours(task, small))
+    assert small.written < large.written
     to_jpeg = replace(task, target=str(tmp_path / "out" / "a.jpg"))
-    process_file(worker_state(task, output="jpeg"), to_jpeg)
+    process_file(worker_state(task, output_format="jpeg"), to_jpeg)
     assert Path(to_jpeg.target).read_bytes()[:2] == b"\xff\xd8"
 
 
 def test_result_names_metadata_that_was_not_stored(task, tmp_path):
-    job = worker_state(task, output="gif").job
+    job = worker_state(task, output_format="gif").job
     physical = replace(job, recipe=job.recipe.with_pixel_size(PixelSize(0.5, 0.5)))
     result = process_file(load_worker_state(physical), replace(task, target=str(tmp_path / "out" / "a.gif")))
     assert result.status == "done"
@@ -231,7 +240,7 @@ def test_task_above_its_memory_limit_raises_memory_needed(task):
     assert need > 4 * PIXELS.size
     with pytest.raises(MemoryNeeded):
         process_file(state, task, need - 1)
-    assert files_below(scratch(task).parent) == ["in/a.png"]
+    assert files_below(Path(task.source).parent.parent) == ["in/a.png"]
     assert process_file(state, task, need).status == "done"
 
 
@@ -262,7 +271,7 @@ def test_out_of_memory_fails_only_without_a_memory_limit(task, monkeypatch, stag
     with pytest.raises(MemoryNeeded) as raised:
         process_file(state, task, 10**9)
     assert raised.value.nbytes is None
-    assert files_below(scratch(task).parent) == ["in/a.png"]
+    assert files_below(Path(task.source).parent.parent) == ["in/a.png"]
     result = process_file(state, task)
     assert_failed(result, task, stage)
     assert "`max_memory`" in result.failure.hint
@@ -271,7 +280,7 @@ def test_out_of_memory_fails_only_without_a_memory_limit(task, monkeypatch, stag
 
 def test_memory_is_measured_while_an_image_is_processed(tmp_path):
     (tmp_path / "in").mkdir()
-    (tmp_path / "scratch").mkdir()
+    (tmp_path / "out" / ".imgpool" / "tmp").mkdir(parents=True)
     np.save(tmp_path / "in" / "a.npy", np.zeros((8192, 8192), np.uint8))
     task = planned(tmp_path / "in" / "a.npy", tmp_path / "out" / "a.npy")
     state = worker_state(task, "invert")
@@ -288,7 +297,6 @@ def wide(image: Image) -> Image:
 def test_refused_image_fails_in_stage_write_and_keeps_the_target(task, tmp_path, monkeypatch):
     monkeypatch.setitem(FILTERS._built_in, "wide", image_filter(tiles="no")(wide))
     target = tmp_path / "out" / "a.jpg"
-    target.parent.mkdir()
     target.write_bytes(b"old")
     to_jpeg = replace(task, target=str(target))
     result = process_file(worker_state(task, "wide"), to_jpeg)
@@ -299,10 +307,9 @@ def test_refused_image_fails_in_stage_write_and_keeps_the_target(task, tmp_path,
 
 
 def test_file_in_place_of_the_target_folder_fails_in_stage_write(task, tmp_path):
-    (tmp_path / "out").mkdir()
     (tmp_path / "out" / "trip").write_bytes(b"a file")
     assert_failed(process_file(worker_state(task), task), task, "write")
-    assert files_below(tmp_path / "out") == ["trip"]
+    assert (tmp_path / "out" / "trip").read_bytes() == b"a file"
 
 
 def test_folder_in_place_of_the_target_fails_in_stage_write(task):
@@ -319,13 +326,61 @@ def test_missing_scratch_folder_fails_in_stage_write(task):
 
 
 @pytest.mark.parametrize("link", [os.link, os.symlink])
-def test_target_that_links_to_its_source_is_replaced(task, link):
+def test_target_that_links_to_its_source_is_moved_if_asked(task, link):
     before = Path(task.source).read_bytes()
     os.makedirs(os.path.dirname(task.target))
     link(task.source, task.target)
-    assert process_file(worker_state(task, "invert"), task).status == "done"
+    assert_failed(process_file(worker_state(task, "invert"), task), task, "write")
+    assert read(task.target).pixels.tolist() == PIXELS.tolist()
+    assert process_file(worker_state(task, "invert", placing={"if_exists": "replace"}), task).status == "done"
     assert Path(task.source).read_bytes() == before
     assert np.array_equal(read(task.target).pixels, 255 - PIXELS)
+
+
+def test_file_of_a_user_at_the_target_fails_in_stage_write(task):
+    os.makedirs(os.path.dirname(task.target))
+    Path(task.target).write_bytes(b"mine")
+    result = process_file(worker_state(task), task)
+    assert_failed(result, task, "write")
+    assert result.failure.error == "TargetExistsError"
+    assert result.failure.message == f"{task.target} exists and was not written by imgpool"
+    assert Path(task.target).read_bytes() == b"mine"
+
+
+def test_skipped_result_says_nothing_of_the_target(task):
+    os.makedirs(os.path.dirname(task.target))
+    Path(task.target).write_bytes(b"mine")
+    result = process_file(worker_state(task, placing={"if_exists": "skip"}), task)
+    assert (result.status, result.sha256, result.written, result.failure) == ("skipped", "", 0, None)
+    assert list(result.seconds) == ["read", "filter", "write"]  # the file appeared after the run was planned
+    assert os.listdir(scratch(task)) == []
+
+
+def test_known_file_of_a_user_is_skipped_at_once(task):
+    os.makedirs(os.path.dirname(task.target))
+    Path(task.target).write_bytes(b"mine")
+    os.unlink(task.source)
+    known = replace(task, existing=ExistingTarget())
+    result = process_file(worker_state(task, placing={"if_exists": "skip"}), known)
+    assert (result.status, result.sha256, result.seconds) == ("skipped", "", {})
+
+
+def test_up_to_date_target_is_skipped_with_its_hash(task):
+    done = process_file(worker_state(task), task)
+    os.unlink(task.source)
+    unsettled = replace(task, existing=ExistingTarget({done.sha256: task.source}, done.sha256))
+    result = process_file(worker_state(task), unsettled)
+    assert (result.status, result.sha256, result.written) == ("skipped", done.sha256, done.written)
+    assert result.pid == os.getpid()
+
+
+def test_unsettled_target_with_other_contents_is_made_again(task):
+    other = process_file(worker_state(task, "invert"), task)
+    known = ExistingTarget({other.sha256: task.source}, "0" * 64)
+    result = process_file(worker_state(task), replace(task, existing=known))
+    assert result.status == "done"
+    assert size_and_hash(task.target) == (result.written, result.sha256)
+    assert result.sha256 != other.sha256
 
 
 @pytest.mark.parametrize("through", ["the same path", "a linked folder"])
@@ -350,17 +405,19 @@ def test_unusual_file_names_are_processed(tmp_path, task):
 STDERR_SCRIPT = """
 import multiprocessing, os, sys
 from imgpool.core.recipe import Recipe
+from imgpool.system.rename import Placing
+from imgpool.work.placing import Destination
 from imgpool.work.process_file import Job, load_worker_state
 
 def worker():
-    load_worker_state(Job(Recipe("none"), "."))
+    load_worker_state(Job(Recipe("none"), ".", Destination(".", ".", "token", Placing())))
     os.write(2, b"TIFFReadDirectory: Warning, unknown field\\n")
     print("Python", file=sys.stderr)
 
 child = multiprocessing.get_context("fork").Process(target=worker)
 child.start()
 child.join()
-load_worker_state(Job(Recipe("none"), "."))
+load_worker_state(Job(Recipe("none"), ".", Destination(".", ".", "token", Placing())))
 os.write(2, b"the parent\\n")
 """
 
