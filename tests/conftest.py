@@ -1,5 +1,6 @@
 """Run the command as users do, in a process of its own; the images of the repository."""
 
+import ast
 import json
 import os
 import subprocess
@@ -9,9 +10,26 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.platforms.collection import missing_at_import, missing_in_function
 from tests.support.warm_start import WarmCommand
 
 ROOT = Path(__file__).parents[1]
+
+
+def pytest_ignore_collect(collection_path):
+    """Leave out a file of tests that cannot be imported on this system; None lets pytest decide."""
+    if sys.platform == "linux":  # it lacks nothing
+        return None
+    if collection_path.suffix == ".py" and collection_path.name.startswith("test_"):
+        return bool(missing_at_import(ast.parse(collection_path.read_text("utf-8")))) or None
+    return None
+
+
+def pytest_collection_modifyitems(items):
+    """Skip tests that use what this system lacks, such as `os.fork` on Windows."""
+    for item in items if sys.platform != "linux" else ():
+        if missing := missing_in_function(getattr(item, "function", None)):
+            item.add_marker(pytest.mark.skip(f"this system lacks {', '.join(sorted(missing))}"))
 
 
 @dataclass(frozen=True)
@@ -28,6 +46,9 @@ class Outcome:
 @pytest.fixture(scope="session")
 def warm_command():
     """The command in processes that need no new interpreter."""
+    if not hasattr(os, "fork"):
+        yield None
+        return
     command = WarmCommand()
     yield command
     command.close()
@@ -43,10 +64,11 @@ def imgpool(warm_command):
     def call(*arguments, cwd=None, env=None, timeout=100, before=None):
         words = [os.fsdecode(_text(argument)) for argument in arguments]
         environment = {**os.environ, "COLUMNS": "100", **(env or {})}
-        if before is None and set(env or ()) <= {"COLUMNS"}:
+        if warm_command and before is None and set(env or ()) <= {"COLUMNS"}:
             code, stdout, stderr = warm_command.run(words, cwd, environment, timeout)
         else:
-            command = [sys.executable, "-m", "imgpool", *map(os.fsencode, words)]
+            encode = os.fsencode if os.name == "posix" else str
+            command = [sys.executable, "-m", "imgpool", *map(encode, words)]
             how = {"cwd": cwd, "env": environment, "timeout": timeout, "preexec_fn": before}
             done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False, **how)
             code, stdout, stderr = done.returncode, done.stdout, done.stderr
