@@ -4,6 +4,7 @@ A file of a few hundred bytes can expand to gigabytes, because an alias repeats 
 can contain aliases. Therefore values are counted as if every alias were written out, before any of them is built.
 """
 
+import re
 from collections.abc import Hashable
 from typing import Any, NoReturn
 
@@ -28,6 +29,30 @@ VALUE_CHARACTERS = 64
 
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 _NUMBER_TAGS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+
+
+_PROBLEMS = {
+    r"character '\\t'": ("a tab is used where only spaces are allowed", "indent with spaces"),
+    "mapping values are not allowed": (
+        "a colon is where no parameter can start",
+        "indent all parameters of a step alike, and quote values that contain a colon",
+    ),
+    "could not determine a constructor": ("tags (!) are not allowed", "write plain values"),
+    "could not find expected ':'": ("a colon is missing after a name", "write NAME: VALUE, with a space"),
+    "expected ',' or|expected the node content|expected '<document start>'": (
+        "a bracket has no other half",
+        "check the brackets up to this line",
+    ),
+    "expected <block end>": ("a line is not indented like those before it", "indent it like its neighbours"),
+    "unexpected end of stream": ("a quote is never closed", "close it"),
+    "another document": ("there is a second document (---)", "write one recipe per file"),
+    "undefined alias": ("an alias (*) refers to nothing", "quote values that start with *"),
+    "cannot start any token": ("a value starts with a special character", "quote the value"),
+    "unknown escape character": ("a backslash has no meaning there", "use single quotes for the value"),
+}
+"""What is wrong and what to do, by a part of the text in which PyYAML describes a problem."""
+
+CHECK_LINE = "check indentation, colons, brackets and quotes there"
 
 
 class _Loader(yaml.SafeLoader):
@@ -95,13 +120,22 @@ def load_yaml(text: str) -> Any:  # noqa: ANN401 - YAML can hold anything
         return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise RecipeError(f"not valid YAML{line}: {error.problem}") from None
+        problem, hint = _explain_problem(error.problem or "")
+        raise RecipeError(f"not valid YAML{line}" + (f": {problem}" if problem else ""), hint) from error
     except yaml.YAMLError as error:
-        raise RecipeError(f"not valid YAML: {error}") from None
+        raise RecipeError("not valid YAML: it contains a control character", "remove it, and save as UTF-8") from error
     except RecursionError:
-        raise RecipeError("not valid YAML: it is nested too deeply") from None
+        raise RecipeError("not valid YAML: it is nested too deeply", "write fewer brackets") from None
     except ValueError as error:  # for example a date that does not exist
-        raise RecipeError(f"not valid YAML: {error}") from None
+        raise RecipeError(f"not valid YAML: {error}", "quote values that are no number or date") from error
+
+
+def _explain_problem(problem: str) -> tuple[str, str]:
+    """Return what is wrong, if it can be said simply, and what to do, for a problem in the words of PyYAML."""
+    for pattern, explanation in _PROBLEMS.items():
+        if re.search(pattern, problem):
+            return explanation
+    return (problem, "give each key once") if "appears twice" in problem else ("", CHECK_LINE)
 
 
 def _refuse(problem: str, event: Any) -> NoReturn:  # noqa: ANN401 - PyYAML has no types

@@ -48,11 +48,19 @@ def _explain_part(text: str, name: str, part: str, find_plugin: Callable[[str], 
         return RecipeError(f"{text!r} has an empty parameter", "remove the extra comma")
     key, equals, value = (piece.strip() for piece in part.partition("="))
     plugin = find_plugin(name) if find_plugin else None
-    names = [parameter["name"] for parameter in plugin.describe()] if plugin else []
+    names = _parameters(plugin) if plugin else []
     if (key and equals) or key in names:
         return RecipeError(f"{text!r}: the parameter {key!r} has no value", f"write {name}:{key}=VALUE")
     problem, example = _explain_value(name, value or key, plugin, names)
     return RecipeError(f"{text!r}: {problem}", f"write {example}")
+
+
+def _parameters(plugin: Any) -> list[str]:  # noqa: ANN401 - a filter or a format
+    """Return the names of all parameters, beginning with those of the examples: typical ones come first there."""
+    examples = getattr(plugin, "examples", ())
+    typical = [] if callable(examples) else [name for example in examples for name in example]
+    names = [parameter["name"] for parameter in plugin.describe()]
+    return [name for name in dict.fromkeys([*typical, *names]) if name in names]
 
 
 def _explain_value(name: str, value: str, plugin: Any, parameters: list[str]) -> tuple[str, str]:  # noqa: ANN401 - a filter or a format

@@ -19,7 +19,7 @@ from imgpool.core.axes import Pixels
 from imgpool.core.errors import ImgpoolError, ReadError
 from imgpool.core.image import Image, Metadata, PixelSize, Properties
 from imgpool.core.part import Part
-from imgpool.formats._errors import COPY_AGAIN
+from imgpool.formats._errors import COPY_AGAIN, undecodable
 from imgpool.formats._file_reader import FileReader
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class PillowReader(FileReader):
         except Exception as error:
             if isinstance(error, OSError) and error.errno is not None:  # from the disk, not from Pillow
                 raise
-            raise self._read_error(error, picture) from None
+            raise self._read_error(error, picture) from error
 
     def _read_error(self, error: Exception, picture: "ImageFile | None") -> ReadError:
         cut_off = "truncated" in str(error).lower() or isinstance(error, EOFError)
@@ -127,7 +127,7 @@ class PillowReader(FileReader):
             return ReadError("truncated: the file ends within its header", COPY_AGAIN)
         if isinstance(error, SyntaxError):  # its text describes Pillow's parser, not the file
             return ReadError(f"the header of this {self.kind} is damaged, or of a rare variant", COPY_AGAIN)
-        return ReadError(f"the {self.kind} is damaged: {error}", COPY_AGAIN)
+        return undecodable(self.kind, error)
 
 
 def is_grey_or_rgb(properties: Properties) -> bool:

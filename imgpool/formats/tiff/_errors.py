@@ -10,8 +10,6 @@ from imgpool.formats._errors import COPY_AGAIN, undecodable
 MAX_PLAUSIBLE_CUT = 1000
 """How many times longer than the file a valid offset can be: beyond, the offset itself is wrong."""
 
-_MAX_MESSAGE_LENGTH = 120  # characters of a library's message
-
 
 class MalformedError(ValueError):
     """The content of a TIFF contradicts its own specification; the message says what is wrong."""
@@ -60,7 +58,5 @@ def translate_errors() -> Iterator[None]:
 
 def _decoding_error(error: Exception) -> ReadError:
     if isinstance(error, NotImplementedError):
-        message = str(error).partition("\n")[0][:_MAX_MESSAGE_LENGTH] or type(error).__name__
-        return ReadError(f"it is stored in a way that imgpool does not read ({message})",
-                         "save it again without compression")  # fmt: skip
+        return ReadError("it is stored in a way that imgpool does not read", "save it again without compression")
     return undecodable("TIFF", error)

@@ -50,7 +50,8 @@ def test_incomplete_parameter_is_refused(text, message, hint):
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        ("resize:2048", "resize takes height, width, ", "write resize:height=2048"),
+        ("resize:2048", "resize takes longest, scale, ", "write resize:longest=2048"),
+        ("resize:0.5", "resize takes longest, scale, ", "write resize:scale=0.5"),
         ("threshold:otsu", "threshold takes ", "write threshold:method=otsu"),
         ("gaussian:sigma", "the parameter 'sigma' has no value", "write gaussian:sigma=VALUE"),
         ("invert:2", "invert takes signed_float", "write invert:signed_float=VALUE"),
