@@ -29,7 +29,7 @@ test-all: $(VENV)/installed-check ## Run the long tests too
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not torture'
 
 torture: $(VENV)/installed-check ## Provoke each fault a hundred times, and print a table (half an hour)
-	$(BIN)/python -m pytest -n 0 -m torture tests/faults/torture
+	$(BIN)/python -m pytest -n 0 -m torture tests/faults
 
 check: $(VENV)/installed-check ## Lint, check the format and the types
 	$(BIN)/ruff check .

@@ -5,8 +5,10 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from imgpool.core.errors import UsageError
 from imgpool.output.journal import JournalEntry, parse_line
 from imgpool.output.layout import JOURNAL, journal_path
+from imgpool.output.records import TaskRecord
 from imgpool.output.state_folder import open_state_file, open_state_folder
 from imgpool.output.unsettled import read_all_intents
 
@@ -27,7 +29,7 @@ class Evidence:
     sources
         The source of each, by its SHA-256.
     recorded
-        SHA-256 of the last one in the journal; empty if there is none.
+        SHA-256 of the result in the last record, see `imgpool.output.records`; empty if there is none.
     """
 
     sources: dict[str, str] = field(default_factory=dict)
@@ -58,13 +60,22 @@ def find_evidence(targets: Iterable[str], output: str) -> dict[str, Evidence]:
     prefix, name = os.path.join(output, ""), str(journal_path(output))
     with contextlib.suppress(FileNotFoundError), open_state_file(output, JOURNAL) as file:
         for line in file:
-            entry = parse_line(line, name, _OwnershipEntry)
+            entry = _parse(line, name)
             if entry and entry.sha256 and (target := prefix + entry.target) in wanted:
                 known = found.setdefault(target, Evidence())
                 known.sources[entry.sha256] = entry.source
-                known.recorded = entry.sha256
+                if isinstance(entry, TaskRecord) and entry.status == "done":
+                    known.recorded = entry.sha256
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), open_state_folder(output) as state:
         for intent in read_all_intents(state):
             if (target := prefix + intent.target) in wanted:
                 found.setdefault(target, Evidence()).sources[intent.sha256] = intent.source
     return found
+
+
+def _parse(line: bytes, name: str) -> TaskRecord | _OwnershipEntry | None:
+    """Decode a line as far as it is intact; a version that is too new was refused before, or is damage."""
+    try:
+        return parse_line(line, name, TaskRecord) or parse_line(line, name, _OwnershipEntry)
+    except UsageError:
+        return None

@@ -95,6 +95,7 @@ class HashChain:
         self._watched = frozenset(watched)
         self._starts: set[int] = set()
         self._suspects = range(0)
+        self._damaged_line = b""
         if 0 in self._watched:
             self.positions[0] = 0
 
@@ -117,6 +118,10 @@ class HashChain:
         finally:
             self.checksum, self.lines = checksum, number
 
+    def is_damaged(self, line: bytes) -> bool:
+        """Whether the line that `follow` has yielded last has a wrong checksum."""
+        return line is self._damaged_line
+
     def find_damage(self, expected: int) -> Damage | None:
         """Return what is damaged in the lines so far; None if nothing is.
 
@@ -125,10 +130,11 @@ class HashChain:
         expected
             A watched checksum. If no line has it, the end of the journal was lost.
         """
-        last_damaged, damaged = self._last_damaged, self._damaged
+        first, last, damaged = self._first_damaged, self._last_damaged, self._damaged
         if expected not in self.positions:
-            last_damaged, damaged = self.lines + 1, damaged + 1
-        return Damage(self._first_damaged or last_damaged, damaged - 1, last_damaged) if damaged else None
+            lost = self._suspects if self._suspects.stop == self.lines + 1 else range(self.lines + 1, self.lines + 2)
+            first, last, damaged = first or lost.start, lost.stop - 1, damaged + 1
+        return Damage(first, damaged - 1, last) if damaged else None
 
     def _check_irregular(self, line: bytes, number: int, previous: int) -> int:
         """Check a line that does not simply continue the chain; return the checksum that the next one continues."""
@@ -136,19 +142,23 @@ class HashChain:
             checksum = int(match[1], 16)
             if line.endswith(b"\r\n") or not self._may_follow(line[: match.start(1)], checksum, number, previous):
                 self._add_damage(self._suspects.start if self._suspects.stop == number else number, number)
+                self._damaged_line = line
             return checksum
         if line.strip() and not _is_of_older_version(line):
             self._suspects = range(self._suspects.start if self._suspects.stop == number else number, number + 1)
         return previous
 
     def _may_follow(self, start: bytes, checksum: int, number: int, previous: int) -> bool:
-        """Whether a line continues the chain, or starts one, as where journals were joined; but no line starts two."""
+        """Whether a line continues the chain, or starts one, as where journals were joined; but no line starts two.
+
+        After damage, the start of a chain may also be a line that was moved.
+        """
         from xxhash import xxh3_64_intdigest as digest
 
         if previous and digest(start, previous) == checksum:  # the last line, without its line break
             return True
         lost = previous and self._suspects.stop == number
-        if lost or checksum in self._starts or digest(start, 0) != checksum:
+        if lost or self._damaged or checksum in self._starts or digest(start, 0) != checksum:
             return False
         self._starts.add(checksum)
         return True

@@ -22,7 +22,7 @@ import msgspec
 from imgpool.core.errors import UsageError
 from imgpool.core.hint import Hint
 from imgpool.core.task import Result
-from imgpool.output.hash_chain import add_checksum, last_checksum
+from imgpool.output.hash_chain import HashChain, add_checksum, last_checksum
 from imgpool.output.layout import JOURNAL
 from imgpool.output.state_folder import open_journal, open_state_file
 from imgpool.system.durability import sync_file, sync_file_system
@@ -54,7 +54,7 @@ class JournalEntry(msgspec.Struct, gc=False):
 EntryType = TypeVar("EntryType", bound=JournalEntry)
 
 
-def parse_line(line: bytes, name: str, entry_type: type[EntryType]) -> EntryType | None:
+def parse_line(line: bytes, name: str, entry_type: type[EntryType], chain: HashChain | None = None) -> EntryType | None:
     """Decode a line of the journal; None if it is damaged. The task of a damaged line runs again.
 
     Parameters
@@ -65,6 +65,8 @@ def parse_line(line: bytes, name: str, entry_type: type[EntryType]) -> EntryType
         Path of the journal, for the error message.
     entry_type
         Type of the result.
+    chain
+        The chain that has yielded the line: a line with a wrong checksum is damaged, not of a newer version.
 
     Raises
     ------
@@ -73,29 +75,36 @@ def parse_line(line: bytes, name: str, entry_type: type[EntryType]) -> EntryType
     """
     try:
         entry = msgspec.json.decode(line, type=entry_type)
-    except msgspec.DecodeError:
-        return _parse_unusual_line(line, name, entry_type)
-    if entry.v > VERSION:
-        raise _newer_version_error(entry.v, name)
+    except (msgspec.DecodeError, RecursionError):
+        return _parse_unusual_line(line, name, entry_type, chain)
+    if entry.v > VERSION and not _can_read(entry.v, name, line, chain):
+        return None
     if not USES_SLASHES:
         entry.target = native(entry.target)
     return entry
 
 
-def _parse_unusual_line(line: bytes, name: str, entry_type: type[EntryType]) -> EntryType | None:
+def _parse_unusual_line(
+    line: bytes, name: str, entry_type: type[EntryType], chain: HashChain | None
+) -> EntryType | None:
     """Decode what msgspec rejects: names that are not UTF-8, lines of a newer version, and damaged lines."""
     try:
         fields: dict[str, Any] = json.loads(line)
-        if (version := int(fields["v"])) > VERSION:
-            raise _newer_version_error(version, name)
+        if not _can_read(int(fields["v"]), name, line, chain):
+            return None
         fields["target"] = native(fields["target"])
         return msgspec.convert(fields, entry_type)
-    except (ValueError, KeyError, TypeError, OverflowError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 
-def _newer_version_error(version: int, name: str) -> UsageError:
-    return UsageError(
+def _can_read(version: int, name: str, line: bytes, chain: HashChain | None) -> bool:
+    """Whether a line has no newer version; raise `UsageError` if it has one and does not only look so by damage."""
+    if version <= VERSION:
+        return True
+    if chain is not None and chain.is_damaged(line):
+        return False
+    raise UsageError(
         f"{name} was written by a newer imgpool (journal version {version})",
         f"upgrade imgpool, or choose another output folder with {Hint('output')}",
     )

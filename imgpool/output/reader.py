@@ -104,8 +104,10 @@ class JournalReader(Generic[EntryType]):
         with suppress(*MISSING_FILE_ERRORS), _read_errors(self._path), open_state_file(self._output, JOURNAL) as file:
             file.seek(self._offset)
             for line in self._chain.follow(self._complete_lines(file)):
-                if self._offset > self._start and (entry := parse_line(line, self._path, self._entry_type)):
-                    yield entry
+                if self._offset > self._start:
+                    entry = parse_line(line, self._path, self._entry_type, self._chain)
+                    if entry:
+                        yield entry
 
     def _complete_lines(self, file: BinaryIO) -> Iterator[bytes]:
         for line in file:

@@ -127,7 +127,7 @@ class _LatestRecords:
         indices = {task.target: index for index, task in enumerate(self._tasks)}
         name = str(journal_path(self._output))
         for number, line in enumerate(chain.follow(file), 1):
-            record = parse_line(line, name, TaskRecord)
+            record = parse_line(line, name, TaskRecord, chain)
             if record is not None:
                 index = indices.get(self._output_prefix + record.target)
                 if index is not None:

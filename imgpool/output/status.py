@@ -64,16 +64,17 @@ class Status:
         self._tracebacks = tracebacks
         self.run: RunInfo | None = None
         self.state: State = "unknown"
-        self._reset(None)
+        self._reset(last_run(self.output)[0])
         self.refresh()
 
     def refresh(self) -> None:
         """Read what was written since the last call."""
-        run, state = last_run(self.output)  # before the journal, which is then complete if the run has ended
-        if not _is_journal_of(self.output, run):
-            run, state = None, "unknown"
+        last, state = last_run(self.output)  # before the journal, which is then complete if the run has ended
+        run = last if _is_journal_of(self.output, last) else None
+        if run is None:
+            state = "unknown"
         if _token(run) != _token(self.run) or self._reader.is_truncated():
-            self._reset(run)
+            self._reset(last, start=run.journal if run else 0)
         self.run, self.state = run, state
         for entry in self._reader.entries():
             self._add(entry)
@@ -143,9 +144,9 @@ class Status:
         """Images per second; 0 if unknown."""
         return (self.done + len(self._failed)) / self.seconds if self.seconds else 0.0
 
-    def _reset(self, run: RunInfo | None) -> None:
-        """Start again with another run."""
-        self._reader = JournalReader(self.output, ResultEntry, run, start=run.journal if run else 0)
+    def _reset(self, last: RunInfo | None, start: int = 0) -> None:
+        """Start again with another run, whose lines begin at byte `start` of the journal."""
+        self._reader = JournalReader(self.output, ResultEntry, last, start=start)
         self._skipped: set[str] = set()
         self._done: set[str] = set()
         self._failed: dict[str, Result] = {}
