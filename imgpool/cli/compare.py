@@ -131,13 +131,14 @@ def comparison_folder(path: str, *, keep: bool) -> Iterator[None]:
     from imgpool.output.session import storage_errors
 
     before = set_handlers(_raise_interrupted)
+    temporary = not keep and not os.path.lexists(path)
     try:
         with storage_errors(path):
-            os.makedirs(path, exist_ok=True)
+            os.makedirs(path, exist_ok=keep)
         yield
     finally:
         set_handlers(_ignore)
-        if not keep:
+        if temporary:
             remove_folder(path)
         restore_handlers(before)
 

@@ -129,8 +129,14 @@ def format_and_temporary(path: FilePath, folder: str) -> tuple[Format, str]:
     stem, format_ = split_extension(name)
     if format_ is None:
         raise _unknown_format_error(path)
-    temporary = f"{folder}{os.sep}.imgpool-{process_id()}-{next(_serial_numbers)}{name[len(stem) :]}"
-    return format_, openable(temporary)
+    unique = f"{_random_part(process_id())}-{next(_serial_numbers)}"
+    return format_, openable(f"{folder}{os.sep}.imgpool-{unique}{name[len(stem) :]}")
+
+
+@functools.lru_cache(1)
+def _random_part(process: int) -> str:
+    """Return what the names of a process have in common; nobody can put a link at a name that cannot be guessed."""
+    return f"{process}-{os.urandom(8).hex()}"
 
 
 def write_as(format_: Format, image: Image, path: str, options: Mapping[str, Any]) -> tuple[str, ...]:

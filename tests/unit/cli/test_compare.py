@@ -61,6 +61,13 @@ def test_second_signal_is_ignored_during_unwinding(tmp_path):
     assert seen == ["went on"]
 
 
+def test_folder_that_exists_is_neither_used_nor_removed(tmp_path):
+    (tmp_path / "kept").touch()
+    with pytest.raises(RunError, match="exists"), comparison_folder(str(tmp_path), keep=False):
+        pass
+    assert (tmp_path / "kept").exists()
+
+
 def test_folder_that_cannot_be_created_is_reported(tmp_path):
     (tmp_path / "file").touch()
     before = handlers()
