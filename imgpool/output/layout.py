@@ -12,13 +12,13 @@ STATE_FOLDER = ".imgpool"
 JOURNAL, RUN_FILE, LOCK, SCRATCH = "journal.jsonl", "run.json", "lock", "tmp"
 """Names in the state folder: the files, and the folder that holds the scratch folder of each run."""
 
-PLANNED = "planned"
+PLANNED_FOLDER = "planned"
 """Name in the state folder of the folder that holds the planned targets of each run."""
 
 SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"}
 """Folders that operating systems create; they hold no results."""
 
-TOKEN = re.compile(r"[0-9A-Za-z_-]{1,64}")
+TOKEN = re.compile(r"[0-9a-f]{16}")
 
 FileId = tuple[int, int]
 """Device and inode number: identifies a file or folder whatever its path."""

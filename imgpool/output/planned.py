@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import compress
 from typing import TYPE_CHECKING
 
-from imgpool.output.layout import is_token
+from imgpool.output.layout import PLANNED_FOLDER, is_token
 from imgpool.output.run_file import RunInfo, interrupted_runs
 from imgpool.output.state_folder import open_state_folder
 from imgpool.system.durability import sync_file
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Hashes = NDArray[np.uint64]
-
-PLANNED_FOLDER = "planned"
-"""Name of the folder of planned targets in the folder of imgpool's own files."""
 
 TEMPORARY = ".tmp"
 """Extension of a file that is being written."""

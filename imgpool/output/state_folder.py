@@ -16,7 +16,7 @@ from imgpool.core.hint import Hint
 from imgpool.output.layout import (
     JOURNAL,
     LOCK,
-    PLANNED,
+    PLANNED_FOLDER,
     RUN_FILE,
     SCRATCH,
     STATE_FOLDER,
@@ -28,7 +28,7 @@ from imgpool.work.intents import INTENTS_FOLDER
 from imgpool.work.placing import REPLACED_FOLDER
 
 FILES = (JOURNAL, RUN_FILE, LOCK)
-FOLDERS = (SCRATCH, PLANNED, INTENTS_FOLDER, REPLACED_FOLDER)
+FOLDERS = (SCRATCH, PLANNED_FOLDER, INTENTS_FOLDER, REPLACED_FOLDER)
 
 
 def open_state_folder(output: str, *, create: bool = False) -> Folder:
@@ -66,6 +66,10 @@ def check_state_folder(state: Folder) -> None:
         state.check(name, "a file", missing_ok=True)
     for name in FOLDERS:
         state.check(name, "a folder", missing_ok=True)
+    for name in (PLANNED_FOLDER, INTENTS_FOLDER):
+        with suppress(FileNotFoundError), state.subfolder(name) as folder:
+            for each in folder.names():
+                folder.check(each, "a file", missing_ok=True)
 
 
 def open_state_file(output: str, name: str) -> BinaryIO:

@@ -92,3 +92,28 @@ def test_crafted_names_of_sources_stay_data(tmp_path, name):
     assert not any(byte < 32 for line in lines for byte in line)
     assert [file.state for file in verify(tmp_path / "out")].count("intact") == 1
     assert not list(tmp_path.rglob("PWNED"))
+
+
+@pytest.mark.parametrize("token", ["../../outside/file", "/etc/passwd", "..", "", "lock", "\0"])
+def test_forged_tokens_of_interrupted_runs_lead_nowhere(photos, output, outside, token):
+    forged = {"token": token, "key": "k", "checksum": 0}
+    fields = asdict(run_of(token=TOKEN, process_started=1.0)) | {"unsettled": [forged]}
+    (output / STATE / "run.json").write_text(json.dumps(fields))
+    (output / STATE / "planned").mkdir()
+    before = snapshot(outside)
+    assert process(photos, output) == ["done"] * 2
+    assert process(photos, output) == ["skipped"] * 2
+    assert snapshot(outside) == before
+
+
+def test_files_that_imgpool_did_not_make_stay_in_the_state_folder(photos, output):
+    """Whatever the run file says, and also after a run that was killed."""
+    dead = asdict(run_of(token=TOKEN, process_started=1.0))
+    (output / STATE / "run.json").write_text(json.dumps(dead))
+    names = ["notes.txt", "tmp/thesis/a.tex", "tmp/a.png", "planned/thesis", "intents/thesis.tex", "replaced/x/a.png"]
+    names += ["run-thesis.tmp", "run.tmp", "tmp/0123456789abcdee/a.png", "run-0123456789abcdee.tmp"]
+    for name in names:
+        (output / STATE / name).parent.mkdir(parents=True, exist_ok=True)
+        (output / STATE / name).write_text("kept")
+    assert process(photos, output) == ["done"] * 2
+    assert [name for name in names if not (output / STATE / name).exists()] == []

@@ -2,11 +2,13 @@
 
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from imgpool.core.errors import RunError, UsageError
 from imgpool.output import run_file
+from imgpool.output.run_file import InterruptedRun
 from imgpool.output.status import Status
 from tests.support.hashes import output_hashes
 from tests.support.run_files import run_of
@@ -57,6 +59,19 @@ def test_wrong_folders_in_the_state_folder_are_refused(photos, output, outside, 
     KINDS[kind](output / STATE / name, outside)
     before = snapshot(outside), snapshot(output)
     assert_refused(lambda: process(photos, output), output / STATE / name)
+    assert (snapshot(outside), snapshot(output)) == before
+
+
+@pytest.mark.parametrize("kind", WRONG_FILES)
+@pytest.mark.parametrize("name", [f"planned/{TOKEN}", f"intents/{TOKEN}-1.jsonl"])
+def test_wrong_files_of_a_dead_run_are_refused(photos, output, outside, name, kind):
+    dead = run_of(token=TOKEN, process_started=1.0)
+    run_file.write(str(output), replace(dead, unsettled=(InterruptedRun(TOKEN, "key", 0),)))
+    path = output / STATE / name
+    path.parent.mkdir()
+    KINDS[kind](path, outside)
+    before = snapshot(outside), snapshot(output)
+    assert_refused(lambda: process(photos, output), path)
     assert (snapshot(outside), snapshot(output)) == before
 
 

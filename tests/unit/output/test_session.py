@@ -134,13 +134,13 @@ def test_a_run_that_lost_the_folder_writes_no_lines(output):
 
     def run():
         with start(output, stop=stopped.set, commits=QUICK) as held:
-            write_elsewhere(output, token="theirs")
+            write_elsewhere(output, token="0123456789abcdef")
             held.record(done(output))
             assert stopped.wait(30)
 
     with pytest.raises(RunError, match="took over"):
         run()
-    assert (run_file.read(output).token, run_file.read(output).ended) == ("theirs", None)
+    assert (run_file.read(output).token, run_file.read(output).ended) == ("0123456789abcdef", None)
     assert read_journal(output) == {}
 
 
