@@ -158,4 +158,4 @@ def test_outputs_of_killed_runs_are_never_foreign_files(photos, tmp_path, words)
     assert unknown > 0
     assert output_hashes(output) == output_hashes(tmp_path / "expected")
     assert sorted(path.name for path in (output / ".imgpool").iterdir()) == ["journal.jsonl", "lock", "run.json"]
-    assert run_file.read(str(output)).unsettled_since_ns is None
+    assert run_file.read(str(output)).unsettled == ()

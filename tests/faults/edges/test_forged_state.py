@@ -106,7 +106,7 @@ def test_forged_tokens_of_interrupted_runs_lead_nowhere(photos, output, outside,
     assert snapshot(outside) == before
 
 
-def test_files_that_imgpool_did_not_make_stay_in_the_state_folder(photos, output):
+def test_files_that_imgpool_did_not_make_stay(photos, output):
     """Whatever the run file says, and also after a run that was killed."""
     dead = asdict(run_of(token=TOKEN, process_started=1.0))
     (output / STATE / "run.json").write_text(json.dumps(dead))
