@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from imgpool.batch.format_check import check_formats
+from imgpool.batch.headers import PLANNING_SECONDS, HeaderReading
 from imgpool.batch.preload import modules_for
 from imgpool.batch.scan import ScanReport, scan
 from imgpool.batch.settings import RunSettings, check_settings
@@ -147,9 +148,26 @@ class RunPlan:
             start_method=settings.start_method,
         )
 
+    def header_reading(self, *, all_headers: bool = False) -> HeaderReading:
+        """How the headers of the images are read before the run; `all_headers` removes the limit on the time."""
+        return HeaderReading(
+            seconds=None if all_headers else PLANNING_SECONDS,
+            own_process=self.settings.engine == "serial",
+            start_method=self.settings.start_method,
+            preload=self.engine_options.preload,
+        )
 
-def make_plan(settings: RunSettings) -> RunPlan:
+
+def make_plan(settings: RunSettings, *, all_headers: bool = False) -> RunPlan:
     """Check the settings, and find out what there is to do; write nothing.
+
+    Parameters
+    ----------
+    settings
+        What to process and how.
+    all_headers
+        Whether to read the headers of all images where they matter, however long it takes. Otherwise, images that are
+        not reached in time are checked by their own tasks.
 
     Raises
     ------
@@ -175,7 +193,7 @@ def make_plan(settings: RunSettings) -> RunPlan:
         with storage_errors(output):
             known = _add_existing(images, history.interrupted, output)
     plan = RunPlan(settings, output, fingerprint, provenance, report, known, last_run, history.damage)
-    check_formats(plan.tasks, settings.recipe)
+    check_formats(plan.tasks, settings.recipe, plan.header_reading(all_headers=all_headers))
     return plan
 
 

@@ -109,7 +109,8 @@ def process_command(  # noqa: PLR0913 - one parameter per option of the command 
                 fresh=fresh,
                 if_exists=cast("IfExists", if_exists),
                 follow_output_links=follow_output_links,
-            )
+            ),
+            all_headers=dry_run,
         )
         resume_gc()
         if dry_run:

@@ -4,15 +4,14 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from imgpool.batch.headers import total_megapixels
 from imgpool.batch.plan import RunPlan
 from imgpool.batch.run import Runner
-from imgpool.core.task import Task
 from imgpool.output.records import DOUBTS, FAILED_BEFORE, NEW
 from imgpool.report.hints import with_options
 from imgpool.report.step_loads import loads_json
 from imgpool.report.tally import Tally
 from imgpool.report.text import current_folder, damage_text, plural, printable, short, size
-from imgpool.work.files import megapixels
 
 RETRY_ADVICE = "Run the same command again to retry the images that failed. Images that are done are skipped."
 CONTINUE_ADVICE = "Run the same command again to continue. Images that are done are skipped."
@@ -73,7 +72,7 @@ def plan_lines(plan: RunPlan) -> Iterator[str]:
         names = f"{short(planned.task.source, root)} → {short(planned.task.target, current_folder())}"
         yield f"{names} · {planned.reason or 'skipped: already done and unchanged'}"
     yield from _damage(plan)
-    work = workload(plan.tasks)
+    work = workload(plan)
     yield (
         f"{plural(len(plan.tasks), 'image')} to process "
         f"({size(work['bytes'])}, {work['megapixels']:,.1f} megapixels), {len(plan.done):,} already done"
@@ -89,7 +88,7 @@ def plan_json(plan: RunPlan) -> dict[str, Any]:
     return {
         "found": len(tasks),
         **run_json(plan, plan.engine_options.workers),
-        "estimate": workload(plan.tasks),
+        "estimate": workload(plan),
         "damaged_line": plan.damage.line if plan.damage else None,
         "tasks": tasks,
     }
@@ -125,10 +124,11 @@ def summary_json(runner: Runner, tally: Tally, *, interrupted: bool = False) -> 
     }
 
 
-def workload(tasks: Sequence[Task]) -> dict[str, float]:
+def workload(plan: RunPlan) -> dict[str, float]:
     """Return the number of images, bytes and megapixels to process. Files with an unreadable header have no pixels."""
+    tasks = plan.tasks
     return {
         "images": len(tasks),
         "bytes": sum(task.size for task in tasks),
-        "megapixels": round(sum(megapixels(task.source) for task in tasks), 3),
+        "megapixels": round(total_megapixels(tasks, plan.header_reading(all_headers=True)), 3),
     }

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from imgpool.core.engine import EngineOptions
+from imgpool.core.engine import EngineOptions, StartMethod
 from imgpool.core.errors import ImgpoolError, WorkerError
 from imgpool.core.failures import explain, lacks_memory
 from imgpool.core.hint import Hint
@@ -28,14 +28,16 @@ from imgpool.system.memory_limit import MemoryLimit
 from imgpool.system.processes import clean_start, exit_reason, kill_group, start
 from imgpool.system.resources import available_memory
 from imgpool.system.start_limit import START_HINT, START_IDLE_TIMEOUT_S, StartLimit, describe_start
+from imgpool.system.start_methods import fork_is_safe, supported_start_method
 
 POLL_INTERVAL_S = 0.1
 PROCESS_EXIT_TIMEOUT_S = 5.0
+_PROC_TASK = "/proc/self/task"
 
 MEMORY_HINT = "end other programs, or use a machine that has more"
 
 Value = TypeVar("Value")
-ReportProgress = Callable[[int], object]
+ReportProgress = Callable[[Any], object]
 
 
 class IsolatedError(Exception):
@@ -63,6 +65,8 @@ def call_isolated(
     on_progress: ReportProgress = lambda _: None,
     *,
     total_timeout_s: float = math.inf,
+    memory: int | None = None,
+    start_method: StartMethod = "spawn",
 ) -> Value | None:
     """Call a function in a process of its own; return None if the run is stopped meanwhile.
 
@@ -71,13 +75,19 @@ def call_isolated(
     Parameters
     ----------
     function
-        Picklable, and returns something picklable. It is called with a function that reports progress as a number.
+        Picklable, and returns something picklable. It is called with a function that reports progress, which can be
+        anything picklable.
     options
         Options of a run. The time limit applies from one progress report to the next; ``preload`` is imported first.
     on_progress
         Called in this process with each progress report.
     total_timeout_s
         Seconds that the call may take altogether.
+    memory
+        Bytes that the function may allocate; None for the available memory.
+    start_method
+        How the process is started. "spawn" copies nothing that this process holds, and takes longest. The others are
+        meant for short calls: see `quick_start_method`.
 
     Raises
     ------
@@ -86,14 +96,19 @@ def call_isolated(
     WorkerError
         If the system cannot start a process.
     """
-    context = multiprocessing.get_context("spawn")  # a fork would copy everything that this process holds
+    context = multiprocessing.get_context(start_method)
+    preload = options.preload
+    if start_method == "forkserver":
+        context.set_forkserver_preload(list(options.preload))
+        preload = ()
     receiver, sender = context.Pipe(duplex=False)
     imports = ImportNote(context)
-    child = context.Process(target=_run_child, args=(function, options.preload, sender, imports))
+    arguments = (function, preload, memory, sender, imports)
+    child = context.Process(target=_run_child, args=arguments)  # type: ignore[attr-defined]
     with receiver:
         try:
-            with sender, clean_start(forked=False):
-                start(child, "spawn")
+            with sender, clean_start(forked=start_method == "fork"):
+                start(child, start_method)
         except (OSError, EOFError) as error:
             raise WorkerError(f"no process can be started: {error}", "end other programs, then try again") from error
         limit = StartLimit(START_IDLE_TIMEOUT_S, total_timeout_s)
@@ -122,12 +137,13 @@ def _receive_value(
         if not wait([receiver], POLL_INTERVAL_S):
             continue
         try:
-            message: _Returned[Value] | Failure | int = receiver.recv()
+            message: object = receiver.recv()
         except (EOFError, OSError):
             child.join(PROCESS_EXIT_TIMEOUT_S)
             raise IsolatedError(_exit_failure(child.exitcode)) from None
         if isinstance(message, _Returned):
-            return message.value
+            returned: Value = message.value
+            return returned
         if isinstance(message, Failure):
             raise IsolatedError(message)
         on_progress(message)
@@ -155,8 +171,25 @@ def _exit_failure(exitcode: int | None) -> Failure:
     return Failure("worker", reason, f"its process ended with {reason}", hint)
 
 
+def quick_start_method(start_method: StartMethod) -> StartMethod:
+    """Return the start method for a short call: "fork" if no thread can be lost, otherwise the intended one."""
+    return "fork" if fork_is_safe() and _has_one_thread() else supported_start_method(start_method)
+
+
+def _has_one_thread() -> bool:
+    """Whether this process has no other thread, not even one of a C library."""
+    try:
+        return len(os.listdir(_PROC_TASK)) == 1
+    except OSError:
+        return False
+
+
 def _run_child(
-    function: Callable[[ReportProgress], Value], preload: Sequence[str], sender: Connection, imports: ImportNote
+    function: Callable[[ReportProgress], Value],
+    preload: Sequence[str],
+    memory: int | None,
+    sender: Connection,
+    imports: ImportNote,
 ) -> None:
     """Call the function in the child process and send what it returns or raises."""
     become_group_leader()
@@ -165,7 +198,7 @@ def _run_child(
     silence_stderr()
     import_modules(preload)
     prepare_to_compute()
-    MemoryLimit(available_memory()).set(None)
+    MemoryLimit(available_memory() if memory is None else memory).set(None)
     try:
         sender.send(_Returned(function(sender.send)))
     except BaseException as error:  # noqa: BLE001 - the parent waits for a message, whatever was raised

@@ -191,11 +191,3 @@ def _update(digest: _Digest, path: FilePath) -> os.stat_result:
         return os.fstat(descriptor)
     finally:
         os.close(descriptor)
-
-
-def megapixels(path: FilePath) -> float:
-    """Return the megapixels that a file's header declares; 0 if the header cannot be read."""
-    try:
-        return format_of(path).properties(path).pixel_count / 1e6
-    except (ReadError, OSError):
-        return 0.0

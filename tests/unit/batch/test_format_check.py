@@ -1,14 +1,21 @@
 """Results that their output format cannot hold are refused before a run starts."""
 
+import os
+
 import imagecodecs
 import numpy as np
 import pytest
 
-from imgpool.batch.format_check import COMMON_KINDS, check_formats
+from imgpool.batch.format_check import check_formats
+from imgpool.batch.headers import HeaderReading
+from imgpool.batch.plan import make_plan
+from imgpool.batch.run import Runner
 from imgpool.batch.scan import scan
+from imgpool.batch.settings import RunSettings
 from imgpool.batch.targets import make_tasks
 from imgpool.core.errors import UsageError
 from imgpool.core.recipe import Output, Recipe
+from imgpool.formats.png import PNG
 
 KEEP = Recipe("keep")
 TO_JPEG = KEEP.with_output(Output.parse("jpeg"))
@@ -75,20 +82,47 @@ def test_unreadable_header_is_left_to_its_task(tmp_path, content):
     check_formats(tasks_for(tmp_path / "in", TO_JPEG, tmp_path / "out"), TO_JPEG)
 
 
-class CountingRecipe(Recipe):
-    """A recipe that counts how often its output is inferred."""
-
-    calls = 0
-
-    def infer_output(self, properties):
-        CountingRecipe.calls += 1
-        return super().infer_output(properties)
-
-
-def test_headers_are_not_read_if_nothing_can_be_refused(tmp_path):
-    """The recipe is examined once for each common kind of image, and not once more for each header."""
-    for number in range(50):
+@pytest.mark.parametrize("own_process", [False, True])
+def test_nothing_is_refused_unless_all_headers_were_read(tmp_path, own_process):
+    """Images that are not reached in time are checked by their own tasks, and so are all others then."""
+    for number in range(5):
         write_png(tmp_path / f"in/{number}.png", GREY_16)
+    tasks = tasks_for(tmp_path / "in", TO_JPEG, tmp_path / "out")
+    check_formats(tasks, TO_JPEG, HeaderReading(seconds=-1.0, own_process=own_process))
+    with pytest.raises(UsageError):
+        check_formats(tasks, TO_JPEG, HeaderReading(seconds=None, own_process=own_process))
+
+
+def test_header_that_takes_too_much_memory_is_left_to_its_task(tmp_path, monkeypatch):
+    def properties(*_):
+        raise MemoryError
+
+    write_png(tmp_path / "in/deep.png", GREY_16)
+    monkeypatch.setattr(type(PNG), "properties", properties)
+    check_formats(tasks_for(tmp_path / "in", TO_JPEG, tmp_path / "out"), TO_JPEG, HeaderReading(own_process=True))
+
+
+@pytest.mark.parametrize("engine", ["serial", "pool"])
+def test_image_that_was_not_checked_fails_alone(tmp_path, monkeypatch, engine):
+    monkeypatch.setattr("imgpool.batch.plan.PLANNING_SECONDS", -1.0)
+    write_png(tmp_path / "in/deep.png", GREY_16)
+    write_png(tmp_path / "in/flat.png", GREY_8)
+    settings = RunSettings((str(tmp_path / "in"),), TO_JPEG, str(tmp_path / "out"), engine=engine)
+    by_name = {os.path.basename(result.task.source): result for result in Runner(make_plan(settings)).results()}
+    assert by_name["flat.png"].status == "done"
+    assert "16-bit" in by_name["deep.png"].failure.message
+    assert "rescale_intensity:out=uint8" in by_name["deep.png"].failure.hint
+    with pytest.raises(UsageError):  # a dry run reads all headers
+        make_plan(settings, all_headers=True)
+
+
+def test_headers_are_not_read_if_nothing_can_be_refused(tmp_path, monkeypatch):
+    write_png(tmp_path / "in/a.png", GREY_16)
+    read = []
+    monkeypatch.setattr("imgpool.batch.format_check.read_headers", lambda tasks, *_: read.append(list(tasks)))
     tasks = tasks_for(tmp_path / "in", KEEP, tmp_path / "out")
-    check_formats(tasks, CountingRecipe.from_specs(["gaussian"]))
-    assert CountingRecipe.calls == len(COMMON_KINDS)
+    check_formats(tasks, Recipe.from_specs(["gaussian"]))
+    assert read in ([], [[]])
+    to_jpeg = tasks_for(tmp_path / "in", TO_JPEG, tmp_path / "out")
+    check_formats(to_jpeg, TO_JPEG)
+    assert read.pop() == to_jpeg

@@ -106,7 +106,7 @@ def test_plan_json_lists_tasks_and_workload(photos):
 def test_unreadable_headers_have_no_megapixels(photos):
     (photos / "bad.png").write_bytes(b"no picture")
     (photos / "gone.png").symlink_to("nowhere")
-    work = overview.workload(plan(photos).tasks)
+    work = overview.workload(plan(photos))
     assert (work["images"], work["megapixels"]) == (4, 0.04)
 
 

@@ -19,7 +19,6 @@ from imgpool.formats.png import Png
 from imgpool.work.files import (
     format_and_temporary,
     format_of,
-    megapixels,
     read,
     size_and_hash,
     source_hash,
@@ -147,14 +146,6 @@ def test_source_hash_depends_on_the_bytes_alone(tmp_path):
     known = {name: source_hash(tmp_path / name) for name in ("a", "b", "c", "long")}
     assert known["a"] == known["b"] == "06b05ab6733a618578af5f94892f3950"  # XXH3's own, for 128 bits of "abc"
     assert len(set(known.values())) == 3
-
-
-def test_megapixels_come_from_the_header(tmp_path):
-    write(Image.from_array(np.zeros((1000, 2000), np.uint8)), tmp_path / "a.png")
-    assert megapixels(tmp_path / "a.png") == 2.0
-    (tmp_path / "bad.png").write_bytes(b"no picture")
-    assert megapixels(tmp_path / "bad.png") == 0.0
-    assert megapixels(tmp_path / "absent.png") == 0.0
 
 
 def test_two_writers_of_one_file_use_different_temporary_files(tmp_path, monkeypatch):
