@@ -198,7 +198,8 @@ def _replace_intents(folder: Folder, names: Iterable[str], kept_name: str, inten
         folder.sync()
     for name in names:
         if not (lines and name == kept_name):
-            folder.unlink(name, missing_ok=True)
+            with suppress(PermissionError):  # Windows removes no file that is open; the next run removes it
+                folder.unlink(name, missing_ok=True)
 
 
 def _joined(arrays: Sequence["Hashes"]) -> "Hashes":

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,7 +24,9 @@ if sys.platform != "linux":
     pytest.skip("imitates other systems on Linux", allow_module_level=True)
 
 CTRL_C, CTRL_BREAK = signal.SIGINT, signal.SIGUSR1
+slow = pytest.mark.slow
 platforms = pytest.mark.parametrize("platform", FOLDERS)
+mostly_windows = pytest.mark.parametrize("platform", ["windows", pytest.param("macos", marks=slow)])
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +100,8 @@ def test_run_and_resume_give_the_same_files_as_linux(commands, imgpool, platform
     assert os.listdir(output / ".imgpool" / "tmp") if (output / ".imgpool" / "tmp").exists() else [] == []
 
 
-@scaled(("platform",), short=[("windows",)], long=[("macos",)])
+@slow
+@platforms
 def test_compare_finds_the_same_bytes(commands, platform, tmp_path):
     for number in range(2):
         write_png(tmp_path / "in" / f"{number}.png")
@@ -106,31 +110,50 @@ def test_compare_finds_the_same_bytes(commands, platform, tmp_path):
     assert "leaked" not in stderr
 
 
+IMPORT_ALL = """
+import importlib, pkgutil, imgpool
+for module in pkgutil.walk_packages(imgpool.__path__, "imgpool."):
+    if module.name != "imgpool.__main__" and ".testing" not in module.name:
+        importlib.import_module(module.name)
+"""
+
+
 @platforms
+def test_every_module_can_be_imported(platform):
+    environment = {**os.environ, "PYTHONPATH": str(FOLDERS[platform])}
+    subprocess.run([sys.executable, "-c", IMPORT_ALL], env=environment, check=True, timeout=100)
+
+
+@mostly_windows
 def test_killed_worker_fails_its_image_alone(running, platform, photos, tmp_path):
     (photos / "bad.poison").write_text("kill")
-    outcome = running(platform, "process", photos, "-o", tmp_path / "out", "-j", 2, "--json").wait()
+    run = running(platform, "process", photos, "-o", tmp_path / "out", "--engine", "pool", "-j", 1, "--json")
+    outcome = run.wait()
     assert outcome.code == 1
     assert [outcome.json[name] for name in ("done", "failed")] == [4, 1]
     assert "was killed" in outcome.json["failures"][0]["message"]
 
 
 @pytest.mark.parametrize(
-    ("platform", "number", "code"), [("windows", CTRL_C, 130), ("windows", CTRL_BREAK, 143), ("macos", CTRL_C, 130)]
+    ("platform", "number", "code"),
+    [
+        ("windows", CTRL_C, 130),
+        ("windows", CTRL_BREAK, 143),
+        pytest.param("macos", CTRL_C, 130, marks=slow),
+    ],
 )
-def test_signal_ends_the_run_and_it_continues(running, platform, number, code, photos, tmp_path):
-    marks, output = waiting_images(photos, 3), tmp_path / "out"
-    run = running(platform, "process", photos, "-o", output, "-j", 2, "--chunksize", 1)
-    assert run.until(lambda: sum(1 for mark in marks.iterdir() if any(mark.iterdir())) == 2)
+def test_signal_ends_the_run(running, platform, number, code, photos, tmp_path):
+    marks, output = waiting_images(photos, 2), tmp_path / "out"
+    run = running(platform, "process", photos, "-o", output, "--engine", "pool", "-j", 1, "--chunksize", 1)
+    assert run.until(lambda: any(any(mark.iterdir()) for mark in marks.iterdir()))
     run.send(number, group=True)
     let_go(marks)
     assert run.wait().code == code
-    outcome = running(platform, "process", photos, "-o", output, "--serial", "--json").wait()
-    assert outcome.code == 0
-    assert outcome.json["done"] + outcome.json["skipped"] == 7
+    assert list(records(output))
+    assert seconds_until(lambda: not run.processes()) is not None
 
 
-@platforms
+@mostly_windows
 def test_killed_run_leaves_no_process_and_continues(running, platform, photos, tmp_path):
     marks, output = waiting_images(photos, 3), tmp_path / "out"
     run = running(platform, "process", photos, "-o", output, "-j", 2, "--chunksize", 1)
