@@ -10,6 +10,7 @@ import inspect
 import re
 import typing
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pydantic
@@ -17,7 +18,21 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from imgpool.core.errors import RecipeError
+from imgpool.core.quantity import UpTo
 from imgpool.core.shorten import quote, shorten
+
+
+@dataclass(frozen=True, slots=True)
+class Unbounded:
+    """Metadata of a numeric parameter that needs no upper limit: ``Annotated[float, Unbounded("…")]``.
+
+    Attributes
+    ----------
+    reason
+        Why no value takes much memory or time.
+    """
+
+    reason: str
 
 
 @functools.cache
@@ -83,7 +98,7 @@ def describe(function: Callable[..., Any]) -> list[dict[str, Any]]:
         {
             "name": name,
             "type": _type_name(field.annotation),
-            "range": ", ".join(filter(None, map(_describe_limit, _limits(field)))),
+            "range": ", ".join(filter(None, map(_describe_limit, limits_of(field)))),
             "default": shown.get(name),
             "required": field.is_required(),
             "meaning": meanings.get(name, ""),
@@ -160,7 +175,7 @@ def _reason(problem: ErrorDetails) -> str:
     return _REASONS.get(problem["type"]) or re.sub(r"^Input should be ", "must be ", message)
 
 
-def _limits(field: FieldInfo) -> list[object]:
+def limits_of(field: FieldInfo) -> list[object]:
     """Return the limits of a parameter.
 
     Those of an optional parameter are inside its annotation: ``Annotated[int, Field(ge=1)] | None``.
@@ -171,7 +186,16 @@ def _limits(field: FieldInfo) -> list[object]:
 
 def _describe_limit(limit: object) -> str:
     signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
+    if isinstance(limit, UpTo):
+        return str(limit)
     return next((f"{sign} {getattr(limit, name)}" for name, sign in signs.items() if hasattr(limit, name)), "")
+
+
+def has_upper_limit(field: FieldInfo) -> bool:
+    """Whether a parameter has an upper limit, or a stated reason why it needs none."""
+    return any(
+        isinstance(each, UpTo | Unbounded) or hasattr(each, "le") or hasattr(each, "lt") for each in limits_of(field)
+    )
 
 
 def _type_name(annotation: Any) -> str:  # noqa: ANN401 - any annotation is possible

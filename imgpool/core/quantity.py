@@ -6,17 +6,23 @@ A physical length is stored in µm and converted to pixels with the pixel size o
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from imgpool.core.errors import FilterError
 from imgpool.core.hint import Hint
 from imgpool.core.parsed import Parsed
 
 if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
+
     from imgpool.core.image import PixelSize
 
 MICROMETRES = {"nm": 1e-3, "um": 1.0, "mm": 1e3, "cm": 1e4}
 """Length of each unit in µm."""
+
+MAX_MICROMETRES = 1e9
+"""Longest physical length, 1 km; what it is in pixels is checked for each image."""
 
 MAX_ANISOTROPY = 0.01
 """Largest relative difference between height and width at which a pixel counts as square."""
@@ -119,12 +125,12 @@ class Length(_Measure):
         Raises
         ------
         FilterError
-            If the length is physical and the pixel size is unknown.
+            If the length is physical and the pixel size is unknown or unreasonably small.
         """
         if self.unit == "px":
             return self.value, self.value
         size = self.require_pixel_size(pixel_size)
-        return self.value / size.y, self.value / size.x
+        return _divide(self, size.y), _divide(self, size.x)
 
     def in_square_pixels(self, pixel_size: "PixelSize | None") -> float:
         """Return the length in pixels for a shape that is equally high and wide, such as a disk or a square.
@@ -155,12 +161,62 @@ class Area(_Measure):
         Raises
         ------
         FilterError
-            If the area is physical and the pixel size is unknown.
+            If the area is physical and the pixel size is unknown or unreasonably small.
         """
         if self.unit == "px":
             return self.value
         size = self.require_pixel_size(pixel_size)
-        return self.value / (size.y * size.x)
+        return _divide(self, size.y * size.x)
+
+
+def _divide(measure: _Measure, pixel: float) -> float:
+    """Return how many pixels of a given length or area a physical one has."""
+    count = measure.value / pixel if pixel > 0 else math.inf
+    if not math.isfinite(count):
+        raise FilterError(
+            f"{measure} has no finite size in pixels: the pixel size in the file is wrong",
+            "correct it in the file, or give the value in px",
+        )
+    return count
+
+
+@dataclass(frozen=True, slots=True)
+class UpTo:
+    """Largest value of a parameter that is a `Length`, as metadata of its type: ``Annotated[Length, UpTo(100)]``.
+
+    A physical length is compared with 1 km when the recipe is read, and in pixels for each image (`check`).
+
+    Attributes
+    ----------
+    pixels
+        The largest number of pixels.
+    """
+
+    pixels: float
+
+    def __get_pydantic_core_schema__(self, source: type[Any], handler: "GetCoreSchemaHandler") -> "CoreSchema":
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_after_validator_function(self._check_range, handler(source))
+
+    def __str__(self) -> str:
+        return f"≤ {self.pixels:g} px"
+
+    def check(self, name: str, length: Length, pixel_size: "PixelSize | None") -> tuple[float, float]:
+        """Return a length in pixels along Y and X; raise `FilterError` if it is too long in this image."""
+        y, x = length.in_pixels(pixel_size)
+        if max(y, x) > self.pixels:
+            raise FilterError(
+                f"{name}={length} is {max(y, x):.0f} px in this image, above the limit of {self.pixels:g} px",
+                f"check the unit of {name}, or resize the image first",
+            )
+        return y, x
+
+    def _check_range(self, length: Length) -> Length:
+        limit = Length(self.pixels) if length.unit == "px" else Length(MAX_MICROMETRES, "um")
+        if length.value > limit.value:
+            raise ValueError(f"must be at most {limit}")
+        return length
 
 
 @dataclass(frozen=True, slots=True)

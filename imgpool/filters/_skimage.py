@@ -4,11 +4,12 @@ They complement the catalogue. A function qualifies if its first parameter is th
 same height and width.
 """
 
+import contextlib
 import functools
 import importlib
 import inspect
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 import numpy as np
@@ -32,6 +33,27 @@ MODULES = (
     "skimage.transform",
     "skimage.util",
 )
+RESAMPLING = {
+    "downscale_local_mean", "pyramid_expand", "pyramid_gaussian", "pyramid_laplacian", "pyramid_reduce", "rescale",
+    "resize", "resize_local_mean", "warp", "warp_polar",
+}  # fmt: skip
+"""Functions whose result has another size than the image, and any size that their parameters ask for."""
+
+HIDDEN_PARAMETERS = {"channel_axis", "rng", "out"}
+
+MAX_NUMBER = 10_000
+"""Largest number that a parameter may be or contain, except for `MAX_AREA_PX` and `MAX_EXTENT_PX`."""
+
+MAX_AREA_PX = 1e9
+MAX_EXTENT_PX = 512
+AREAS = {"area_threshold", "diameter_threshold", "min_size", "max_size"}
+EXTENTS = {
+    "sigma", "sigma_x", "sigma_y", "sigma_spatial", "low_sigma", "high_sigma", "truncate", "n_stds", "radius",
+    "kernel_size", "block_size", "window_size", "win_size", "ksize", "patch_size", "patch_distance", "max_dist",
+    "npad", "scale_range", "output_shape",
+}  # fmt: skip
+"""Parameters on which the size of a neighbourhood depends, and with it the time or the memory for each pixel."""
+
 PLAIN_TYPES = (bool, int, float, str, tuple, list, types.NoneType)
 
 
@@ -53,6 +75,8 @@ def find(name: str) -> Filter:
     if function_name not in functions:
         raise RecipeError(f"{module_name} has no function {function_name!r} that takes an image",
                           suggest_name(function_name, functions))  # fmt: skip
+    if function_name in RESAMPLING:
+        raise RecipeError(f"{name} changes the size of the image", "use the filter resize")
     declare = image_filter(tiles="no", libraries=(module_name,))
     return declare(_filter_function(name, functions[function_name]))
 
@@ -89,24 +113,42 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """Return the parameters that a recipe may set: those without a default, or with plain data as the default."""
     rest = list(inspect.signature(function).parameters.values())[1:]
     return {
-        each.name: each.replace(
-            kind=inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[Any, BeforeValidator(_parse_plain)]
-        )
+        each.name: each.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=_plain_type(each.name))
         for each in rest
         if each.kind in {each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY}
         and (each.default is each.empty or isinstance(each.default, PLAIN_TYPES))
-        and each.name not in {"channel_axis", "rng", "out"}
+        and each.name not in HIDDEN_PARAMETERS
     }
 
 
-def _parse_plain(value: object) -> object:
-    """Parse a text from the command line as a number, boolean, text or list."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return load_yaml(value)
-    except RecipeError:
-        raise ValueError("must be a number, boolean, text or list") from None
+def _plain_type(name: str) -> object:
+    """Return the type of a parameter: plain data whose numbers are within limits."""
+    return Annotated[Any, BeforeValidator(functools.partial(_parse_plain, name))]
+
+
+def _parse_plain(name: str, value: object) -> object:
+    """Parse a text from the command line as a number, boolean, text or list, and check the numbers in it."""
+    if isinstance(value, str):
+        try:
+            value = load_yaml(value)
+        except RecipeError:
+            raise ValueError("must be a number, boolean, text or list") from None
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = float(value)  # 1e9 is a text in YAML 1.1
+    limit = MAX_AREA_PX if name in AREAS else MAX_EXTENT_PX if name in EXTENTS else MAX_NUMBER
+    if any(abs(number) > limit for number in _numbers(value)):
+        raise ValueError(f"must be a number from -{limit:g} to {limit:g}, or contain only such")
+    return value
+
+
+def _numbers(value: object) -> Iterator[float]:
+    """Iterate over all numbers in plain data."""
+    if isinstance(value, int | float):
+        yield value
+    elif isinstance(value, list | tuple | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(each)
 
 
 def _apply(name: str, function: Callable[..., Any], plane: Pixels, given: Mapping[str, Any]) -> Pixels:

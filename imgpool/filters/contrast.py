@@ -1,18 +1,51 @@
 """Local contrast: equalize_adapthist, clahe."""
 
+import math
 from typing import Annotated
 
 from pydantic import Field
 
 from imgpool.core.axes import Pixels
 from imgpool.core.dtypes import Floats
+from imgpool.core.errors import FilterError
 from imgpool.core.filter import image_filter
 from imgpool.core.image import Image
-from imgpool.core.quantity import Length
+from imgpool.core.quantity import Length, UpTo
 from imgpool.filters._kernels.clahe import equalize_as_opencv, equalize_as_skimage
+from imgpool.filters._pixels.plane_geometry import plane_size
 from imgpool.filters._pixels.planes import fill_missing, map_colour
 
 __all__ = ["clahe", "equalize_adapthist"]
+
+KERNEL_LIMIT = UpTo(2**16)
+ALWAYS_ALLOWED_SIDE_PX = 2048
+"""Side of a region that any image may have; larger ones must fit into the image, which is padded by a region."""
+
+MAX_TILES = 64
+"""Largest number of tiles along a side: OpenCV takes 128 KiB for each tile of a 16-bit image, 512 MiB for 64²."""
+
+MAX_BINS = 2**25
+"""Largest number of bins of all regions together; more if the image is large: `MAX_BINS_PER_PIXEL`."""
+
+MAX_BINS_PER_PIXEL = 4
+
+
+def _region_sides(image: Image, kernel_size: Length, nbins: int) -> list[int]:
+    """Return height and width of a region; raise `FilterError` if all histograms together would take much memory."""
+    sides = [max(1, round(side)) for side in KERNEL_LIMIT.check("kernel_size", kernel_size, image.pixel_size)]
+    size = plane_size(image.properties)
+    if max(sides) > max(ALWAYS_ALLOWED_SIDE_PX, *size):
+        raise FilterError(
+            f"equalize_adapthist: kernel_size={kernel_size} is {max(sides):,} px, and the image is smaller",
+            f"choose at most {max(ALWAYS_ALLOWED_SIDE_PX, *size):,} px",
+        )
+    regions = math.prod(-(-length // side) for length, side in zip(size, sides, strict=True))
+    if regions * nbins > max(MAX_BINS, MAX_BINS_PER_PIXEL * math.prod(size)):
+        raise FilterError(
+            f"equalize_adapthist: {regions:,} regions of {nbins:,} bins each take too much memory",
+            "increase kernel_size, or reduce nbins",
+        )
+    return sides
 
 
 @image_filter(
@@ -23,7 +56,7 @@ __all__ = ["clahe", "equalize_adapthist"]
 def equalize_adapthist(
     image: Image,
     *,
-    kernel_size: Annotated[Length, Field(gt=0)] | None = None,
+    kernel_size: Annotated[Length, Field(gt=0), KERNEL_LIMIT] | None = None,
     clip_limit: Annotated[float, Field(ge=0, le=1)] = 0.01,
     nbins: Annotated[int, Field(ge=2, le=2**14)] = 256,
 ) -> Image:
@@ -37,11 +70,12 @@ def equalize_adapthist(
     Parameters
     ----------
     kernel_size
-        Side of a region, in pixels or with a unit, above 0; by default an eighth of the height and width.
+        Side of a region, in pixels or with a unit, above 0, at most 65536 pixels; above 2048 pixels at most the side of
+        the image. By default an eighth of the height and width.
     clip_limit
         From 0 to 1: the larger, the more contrast; 0 means no limit.
     nbins
-        Number of bins of each histogram, from 2 to 16384.
+        Number of bins of each histogram, from 2 to 16384; fewer if there are very many regions.
 
     Notes
     -----
@@ -59,7 +93,7 @@ def equalize_adapthist(
     >>> int(equalize_adapthist(Image.from_array(ramp)).pixels.max())
     255
     """
-    sides = None if kernel_size is None else [max(1, round(side)) for side in kernel_size.in_pixels(image.pixel_size)]
+    sides = None if kernel_size is None else _region_sides(image, kernel_size, nbins)
 
     def equalize(colour: Pixels, weight: Floats | None) -> Pixels:
         filled = colour if weight is None else fill_missing(colour, weight)
@@ -72,8 +106,8 @@ def equalize_adapthist(
 def clahe(
     image: Image,
     *,
-    clip_limit: Annotated[float, Field(gt=0)] = 2.0,
-    tile_grid: Annotated[int, Field(ge=1, le=256)] = 8,
+    clip_limit: Annotated[float, Field(gt=0, le=2**16)] = 2.0,
+    tile_grid: Annotated[int, Field(ge=1, le=MAX_TILES)] = 8,
 ) -> Image:
     """Enhance local contrast, fast (CLAHE, as in OpenCV).
 
@@ -85,9 +119,11 @@ def clahe(
     Parameters
     ----------
     clip_limit
-        Largest count of a bin, relative to the mean of its histogram, above 0: the larger, the more contrast.
+        Largest count of a bin, relative to the mean of its histogram, above 0, at most 65536: the larger, the more
+        contrast.
     tile_grid
-        Number of tiles along each side of the image, from 1 to 256.
+        Number of tiles along each side of the image, from 1 to 64. Each tile takes 128 KiB of memory, or 256 bytes for
+        8-bit images.
 
     Notes
     -----

@@ -12,11 +12,16 @@ from imgpool.core.errors import FilterError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.hint import Hint
 from imgpool.core.image import Image, Properties
+from imgpool.core.parameters import Unbounded
 from imgpool.filters._pixels.levels import InRange, OutRange, input_range, output_dtype, output_range, rescale_levels
 from imgpool.filters._pixels.point_operations import map_values
 from imgpool.filters._pixels.statistics import Per, map_groups
 
 __all__ = ["adjust_gamma", "invert", "rescale_intensity", "to_uint8"]
+
+Grey = Annotated[float, Unbounded("a grey level, which is clipped to the data type")]
+Exponent = Annotated[float, Field(gt=0), Unbounded("any exponent takes the same time")]
+Gain = Annotated[float, Field(gt=0), Unbounded("a factor: any value takes the same time")]
 
 UINT8 = np.dtype(np.uint8)
 
@@ -37,7 +42,7 @@ def rescale_intensity(
     in_range: InRange = "image",
     out_range: OutRange = "dtype",
     per: Per = "channel",
-    nan: float | None = None,
+    nan: Grey | None = None,
 ) -> Image:
     """Rescale grey levels linearly from one range to another.
 
@@ -87,9 +92,7 @@ def rescale_intensity(
 
 
 @image_filter(tiles="exact", libraries=("cv2",), examples=({}, {"gamma": 0.6}))
-def adjust_gamma(
-    image: Image, *, gamma: Annotated[float, Field(gt=0)] = 1, gain: Annotated[float, Field(gt=0)] = 1
-) -> Image:
+def adjust_gamma(image: Image, *, gamma: Exponent = 1, gain: Gain = 1) -> Image:
     """Brighten (gamma below 1) or darken (gamma above 1) the midtones by a power law.
 
     Computes ``gain * value ** gamma`` on a scale on which 1 is the largest integer of the data type, or 1.0 for floats.
@@ -177,7 +180,7 @@ def to_uint8(
     *,
     in_range: InRange = "image",
     per: Per = "channel",
-    nan: float | None = None,
+    nan: Grey | None = None,
 ) -> Image:
     """Convert to 8 bits, by default stretching the contrast of the image to 0..255.
 

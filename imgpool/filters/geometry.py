@@ -10,6 +10,7 @@ from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.exif import UPRIGHT, orientation, with_orientation
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, PixelSize, Properties
+from imgpool.core.parameters import Unbounded
 from imgpool.core.part import Part, Span
 from imgpool.core.quantity import Length
 from imgpool.filters._pixels.plane_geometry import plane_size, transpose_metadata, with_plane_size
@@ -17,8 +18,9 @@ from imgpool.filters._pixels.plane_geometry import plane_size, transpose_metadat
 __all__ = ["auto_orient", "crop"]
 
 NO_OFFSET = Length(0.0)
-Offset = Annotated[Length, Field(ge=0)]
-Extent = Annotated[Length, Field(gt=0)]
+INSIDE = Unbounded("the window must lie inside the image")
+Offset = Annotated[Length, Field(ge=0), INSIDE]
+Extent = Annotated[Length, Field(gt=0), INSIDE]
 
 TRANSFORMS = {
     1: (False, ()),

@@ -21,6 +21,7 @@ FRAMES = {"YX", "CYX", "YXS"}
 """Axes that a flat or dark frame may have."""
 
 COLOURS = 3
+MAX_OFFSET = 1e20  # more than any integer type holds
 
 
 def _check(parameters: Parameters) -> None:
@@ -79,7 +80,7 @@ class flat_field:  # noqa: N801 - a filter's name
     dark
         Image file taken without light at the same exposure, of the same size.
     offset
-        Grey level of the camera without light, instead of a dark frame.
+        Grey level of the camera without light, instead of a dark frame, from -1e20 to 1e20.
     normalized
         Whether the dark level is already subtracted from `flat`, as in an estimate that was made with a dark frame.
         Then it is subtracted from the image only.
@@ -104,7 +105,7 @@ class flat_field:  # noqa: N801 - a filter's name
         *,
         flat: Reference,
         dark: Reference | None = None,
-        offset: Annotated[float, Field(allow_inf_nan=False)] = 0.0,
+        offset: Annotated[float, Field(ge=-MAX_OFFSET, le=MAX_OFFSET)] = 0.0,
         normalized: bool = False,
     ) -> None:
         frame = read_reference(flat, "flat_field: flat")

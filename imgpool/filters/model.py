@@ -27,7 +27,7 @@ from imgpool.models.axes import (
     result_index,
 )
 from imgpool.models.missing_pixels import fill_missing, find_missing, restore_missing
-from imgpool.models.plan import ModelPlan, describe_model, largest_tile_shape, plan_model
+from imgpool.models.plan import MAX_TILE_PX, ModelPlan, describe_model, largest_tile_shape, plan_model
 from imgpool.models.processing import apply_operations, convert
 from imgpool.models.tiling import Tile, combine_ranges, predict_tiles, split_axis
 
@@ -94,8 +94,8 @@ class model:  # noqa: N801 - filters are named as in recipes
     output
         Name of the output to keep; by default the first.
     tile
-        Side of a tile in pixels, from 1; smaller images are extended by mirroring. By default the size that the model
-        requires; if it takes several sizes, up to 512 (128 in volumes).
+        Side of a tile in pixels, from 1 to 2048; smaller images are extended by mirroring. By default the size that the
+        model requires; if it takes several sizes, up to 512 (128 in volumes).
     overlap
         Pixels discarded at each side of a tile that has a neighbour there, from 0. By default the halo that the
         package declares; without one, an eighth of the tile, at most 32.
@@ -123,8 +123,8 @@ class model:  # noqa: N801 - filters are named as in recipes
         *,
         path: ModelReference,
         output: str | None = None,
-        tile: Annotated[int, Field(ge=1)] | None = None,
-        overlap: Annotated[int, Field(ge=0)] | None = None,
+        tile: Annotated[int, Field(ge=1, le=MAX_TILE_PX)] | None = None,
+        overlap: Annotated[int, Field(ge=0, le=MAX_TILE_PX)] | None = None,
         dtype: ResultDtype = "model",
     ) -> None:
         self._plan = plan_model(describe_model(path.path), output=output, tile=tile, overlap=overlap)

@@ -44,9 +44,9 @@ def white_tophat(image: Image, *, radius: Radius | None = None, size: Size | Non
     Parameters
     ----------
     radius
-        Radius of a disk, in pixels or with a unit (5um).
+        Radius of a disk, in pixels or with a unit (5um), at most 2047 pixels.
     size
-        Side of a square instead of a disk, in pixels, odd.
+        Side of a square instead of a disk, in pixels, odd, at most 8191.
 
     Notes
     -----

@@ -13,7 +13,7 @@ from imgpool.core.errors import FilterError, RecipeError, WorkerError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.hint import Hint
 from imgpool.core.image import Image, PixelSize, Properties
-from imgpool.core.quantity import Length
+from imgpool.core.quantity import Length, UpTo
 from imgpool.core.reference import Reference
 from imgpool.filters._kernels.convolve import gaussian_reach
 from imgpool.filters._kernels.richardson_lucy import TRUNCATE, BlurOperator, deconvolve, gaussian_operator, psf_operator
@@ -24,10 +24,16 @@ __all__ = ["richardson_lucy"]
 
 OWNER = "richardson_lucy: psf"
 
+SIGMA_LIMIT = UpTo(100)
+"""Each iteration blurs twice."""
+
+MAX_PSF_PIXELS = 2**24
+"""Largest PSF: 4095 × 4095 pixels, or 255 slices of 255 × 255."""
+
 
 def _halo(parameters: Parameters, pixel_size: PixelSize | None) -> int:
     if parameters["psf"] is None:
-        reach = gaussian_reach(max(parameters["sigma"].in_pixels(pixel_size)), TRUNCATE)
+        reach = gaussian_reach(max(SIGMA_LIMIT.check("sigma", parameters["sigma"], pixel_size)), TRUNCATE)
     else:
         reach = max(_psf_properties(parameters["psf"]).shape[-2:]) // 2
     return 2 * reach * int(parameters["iterations"])
@@ -50,6 +56,11 @@ def _psf_properties(reference: Reference) -> Properties:
         raise RecipeError(
             f"{OWNER}={reference} has axes {properties.axes}; a PSF is a single grey plane or a volume",
             "extract one channel and one time point of it",
+        )
+    if properties.pixel_count > MAX_PSF_PIXELS:
+        raise RecipeError(
+            f"{OWNER}={reference} has {properties.pixel_count:,} pixels, more than the {MAX_PSF_PIXELS:,} of a PSF",
+            "crop it around its peak",
         )
     if not all(side % 2 for side in properties.shape):
         sides = "×".join(map(str, properties.shape))
@@ -82,8 +93,8 @@ class richardson_lucy:  # noqa: N801 - a filter's name
         Image file of the point spread function: odd sides, peak in the centre, the pixel size of the images, no
         negative values. It is divided by its sum.
     sigma
-        Standard deviation of a Gaussian PSF instead of a file, in pixels or with a unit (0.12um), above 0. For a
-        fluorescence microscope about 0.21 * wavelength / NA [3]_.
+        Standard deviation of a Gaussian PSF instead of a file, in pixels or with a unit (0.12um), above 0, at most 100
+        pixels. For a fluorescence microscope about 0.21 * wavelength / NA [3]_.
     iterations
         From 1 to 1000: more iterations give a sharper and noisier result.
 
@@ -111,7 +122,7 @@ class richardson_lucy:  # noqa: N801 - a filter's name
         self,
         *,
         psf: Reference | None = None,
-        sigma: Annotated[Length, Field(gt=0)] | None = None,
+        sigma: Annotated[Length, Field(gt=0), SIGMA_LIMIT] | None = None,
         iterations: Annotated[int, Field(ge=1, le=1000)] = 10,
     ) -> None:
         self._iterations = iterations
@@ -129,7 +140,7 @@ class richardson_lucy:  # noqa: N801 - a filter's name
         operator = self._operator
         if operator is None:
             assert self._sigma is not None
-            operator = gaussian_operator(self._sigma.in_pixels(image.pixel_size))
+            operator = gaussian_operator(SIGMA_LIMIT.check("sigma", self._sigma, image.pixel_size))
         if self._volumes:
             return _map_volumes(image, lambda volume: self._restore_around_nan(volume, operator))
         return map_colour(image, "richardson_lucy", lambda colour, weight: self._restore(colour, weight, operator))

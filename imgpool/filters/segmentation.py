@@ -13,6 +13,7 @@ from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.hint import Hint
 from imgpool.core.image import Image, Properties
+from imgpool.core.parameters import Unbounded
 from imgpool.core.quantity import Area
 from imgpool.filters._kernels.components import label_components
 from imgpool.filters._kernels.neighbourhood import Size
@@ -29,6 +30,7 @@ MEAN_TOLERANCE = 1e-10
 """Rounding error of the mean of equal pixels, as a share of the largest mean."""
 
 NO_AREA = Area(0.0)
+Grey = Annotated[float, Unbounded("a grey level")]
 
 
 def _infer_mask(properties: Properties, _parameters: Parameters) -> Properties:
@@ -54,11 +56,11 @@ def threshold(
     image: Image,
     *,
     method: Literal[Method, "local"] = "otsu",
-    value: float | None = None,
+    value: Grey | None = None,
     background: Literal["dark", "bright"] = "dark",
     per: Per = "channel",
     size: Annotated[Size, Field(ge=3)] = DEFAULT_LOCAL_SIZE_PX,
-    offset: float = 0,
+    offset: Grey = 0,
 ) -> Image:
     """Separate objects from the background: a mask of 255 and 0.
 
@@ -77,7 +79,7 @@ def threshold(
     per
         Pixels that share one threshold: each "channel" of a stack, each "plane", or the whole "image".
     size
-        For "local": side of the neighbourhood in pixels, odd, from 3. Its mean is weighted by a Gaussian.
+        For "local": side of the neighbourhood in pixels, odd, from 3 to 8191. Its mean is weighted by a Gaussian.
     offset
         For "local": grey levels by which the threshold lies below the mean.
 
@@ -142,7 +144,7 @@ def label(
     image: Image,
     *,
     connectivity: Annotated[int, Field(ge=1, le=3)] = 2,
-    min_area: Annotated[Area, Field(ge=0)] = NO_AREA,
+    min_area: Annotated[Area, Field(ge=0), Unbounded("a larger area removes every object")] = NO_AREA,
     clear_border: bool = False,
     per: Literal["plane", "volume"] = "plane",
 ) -> Image:

@@ -1,5 +1,6 @@
 """Selection of pages from a stack: select."""
 
+import itertools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -36,7 +37,10 @@ class Indices:
             return value
         items = value if isinstance(value, list | tuple) else [value]
         text = "+".join(map(str, items))
-        numbers = tuple(number for part in text.split("+") for number in _parse_range(part))
+        ranges = [_parse_range(part) for part in text.split("+")]
+        if sum(map(len, ranges)) > MAX_PAGES:  # before any is written out
+            raise ValueError("must be different numbers")
+        numbers = tuple(itertools.chain.from_iterable(ranges))
         if len(set(numbers)) != len(numbers):
             raise ValueError("must be different numbers")
         return cls(numbers, text)

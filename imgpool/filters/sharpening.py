@@ -9,13 +9,14 @@ from imgpool.core.axes import Pixels
 from imgpool.core.dtypes import OPENCV_ROUNDED_DEPTHS, Floats, check_numeric, full_scale, restore, to_float
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, PixelSize
-from imgpool.core.quantity import Length
-from imgpool.filters._kernels.convolve import gaussian_blur, gaussian_reach
+from imgpool.core.quantity import Length, UpTo
+from imgpool.filters._kernels.convolve import MAX_SIGMA_PX, gaussian_blur, gaussian_reach
 from imgpool.filters._pixels.planes import map_colour, weighted_mean
 
 __all__ = ["unsharp_mask"]
 
 ONE_PIXEL = Length(1)
+MAX_AMOUNT = 1e6
 TRUNCATE = 4.0
 """Standard deviations at which the Gaussian ends, as in scikit-image."""
 
@@ -31,8 +32,8 @@ def _halo(parameters: Parameters, pixel_size: PixelSize | None) -> int:
 def unsharp_mask(
     image: Image,
     *,
-    radius: Annotated[Length, Field(gt=0)] = ONE_PIXEL,
-    amount: Annotated[float, Field(allow_inf_nan=False)] = 1.0,
+    radius: Annotated[Length, Field(gt=0), UpTo(MAX_SIGMA_PX)] = ONE_PIXEL,
+    amount: Annotated[float, Field(ge=-MAX_AMOUNT, le=MAX_AMOUNT)] = 1.0,
 ) -> Image:
     """Sharpen with an unsharp mask.
 
@@ -43,9 +44,10 @@ def unsharp_mask(
     Parameters
     ----------
     radius
-        Standard deviation of the Gaussian, in pixels or with a unit (0.5um), above 0.
+        Standard deviation of the Gaussian, in pixels or with a unit (0.5um), above 0, at most 8000 pixels.
     amount
-        Share of the detail that is added: 0 changes nothing, 1 doubles the detail, a negative amount blurs.
+        Share of the detail that is added, from -1e6 to 1e6: 0 changes nothing, 1 doubles the detail, a negative amount
+        blurs.
 
     Notes
     -----

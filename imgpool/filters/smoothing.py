@@ -6,34 +6,56 @@ from pydantic import Field
 
 from imgpool.core.axes import Pixels
 from imgpool.core.dtypes import Floats, restore
+from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, PixelSize
-from imgpool.core.quantity import Length
-from imgpool.filters._kernels.convolve import gaussian_blur, gaussian_blur_rounded, gaussian_reach
+from imgpool.core.quantity import Length, UpTo
+from imgpool.filters._kernels.convolve import (
+    MAX_SIGMA_PX,
+    gaussian_blur,
+    gaussian_blur_rounded,
+    gaussian_reach,
+)
 from imgpool.filters._kernels.median import median as median_of_plane
-from imgpool.filters._kernels.neighbourhood import Neighbourhood, Radius, Size
+from imgpool.filters._kernels.neighbourhood import ODD, Neighbourhood
 from imgpool.filters._pixels.planes import map_colour, weighted_mean
 
 __all__ = ["gaussian", "median"]
 
 ONE_PIXEL = Length(1)
 
+MAX_MEDIAN_RADIUS_PX = 255
+"""The time of a median grows with the neighbourhood: with larger ones, one photo takes hours."""
+
+MedianSize = Annotated[int, Field(ge=1, le=2 * MAX_MEDIAN_RADIUS_PX + 1), ODD]
+MedianRadius = Annotated[Length, Field(gt=0), UpTo(MAX_MEDIAN_RADIUS_PX)]
+
 
 def _gaussian_halo(parameters: Parameters, pixel_size: PixelSize | None) -> int:
     return gaussian_reach(max(parameters["sigma"].in_pixels(pixel_size)), parameters["truncate"])
 
 
+def _check_gaussian(parameters: Parameters) -> None:
+    """Refuse a kernel that is too large in every image: its size in pixels is known if sigma is in pixels."""
+    if parameters["sigma"].unit == "px":
+        try:
+            _gaussian_halo(parameters, None)
+        except FilterError as error:
+            raise RecipeError(f"gaussian: {error.message}", "reduce sigma or truncate") from None
+
+
 @image_filter(
     tiles="near",
     halo=_gaussian_halo,
+    check=_check_gaussian,
     libraries=("cv2",),
     examples=({}, {"sigma": 2.5, "truncate": 3}, {"sigma": "0.65um"}),
 )
 def gaussian(
     image: Image,
     *,
-    sigma: Annotated[Length, Field(gt=0)] = ONE_PIXEL,
-    truncate: Annotated[float, Field(gt=0)] = 4.0,
+    sigma: Annotated[Length, Field(gt=0), UpTo(MAX_SIGMA_PX)] = ONE_PIXEL,
+    truncate: Annotated[float, Field(gt=0, le=100)] = 4.0,
 ) -> Image:
     """Blur with a Gaussian filter.
 
@@ -43,10 +65,11 @@ def gaussian(
     Parameters
     ----------
     sigma
-        Standard deviation, in pixels or with a unit (0.65um), above 0. A length with a unit is converted separately for
-        Y and X.
+        Standard deviation, in pixels or with a unit (0.65um), above 0, at most 8000 pixels. A length with a unit is
+        converted separately for Y and X.
     truncate
-        Number of standard deviations at which the kernel ends, above 0.
+        Number of standard deviations at which the kernel ends, above 0, at most 100. The kernel must not reach further
+        than 32,768 pixels.
 
     Notes
     -----
@@ -74,7 +97,10 @@ def gaussian(
 
 
 def _median_neighbourhood(parameters: Parameters) -> Neighbourhood:
-    return Neighbourhood.from_parameters("median", parameters["radius"], parameters["size"], Neighbourhood(None, 3))
+    default = Neighbourhood(None, 3)
+    return Neighbourhood.from_parameters(
+        "median", parameters["radius"], parameters["size"], default, max_radius=MAX_MEDIAN_RADIUS_PX
+    )
 
 
 def _median_halo(parameters: Parameters, pixel_size: PixelSize | None) -> int:
@@ -92,7 +118,7 @@ def _check_median(parameters: Parameters) -> None:
     libraries=("cv2",),
     examples=({}, {"size": 5}, {"radius": 2.5}, {"radius": "1um"}),
 )
-def median(image: Image, *, size: Size | None = None, radius: Radius | None = None) -> Image:
+def median(image: Image, *, size: MedianSize | None = None, radius: MedianRadius | None = None) -> Image:
     """Replace each pixel by the median of its neighbourhood.
 
     Removes specks and dead pixels and preserves edges. The outermost pixels are repeated beyond the border. NaN and
@@ -102,10 +128,11 @@ def median(image: Image, *, size: Size | None = None, radius: Radius | None = No
     Parameters
     ----------
     size
-        Side of a square neighbourhood in pixels, odd. Very fast for 8-bit images and, up to 5, for 16-bit images;
-        larger squares take longer the more grey levels occur close to each other.
+        Side of a square neighbourhood in pixels, odd, at most 511. Very fast up to 255 for 8-bit images and up to 5 for
+        16-bit images; larger squares take longer the more grey levels occur close to each other.
     radius
-        Radius of a disk instead of a square, in pixels or with a unit (1.3um); below 1 pixel nothing changes.
+        Radius of a disk instead of a square, in pixels or with a unit (1.3um), at most 255 pixels; below 1 pixel
+        nothing changes.
 
     Notes
     -----

@@ -12,6 +12,7 @@ from imgpool.core.dtypes import Floats
 from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.filter import Parameters, image_filter
 from imgpool.core.image import Image, Properties
+from imgpool.core.parameters import Unbounded
 from imgpool.core.quantity import Length
 from imgpool.filters._kernels.separable_resize import (
     AxisScale,
@@ -28,13 +29,17 @@ from imgpool.filters._pixels.plane_geometry import (
     with_plane_size,
 )
 from imgpool.filters._pixels.resample import resample
+from imgpool.filters._pixels.result_size import check_enlargement, check_result_memory
 
 __all__ = ["resize", "rotate"]
 
 AREA_READ_MARGIN = 2
 """A reader may reduce an image only half as much for "area", because binning blurs the sharp edges of the areas."""
 
-Pixel = Annotated[int, Field(ge=1)]
+MAX_SIDE_PX = 2**18
+MAX_SCALE = 100
+
+Pixel = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
 Interpolation = Literal["linear", "area", "nearest"]
 Mode = Literal["constant", "edge", "symmetric", "reflect", "wrap"]
 
@@ -66,7 +71,9 @@ def _new_size(size: tuple[int, int], parameters: Parameters) -> tuple[int, int]:
 
 
 def _infer_resized(properties: Properties, parameters: Parameters) -> Properties:
-    return with_plane_size(properties, _new_size(plane_size(properties), parameters))
+    resized = with_plane_size(properties, _new_size(plane_size(properties), parameters))
+    check_enlargement("resize", properties, resized)
+    return resized
 
 
 def _shrink_factor(properties: Properties, parameters: Parameters) -> float:
@@ -100,7 +107,7 @@ def resize(
     *,
     height: Pixel | None = None,
     width: Pixel | None = None,
-    scale: Annotated[float, Field(gt=0)] | None = None,
+    scale: Annotated[float, Field(gt=0, le=MAX_SCALE)] | None = None,
     longest: Pixel | None = None,
     interpolation: Interpolation = "linear",
 ) -> Image:
@@ -113,14 +120,20 @@ def resize(
     Parameters
     ----------
     height, width
-        Size in pixels, from 1; one alone preserves the aspect ratio.
+        Size in pixels, from 1 to 262,144; one alone preserves the aspect ratio.
     scale
-        Factor for height and width, above 0: 0.5 halves them.
+        Factor for height and width, above 0, at most 100: 0.5 halves them.
     longest
-        Maximum of height and width in pixels, from 1; smaller images are not enlarged.
+        Maximum of height and width in pixels, from 1 to 262,144; smaller images are not enlarged.
     interpolation
         "linear": linear interpolation, after a Gaussian blur that prevents aliasing; "area": the mean over the area of
         each new pixel (binning); "nearest": the nearest pixel, which creates no new values, for labels.
+
+    Raises
+    ------
+    FilterError
+        If the result would have more than 2²⁸ pixels and be 10,000 times as large as the image, or would not fit into
+        memory.
 
     Notes
     -----
@@ -144,6 +157,7 @@ def resize(
     size = plane_size(properties)
     if size == plane_size(full) == plane_size(image.properties):
         return image
+    check_result_memory("resize", properties)
     if interpolation == "nearest":
         pixels = map_planes(lambda plane: nearest_pixel(plane, size), image.pixels, image.axes)
     else:
@@ -158,7 +172,9 @@ def _infer_rotated(properties: Properties, parameters: Parameters) -> Properties
     if parameters["angle"] % 90 == 0:
         return rotate_properties_90(properties) if parameters["angle"] % 180 else properties
     _check_square(properties)
-    return with_plane_size(properties, _enclosing_size(plane_size(properties), parameters), rescale=False)
+    rotated = with_plane_size(properties, _enclosing_size(plane_size(properties), parameters), rescale=False)
+    check_enlargement("rotate", properties, rotated)
+    return rotated
 
 
 def _check_square(properties: Properties) -> None:
@@ -191,11 +207,11 @@ def _enclosing_size(size: tuple[int, int], parameters: Parameters) -> tuple[int,
 def rotate(
     image: Image,
     *,
-    angle: float,
+    angle: Annotated[float, Unbounded("angles are periodic: any takes the same time")],
     resize: bool = False,
     order: Annotated[int, Field(ge=0, le=5)] = 1,
     mode: Mode = "constant",
-    cval: float = 0,
+    cval: Annotated[float, Unbounded("a grey level, which is clipped to the data type")] = 0,
 ) -> Image:
     """Rotate an image about its centre.
 
@@ -230,7 +246,7 @@ def rotate(
     """
     if angle % 90 == 0:
         return rotate_90(image, round(angle / 90))
-    _check_square(image.properties)
+    check_result_memory("rotate", _infer_rotated(image.properties, {"angle": angle, "resize": resize}))
 
     def rotate_plane(plane: Pixels, outside: float | None) -> Floats:
         from skimage import transform

@@ -37,6 +37,12 @@ EXPORT_HINT = "export it so that each output pixel corresponds to the same numbe
 ANY_SIZE = Size(1, 1)
 SIDES = "YX"
 
+MAX_TILE_PX = 2048
+"""Largest side of a tile that can be requested."""
+
+MAX_TILE_VALUES = 2**30
+"""Most numbers in the largest tile: 4 GiB as 32-bit floats."""
+
 MAX_SCALE_DENOMINATOR = 1000
 MAX_SCALE_ERROR = 1e-6
 """A declared scale of an output must be this close to a fraction with a denominator of at most 1000."""
@@ -109,9 +115,11 @@ def plan_model(
             for axis in input_.axes
             if axis.letter not in "BC"
         }
+        plan = ModelPlan(model, input_, output_, tilings)
+        _check_tile_size(plan)
     except RecipeError as error:
         raise RecipeError(f"the model {model.path}: {error.message}", error.hint) from None
-    return ModelPlan(model, input_, output_, tilings)
+    return plan
 
 
 def largest_tile_shape(plan: ModelPlan) -> tuple[int, ...]:
@@ -124,6 +132,17 @@ def largest_tile_shape(plan: ModelPlan) -> tuple[int, ...]:
         elif axis.letter != "B":
             shape.append(axis.size.minimum if isinstance(axis.size, Size) else 1)
     return tuple(shape)
+
+
+def _check_tile_size(plan: ModelPlan) -> None:
+    shape = largest_tile_shape(plan)
+    if math.prod(shape) > MAX_TILE_VALUES:
+        lengths = " × ".join(f"{length:,}" for length in shape)
+        raise RecipeError(
+            f"it takes tiles of {lengths} along {plan.input.sample_letters}, "
+            f"more than {MAX_TILE_VALUES:,} numbers at once",
+            f"reduce {Hint('tile')}, or use a model for smaller images",
+        )
 
 
 def _most_relevant(errors: Mapping[str, RecipeError]) -> RecipeError:

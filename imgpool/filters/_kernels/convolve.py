@@ -13,6 +13,9 @@ from imgpool.core.errors import FilterError
 MAX_REACH_PX = 2**15
 """A larger Gaussian is taken for a mistake in the unit."""
 
+MAX_SIGMA_PX = 8000
+"""Largest standard deviation; four of them are within `MAX_REACH_PX`."""
+
 STRIP_ROWS = 256
 """Rows blurred at once, unless the kernel is large."""
 

@@ -8,10 +8,13 @@ from pydantic import AfterValidator, Field
 
 from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.image import PixelSize
-from imgpool.core.quantity import Length
+from imgpool.core.quantity import Length, UpTo
 
-MAX_RADIUS_PX = 4095
-"""The footprint of a larger disk alone would not fit into memory."""
+MAX_RADIUS_PX = 2047
+"""Largest radius of a disk: time and memory grow with its square."""
+
+MAX_SIZE_PX = 8191
+"""Largest side of a square, which takes as long as a small one."""
 
 Footprint = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 
@@ -23,8 +26,9 @@ def _check_odd(size: int) -> int:
     return size
 
 
-Radius = Annotated[Length, Field(gt=0)]
-Size = Annotated[int, Field(ge=1, le=2 * MAX_RADIUS_PX + 1), AfterValidator(_check_odd)]
+ODD = AfterValidator(_check_odd)
+Radius = Annotated[Length, Field(gt=0), UpTo(MAX_RADIUS_PX)]
+Size = Annotated[int, Field(ge=1, le=MAX_SIZE_PX), ODD]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +41,23 @@ class Neighbourhood:
         Radius of a disk: the largest distance of a pixel's centre from the centre of the disk. None for a square.
     size
         Side of the square in pixels, odd.
+    max_radius
+        Largest radius of a disk, in pixels.
     """
 
     radius: Length | None
     size: int = 1
+    max_radius: int = MAX_RADIUS_PX
 
     @classmethod
     def from_parameters(
-        cls, owner: str, radius: Length | None, size: int | None, default: "Neighbourhood"
+        cls,
+        owner: str,
+        radius: Length | None,
+        size: int | None,
+        default: "Neighbourhood",
+        *,
+        max_radius: int = MAX_RADIUS_PX,
     ) -> "Neighbourhood":
         """Return the disk or the square that a filter's parameters describe, or the default.
 
@@ -64,7 +77,7 @@ class Neighbourhood:
             )
         if radius is None and size is None:
             return default
-        return cls(radius, size or 1)
+        return cls(radius, size or 1, max_radius)
 
     def reach(self, pixel_size: PixelSize | None) -> int:
         """Return the number of pixels from the centre to the edge, along Y and X.
@@ -78,9 +91,9 @@ class Neighbourhood:
         if self.radius is None:
             return self.size // 2
         radius = self.radius.in_square_pixels(pixel_size)
-        if radius > MAX_RADIUS_PX:
+        if radius > self.max_radius:
             raise FilterError(
-                f"a radius of {self.radius} is {radius:.0f} px in this image, above the limit of {MAX_RADIUS_PX} px",
+                f"a radius of {self.radius} is {radius:.0f} px in this image, above the limit of {self.max_radius} px",
                 "check the unit of radius, or resize the image first",
             )
         return int(radius)

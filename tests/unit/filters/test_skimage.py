@@ -9,6 +9,7 @@ from imgpool.core.catalogue import FILTERS
 from imgpool.core.errors import FilterError, RecipeError
 from imgpool.core.image import Image
 from imgpool.core.recipe import Recipe
+from imgpool.core.step import Step
 
 
 def rng():
@@ -88,7 +89,36 @@ def test_unknown_parameters_are_refused_with_the_recipe():
 
 def test_result_of_another_shape_is_refused():
     with pytest.raises(FilterError, match="returns an array of shape"):
-        FILTERS["skimage.transform.rescale"](Image.from_array(np.zeros((8, 8))), scale=0.5)
+        FILTERS["skimage.transform.rotate"](Image.from_array(np.zeros((8, 8))), angle=45, resize=True)
+
+
+@pytest.mark.parametrize("name", ["rescale", "resize", "pyramid_reduce", "warp"])
+def test_function_that_changes_the_size_is_refused(name):
+    with pytest.raises(RecipeError, match="changes the size of the image") as caught:
+        FILTERS[f"skimage.transform.{name}"]
+    assert "resize" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "value", "limit"),
+    [
+        ("filters.gaussian", "sigma", "1e9", "512"),
+        ("filters.gaussian", "sigma", "[1, 600]", "512"),
+        ("filters.gaussian", "sigma", 513, "512"),
+        ("filters.median", "footprint", [[1, 1], [1, -20_000]], "10000"),
+        ("restoration.denoise_tv_chambolle", "max_num_iter", "1000000000", "10000"),
+        ("morphology.area_opening", "area_threshold", "1e10", "1e"),
+        ("transform.swirl", "output_shape", [100_000, 100_000], "512"),
+    ],
+)
+def test_number_beyond_its_limit_is_refused(name, parameter, value, limit):
+    with pytest.raises(RecipeError, match=f"{parameter} must be a number from -{limit}"):
+        Step.create(f"skimage.{name}", {parameter: value})
+
+
+def test_numbers_within_the_limits_are_accepted():
+    for spec in ("filters.gaussian:sigma=512", "morphology.area_opening:area_threshold=1e9"):
+        Recipe.from_specs([f"skimage.{spec}"])
 
 
 def test_errors_of_scikit_image_are_filter_errors():
