@@ -43,12 +43,15 @@ class HeaderReading:
         How a process is started in which they are read, if this one cannot be forked.
     preload
         Modules that a fork server imports; the workers of the run need them as well.
+    memory
+        Most bytes that reading may take; never more than `MAX_HEADER_MEMORY`.
     """
 
     seconds: float | None = PLANNING_SECONDS
     own_process: bool = False
     start_method: StartMethod = "forkserver"
     preload: tuple[str, ...] = ()
+    memory: int | None = None
 
 
 def read_headers(
@@ -171,7 +174,7 @@ def _read_in_process(
         preload=_server_modules(reading) if method == "forkserver" else (),
         should_stop=progress.is_over,
     )
-    memory = min(MAX_HEADER_MEMORY, available_memory())
+    memory = min(MAX_HEADER_MEMORY, reading.memory or available_memory())
     try:
         call_isolated(function, options, progress.receive, memory=memory, start_method=method)
     except IsolatedError:

@@ -155,6 +155,7 @@ class RunPlan:
             own_process=self.settings.engine == "serial",
             start_method=self.settings.start_method,
             preload=self.engine_options.preload,
+            memory=self.engine_options.memory,
         )
 
 

@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 
 import numpy as np
 
+from imgpool.batch.headers import HeaderReading
 from imgpool.batch.preload import modules_of_formats
 from imgpool.batch.sampling import spread_evenly
 from imgpool.batch.scan import scan
@@ -24,6 +26,7 @@ from imgpool.core.image import Image, Metadata, Properties
 from imgpool.core.refusal import refuse
 from imgpool.core.task import Result, Task
 from imgpool.output.session import storage_errors
+from imgpool.system.isolated import IsolatedError, ReportProgress, call_isolated, quick_start_method
 from imgpool.system.resources import available_cpus, available_memory
 from imgpool.system.temporary import temporary_folder
 from imgpool.work.files import format_of, read, write
@@ -125,9 +128,9 @@ class Estimation:
         self.found = len(images)
         self.tasks = spread_evenly([Task(file.source, "", file.size, file.mtime_ns) for file in images], settings.limit)
         self._unreadable_folders = report.unreadable
-        self._header, self.layout = find_common_layout([task.source for task in self.tasks])
+        self._header, self.layout = find_common_layout(self.tasks, self._header_reading())
         _check_format(self._output, self.layout)
-        self._dark = _read_dark(settings.dark, self.layout) if settings.dark is not None else None
+        self._dark = self._read_dark(settings.dark) if settings.dark is not None else None
 
     def run(self, on_result: Callable[[Result], object]) -> FlatField:
         """Read the images, estimate the flat field and write it.
@@ -179,11 +182,33 @@ class Estimation:
             workers=1 if self.settings.engine == "serial" else self.settings.workers or available_cpus(),
             timeout=IMAGE_TIMEOUT_S,
             memory=available_memory(),
-            preload=("imgpool.work.preload_worker", "cv2", *modules_of_formats(self.tasks)),
+            preload=self._preload(),
         )
         engine = ENGINES[self.settings.engine]
         with closing(engine.run(large_first, reduce_image, no_state, options)) as results:
             yield from results
+
+    def _header_reading(self) -> HeaderReading:
+        return HeaderReading(seconds=None, own_process=self.settings.engine == "serial", preload=self._preload())
+
+    def _preload(self) -> tuple[str, ...]:
+        return ("imgpool.work.preload_worker", "cv2", *modules_of_formats(self.tasks))
+
+    def _read_dark(self, path: str) -> Floats:
+        """Read the dark frame where the images are read; raise `UsageError` if it does not match them."""
+        load = partial(_load_dark, path, self.layout)
+        if self.settings.engine == "serial":
+            return load(_ignore_progress)
+        options = EngineOptions(timeout=IMAGE_TIMEOUT_S)
+        try:
+            dark = call_isolated(load, options, start_method=quick_start_method(options.start_method))
+        except IsolatedError as error:
+            failure = error.failure
+            if failure.error == "UsageError":
+                raise UsageError(failure.message, failure.hint) from None
+            raise UsageError(f"the dark frame {path} cannot be read: {failure.message}", failure.hint) from None
+        assert dark is not None  # nothing stops the call
+        return dark
 
     def _subtract_dark(self, reduced: list[Floats]) -> Floats:
         """Stack the reduced images (C, N, Y, X) and subtract the dark level; leave out images that are not brighter."""
@@ -224,6 +249,10 @@ class Estimation:
         return {self._output, *([os.path.abspath(self.settings.dark)] if self.settings.dark else [])}
 
 
+def _ignore_progress(_: object) -> None:
+    """Ignore progress: there is nobody to report it to."""
+
+
 def _check_output(settings: FlatFieldSettings, output: str) -> None:
     format_of(output)
     folder = os.path.dirname(output)
@@ -248,7 +277,7 @@ def _check_format(output: str, layout: ImageLayout) -> None:
         raise UsageError(f"{output}: {error.message}", f"write a TIFF: {Hint('output', 'flat.tif')}")
 
 
-def _read_dark(path: str, layout: ImageLayout) -> Floats:
+def _load_dark(path: str, layout: ImageLayout, _report: ReportProgress) -> Floats:
     """Read the dark frame, and reduce it like the images; raises `UsageError` if it does not match them."""
     try:
         dark = read(path)

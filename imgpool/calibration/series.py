@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imgpool.core.errors import ReadError, UsageError
+from imgpool.batch.headers import HeaderReading, read_headers
+from imgpool.core.errors import UsageError
 from imgpool.core.image import Properties
+from imgpool.core.task import Task
 from imgpool.work.files import format_of
 
 
@@ -43,7 +45,7 @@ class ImageLayout:
         return f"{self.width}×{self.height} px {kind}{channels}"
 
 
-def find_common_layout(paths: Sequence[str]) -> tuple[Properties, ImageLayout]:
+def find_common_layout(tasks: Sequence[Task], reading: HeaderReading) -> tuple[Properties, ImageLayout]:
     """Return the header of the first readable image, and the layout of all images.
 
     Raises
@@ -52,14 +54,10 @@ def find_common_layout(paths: Sequence[str]) -> tuple[Properties, ImageLayout]:
         If no image can be read, or one has a different layout than the others.
     """
     headers: dict[str, Properties] = {}
-    for path in paths:
-        try:
-            headers[path] = format_of(path).properties(path)
-        except (ReadError, OSError):  # the image fails by name when it is read
-            continue
+    read_headers(tasks, _read_properties, lambda task, header: headers.setdefault(task.source, header), reading)
     if not headers:
         raise UsageError(
-            f"{paths[0]} cannot be read, and neither can any other image", "`imgpool process` shows the reason"
+            f"{tasks[0].source} cannot be read, and neither can any other image", "`imgpool process` shows the reason"
         )
     layouts = {path: ImageLayout.of(properties) for path, properties in headers.items()}
     (usual, count), *others = Counter(layouts.values()).most_common()
@@ -70,3 +68,7 @@ def find_common_layout(paths: Sequence[str]) -> tuple[Properties, ImageLayout]:
             "estimate from images of the same size and kind",
         )
     return next(iter(headers.values())), usual
+
+
+def _read_properties(task: Task) -> Properties:
+    return format_of(task.source).properties(task.source)
