@@ -25,6 +25,7 @@ from imgpool.output.run_file import RunInfo, describe_run
 from imgpool.output.state_folder import check_state_folder, open_state_folder, remove_temporary_files
 from imgpool.output.unsettled import UnsettledTargets
 from imgpool.system.folder import UnexpectedFileError
+from imgpool.system.process_identity import kill_command
 from imgpool.system.temporary import remove_abandoned_folders
 
 LOCK_TIMEOUT_S = 5.0
@@ -214,7 +215,7 @@ def output_gone_error(output: str) -> RunError:
 
 def _remedy(run: RunInfo) -> str:
     return (
-        f"wait until it ends, stop it with `kill {run.pid}` on {run.host}, "
+        f"wait until it ends, stop it with `{kill_command(run.pid)}` on {run.host}, "
         f"or choose another output folder with {Hint('output')}"
     )
 

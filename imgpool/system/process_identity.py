@@ -1,10 +1,16 @@
 """Identity of a process over time. Its number alone is not enough, because the system reuses numbers."""
 
 import os
+import sys
 from pathlib import Path
 
 PROC = Path("/proc")
 BOOT_ID = PROC / "sys/kernel/random/boot_id"
+
+
+def kill_command(pid: int, platform: str = sys.platform) -> str:
+    """Return the command by which a user ends a process on this system."""
+    return f"taskkill /F /PID {pid}" if platform == "win32" else f"kill {pid}"
 
 
 def boot_id() -> str:

@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 
-from imgpool.system.process_identity import PROC, boot_id, own_start_time, process_start_time
+from imgpool.system.process_identity import PROC, boot_id, kill_command, own_start_time, process_start_time
 
 
 @pytest.fixture(params=["proc", "psutil"])
@@ -44,3 +44,9 @@ def test_setting_the_clock_does_not_change_the_start_time(monkeypatch, proc):
 
 def test_boot_id_stays_the_same():
     assert boot_id() == boot_id()
+
+
+def test_command_that_ends_a_process_is_the_one_of_the_system():
+    assert [kill_command(42, platform) for platform in ("linux", "darwin", "win32")] == [
+        "kill 42", "kill 42", "taskkill /F /PID 42",
+    ]  # fmt: skip
