@@ -120,7 +120,7 @@ def parse_memory(size: str | int | None) -> int | None:
     try:
         return parse_size(size) if isinstance(size, str) else size
     except ValueError as error:
-        raise UsageError(f"{Hint('max_memory')} {error}, not {size}") from None
+        raise UsageError(f"{Hint('max_memory')} {error}, not {size}", f"write {Hint('max_memory', '2GiB')}") from None
 
 
 def choose_recipe(

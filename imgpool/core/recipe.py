@@ -326,4 +326,4 @@ def _read(name: str, text: str, path: str) -> Recipe:
         with relative_to(os.path.dirname(path)):
             return Recipe.parse(load_yaml(text), Path(name).stem)
     except RecipeError as error:
-        raise RecipeError(f"the recipe {name!r}: {error.message}", error.hint) from error
+        raise RecipeError(f"the recipe {name!r}: {error.message}", error.hint or "correct the file") from error

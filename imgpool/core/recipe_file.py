@@ -31,6 +31,8 @@ def read_recipe_text(path: Path) -> str:
             )
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        hint = "check the spelling" if isinstance(error, FileNotFoundError) else ""
+        if isinstance(error, UnicodeDecodeError):
+            raise RecipeError(f"the recipe {name} is not UTF-8 text", "save it as UTF-8") from error
+        reason = (error.strerror or "unknown reason").lower()
+        hint = "check the spelling" if isinstance(error, FileNotFoundError) else "check the file and its permissions"
         raise RecipeError(f"the recipe {name} cannot be read: {reason}", hint) from error

@@ -66,7 +66,8 @@ class Step:
         try:
             return FILTERS[self.filter].provenance(self.values)
         except OSError as error:
-            raise RecipeError(f"{self.filter}: {error.filename} cannot be read: {error.strerror}") from error
+            reason = (error.strerror or "unknown reason").lower()
+            raise RecipeError(f"{self.filter}: {error.filename} cannot be read: {reason}", "check the path") from error
 
     @property
     def heavy(self) -> bool:

@@ -11,7 +11,7 @@ from imgpool.report.hints import with_options
 from imgpool.report.progress import LINE_INTERVAL_S, choose_progress, progress_text
 from imgpool.report.stderr import stderr_console
 from imgpool.report.tally import Counts, Tally
-from imgpool.report.text import StyledLine, duration, plural, printable, short
+from imgpool.report.text import StyledLine, duration, plural, printable, relative, short
 
 
 class Reporter:
@@ -106,8 +106,12 @@ def failure_lines(result: Result, root: str, *, traceback: bool = False) -> Iter
     """Return the line of an image that failed: path relative to `root`, stage, reason and remedy."""
     failure = result.failure
     assert failure is not None
-    parts = [short(result.task.source, root), failure.stage, printable(with_options(failure.message))]
-    parts += [printable(with_options(failure.hint))] * bool(failure.hint)
+    texts = [failure.message, *([failure.hint] if failure.hint else [])]
+    parts = [
+        short(result.task.source, root),
+        failure.stage,
+        *(printable(with_options(relative(text))) for text in texts),
+    ]
     yield StyledLine("✗ " + " · ".join(parts), "red")
     if traceback and failure.traceback:
         yield StyledLine(failure.traceback.rstrip(), "dim")

@@ -98,7 +98,8 @@ def describe_package(path: str) -> PackageDescription:
     try:
         description = _describe(path)
     except RecipeError as error:
-        raise type(error)(f"the model {path}: {error.message}", error.hint) from None
+        hint = error.hint or "correct the package, or download it again"
+        raise type(error)(f"the model {path}: {error.message}", hint) from None
     if len(_cache) >= MAX_CACHED_DESCRIPTIONS:
         _cache.clear()
     _cache[path] = description

@@ -159,7 +159,7 @@ def test_misspelt_key_in_a_recipe_file_keeps_its_hint(tmp_path):
 
 
 def test_unreadable_recipe_file_is_refused(tmp_path):
-    with pytest.raises(RecipeError, match="No such file"):
+    with pytest.raises(RecipeError, match="no such file"):
         Recipe.load(tmp_path / "absent.yaml")
     (tmp_path / "latin1.yaml").write_bytes("name: µm".encode("latin-1"))
     with pytest.raises(RecipeError, match="not UTF-8 text"):
