@@ -22,6 +22,7 @@ from imgpool.system.child_process import (
     prepare_to_compute,
 )
 from imgpool.system.processes import clean_start, kill_group, start
+from imgpool.system.temporary import marked_socket_folder
 from imgpool.system.threads import use_one_thread
 from imgpool.work.process_file import Job, WorkerState, load_worker_state, process_file
 
@@ -109,6 +110,8 @@ def time_method(run: PoolRun, start_method: StartMethod, timeout: float) -> Pool
         None if the process died or did not finish in time.
     """
     context = multiprocessing.get_context(start_method)
+    if start_method == "forkserver":
+        marked_socket_folder()  # the processes of the pool use it too, and are killed
     receiver, sender = context.Pipe(duplex=False)
     started = time.monotonic()
     child = context.Process(target=_run_pool, args=(run, sender))  # type: ignore[attr-defined]

@@ -7,9 +7,8 @@ import itertools
 import json
 import os
 import pickle
-import shutil
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,6 +22,7 @@ from imgpool.core.errors import FilterError
 from imgpool.core.filter import Filter
 from imgpool.core.image import Image, Metadata, PixelSize
 from imgpool.core.step import Step
+from imgpool.system.temporary import temporary_folder
 from imgpool.testing.images import (
     IMAGE_SIZE,
     PIXEL_SIZE,
@@ -315,9 +315,9 @@ def are_equal(one: Pixels, other: Pixels, tolerance: float = 0.0) -> bool:
 @functools.cache
 def _example_files() -> str:
     """Return the folder for files that examples refer to; removed when the process ends."""
-    folder = tempfile.mkdtemp(prefix="imgpool-examples-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(temporary_folder())
 
 
 def _example_id(filter_: Filter, example: Example) -> str:

@@ -1,6 +1,8 @@
 """The ONNX runtime: describes, loads and computes packages, and leaves no thread, file or connection."""
 
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import zipfile
@@ -12,6 +14,8 @@ import yaml
 
 from imgpool.core.catalogue import RUNTIMES
 from imgpool.core.errors import FilterError, RecipeError, WorkerError
+from imgpool.models.runtimes import onnx
+from imgpool.system.temporary import remove_abandoned_folders
 from tests.support.onnx_files import (
     expected,
     onnx_bytes,
@@ -290,6 +294,34 @@ def test_zip_that_cannot_be_unpacked_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(WorkerError, match=r"model\.zip cannot be unpacked: No such file or directory"):
         ONNX.load(model)
+
+
+def load_and_wait(model, connection):
+    """Load a model, and wait to be killed while it is unpacked."""
+
+    def wait(*_arguments):
+        connection.send("unpacking")
+        signal.pause()
+
+    onnx.check_sha256 = wait
+    ONNX.load(model)
+
+
+def test_files_of_a_worker_killed_while_unpacking_are_removed(tmp_path, monkeypatch):
+    model = ONNX.describe(str(write_package(tmp_path / "model.zip")))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    worker = context.Process(target=load_and_wait, args=(model, sender), daemon=True)
+    worker.start()
+    assert receiver.recv() == "unpacking"
+    remove_abandoned_folders()
+    assert len(os.listdir(tmp_path / "tmp")) == 1
+    worker.kill()
+    worker.join()
+    remove_abandoned_folders()
+    assert os.listdir(tmp_path / "tmp") == []
 
 
 USE_WITHOUT_LIBRARY = """
