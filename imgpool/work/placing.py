@@ -180,14 +180,16 @@ class Placer:
         return replaced
 
     def _take_back(self, source: Entry, target: Target, new: os.stat_result) -> None:
-        """Give a target back the file that it had, if that has the temporary name of the new result."""
-        if os.path.samestat(source.status(), new):
-            return
+        """Give a target back the file that it had, if that has the temporary name of the new result.
+
+        What has that name at the end and is not the new result is moved aside, as temporary files are removed.
+        """
         try:
-            exchange(source, target.entry)
-        except OSError:
-            self._move_aside(source, target.relative)
-            raise
+            if not os.path.samestat(source.status(), new):
+                exchange(source, target.entry)
+        finally:
+            if not os.path.samestat(source.status(), new):
+                self._move_aside(source, target.relative)
 
     def _move_aside(self, entry: Entry, relative: str) -> None:
         """Move what is not imgpool's own to the folder of the replaced files, under a name that is not in use."""

@@ -358,6 +358,24 @@ def test_edit_is_kept_if_it_cannot_be_given_back(output, monkeypatch):
     assert output.replaced == {"trip/a.png": EDITED}
 
 
+def test_two_edits_while_exchanging_are_both_kept(output, monkeypatch):
+    """The file is edited after it was hashed, and saved under its name again before it is given back."""
+    output.target.write_bytes(OLD)
+    exchange, contents = placing_module.exchange, [EDITED, b"edited again"]
+
+    def exchange_edited(first, second):
+        new = output.folder / "saved"
+        new.write_bytes(contents.pop(0))
+        new.rename(output.target)
+        exchange(first, second)
+
+    monkeypatch.setattr(placing_module, "exchange", exchange_edited)
+    with pytest.raises(FileNotFoundError):
+        output.place(output.ours())
+    output.assert_kept(EDITED)
+    assert output.replaced == {"trip/a.png": b"edited again"}
+
+
 def test_interrupt_while_exchanging_gives_the_old_file_back(output, monkeypatch):
     output.target.write_bytes(OLD)
     exchange, calls = placing_module.exchange, []
