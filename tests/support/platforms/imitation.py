@@ -26,6 +26,19 @@ LINUX_FUNCTIONS = {"syncfs", "renameat2", "prctl", "mallopt"}
 BREAK = signal.SIGUSR1
 """The signal that stands for Ctrl-Break, which Linux does not have."""
 
+
+def _rename_as_macos(library, old_folder, old, new_folder, new, flags):
+    """``renameatx_np``: Linux has other numbers for the current folder and for "replace nothing"."""
+    folders = [-100 if folder == -2 else folder for folder in (old_folder, new_folder)]
+    return library.renameat2(folders[0], old, folders[1], new, {4: 1, 2: 2}[flags])
+
+
+MACOS_FUNCTIONS = {
+    "renameatx_np": _rename_as_macos,
+    "fsync_volume_np": lambda library, descriptor, flags: library.syncfs(descriptor) if flags == 3 else -1,
+}
+"""Functions of the C library that only macOS has."""
+
 WINDOWS_SIGNALS = {signal.SIGINT, signal.SIGILL, signal.SIGABRT, signal.SIGFPE, signal.SIGSEGV, signal.SIGTERM, BREAK}
 SHARING_VIOLATION = 32
 O_BINARY = 0x8000
@@ -131,8 +144,10 @@ def _replace_c_library(platform):
             super().__init__(name, *arguments, **options)
 
         def __getattr__(self, name):
-            if name in LINUX_FUNCTIONS:
+            if name in LINUX_FUNCTIONS and _for_imgpool():
                 raise AttributeError(name)
+            if platform == "darwin" and name in MACOS_FUNCTIONS:
+                return functools.partial(MACOS_FUNCTIONS[name], self)
             return super().__getattr__(name)
 
     ctypes.CDLL = Library
