@@ -23,6 +23,7 @@ from imgpool.core.errors import ImageError, RunError, UsageError, WriteError
 from imgpool.core.failures import explain
 from imgpool.core.hint import Hint
 from imgpool.core.image import Image, Metadata, Properties
+from imgpool.core.limits import MAX_PIXELS
 from imgpool.core.refusal import refuse
 from imgpool.core.task import Result, Task
 from imgpool.output.session import storage_errors
@@ -56,6 +57,8 @@ class FlatFieldSettings:
         Number of worker processes; None uses every available processor.
     force
         Whether to replace an existing output.
+    max_pixels
+        Refuse images with more pixels.
     engine
         Name of an engine.
     """
@@ -66,6 +69,7 @@ class FlatFieldSettings:
     limit: int = MAX_IMAGES
     workers: int | None = None
     force: bool = False
+    max_pixels: int = MAX_PIXELS
     engine: str = "pool"
 
 
@@ -185,7 +189,8 @@ class Estimation:
             preload=self._preload(),
         )
         engine = ENGINES[self.settings.engine]
-        with closing(engine.run(large_first, reduce_image, no_state, options)) as results:
+        reduce = partial(reduce_image, max_pixels=self.settings.max_pixels)
+        with closing(engine.run(large_first, reduce, no_state, options)) as results:
             yield from results
 
     def _header_reading(self) -> HeaderReading:
@@ -196,7 +201,7 @@ class Estimation:
 
     def _read_dark(self, path: str) -> Floats:
         """Read the dark frame where the images are read; raise `UsageError` if it does not match them."""
-        load = partial(_load_dark, path, self.layout)
+        load = partial(_load_dark, path, self.layout, self.settings.max_pixels)
         if self.settings.engine == "serial":
             return load(_ignore_progress)
         options = EngineOptions(timeout=IMAGE_TIMEOUT_S)
@@ -277,10 +282,10 @@ def _check_format(output: str, layout: ImageLayout) -> None:
         raise UsageError(f"{output}: {error.message}", f"write a TIFF: {Hint('output', 'flat.tif')}")
 
 
-def _load_dark(path: str, layout: ImageLayout, _report: ReportProgress) -> Floats:
+def _load_dark(path: str, layout: ImageLayout, max_pixels: int, _report: ReportProgress) -> Floats:
     """Read the dark frame, and reduce it like the images; raises `UsageError` if it does not match them."""
     try:
-        dark = read(path)
+        dark = read(path, max_pixels=max_pixels)
     except (ImageError, OSError) as error:
         failure = explain(error, "read")
         raise UsageError(f"the dark frame {path} cannot be read: {failure.message}", failure.hint) from error

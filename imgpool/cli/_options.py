@@ -39,6 +39,9 @@ MaxMemory = Annotated[
         "and runs alone if necessary. Default: the available memory.",
     ),
 ]
+MaxPixels = Annotated[
+    str | None, typer.Option(metavar="N", help="Refuse images with more pixels. Default: 4294967296.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print failures only.")]
 Tracebacks = Annotated[bool, typer.Option("-v", "--verbose", help="Print tracebacks.")]

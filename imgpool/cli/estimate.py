@@ -6,7 +6,7 @@ import typer
 
 from imgpool.cli._exit import exit_codes, print_json
 from imgpool.cli._numbers import parse_count, parse_whole
-from imgpool.cli._options import AsJson, Inputs, Quiet, Tracebacks, Workers
+from imgpool.cli._options import AsJson, Inputs, MaxPixels, Quiet, Tracebacks, Workers
 
 estimate_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -35,6 +35,7 @@ def flat_field_command(  # noqa: PLR0913 - one parameter per option of the comma
         typer.Option(metavar="N", help="Use at most N images, spread evenly over the inputs. Default: 400."),
     ] = None,
     workers: Workers = "auto",
+    max_pixels: MaxPixels = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -51,6 +52,7 @@ def flat_field_command(  # noqa: PLR0913 - one parameter per option of the comma
     """
     with exit_codes(verbose=verbose):
         from imgpool.calibration.flat_field import MAX_IMAGES, Estimation, FlatFieldSettings
+        from imgpool.core.limits import MAX_PIXELS
         from imgpool.report.estimate import EstimationDisplay, estimate_json, estimate_lines
         from imgpool.report.stdout import print_lines
 
@@ -62,6 +64,7 @@ def flat_field_command(  # noqa: PLR0913 - one parameter per option of the comma
                 limit=MAX_IMAGES if limit is None else parse_whole(limit, "--limit", example=100),
                 workers=parse_count(workers, "--workers"),
                 force=force,
+                max_pixels=MAX_PIXELS if max_pixels is None else parse_whole(max_pixels, "--max-pixels", example=10**9),
             )
         )
         flat = EstimationDisplay(estimation, quiet=quiet, verbose=verbose).run()

@@ -8,7 +8,17 @@ import typer
 from imgpool.cli._exit import exit_codes, print_interrupted, print_json
 from imgpool.cli._interrupts import Interrupted, Interrupts
 from imgpool.cli._numbers import parse_count, parse_seconds, parse_whole
-from imgpool.cli._options import FilterSteps, Inputs, MaxMemory, PixelLength, Quiet, RecipeName, ToFormat, Workers
+from imgpool.cli._options import (
+    FilterSteps,
+    Inputs,
+    MaxMemory,
+    MaxPixels,
+    PixelLength,
+    Quiet,
+    RecipeName,
+    ToFormat,
+    Workers,
+)
 from imgpool.system.gc_control import resume_gc
 from imgpool.system.signals import exit_on_signals, ignore_hang_up
 
@@ -55,9 +65,7 @@ def process_command(  # noqa: PLR0913 - one parameter per option of the command 
         typer.Option(metavar="N", help="How often to retry an image whose worker died or exceeded the time limit."),
     ] = "1",
     max_memory: MaxMemory = None,
-    max_pixels: Annotated[
-        str | None, typer.Option(metavar="N", help="Refuse images with more pixels. Default: 4294967296.")
-    ] = None,
+    max_pixels: MaxPixels = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Reprocess everything.")] = False,
     if_exists: Annotated[
         str,

@@ -36,7 +36,7 @@ def check_limits(properties: Properties, max_pixels: int) -> None:
 
 
 def check_memory(properties: Properties, available_memory: Callable[[], int]) -> None:
-    """Raise `ReadError` if the pixels alone need more memory than is available.
+    """Raise `ReadError` if the pixels alone need more memory than is available; `lacks_memory` recognises it.
 
     Parameters
     ----------
@@ -50,6 +50,7 @@ def check_memory(properties: Properties, available_memory: Callable[[], int]) ->
     available = available_memory()
     if properties.nbytes > available:
         raise ReadError(
-            f"its pixels need {properties.nbytes / 1e6:,.0f} MB of memory, and {available / 1e6:,.0f} MB are available",
+            f"not enough memory: its pixels need {properties.nbytes / 1e6:,.0f} MB, and {available / 1e6:,.0f} MB are "
+            "available",
             "close other programs, or use a machine with more memory",
         )

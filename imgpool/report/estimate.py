@@ -96,6 +96,7 @@ def estimate_json(estimation: Estimation, flat: FlatField) -> dict[str, Any]:
                 "stage": result.failure.stage,
                 "error": result.failure.error,
                 "message": with_options(result.failure.message),
+                "hint": with_options(result.failure.hint),
             }
             for result in flat.failed
             if result.failure

@@ -25,7 +25,7 @@ HASH_BLOCK_BYTES = 64 * 1024
 _serial_numbers = itertools.count()
 
 
-def read(path: FilePath) -> Image:
+def read(path: FilePath, *, max_pixels: int = MAX_PIXELS) -> Image:
     """Read an image file.
 
     The limits of ``imgpool process`` apply: see `imgpool.core.limits`.
@@ -34,6 +34,8 @@ def read(path: FilePath) -> Image:
     ----------
     path
         The file; its extension names the format.
+    max_pixels
+        Most pixels that it may have, over all its pages.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def read(path: FilePath) -> Image:
     format_, status = format_of(path), os.stat(path)
     check_is_file(status)
     with format_.open(path) as reader:
-        check_limits(reader.properties, MAX_PIXELS)
+        check_limits(reader.properties, max_pixels)
         check_memory(reader.properties, available_memory)
         return reader.read()
 

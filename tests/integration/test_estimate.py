@@ -64,7 +64,18 @@ def test_unreadable_image_is_named_and_skipped(imgpool, tmp_path):
     assert done.code == 1
     assert (done.json["used"], done.json["failed"]) == (3, 1)
     assert "002.tif" in done.stderr
+    (failure,) = done.json["failures"]
+    assert failure["hint"]
     assert (tmp_path / "flat.tif").is_file()
+
+
+def test_image_beyond_max_pixels_is_named_with_the_option(imgpool, tmp_path):
+    folder = save(tmp_path / "images", photographs(3))
+    arguments = ("estimate", "flat-field", folder, "-o", tmp_path / "flat.tif", "--json")
+    refused = imgpool(*arguments, "--max-pixels", HEIGHT * WIDTH - 1)
+    assert refused.code == 3
+    assert f"larger than --max-pixels {HEIGHT * WIDTH - 1}" in " ".join(refused.stderr.split())
+    assert imgpool(*arguments, "--max-pixels", HEIGHT * WIDTH).code == 0
 
 
 def test_image_of_another_size_is_refused_by_name(imgpool, tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from imgpool.core.errors import ReadError
+from imgpool.core.failures import lacks_memory
 from imgpool.core.image import Properties
 from imgpool.core.limits import ALWAYS_ALLOWED_BYTES, check_limits, check_memory
 
@@ -33,9 +34,10 @@ def test_limit_counts_pages_but_not_samples():
 def test_pixels_beyond_the_memory_are_refused_with_figures():
     properties = flat(2, ALWAYS_ALLOWED_BYTES)
     check_memory(properties, lambda: properties.nbytes)
-    with pytest.raises(ReadError, match="need 537 MB of memory, and 537 MB are available") as caught:
+    with pytest.raises(ReadError, match="not enough memory: its pixels need 537 MB, and") as caught:
         check_memory(properties, lambda: properties.nbytes - 1)
     assert "damaged" not in str(caught.value)
+    assert lacks_memory(caught.value)
 
 
 def test_memory_is_not_looked_up_for_small_images():

@@ -203,5 +203,5 @@ def test_enlargement_is_refused_from_the_header_alone():
 
 def test_result_that_does_not_fit_into_memory_is_refused(monkeypatch):
     monkeypatch.setattr("imgpool.filters._pixels.result_size.available_memory", lambda: 10**8)
-    with pytest.raises(FilterError, match="resize would return 16000×16000 values: its pixels need 512 MB"):
+    with pytest.raises(FilterError, match="16000×16000 values: not enough memory: its pixels need 512 MB"):
         FILTERS["resize"](SMALL, height=16_000)
