@@ -19,6 +19,7 @@ SYSTEM_FOLDERS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Informati
 """Folders that operating systems create; they hold no results."""
 
 TOKEN = re.compile(r"[0-9a-f]{16}")
+"""A token of a run: so long and plain that no file of a user passes for one, and no path."""
 
 FileId = tuple[int, int]
 """Device and inode number: identifies a file or folder whatever its path."""
@@ -37,11 +38,6 @@ def journal_path(output: str) -> Path:
 def run_path(output: str) -> Path:
     """Return the path of the run file."""
     return Path(output, STATE_FOLDER, RUN_FILE)
-
-
-def lock_path(output: str) -> Path:
-    """Return the path of the file that a run locks."""
-    return Path(output, STATE_FOLDER, LOCK)
 
 
 def scratch_folder(output: str, token: str) -> str:

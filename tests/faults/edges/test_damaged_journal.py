@@ -135,10 +135,10 @@ def test_damage_is_explained(imgpool, photos, tmp_path):
     lines = journal.read_bytes().splitlines(keepends=True)
     lines[2] = lines[2].replace(b'"status":"done"', b'"status":"dome"')
     journal.write_bytes(b"".join(lines))
-    notice = "the journal is damaged in line 3: a run checks the outputs by their hashes"
+    sentence = "the journal is damaged in line 3: a run checks the outputs by their hashes"
     for words in ((*command, "-n"), ("status", output), ("verify", output)):
         outcome = imgpool(*words)
-        assert (outcome.code, notice in outcome.stdout) == (0, True)
+        assert (outcome.code, sentence in outcome.stdout) == (0, True)
     outcome = imgpool(*command)
-    assert (outcome.code, outcome.stderr.count(notice)) == (0, 1)
+    assert (outcome.code, outcome.stderr.count(sentence)) == (0, 1)
     assert imgpool(*command, "--json", "-n").json["damaged_line"] == 3
