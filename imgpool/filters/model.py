@@ -107,7 +107,8 @@ class model:  # noqa: N801 - filters are named as in recipes
     Raises
     ------
     FilterError
-        If the image has other channels or axes than the model takes, or transparent or infinite pixels.
+        If the image has other channels or axes than the model takes, transparent or infinite pixels, or pixels more
+        than 1.25 times as large or small as the model declares.
 
     Notes
     -----

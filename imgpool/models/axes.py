@@ -20,6 +20,9 @@ Index = tuple[int | slice, ...]
 CORRECT_OUTPUT_HINT = "correct the description of its output"
 RGB_SAMPLES = 3
 
+MAX_PIXEL_SIZE_RATIO = 1.25
+"""Largest ratio of the pixel sizes of image and model; another camera is 10 % off, another objective 50 % or more."""
+
 STACK_AXES = {
     "Z": ("stacks of slices", "give it images with an axis Z"),
     "T": ("time series", "give it images with an axis T"),
@@ -80,6 +83,7 @@ def infer_result(properties: Properties, plan: ModelPlan, dtype: ResultDtype) ->
         If the image does not fit the model.
     """
     _check_dtype(properties.dtype, plan.input)
+    _check_pixel_size(properties.pixel_size, plan.input)
     mapping = map_axes(properties, plan, dtype)
     lengths = dict(zip(properties.axes, properties.shape, strict=True))
     result_lengths = lengths | {
@@ -166,6 +170,27 @@ def _check_dtype(dtype: np.dtype[Any], input_: Tensor) -> None:
             f"the model takes {required} pixels, but the image has {dtype}",
             f"add {Hint('filters', step)} before the model",
         )
+
+
+def _check_pixel_size(size: PixelSize | None, input_: Tensor) -> None:
+    """Refuse an image whose pixels are much larger or smaller than those that the model declares.
+
+    Nothing is compared if either of them is unknown.
+    """
+    for letter in "YXZ":
+        axis = input_.axis(letter)
+        found = getattr(size, letter.lower(), None)
+        if axis is None or axis.pixel_size is None or not found:
+            continue
+        scale = found / axis.pixel_size
+        if not 1 / MAX_PIXEL_SIZE_RATIO <= scale <= MAX_PIXEL_SIZE_RATIO:
+            step = Hint("filters", f"resize:scale={scale:.3g}")
+            remedy = f"add {step} before the model" if letter != "Z" else "use images with this distance between slices"
+            raise FilterError(
+                f"the model takes pixels of {axis.pixel_size:.4g} µm along {letter}, but those of the image have "
+                f"{found:.4g} µm",
+                f"{remedy}; if the model takes any pixel size, remove `unit` from this axis in its description",
+            )
 
 
 def _check_stack(lengths: Mapping[str, int], input_: Tensor) -> None:

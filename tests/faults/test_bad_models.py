@@ -9,6 +9,7 @@ import random
 import stat
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -518,3 +519,14 @@ def test_run_with_a_bad_model_writes_nothing(tmp_path, make, code, message):
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.glob("photos-processed/*.*"))
+
+
+def test_reading_a_package_reserves_no_more_than_its_files(tmp_path):
+    """Reading up to the limit would reserve 16 GiB, and fail where there is less."""
+    package = write_package(tmp_path / "package")
+    tracemalloc.start()
+    try:
+        ONNX.describe(str(package))
+        assert tracemalloc.get_traced_memory()[1] < 10e6
+    finally:
+        tracemalloc.stop()

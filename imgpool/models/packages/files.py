@@ -76,8 +76,9 @@ class FolderPackage:
     def read(self, name: str, limit: int = MAX_PACKAGE_BYTES) -> bytes:
         """Read a file."""
         with self._open(name) as file:
-            _check_size(name, os.fstat(file.fileno()).st_size, limit)
-            return file.read(limit)
+            size = os.fstat(file.fileno()).st_size
+            _check_size(name, size, limit)
+            return file.read(size)  # not `limit`: that much memory would be reserved
 
     def starts_with(self, name: str, magic: bytes) -> bool:
         """Whether a file starts with these bytes."""

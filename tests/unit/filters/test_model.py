@@ -6,6 +6,7 @@ from zipfile import ZipFile
 
 import numpy as np
 import pytest
+import yaml
 
 from imgpool import Image, Metadata
 from imgpool.core.catalogue import FILTERS
@@ -397,3 +398,58 @@ def test_only_the_constructor_loads_the_model(tmp_path):
     assert replace(MODEL.infer_output(image.properties, step.values), dtype=image.pixels.dtype) == image.properties
     with pytest.raises(Exception, match="does not load"):
         step.load()
+
+
+# pixel size
+
+
+def sized_plan(**sizes):
+    """The plan of a model that declares a pixel size in µm for some of its axes."""
+    plan = plan_model(describe_model(str(DATA / "box3.onnx")))
+    axes = tuple(replace(axis, pixel_size=sizes.get(axis.letter)) for axis in plan.input.axes)
+    return replace(plan, input=replace(plan.input, axes=axes))
+
+
+def infer_with(plan, size):
+    return infer_result(replace(Image(pixels(64, 64), "YX"), pixel_size=size).properties, plan, "model")
+
+
+@pytest.mark.parametrize("size", [PixelSize(0.65, 0.65), PixelSize(0.6, 0.72), PixelSize(0.53, 0.8, 5.0), None])
+def test_image_of_about_the_models_pixel_size_is_taken(size):
+    assert infer_with(sized_plan(Y=0.65, X=0.65), size).shape == (64, 64)
+
+
+def test_other_pixel_size_is_refused_with_the_scale_to_apply():
+    with pytest.raises(
+        FilterError, match=r"pixels of 0\.65 µm along Y, but those of the image have 0\.325 µm"
+    ) as caught:
+        infer_with(sized_plan(Y=0.65, X=0.65), PixelSize(0.325, 0.325))
+    assert 'add `filters=["resize:scale=0.5"]` before the model' in caught.value.hint
+    with pytest.raises(FilterError, match="along X"):
+        infer_with(sized_plan(X=0.65), PixelSize(0.65, 1.0))
+
+
+def test_pixel_size_is_not_compared_where_the_model_declares_none():
+    assert infer_with(sized_plan(), PixelSize(100.0, 0.001)).shape == (64, 64)
+
+
+def test_refused_pixel_size_fits_after_the_step_in_the_hint():
+    image = Image(pixels(64, 64), "YX", PixelSize(0.325, 0.325))
+    resized = FILTERS["resize"](image, scale=0.5)
+    assert infer_with(sized_plan(Y=0.65, X=0.65), resized.pixel_size)
+
+
+def test_filter_compares_the_pixel_size_in_the_description(tmp_path):
+    package = write_package(tmp_path / "package", "double")
+    file = package / "bioimageio.yaml"
+    description = yaml.safe_load(file.read_text("utf-8"))
+    for axis in description["inputs"][0]["axes"] + description["outputs"][0]["axes"]:
+        if axis["type"] == "space":
+            axis |= {"unit": "nanometer", "scale": 650}
+    file.write_text(yaml.safe_dump(description), "utf-8")
+    parameters = {"path": str(package)}
+    assert MODEL(Image(pixels(9, 8), "YX", PixelSize(0.7, 0.7)), **parameters).pixel_size == PixelSize(0.7, 0.7)
+    small = Image(pixels(9, 8), "YX", PixelSize(0.1, 0.1))
+    for refused in (lambda: MODEL(small, **parameters), lambda: infer_output(parameters, small)):
+        with pytest.raises(FilterError, match=r"pixels of 0\.65 µm along Y"):
+            refused()
