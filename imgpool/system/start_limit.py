@@ -114,6 +114,8 @@ class StartMonitor:
     ----------
     reason : str
         Why the start was ended; empty if it was not.
+    is_active : bool
+        Whether it has been started and not been stopped.
     """
 
     def __init__(
@@ -123,6 +125,7 @@ class StartMonitor:
         is_started: Callable[[], bool] = lambda: False,
     ) -> None:
         self.reason = ""
+        self.is_active = False
         self._pids = pids
         self._kill = kill
         self._is_started = is_started
@@ -134,9 +137,11 @@ class StartMonitor:
         """Start the thread; if the system allows no further thread, the start has no limits."""
         with contextlib.suppress(RuntimeError, MemoryError):
             self._thread.start()
+            self.is_active = True
 
     def stop(self) -> None:
         """End the thread: the start is over."""
+        self.is_active = False
         self._stop.set()
         if self._thread.ident and threading.current_thread() is not self._thread:
             self._thread.join()

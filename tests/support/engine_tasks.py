@@ -52,6 +52,11 @@ def die_at_once():
     os.kill(os.getpid(), signal.SIGBUS)
 
 
+def be_killed():
+    """Be killed as from outside; an initializer."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def hang():
     time.sleep(60)
 

@@ -90,7 +90,8 @@ class HostProcess:
                 message = self._connection.recv()
             except (EOFError, OSError):
                 break
-            self._start_monitor.stop()
+            if self._start_monitor.is_active:
+                self._start_monitor.stop()
             if message is None:
                 self._finished = True
                 return

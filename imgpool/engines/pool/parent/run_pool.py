@@ -1,13 +1,14 @@
 """Main loop of the pool engine: rounds of tasks, each round in a host process of its own."""
 
 import pickle
+import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from imgpool.core.engine import EngineOptions, Function, Initializer, StartMethod
 from imgpool.core.system_limits import RERUN
 from imgpool.core.task import Result, Task
-from imgpool.engines.pool.parent.host_process import HostProcess
+from imgpool.engines.pool.parent.host_process import POLL_INTERVAL_S, HostProcess
 from imgpool.engines.pool.parent.run_in_parent import run_in_parent
 from imgpool.engines.pool.parent.run_monitor import RunMonitor
 from imgpool.engines.pool.parent.task_tracker import TaskTracker
@@ -59,6 +60,7 @@ def run_pool(
                 break
         else:
             tracker.end_round()
+            _pause(tracker.policy.pause_s, options)
         tracker.window = task_window(options, monitor.workers.count)
         monitor.start_round()
     monitor.report()
@@ -73,6 +75,13 @@ def _supported_options(options: EngineOptions) -> EngineOptions:
         max_workers=options.max_workers and min(options.max_workers, most),
         start_method=supported_start_method(options.start_method),
     )
+
+
+def _pause(seconds: float, options: EngineOptions) -> None:
+    """Wait, unless the run is to stop."""
+    end = time.monotonic() + seconds
+    while not options.should_stop() and (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, POLL_INTERVAL_S))
 
 
 def task_window(options: EngineOptions, workers: int) -> int:

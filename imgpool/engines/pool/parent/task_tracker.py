@@ -7,18 +7,14 @@ from dataclasses import replace
 from itertools import islice
 
 from imgpool.core.engine import EngineOptions
-from imgpool.core.errors import WorkerError
-from imgpool.core.hint import Hint
 from imgpool.core.task import Result, Task
+from imgpool.engines.pool.parent.restart_policy import RestartPolicy
 from imgpool.engines.pool.parent.worker_failures import worker_failure
 from imgpool.engines.pool.protocol.messages import Batch, NumberedTask, PoolCrashed, WorkerDied
 from imgpool.engines.shared.workload import Workload
 
-MAX_ROUNDS_WITHOUT_PROGRESS = 20
-"""Number of hosts that may die one after another without finishing a task before the run is given up."""
-
 MAX_ROUNDS_WITH_WINDOW = 3
-"""Number of such hosts before the next one gets a single task."""
+"""Number of hosts that may die one after another without finishing a task before the next one gets a single task."""
 
 
 class TaskTracker:
@@ -37,15 +33,22 @@ class TaskTracker:
         Taken as they are needed.
     window
         Number of tasks that a host is given in advance.
+    policy
+        Decides whether the run goes on.
 
     Attributes
     ----------
     window : int
         As given; may be changed between two rounds.
+    policy : RestartPolicy
+        As given.
     """
 
-    def __init__(self, tasks: Iterable[Task], options: EngineOptions, window: int) -> None:
+    def __init__(
+        self, tasks: Iterable[Task], options: EngineOptions, window: int, policy: RestartPolicy | None = None
+    ) -> None:
         self.window = window
+        self.policy = policy or RestartPolicy()
         self._options = options
         self._new_tasks = enumerate(tasks)
         self._new_workload = Workload.of(tasks) if isinstance(tasks, Sequence) else None
@@ -57,7 +60,6 @@ class TaskTracker:
         self._deaths: dict[int, WorkerDied] = {}
         self._all_sent = False
         self._progress = False
-        self._rounds_without_progress = 0
         self._last_death = ""
 
     @property
@@ -132,15 +134,10 @@ class TaskTracker:
         Raises
         ------
         WorkerError
-            If too many hosts have died one after another without finishing a task.
+            If the run is to be given up.
         """
         self.return_tasks()
-        self._rounds_without_progress = 0 if self._progress else self._rounds_without_progress + 1
-        if self._rounds_without_progress == MAX_ROUNDS_WITHOUT_PROGRESS:
-            raise WorkerError(
-                f"the workers died {MAX_ROUNDS_WITHOUT_PROGRESS} times before any task was done ({self._last_death})",
-                f"{Hint('engine', 'serial')} shows where it happens; if memory runs out, use fewer {Hint('workers')}",
-            )
+        self.policy.record_round(progress=self._progress, last_death=self._last_death)
 
     def return_tasks(self) -> None:
         """Keep the tasks of a host that has ended, or that could not be started, for the next one."""
@@ -154,7 +151,7 @@ class TaskTracker:
     @property
     def _is_cautious(self) -> bool:
         """Whether so many hosts have died that the next one gets a single task."""
-        return self._rounds_without_progress >= MAX_ROUNDS_WITH_WINDOW
+        return self.policy.rounds_without_progress >= MAX_ROUNDS_WITH_WINDOW
 
     def _clear_attempts(self, index: int) -> int:
         """Forget the failed attempts of a task; return their number."""

@@ -5,11 +5,8 @@ import pytest
 from imgpool.core.engine import EngineOptions
 from imgpool.core.errors import WorkerError
 from imgpool.core.task import Result, Task
-from imgpool.engines.pool.parent.task_tracker import (
-    MAX_ROUNDS_WITH_WINDOW,
-    MAX_ROUNDS_WITHOUT_PROGRESS,
-    TaskTracker,
-)
+from imgpool.engines.pool.parent.restart_policy import MAX_ROUNDS_WITHOUT_PROGRESS
+from imgpool.engines.pool.parent.task_tracker import MAX_ROUNDS_WITH_WINDOW, TaskTracker
 from imgpool.engines.pool.protocol.messages import Batch, PoolCrashed, WorkerDied
 from imgpool.engines.shared.workload import Workload
 
