@@ -11,6 +11,7 @@ from imgpool.core.errors import UsageError
 from imgpool.core.hint import Hint
 from imgpool.core.limits import MAX_PIXELS
 from imgpool.core.quantity import parse_size
+from imgpool.core.ranges import shown
 from imgpool.core.recipe import Output, Recipe, parse_pixel_size
 from imgpool.core.task import IfExists, Result
 
@@ -120,7 +121,8 @@ def parse_memory(size: str | int | None) -> int | None:
     try:
         return parse_size(size) if isinstance(size, str) else size
     except ValueError as error:
-        raise UsageError(f"{Hint('max_memory')} {error}, not {size}", f"write {Hint('max_memory', '2GiB')}") from None
+        hint = f"write {Hint('max_memory', '2GiB')}"
+        raise UsageError(f"{Hint('max_memory')} {error}, not {shown(size)}", hint) from None
 
 
 def choose_recipe(

@@ -7,11 +7,9 @@ from imgpool.core.engine import StartMethod
 from imgpool.core.errors import UsageError
 from imgpool.core.hint import Hint
 from imgpool.core.limits import MAX_PIXELS
+from imgpool.core.ranges import check_integer, check_timeout
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import IfExists
-
-_MINIMA = {"workers": 1, "chunksize": 1, "retries": 0, "timeout": 0, "max_memory": 1, "max_pixels": 1}
-"""Smallest value of each numeric setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +64,15 @@ class RunSettings:
 
 
 def check_settings(settings: RunSettings) -> None:
-    """Raise `UsageError` if there is no input, a number is too small, or a choice is unknown."""
+    """Raise `UsageError` if there is no input, a number is too small or too large, or a choice is unknown."""
     if not settings.inputs:
         raise UsageError("no input given", "name a folder or an image")
-    for name, minimum in _MINIMA.items():
+    for name in ("workers", "chunksize", "retries", "max_memory", "max_pixels"):
         value = getattr(settings, name)
-        if value is not None and not value >= minimum:
-            raise UsageError(f"{Hint(name)} is {value}", f"use {minimum} or more")
+        if value is not None:
+            check_integer(name, value)
+    if settings.timeout is not None:
+        check_timeout(settings.timeout)
     if settings.if_exists not in get_args(IfExists):
         raise UsageError(
             f"{Hint('if_exists')} is {settings.if_exists}, which is unknown", f"use {', '.join(get_args(IfExists))}"

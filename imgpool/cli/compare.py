@@ -10,10 +10,11 @@ import typer
 
 from imgpool.cli._exit import exit_codes, print_json
 from imgpool.cli._interrupts import Interrupted
-from imgpool.cli._numbers import parse_count, parse_whole
+from imgpool.cli._numbers import parse_count, parse_seconds, parse_whole
 from imgpool.cli._options import AsJson, FilterSteps, Inputs, MaxMemory, PixelLength, RecipeName, ToFormat
 from imgpool.system.files import remove_folder
 from imgpool.system.heap import keep_freed_memory
+from imgpool.system.signal_watchdog import signal_watchdog
 from imgpool.system.signals import exit_on_signals, ignore_hang_up, restore_handlers, set_handlers
 
 
@@ -42,6 +43,13 @@ def compare_command(  # noqa: PLR0913 - one parameter per option of the command 
             metavar="N|auto", help="Number of images that a worker gets at a time while the number of workers varies."
         ),
     ] = "auto",
+    timeout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Time limit for one image in the pool; 0 for no limit. Default: 900 s plus 20 s per MB of its file.",
+        ),
+    ] = None,
     max_memory: MaxMemory = None,
     output: Annotated[
         str | None,
@@ -91,6 +99,7 @@ def compare_command(  # noqa: PLR0913 - one parameter per option of the command 
                 output=output or new_folder_beside(inputs[0]),
                 workers=parse_count(workers, "--workers"),
                 chunksize=parse_count(chunksize, "--chunksize"),
+                timeout=None if timeout is None else parse_seconds(timeout, "--timeout"),
                 max_memory=parse_memory(max_memory),
             )
         )
@@ -145,8 +154,10 @@ def comparison_folder(path: str, *, keep: bool) -> Iterator[None]:
 
 def _raise_interrupted(number: int, _frame: FrameType | None) -> NoReturn:
     set_handlers(_ignore)
+    signal_watchdog().discard_unread()
     raise Interrupted(number)
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:
     """Do nothing: the command ends already."""
+    signal_watchdog().discard_unread()

@@ -274,7 +274,7 @@ def parse_size(text: str) -> int:
         scale |= {prefix: 1024**power, f"{prefix}b": 1000**power, f"{prefix}ib": 1024**power}
     description = "a size, for example 2GiB or 500MB"
     number, unit = _split_or_raise(text, description)
-    count = int(number * scale.get(unit.lower(), 0))
-    if count < 1:
+    size = number * scale.get(unit.lower(), 0)
+    if not 1 <= size < math.inf:
         raise ValueError(f"must be {description}")
-    return count
+    return int(size)

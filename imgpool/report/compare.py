@@ -78,7 +78,7 @@ def _verdict(comparison: Comparison, *, traceback: bool) -> Iterator[StyledLine]
         yield from _failures(comparison.failed, root, traceback=traceback)
     if comparison.excluded:
         count = plural(len(comparison.excluded), "image")
-        yield StyledLine(f"  {count} excluded, which would kill a serial run; the pool survives this:")
+        yield StyledLine(f"  {count} excluded, which would end or block a serial run; the pool survives this:")
         yield from _failures(comparison.excluded, root, traceback=traceback)
 
 

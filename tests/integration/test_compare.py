@@ -95,7 +95,8 @@ def test_failing_images_are_named_but_are_no_difference(imgpool, photos, broken_
     assert "✓ 5 images: identical results" in done.stdout
     assert "✗ truncated.jpg · read · " in done.stdout
     assert (
-        "1 image excluded, which would kill a serial run; the pool survives this:\n✗ bad.poison · worker" in done.stdout
+        "1 image excluded, which would end or block a serial run; the pool survives this:\n✗ bad.poison · worker"
+        in done.stdout
     )
     assert beside(photos) == ["photos"]
 

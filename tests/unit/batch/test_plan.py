@@ -41,10 +41,10 @@ def test_only_a_changed_source_is_planned_again(photos):
 
 
 def test_settings_become_engine_options(photos):
-    settings = RunSettings((str(photos),), BLUR, workers=4, chunksize=3, timeout=9.0, retries=2, max_memory=400)
+    settings = RunSettings((str(photos),), BLUR, workers=4, chunksize=3, timeout=9.0, retries=2, max_memory=400 << 20)
     options = make_plan(settings).engine_options
     assert (options.workers, options.chunksize, options.timeout, options.retries) == (4, 3, 9.0, 2)
-    assert options.memory == 400
+    assert options.memory == 400 << 20
     assert "imgpool.filters.smoothing" in options.preload
     assert make_plan(replace(settings, engine="serial")).engine_options.workers == 1
 

@@ -1,6 +1,7 @@
 """Claims: which worker is working on which task. When a worker dies, its claim names the task."""
 
 import ctypes
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ class Claims:
 
     def claim(self, slot: int, index: int, seconds: float = 0.0) -> None:
         """Replace the claim in a slot: this process is now working on task `index`."""
-        self._words[_WORDS_PER_SLOT * slot + 2] = round(1000 * seconds)
+        self._words[_WORDS_PER_SLOT * slot + 2] = math.ceil(1000 * seconds)  # 0 means no limit
         self._words[_WORDS_PER_SLOT * slot + 1] = index
         self._words[_WORDS_PER_SLOT * slot] = os.getpid()
 
