@@ -9,6 +9,9 @@ import sys
 
 __all__ = ["main"]
 
+WATCHED_COMMANDS = {"process", "compare", "estimate"}
+"""Commands that compute in their own process, in libraries that may hold the GIL."""
+
 
 def main() -> None:
     """Run the command line; a signal ends it with a message, even while modules are being imported."""
@@ -26,11 +29,20 @@ def main() -> None:
     use_utf8_names()
     freeze_gc_at_exit()
     open_standard_streams()
+    watched = bool(sys.argv[1:2]) and sys.argv[1] in WATCHED_COMMANDS
+    if watched:
+        from imgpool.system.signal_watchdog import start_signal_watchdog
+
+        start_signal_watchdog()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for plug-ins takes long
     if sys.argv[1:2] == ["process"]:
         from imgpool.cli._prefork import prepare_process_command
 
         prepare_process_command(sys.argv[2:])
+    if watched:
+        from imgpool.system.signal_watchdog import signal_watchdog
+
+        signal_watchdog().prepare_exit()
     from imgpool.cli._app import main as run
 
     run()

@@ -168,7 +168,7 @@ def run_plan(plan: "RunPlan", *, as_json: bool, verbosity: int) -> NoReturn:
 
     for line in overview.header_lines(plan):
         reporter.print(line)
-    with Interrupts(runner.stop, reporter.print_always, print_last_summary) as interrupts:
+    with Interrupts(runner.stop, reporter.print_always, print_last_summary, advice=CONTINUE_ADVICE) as interrupts:
         try:
             with suppress(Interrupted), reporter, interrupts.raising():
                 runner.prepare()

@@ -9,7 +9,6 @@ import contextlib
 import importlib
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterable
 from multiprocessing import parent_process
@@ -17,10 +16,9 @@ from multiprocessing.connection import Connection, wait
 
 from imgpool.system.heap import keep_freed_memory
 from imgpool.system.job_objects import end_children_with_this_process
+from imgpool.system.parent_death import die_with_parent
 from imgpool.system.signals import ignore_ending_signals
 from imgpool.system.threads import ONE_THREAD, use_one_thread
-
-PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 
 def become_group_leader(inherited: Iterable[Connection] = ()) -> None:
@@ -52,7 +50,7 @@ def become_worker(inherited: Iterable[Connection] = ()) -> None:
     """
     ignore_ending_signals()
     _close(inherited)
-    _let_kernel_kill_with_parent()
+    die_with_parent()
     on_parent_exit(lambda: os._exit(1))  # the parent may have ended before, or the kernel cannot do it
 
 
@@ -103,11 +101,3 @@ def kill_own_group() -> None:
 def _close(connections: Iterable[Connection]) -> None:
     for connection in connections:
         connection.close()
-
-
-def _let_kernel_kill_with_parent() -> None:
-    """Ask Linux to kill this process when its parent ends: no Python thread runs while C code holds the GIL."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -44,9 +44,14 @@ def hang(folder):
 
 
 def hang_in_c(folder):
-    """Hang in C code that holds the GIL, as a library does that loops forever: no other thread of the process runs."""
+    """Hang in C code that holds the GIL, as a library does that loops forever: no other thread of the process runs.
+
+    It locks a mutex twice. Unlike a sleep, this is not ended by a signal.
+    """
     note(folder)
-    ctypes.PyDLL(None).sleep(HANG_S)
+    mutex = ctypes.create_string_buffer(64)
+    for _ in range(2):
+        ctypes.PyDLL(None).pthread_mutex_lock(mutex)
 
 
 def wait(folder):

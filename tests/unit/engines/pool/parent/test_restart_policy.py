@@ -64,7 +64,7 @@ def test_workers_killed_from_the_beginning_are_not_given_up_soon(run):
     assert run.now - started > PROGRESS_TIMEOUT_S - 10
 
 
-def test_pauses_grow_up_to_a_limit_and_start_again_after_progress(run):
+def test_pauses_grow_up_to_a_limit_and_restart_after_progress(run):
     for _ in range(20):
         run.round()
     assert run.pauses[:4] == [0.0, 0.05, 0.1, 0.2]
