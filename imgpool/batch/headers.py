@@ -1,5 +1,6 @@
 """Read the headers of images before a run, outside this process: a header can take any time and memory to parse."""
 
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,12 @@ PLANNING_SECONDS = 2.0
 
 HEADER_TIMEOUT_S = 30.0
 """Time limit for one header where all are read."""
+
+START_TIMEOUT_S = 60.0
+"""Time limit for the start of the process that reads headers, with all that it imports."""
+
+STOP_TIMEOUT_S = 0.2
+"""Time after the limit for all headers in which the process may end by itself."""
 
 MAX_HEADER_MEMORY = 1 << 30
 """Most bytes that reading headers may take."""
@@ -81,16 +88,12 @@ def read_headers(
     """
     progress = _Progress(tasks, on_value, reading.seconds)
     if reading.own_process:
-        for task in tasks:
-            progress.receive(_examine(examine, task))
-            if progress.is_over():
-                break
+        _examine_all(tasks, examine, reading.seconds, progress.receive)
         return progress.complete
-    method = quick_start_method(reading.start_method)
-    while progress.position < len(tasks) and not progress.is_over():
+    started = True
+    while started and progress.position < len(tasks) and not progress.is_over():
         piece = tasks[progress.position : progress.position + MAX_TASKS_PER_PROCESS]
-        if not _read_in_process(partial(_examine_all, piece, examine), progress, method, reading):
-            break
+        started = _call(partial(_examine_all, piece, examine, progress.seconds_left), progress, reading)
     return progress.complete
 
 
@@ -115,6 +118,8 @@ class _Progress(Generic[Value]):
         Number of tasks that are finished with.
     started
         Whether the present process has begun to read.
+    skipped
+        Number of headers that took too much.
     """
 
     def __init__(self, tasks: Sequence[Task], on_value: Callable[[Task, Value], object], seconds: float | None) -> None:
@@ -124,16 +129,30 @@ class _Progress(Generic[Value]):
         self._on_value = on_value
         self._seconds = seconds
         self._end: float | None = None
-        self._skipped = 0
+        self._called = time.monotonic()
+        self.skipped = 0
 
     @property
     def complete(self) -> bool:
         """Whether every header was read."""
-        return self.position == len(self._tasks) and not self._skipped
+        return self.position == len(self._tasks) and not self.skipped
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time that is left for all headers; None for no limit. It begins when the first process is ready."""
+        return self._seconds if self._end is None else self._end - time.monotonic()
 
     def is_over(self) -> bool:
-        """Whether the time for all headers has passed; it starts when the first process is ready."""
-        return self._end is not None and time.monotonic() > self._end
+        """Whether a process has exceeded the time to start, or the time for all headers."""
+        if not self.started:
+            return time.monotonic() - self._called > START_TIMEOUT_S
+        left = self.seconds_left
+        return left is not None and left < -STOP_TIMEOUT_S
+
+    def start_call(self) -> None:
+        """Note that a process is asked to read what is left."""
+        self.started = False
+        self._called = time.monotonic()
 
     def receive(self, message: "_Message[Value]") -> None:
         """Handle a message of `_examine_all`."""
@@ -149,7 +168,7 @@ class _Progress(Generic[Value]):
 
     def skip(self) -> None:
         """Leave the present header to its own task."""
-        self._skipped += 1
+        self.skipped += 1
         self._advance()
 
     def _advance(self) -> None:
@@ -161,29 +180,51 @@ _Message = tuple[Literal["ready", "examined", "too much"], Value | None]
 READY: "_Message[None]" = ("ready", None)
 
 
-def _read_in_process(
-    function: Callable[[ReportProgress], object],
-    progress: _Progress[Value],
-    method: StartMethod,
-    reading: HeaderReading,
-) -> bool:
-    """Call `_examine_all` in a process; return False if no process can be started."""
-    progress.started = False
-    options = EngineOptions(
-        timeout=HEADER_TIMEOUT_S if reading.seconds is None else None,
-        preload=_server_modules(reading) if method == "forkserver" else (),
-        should_stop=progress.is_over,
-    )
+def _call(function: Callable[[ReportProgress], object], progress: _Progress[Value], reading: HeaderReading) -> bool:
+    """Call `_examine_all` in a process; return whether it is worth to start another one for what is left."""
+    progress.start_call()
     memory = min(MAX_HEADER_MEMORY, reading.memory or available_memory())
     try:
-        call_isolated(function, options, progress.receive, memory=memory, start_method=method)
+        if not _call_prefork_host(function, memory, progress, reading):
+            _call_isolated(function, memory, progress, reading)
     except IsolatedError:
         if not progress.started:
             return False
         progress.skip()
     except WorkerError:
         return False
-    return True
+    return progress.seconds_left is None or progress.seconds_left > 0
+
+
+def _call_prefork_host(
+    function: Callable[[ReportProgress], object], memory: int, progress: _Progress[Value], reading: HeaderReading
+) -> bool:
+    """Read in the process that waits to become the host of the pool, which saves a start; False if there is none.
+
+    After a header that took too much, the host is discarded: workers should not be forked from it.
+    """
+    if reading.seconds is None:  # it has no time limit for a single header
+        return False
+    from imgpool.engines.pool.parent.prefork import call_prefork_host, discard_prefork_host
+
+    returned = call_prefork_host(function, memory, progress.receive, progress.is_over)
+    if returned is False and progress.started:
+        progress.skip()
+    if progress.skipped:
+        discard_prefork_host()
+    return returned is True or (returned is False and progress.started)
+
+
+def _call_isolated(
+    function: Callable[[ReportProgress], object], memory: int, progress: _Progress[Value], reading: HeaderReading
+) -> None:
+    method = quick_start_method(reading.start_method)
+    options = EngineOptions(
+        timeout=HEADER_TIMEOUT_S if reading.seconds is None else None,
+        preload=_server_modules(reading) if method == "forkserver" else (),
+        should_stop=progress.is_over,
+    )
+    call_isolated(function, options, progress.receive, memory=memory, start_method=method)
 
 
 def _server_modules(reading: HeaderReading) -> tuple[str, ...]:
@@ -191,9 +232,15 @@ def _server_modules(reading: HeaderReading) -> tuple[str, ...]:
     return ("imgpool.system.fork_server", "imgpool.engines.pool.host.main", *reading.preload)
 
 
-def _examine_all(tasks: Sequence[Task], examine: Callable[[Task], Value | None], report: ReportProgress) -> None:
+def _examine_all(
+    tasks: Sequence[Task], examine: Callable[[Task], Value | None], seconds: float | None, report: ReportProgress
+) -> None:
+    """Examine headers until `seconds` have passed; report that this process is ready, and then each header."""
     report(READY)
+    end = math.inf if seconds is None else time.monotonic() + seconds
     for task in tasks:
+        if time.monotonic() > end:
+            break
         report(_examine(examine, task))
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import mmap
+from collections.abc import Iterator
 from pathlib import Path
 
 from imgpool.system.job_objects import limit_own_memory
@@ -35,6 +36,23 @@ class MemoryLimit:
         if self._base is not None and nbytes is not None and nbytes != self._current:
             self._current = nbytes
             _limit_address_space(self._base + nbytes + ADDRESS_SPACE_MARGIN_BYTES)
+
+
+@contextlib.contextmanager
+def memory_limited(nbytes: int) -> Iterator[None]:
+    """Context in which this process can allocate `nbytes` more than it holds, where the limit can be taken back."""
+    try:
+        import resource
+    except ImportError:
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    MemoryLimit(nbytes).set(None)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def _address_space() -> int | None:

@@ -1,6 +1,7 @@
 """The prefork host, forked before it is known whether it is needed: it serves, and never stays behind."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -213,3 +214,42 @@ def test_signal_during_start_up_leaves_no_process(temporary, number, word):
     assert (process.returncode, stderr) == (128 + number, word)
     wait_for(lambda: gone(host))
     wait_for(lambda: not list(temporary.iterdir()))
+
+
+CALL = """
+messages = []
+def call(function, should_stop=lambda: False):
+    return prefork.call_prefork_host(function, 1 << 30, messages.append, should_stop)
+"""
+
+
+def test_early_call_is_answered_by_the_host_of_the_run(temporary):
+    body = f"{CALL}\nprint(call(tasks.send_numbers), call(tasks.send_numbers), messages)\n{PRINT_HOSTS}"
+    assert output_of(start(body)) == "True True [0, 1, 2, 0, 1, 2]\n{True}\n"
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize("function", ["int", "tasks.allocate_much"])
+def test_early_call_that_raises_costs_only_the_host(temporary, function):
+    body = f"{CALL}\nprint(call({function}), messages, call(tasks.send_numbers))\n{PRINT_HOSTS}"
+    assert output_of(start(body)) == "False [] None\n{False}\n"
+    assert not list(temporary.iterdir())
+
+
+def test_early_call_is_stopped_with_the_host(temporary):
+    body = f"{CALL}\nprint(call(tasks.wait_after_a_message, lambda: messages))\n{PRINT_HOSTS}"
+    assert output_of(start(body)) == "False\n{False}\n"
+    assert not list(temporary.iterdir())
+
+
+def test_host_ends_with_its_parent_during_an_early_call(temporary, tmp_path):
+    mark = tmp_path / "mark"
+    stop = f"lambda: messages and open({str(mark)!r}, 'w').close()"
+    process = start(f"{CALL}\ncall(tasks.wait_after_a_message, {stop})")
+    wait_for(mark.exists)
+    host = wait_for(lambda: host_of(process.pid))
+    process.kill()
+    process.communicate()
+    wait_for(lambda: gone(host))
+    for folder in temporary.iterdir():  # the kernel killed the host: the next run removes the folder for sockets
+        shutil.rmtree(folder)

@@ -249,3 +249,20 @@ def child_numbers(method):
     """Return the numbers of three children of this process."""
     context = multiprocessing.get_context(method)
     return [process_number(context.Process()) for _ in range(3)]
+
+
+def send_numbers(send):
+    """Send a few messages; a function for the prefork host."""
+    for number in range(3):
+        send(number)
+
+
+def wait_after_a_message(send):
+    """Send a message, then nothing for a long time; a function for the prefork host."""
+    send("waiting")
+    time.sleep(1000)
+
+
+def allocate_much(send):
+    """Allocate more than 1 GiB; a function for the prefork host."""
+    send(len(bytes(2 << 30)))

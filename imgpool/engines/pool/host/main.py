@@ -2,6 +2,8 @@
 
 import itertools
 import multiprocessing
+import os
+import pickle
 import shutil
 import threading
 from collections.abc import Sequence
@@ -10,7 +12,7 @@ from multiprocessing.connection import Connection
 
 from imgpool.engines.pool.host.host import PARENT_EXIT_TIMEOUT_S, Host
 from imgpool.engines.pool.protocol.claims import Claims
-from imgpool.engines.pool.protocol.config import PoolConfig
+from imgpool.engines.pool.protocol.config import EarlyCall, PoolConfig
 from imgpool.engines.shared.errors import SetupFailure
 from imgpool.system.child_process import (
     become_group_leader,
@@ -20,6 +22,8 @@ from imgpool.system.child_process import (
     parent_exits,
 )
 from imgpool.system.gc_control import resume_gc
+from imgpool.system.memory_limit import memory_limited
+from imgpool.system.parent_death import killed_with_parent
 from imgpool.system.processes import wait_until_gone
 
 
@@ -47,17 +51,28 @@ def main(
 def main_prefork(
     modules: Sequence[str], claims: Claims, parents_end: Connection, connection: Connection, socket_folder: str
 ) -> None:
-    """Import `modules` until the configuration arrives, then serve as `main` does."""
+    """Import `modules` until the configuration or an early call arrives, then serve as `main` does."""
     become_group_leader([parents_end])
     claims.imports.follow_imports()
     import_modules(itertools.takewhile(lambda _: not connection.poll(), modules))
     resume_gc()
     try:
-        config = connection.recv()
+        while isinstance(message := connection.recv(), EarlyCall):
+            _answer(message, connection)
     except (EOFError, OSError):
         _end_with_parent(socket_folder)
         return
-    _serve(config, claims, connection, socket_folder)
+    _serve(message, claims, connection, socket_folder)
+
+
+def _answer(call: EarlyCall, connection: Connection) -> None:
+    """Call a function that sends messages to the parent; end this process if it raises."""
+    try:
+        with killed_with_parent(), memory_limited(call.memory):
+            pickle.loads(call.payload)(connection.send)  # noqa: S301 - pickled by our own parent process
+    except BaseException:  # noqa: BLE001 - the parent starts another host
+        os._exit(1)
+    connection.send(None)
 
 
 def _serve(config: PoolConfig, claims: Claims, connection: Connection, socket_folder: str | None) -> None:

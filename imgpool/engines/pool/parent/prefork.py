@@ -11,17 +11,22 @@ import atexit
 import contextlib
 import multiprocessing
 import os
-from collections.abc import Sequence
+import pickle
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 from imgpool.engines.pool.host.main import main_prefork
 from imgpool.engines.pool.protocol.claims import SLOTS_PER_WORKER, Claims
+from imgpool.engines.pool.protocol.config import EarlyCall
 from imgpool.system.gc_control import freeze_gc_before_fork
 from imgpool.system.processes import clean_start, kill_group, start
 from imgpool.system.start_methods import fork_is_safe
 from imgpool.system.temporary import marked_socket_folder
+
+POLL_INTERVAL_S = 0.1
 
 MIN_WORKER_CAPACITY = 64
 """Number of workers that claims are allocated for; more if the machine has more processors."""
@@ -92,10 +97,56 @@ def take_prefork_host(workers: int) -> PreforkHost | None:
     return None
 
 
+def call_prefork_host(
+    function: Callable[[Callable[[Any], object]], object],
+    memory: int,
+    on_message: Callable[[Any], object],
+    should_stop: Callable[[], bool],
+) -> bool | None:
+    """Let the prefork host call a function before it is used: it has imported what most images need.
+
+    Parameters
+    ----------
+    function
+        Picklable; called with a function that sends a message to this process.
+    memory
+        Bytes that it may allocate.
+    on_message
+        Called in this process with each message.
+    should_stop
+        Called several times a second; once it returns True, the host is discarded.
+
+    Returns
+    -------
+    bool or None
+        Whether the function returned; if it did not, the host has been discarded. None if there is no prefork host.
+    """
+    host = _waiting
+    if host is None or host.owner != os.getpid():
+        return None
+    try:
+        host.connection.send(EarlyCall(pickle.dumps(function), memory))
+        while not should_stop():
+            if host.connection.poll(POLL_INTERVAL_S):
+                message = host.connection.recv()
+                if message is None:
+                    return True
+                on_message(message)
+    except (EOFError, OSError):  # it has ended
+        pass
+    except BaseException:
+        discard_prefork_host()
+        raise
+    discard_prefork_host()
+    return False
+
+
 def discard_prefork_host() -> None:
     """End the prefork host if it has not been taken."""
-    if _waiting:
-        _waiting.discard()
+    global _waiting  # noqa: PLW0603 - there is one per process, like the fork server
+    if host := _waiting:
+        _waiting = None
+        host.discard()
 
 
 def _fork(modules: Sequence[str]) -> PreforkHost:

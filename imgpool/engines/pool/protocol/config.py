@@ -49,3 +49,19 @@ class PoolConfig:
     chunksize: int | None
     preload: tuple[str, ...]
     start_method: str
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyCall:
+    """A function that a prefork host calls before it receives its configuration.
+
+    Attributes
+    ----------
+    payload
+        The function, pickled. It is called with a function that sends a message to the parent.
+    memory
+        Bytes that it may allocate.
+    """
+
+    payload: bytes
+    memory: int
