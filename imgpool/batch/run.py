@@ -16,6 +16,7 @@ from imgpool.output import run_file
 from imgpool.output.layout import state_folder
 from imgpool.output.run_file import RunInfo
 from imgpool.output.session import OutputSession
+from imgpool.system.start_errors import StartError, continuing
 from imgpool.work.loading import LoadLog, StepLoad
 from imgpool.work.placing import Destination
 from imgpool.work.process_file import Job, load_worker_state, process_file
@@ -78,10 +79,14 @@ class Runner:
         WorkerError
             If a step does not load, or needs more memory than there is.
         """
-        if self.plan.tasks and self.plan.has_heavy_steps and not self.preflight:
+        if self.plan.tasks and self.plan.has_heavy_steps and not self.preflight and not self.warnings:
             from imgpool.batch.preflight import limit_workers, run_preflight
 
-            preflight = run_preflight(self.plan.settings.recipe, self.options)
+            try:
+                preflight = run_preflight(self.plan.settings.recipe, self.options)
+            except StartError as error:
+                self.warnings.append(continuing(error, "without loading the recipe in a process of its own first"))
+                return
             if preflight and self.plan.settings.engine != "serial":
                 limit_workers(self.options, preflight)  # raises if not even one worker fits
             self.preflight = preflight
@@ -104,6 +109,8 @@ class Runner:
             If the run cannot continue: the recipe or the workers do not start, or the output cannot be written.
         """
         self.prepare()
+        for text in self.warnings:
+            on_warning(text)
         yield from (Result(task, "skipped") for task in self.plan.done)
         for folder, error in self.plan.scan.unreadable:
             yield Result(Task(folder, "", 0, 0), "failed", explain(error, "read"))

@@ -25,8 +25,10 @@ def main() -> None:
     from imgpool.system.file_names import use_utf8_names
     from imgpool.system.gc_control import freeze_gc_at_exit
     from imgpool.system.streams import open_standard_streams
+    from imgpool.system.threads import set_one_thread_environment
 
     use_utf8_names()
+    set_one_thread_environment()  # OpenBLAS sends SIGINT to a process that cannot have another thread
     freeze_gc_at_exit()
     open_standard_streams()
     watched = bool(sys.argv[1:2]) and sys.argv[1] in WATCHED_COMMANDS

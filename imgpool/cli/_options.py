@@ -43,6 +43,6 @@ MaxPixels = Annotated[
     str | None, typer.Option(metavar="N", help="Refuse images with more pixels. Default: 4294967296.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print failures only.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print failures and warnings only.")]
 Tracebacks = Annotated[bool, typer.Option("-v", "--verbose", help="Print tracebacks.")]
 OutputFolder = Annotated[str, typer.Argument(metavar="OUT", help="The output folder of `imgpool process`.")]

@@ -101,6 +101,7 @@ class Measurer:
             workers=setup.workers,
             max_workers=None,
             chunksize=setup.chunksize,
+            fewer_workers=False,
             should_stop=should_stop,
             on_metrics=recorder.set_metrics,
         )

@@ -120,6 +120,9 @@ class EngineOptions:
     on_metrics
         Called with the metrics of the run when the engine chooses workers or a chunk size, and at the end; in the
         parent process only.
+    fewer_workers
+        Whether the engine may continue with fewer workers, or without any, if the system does not let all of them
+        start. If not, it raises `WorkerError`.
     on_warning
         Called in the parent process with a sentence for users when the engine continues in another way than requested,
         for example with fewer workers because of a limit of the system.
@@ -134,6 +137,7 @@ class EngineOptions:
     memory: int | None = None
     preload: tuple[str, ...] = ()
     start_method: StartMethod = "forkserver"
+    fewer_workers: bool = True
     should_stop: Callable[[], bool] = never_stop
     on_metrics: Callable[[RunMetrics], None] = ignore_metrics
     on_warning: Callable[[str], None] = ignore_warning

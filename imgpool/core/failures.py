@@ -6,7 +6,7 @@ import traceback
 
 from imgpool.core.errors import ImgpoolError
 from imgpool.core.hint import Hint
-from imgpool.core.system_limits import RERUN, explain_limit
+from imgpool.core.system_limits import NO_MORE_FILES, RERUN, explain_limit
 from imgpool.core.task import Failure, Stage
 
 OTHER_OUTPUT = f"choose another folder with {Hint('output')}"
@@ -111,9 +111,11 @@ def lacks_memory(error: BaseException) -> bool:
 
 
 def stops_the_run(failure: Failure | None) -> bool:
-    """Whether every other image would fail in the same way, because the output folder cannot be written."""
-    messages = {message for message, _ in OUTPUT_ERRORS.values()}
-    return failure is not None and failure.stage == "write" and failure.message in messages
+    """Whether every other image would fail too: the output cannot be written, or no more files can be opened."""
+    if failure is None:
+        return False
+    messages = {message for message, _ in OUTPUT_ERRORS.values()} if failure.stage == "write" else set()
+    return failure.message in messages | {NO_MORE_FILES}
 
 
 def _public_class_name(error: BaseException) -> str:

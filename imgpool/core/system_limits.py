@@ -4,12 +4,14 @@ import errno
 
 RERUN = "then run the same command again"
 
+NO_MORE_FILES = "the limit of open files is reached"
+
 MORE_FILES = f"raise the limit with `ulimit -n 1024`, {RERUN}"
 MORE_PROCESSES = f"raise the limit (`ulimit -u`, `ulimit -v`, or the container's pids limit), {RERUN}"
 MORE_MEMORY = f"raise the limit (`ulimit -v`, or the container's memory) or end other programs, {RERUN}"
 
 _LIMITS = {
-    errno.EMFILE: ("the limit of open files is reached", MORE_FILES),
+    errno.EMFILE: (NO_MORE_FILES, MORE_FILES),
     errno.ENFILE: ("the machine cannot open more files", f"end other programs, {RERUN}"),
     errno.EAGAIN: ("the limit of processes and threads is reached", MORE_PROCESSES),
     errno.ENOMEM: ("there is not enough memory", MORE_MEMORY),

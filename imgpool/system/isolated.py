@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 from imgpool.core.engine import EngineOptions, StartMethod
-from imgpool.core.errors import ImgpoolError, WorkerError
+from imgpool.core.errors import ImgpoolError
 from imgpool.core.failures import explain, lacks_memory
 from imgpool.core.hint import Hint
 from imgpool.core.task import Failure
@@ -27,6 +27,7 @@ from imgpool.system.import_note import ImportNote
 from imgpool.system.memory_limit import MemoryLimit
 from imgpool.system.processes import clean_start, exit_reason, kill_group, start
 from imgpool.system.resources import available_memory
+from imgpool.system.start_errors import start_errors
 from imgpool.system.start_limit import START_HINT, START_IDLE_TIMEOUT_S, StartLimit, describe_start
 from imgpool.system.start_methods import fork_is_safe, supported_start_method
 
@@ -93,7 +94,7 @@ def call_isolated(
     ------
     IsolatedError
         If the function does not return.
-    WorkerError
+    StartError
         If the system cannot start a process.
     """
     context = multiprocessing.get_context(start_method)
@@ -101,16 +102,14 @@ def call_isolated(
     if start_method == "forkserver":
         context.set_forkserver_preload(list(options.preload))
         preload = ()
-    receiver, sender = context.Pipe(duplex=False)
-    imports = ImportNote(context)
+    with start_errors():
+        receiver, sender = context.Pipe(duplex=False)
+        imports = ImportNote(context)
     arguments = (function, preload, memory, sender, imports)
     child = context.Process(target=_run_child, args=arguments)  # type: ignore[attr-defined]
     with receiver:
-        try:
-            with sender, clean_start(forked=start_method == "fork"):
-                start(child, start_method)
-        except (OSError, EOFError) as error:
-            raise WorkerError(f"no process can be started: {error}", "end other programs, then try again") from error
+        with start_errors(), sender, clean_start(forked=start_method == "fork"):
+            start(child, start_method)
         limit = StartLimit(START_IDLE_TIMEOUT_S, total_timeout_s)
         hang = partial(_hang_failure, limit, child, imports)
         try:

@@ -2,7 +2,10 @@
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from imgpool.core.errors import WorkerError
 from imgpool.core.system_limits import MORE_PROCESSES, RERUN, explain_limit
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - where Linux keeps shared memory and semaphores
@@ -31,6 +34,36 @@ _SHARED_MEMORY_ERRORS = {
     errno.ENOENT: ("is missing", "mount a tmpfs there"),
     errno.ENOSYS: ("is missing", "mount a tmpfs there"),
 }
+
+
+class StartError(WorkerError):
+    """The system does not let processes start; without them, the run may continue.
+
+    Attributes
+    ----------
+    fewer_may_start : bool
+        Whether fewer processes may start.
+    """
+
+    fewer_may_start = False
+
+
+@contextmanager
+def start_errors() -> Iterator[None]:
+    """Context in which a process is started: if the system refuses that, raise `StartError`."""
+    try:
+        yield
+    except (OSError, EOFError, MemoryError, RuntimeError) as error:
+        problem = explain_start_error(error)
+        if problem is None:
+            raise
+        raise StartError(*problem) from error
+
+
+def continuing(error: StartError, way: str) -> str:
+    """Return the warning that the run continues in another way after a process could not be started."""
+    remedy = error.hint.removesuffix(f", {RERUN}")
+    return f"{error.message}: continuing {way}; to avoid this, {remedy}"
 
 
 def explain_start_error(error: BaseException) -> tuple[str, str] | None:

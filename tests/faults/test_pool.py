@@ -181,6 +181,25 @@ os.fork = fork_once_in_a_host
 """
 """When preloaded, this module lets a host fork only once, as a limit on the number of processes does."""
 
+FORK_IN_FIRST_HOST = """
+import errno, os
+
+fork = os.fork
+
+def fork_in_first_host():
+    if os.getpid() == os.getsid(0) and is_later:
+        raise OSError(errno.EAGAIN, "no more processes")
+    return fork()
+
+try:
+    os.close(os.open({mark!r}, os.O_CREAT | os.O_EXCL))
+    is_later = False
+except FileExistsError:
+    is_later = True
+os.fork = fork_in_first_host
+"""
+"""When preloaded, this module lets only the first host fork."""
+
 
 @pytest.mark.parametrize("method", ["fork", "forkserver"])
 def test_fewer_workers_continue_if_not_all_can_be_started(method, monkeypatch, tmp_path):
@@ -191,6 +210,28 @@ def test_fewer_workers_continue_if_not_all_can_be_started(method, monkeypatch, t
     assert {(result.status, result.attempt) for result in run(*harmless(5), **how).values()} == {("done", 1)}
     assert len(warnings) == 1
     assert "continuing with 1 worker instead of 3" in warnings[0]
+
+
+def test_without_workers_the_parent_runs_the_rest_but_no_suspect(monkeypatch, tmp_path):
+    """The second host cannot fork: finished tasks are not repeated, and what killed a worker does not run here."""
+    (tmp_path / "fork_in_first_host.py").write_text(FORK_IN_FIRST_HOST.format(mark=str(tmp_path / "mark")))
+    monkeypatch.syspath_prepend(tmp_path)
+    warnings = []
+    how = {"workers": 2, "preload": ("fork_in_first_host",), "start_method": "fork", "on_warning": warnings.append}
+    results = run("sigkill", *(f"sleep 0.05{number:02}" for number in range(20)), chunksize=1, **how)
+    assert results.pop("sigkill").failure.error == "SIGKILL"
+    assert {(result.status, result.attempt) for result in results.values()} == {("done", 1)}
+    assert len(results) == 20
+    assert os.getpid() in {result.pid for result in results.values()}
+    assert "continuing without workers" in warnings[-1]
+
+
+def test_pool_that_must_not_shrink_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "fork_once_strictly.py").write_text(FORK_ONCE)
+    monkeypatch.syspath_prepend(tmp_path)
+    how = {"workers": 3, "preload": ("fork_once_strictly",), "start_method": "fork", "fewer_workers": False}
+    with pytest.raises(WorkerError, match="limit of processes"):
+        run(*harmless(5), **how)
 
 
 def test_preloaded_module_that_fails_to_import_is_ignored(monkeypatch, tmp_path):

@@ -6,19 +6,7 @@ from dataclasses import dataclass
 from imgpool.core.errors import ImgpoolError, WorkerError
 from imgpool.core.hint import Hint
 from imgpool.core.system_limits import explain_limit
-from imgpool.system.start_errors import explain_start_error
-
-
-class StartError(WorkerError):
-    """The system does not let the pool start; without workers, the run may continue.
-
-    Attributes
-    ----------
-    fewer_may_start : bool
-        Whether fewer workers may start.
-    """
-
-    fewer_may_start = False
+from imgpool.system.start_errors import StartError, explain_start_error
 
 
 @dataclass(frozen=True, slots=True)

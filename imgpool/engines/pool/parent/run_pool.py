@@ -6,7 +6,6 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from imgpool.core.engine import EngineOptions, Function, Initializer, StartMethod
-from imgpool.core.system_limits import RERUN
 from imgpool.core.task import Result, Task
 from imgpool.engines.pool.parent.host_process import POLL_INTERVAL_S, HostProcess
 from imgpool.engines.pool.parent.run_in_parent import run_in_parent
@@ -16,8 +15,9 @@ from imgpool.engines.pool.parent.worker_count import WorkerCount, initial_worker
 from imgpool.engines.pool.protocol.claims import SLOTS_PER_WORKER
 from imgpool.engines.pool.protocol.config import PoolConfig, WorkerConfig
 from imgpool.engines.pool.protocol.messages import MAX_CHUNK_TASKS, ChunkResult, Command, PoolCrashed, WorkerDied
-from imgpool.engines.shared.errors import SetupFailure, StartError
+from imgpool.engines.shared.errors import SetupFailure
 from imgpool.engines.shared.workload import Workload
+from imgpool.system.start_errors import StartError, continuing
 from imgpool.system.start_methods import max_pool_workers, supported_start_method
 
 WINDOW_CHUNKS_PER_SLOT = 3
@@ -51,6 +51,8 @@ def run_pool(
                 host.send(batch)
                 yield from _run_round(host, tracker, monitor, options)
         except StartError as error:
+            if not options.fewer_workers:
+                raise
             tracker.return_tasks()
             workers = config.worker.workers // 2 if error.fewer_may_start else 0
             options.on_warning(_fallback_warning(config.worker.workers, workers, error))
@@ -92,7 +94,7 @@ def task_window(options: EngineOptions, workers: int) -> int:
 def _fallback_warning(before: int, workers: int, error: StartError) -> str:
     """Say how the run continues after the system did not let `before` workers start."""
     way = f"with {workers} worker{'s' * (workers > 1)} instead of {before}" if workers else NO_WORKERS
-    return f"{error.message}: continuing {way}; to avoid this, {error.hint.removesuffix(f', {RERUN}')}"
+    return continuing(error, way)
 
 
 def _run_round(

@@ -3,7 +3,8 @@ import errno
 import pytest
 
 from imgpool.core.errors import ReadError, WorkerError
-from imgpool.engines.shared.errors import SetupFailure, StartError
+from imgpool.engines.shared.errors import SetupFailure
+from imgpool.system.start_errors import StartError
 
 
 def failure_of(error):
