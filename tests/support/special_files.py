@@ -4,6 +4,8 @@ import os
 import socket
 from pathlib import Path
 
+import pytest
+
 
 def bind_socket(path):
     """Put a socket at a path, which may be longer than the address of a socket."""
@@ -46,8 +48,12 @@ KINDS = {
 }
 """Makes an entry of each kind at a path; links lead to a folder outside, which has a file and a folder."""
 
-WRONG_FILES = [kind for kind in KINDS if kind != "file"]
-WRONG_FOLDERS = [kind for kind in KINDS if kind != "folder"]
+RARE = {"relative link", "link to a link", "link to itself", "link to a device", "socket"}
+"""Kinds that are treated as others are; tests with them are slow only in their number."""
+
+ALL_KINDS = [pytest.param(kind, marks=[pytest.mark.slow] if kind in RARE else []) for kind in KINDS]
+WRONG_FILES = [each for each in ALL_KINDS if each.values != ("file",)]
+WRONG_FOLDERS = [each for each in ALL_KINDS if each.values != ("folder",)]
 
 
 def describe(path):

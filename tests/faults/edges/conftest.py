@@ -1,5 +1,6 @@
 """An output folder, photos to process, and a folder beside them that nothing may touch."""
 
+import os
 import signal
 
 import pytest
@@ -46,3 +47,12 @@ def never_blocked():
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(params=["descriptors", pytest.param("paths", marks=pytest.mark.slow)])
+def ways_to_open(request, monkeypatch):
+    """Open folders as on Linux, or as on Windows, which has no descriptors of folders."""
+    if request.param == "paths":
+        for name in ("O_DIRECTORY", "O_NOFOLLOW", "O_PATH"):
+            monkeypatch.delattr(os, name, raising=False)
+        monkeypatch.setattr(os, "supports_dir_fd", set())

@@ -13,9 +13,9 @@ from imgpool.output.status import Status
 from tests.support.hashes import output_hashes
 from tests.support.run_files import run_of
 from tests.support.serial_runs import process, verify
-from tests.support.special_files import KINDS, WRONG_FILES, WRONG_FOLDERS, snapshot
+from tests.support.special_files import ALL_KINDS, KINDS, WRONG_FILES, WRONG_FOLDERS, snapshot
 
-pytestmark = pytest.mark.usefixtures("never_blocked")
+pytestmark = pytest.mark.usefixtures("never_blocked", "ways_to_open")
 
 STATE = ".imgpool"
 FILES = ("journal.jsonl", "run.json", "lock")
@@ -111,7 +111,7 @@ def test_a_run_file_with_another_name_is_replaced_not_changed(photos, output, ou
     assert (outside / "file").read_text() == "# start of a shell\n"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL_KINDS)
 def test_leftovers_of_a_dead_run_are_removed_not_followed(photos, output, outside, kind):
     """Whatever has the name of its scratch folder, or is in it."""
     run_file.write(str(output), run_of(token=TOKEN, process_started=1.0))

@@ -10,11 +10,11 @@ from imgpool.core.errors import RunError
 from tests.support.hashes import output_hashes
 from tests.support.serial_runs import process, verify
 from tests.support.small_runs import write_png
-from tests.support.special_files import KINDS, WRONG_FILES, WRONG_FOLDERS, snapshot
+from tests.support.special_files import ALL_KINDS, KINDS, WRONG_FILES, WRONG_FOLDERS, snapshot
 
-pytestmark = pytest.mark.usefixtures("never_blocked")
+pytestmark = pytest.mark.usefixtures("never_blocked", "ways_to_open")
 
-LINKS = [kind for kind in KINDS if "link" in kind]
+LINKS = [each for each in ALL_KINDS if "link" in each.values[0]]
 LINKS_TO_FOLDERS = ["link to a folder", "relative link", "link to a link"]
 
 
