@@ -5,6 +5,7 @@ import pytest
 import imgpool as package
 from imgpool.core.errors import UsageError
 from tests.support.runs import POISON
+from tests.support.scales import scaled
 
 ABSURD = {
     "--timeout": ["inf", "-inf", "nan", "1e16", "1e400", "-1", "9" * 5000],
@@ -23,7 +24,11 @@ def folder(tmp_path):
     return tmp_path / "in"
 
 
-@pytest.mark.parametrize(("option", "value"), [(option, value) for option in ABSURD for value in ABSURD[option]])
+@scaled(
+    ("option", "value"),
+    short=[(option, values[0]) for option, values in ABSURD.items()],
+    long=[(option, value) for option, values in ABSURD.items() for value in values[1:]],
+)
 def test_absurd_number_on_the_command_line_is_refused(imgpool, folder, option, value):
     done = imgpool("process", folder, "-o", folder.parent / "out", f"{option}={value}")
     assert (done.code, done.stdout) == (2, "")
