@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from imgpool.core.errors import UsageError
 from imgpool.output.journal import JournalEntry, parse_line
 from imgpool.output.layout import JOURNAL, journal_path
-from imgpool.output.records import TaskRecord
+from imgpool.output.records import HashedRecord
 from imgpool.output.state_folder import open_state_file, open_state_folder
 from imgpool.output.unsettled import read_all_intents
 
@@ -64,7 +64,7 @@ def find_evidence(targets: Iterable[str], output: str) -> dict[str, Evidence]:
             if entry and entry.sha256 and (target := prefix + entry.target) in wanted:
                 known = found.setdefault(target, Evidence())
                 known.sources[entry.sha256] = entry.source
-                if isinstance(entry, TaskRecord) and entry.status == "done":
+                if isinstance(entry, HashedRecord) and entry.status == "done":
                     known.recorded = entry.sha256
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), open_state_folder(output) as state:
         for intent in read_all_intents(state):
@@ -73,9 +73,9 @@ def find_evidence(targets: Iterable[str], output: str) -> dict[str, Evidence]:
     return found
 
 
-def _parse(line: bytes, name: str) -> TaskRecord | _OwnershipEntry | None:
+def _parse(line: bytes, name: str) -> HashedRecord | _OwnershipEntry | None:
     """Decode a line as far as it is intact; a version that is too new was refused before, or is damage."""
     try:
-        return parse_line(line, name, TaskRecord) or parse_line(line, name, _OwnershipEntry)
+        return parse_line(line, name, HashedRecord) or parse_line(line, name, _OwnershipEntry)
     except UsageError:
         return None

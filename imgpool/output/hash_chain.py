@@ -106,7 +106,7 @@ class HashChain:
         checksum, number, watched = self.checksum, self.lines, self._watched
         try:
             for line in lines:
-                number += 1
+                self.lines = number = number + 1
                 computed = digest(line[:-_END_LENGTH], checksum)
                 if checksum and line[-_END_LENGTH:] == b'%016x"}\n' % computed:
                     checksum = computed
@@ -116,7 +116,7 @@ class HashChain:
                     self.positions[checksum] = number
                 yield line
         finally:
-            self.checksum, self.lines = checksum, number
+            self.checksum = checksum
 
     def is_damaged(self, line: bytes) -> bool:
         """Whether the line that `follow` has yielded last has a wrong checksum."""

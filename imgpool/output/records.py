@@ -5,9 +5,9 @@ import os
 import stat
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TypeVar
 
 from imgpool.core.task import Task
 from imgpool.output.hash_chain import Damage, HashChain
@@ -47,7 +47,15 @@ class TaskRecord(JournalEntry, gc=False):
     source_hash: str
     fingerprint: str
     written: int
+
+
+class HashedRecord(TaskRecord, gc=False):
+    """The same with the hash of the result; only needed if it is in doubt."""
+
     sha256: str
+
+
+RecordType = TypeVar("RecordType", bound=TaskRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +103,15 @@ def read_history(tasks: Sequence[Task], output: str, last_run: RunInfo | None = 
     """
     interrupted = interrupted_runs(output, last_run)
     expected = last_run.checksum if last_run else 0
-    chain = HashChain({expected, *(run.checksum for run in interrupted if run.checksum is not None)})
-    latest = _LatestRecords(tasks, output)
-    with contextlib.suppress(FileNotFoundError), open_state_file(output, JOURNAL) as file:
-        latest.read(file, chain)
+    watched = {expected, *(run.checksum for run in interrupted if run.checksum is not None)}
+    chain, latest = HashChain(watched), _LatestRecords(tasks, output)
+    if not interrupted:
+        latest.read(chain)
+        if not chain.find_damage(expected):
+            return JournalHistory(latest.records)
+        chain, latest = HashChain(watched), _LatestRecords(tasks, output)
+    latest.read_with_lines(chain)
     damage = chain.find_damage(expected)
-    if not interrupted and not damage:
-        return JournalHistory(latest.records)
     last_damaged = damage.last if damage else 0
     planned_by, begin = _find_interrupted(tasks, output, interrupted, chain)
     reasons = [
@@ -112,43 +122,60 @@ def read_history(tasks: Sequence[Task], output: str, last_run: RunInfo | None = 
 
 
 class _LatestRecords:
-    """The last record of each task, and the number of the line that last confirmed it; 0 if there is none."""
+    """Finds the last record of each task.
+
+    Attributes
+    ----------
+    records
+        The last record of each task; None for a task without one.
+    lines
+        For each task, the number of the line that has last confirmed its record; 0 if there is none.
+    """
 
     def __init__(self, tasks: Sequence[Task], output: str) -> None:
         self._tasks = tasks
         self._output = output
-        self._output_prefix = os.path.join(output, "")
-        self._contents = array("q", bytes(8 * len(tasks)))
         self.records: list[TaskRecord | None] = [None] * len(tasks)
         self.lines = array("I", bytes(array("I").itemsize * len(tasks)))
 
-    def read(self, file: BinaryIO, chain: HashChain) -> None:
-        """Read all lines of a journal."""
-        indices = {task.target: index for index, task in enumerate(self._tasks)}
-        name = str(journal_path(self._output))
-        for number, line in enumerate(chain.follow(file), 1):
-            record = parse_line(line, name, TaskRecord, chain)
-            if record is not None:
-                index = indices.get(self._output_prefix + record.target)
-                if index is not None:
-                    self._add(record, index, number)
+    def read(self, chain: HashChain) -> None:
+        """Read the records, without their lines: this is faster."""
+        for index, record in self._read(chain, TaskRecord):
+            if record.status != "skipped":
+                self.records[index] = record
+                _share_values(record, self._tasks[index])
 
-    def _add(self, record: TaskRecord, index: int, number: int) -> None:
-        content = hash(record.sha256)
-        if record.status != "skipped":
-            self._contents[index] = content
-            self.lines[index] = number
-            self.records[index] = record
-            _share_values(record, self._tasks[index])
-        elif record.sha256 and self._contents[index] == content:
-            self.lines[index] = number
+    def read_with_lines(self, chain: HashChain) -> None:
+        """Read the records and their lines. A skipped task confirms a record with the same hash."""
+        contents = array("q", bytes(8 * len(self._tasks)))
+        for index, record in self._read(chain, HashedRecord):
+            content = hash(record.sha256)
+            if record.status != "skipped":
+                contents[index] = content
+                self.lines[index] = chain.lines
+                self.records[index] = record
+                _share_values(record, self._tasks[index])
+                record.sha256 = ""
+            elif record.sha256 and contents[index] == content:
+                self.lines[index] = chain.lines
+
+    def _read(self, chain: HashChain, record_type: type[RecordType]) -> Iterator[tuple[int, RecordType]]:
+        """Read every record of a task, with the index of the task."""
+        indices = {task.target: index for index, task in enumerate(self._tasks)}
+        output_prefix, name = os.path.join(self._output, ""), str(journal_path(self._output))
+        with contextlib.suppress(FileNotFoundError), open_state_file(self._output, JOURNAL) as file:
+            for line in chain.follow(file):
+                record = parse_line(line, name, record_type, chain)
+                if record is not None:
+                    index = indices.get(output_prefix + record.target)
+                    if index is not None:
+                        yield index, record
 
 
 def _share_values(record: TaskRecord, task: Task) -> None:
     record.target = task.target
     record.fingerprint = sys.intern(record.fingerprint)
     record.status = sys.intern(record.status)
-    record.sha256 = ""  # compared by its hash only
     if record.source == task.source:
         record.source = task.source
     if record.mtime_ns == task.mtime_ns:
