@@ -16,6 +16,7 @@ from imgpool.core.engine import StartMethod
 from imgpool.core.task import Result, Task
 from imgpool.system.child_process import (
     become_group_leader,
+    end_with_parent,
     import_modules,
     kill_own_group,
     on_parent_exit,
@@ -159,6 +160,7 @@ _state: WorkerState
 
 def _initialize(job: Job) -> None:
     global _state  # noqa: PLW0603 - a pool's initializer can pass its result to the tasks in no other way
+    end_with_parent()
     prepare_to_compute()
     _state = load_worker_state(job)
 

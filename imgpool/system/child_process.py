@@ -51,7 +51,12 @@ def become_worker(inherited: Iterable[Connection] = ()) -> None:
     ignore_ending_signals()
     _close(inherited)
     die_with_parent()
-    on_parent_exit(lambda: os._exit(1))  # the parent may have ended before, or the kernel cannot do it
+    end_with_parent()  # the parent may have ended before, or the kernel cannot do it
+
+
+def end_with_parent() -> None:
+    """End this process as soon as its parent ends, unless C code holds the GIL."""
+    on_parent_exit(lambda: os._exit(1))
 
 
 def prepare_to_compute() -> None:
