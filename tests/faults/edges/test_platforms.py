@@ -102,7 +102,7 @@ def test_run_and_resume_give_the_same_files_as_linux(commands, imgpool, platform
 
 @slow
 @platforms
-def test_compare_finds_the_same_bytes_and_leaves_no_process(running, platform, tmp_path):
+def test_compare_is_right_and_leaves_no_process(running, platform, tmp_path):
     for number in range(2):
         write_png(tmp_path / "in" / f"{number}.png")
     run = running(platform, "compare", tmp_path / "in", "-j", 1, "--json", "-f", "invert")
