@@ -64,7 +64,7 @@ class RunSettings:
 
 
 def check_settings(settings: RunSettings) -> None:
-    """Raise `UsageError` if there is no input, a number is too small or too large, or a choice is unknown."""
+    """Raise `UsageError` if there is no input, or a number, a choice or the size of a step's file is not allowed."""
     if not settings.inputs:
         raise UsageError("no input given", "name a folder or an image")
     for name in ("workers", "chunksize", "retries", "max_memory", "max_pixels"):
@@ -77,3 +77,5 @@ def check_settings(settings: RunSettings) -> None:
         raise UsageError(
             f"{Hint('if_exists')} is {settings.if_exists}, which is unknown", f"use {', '.join(get_args(IfExists))}"
         )
+    for step in settings.recipe.steps:
+        step.check_references(settings.max_pixels)

@@ -21,6 +21,7 @@ Tiles = Literal["exact", "near", "no"]
 Halo = Callable[[Parameters, PixelSize | None], int]
 OutputInference = Callable[[Properties, Parameters], Properties]
 Check = Callable[[Parameters], None]
+WorkingMemory = Callable[[Properties, Parameters], int]
 CropRegion = Callable[[Properties, Parameters], Part]
 ShrinkFactor = Callable[[Properties, Parameters], float]
 Provenance = Callable[[Parameters], Mapping[str, Any]]
@@ -34,6 +35,10 @@ def _no_halo(_parameters: Parameters, _pixel_size: PixelSize | None) -> int:
 
 def _unchanged(properties: Properties, _parameters: Parameters) -> Properties:
     return properties
+
+
+def _no_memory(_properties: Properties, _parameters: Parameters) -> int:
+    return 0
 
 
 def _no_check(_parameters: Parameters) -> None:
@@ -84,6 +89,9 @@ class Filter:
         Whether loading takes seconds or much memory. If so, a separate process loads the filter before a run starts, to
         measure its memory. A loaded filter may have a method ``rehearse()``, which allocates the memory that filtering
         needs in addition to the image; it is counted for every worker.
+    working_memory
+        ``working_memory(properties, parameters)``: bytes that filtering takes in addition to some copies of the image,
+        such as tables whose size depends on the parameters. They are counted by the memory estimate.
     provenance
         ``provenance(parameters)``: JSON values by parameter name that identify what the result depends on outside
         the recipe, such as the bytes of a file or a model and its runtime. They are recorded in the journal and
@@ -108,6 +116,7 @@ class Filter:
     shrink: ShrinkFactor | None = None
     reorients: bool = False
     heavy: bool = False
+    working_memory: WorkingMemory = _no_memory
     provenance: Provenance = digests
     examples: Examples = ({},)
 
@@ -179,6 +188,7 @@ def image_filter(  # noqa: PLR0913 - one keyword per declaration
     shrink: ShrinkFactor | None = None,
     reorients: bool = False,
     heavy: bool = False,
+    working_memory: WorkingMemory = _no_memory,
     provenance: Provenance = digests,
     examples: Examples = ({},),
 ) -> Callable[[Callable[..., Any]], Filter]:
@@ -197,6 +207,7 @@ def image_filter(  # noqa: PLR0913 - one keyword per declaration
             shrink=shrink,
             reorients=reorients,
             heavy=heavy,
+            working_memory=working_memory,
             provenance=provenance,
             examples=examples,
         )

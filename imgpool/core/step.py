@@ -1,12 +1,17 @@
 """Steps of a recipe: one filter each, with its parameters."""
 
+import contextlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from imgpool.core.catalogue import FILTERS
-from imgpool.core.errors import RecipeError
+from imgpool.core.catalogue import FILTERS, split_extension
+from imgpool.core.errors import ReadError, RecipeError
 from imgpool.core.filter import LoadedFilter
+from imgpool.core.image import Properties
+from imgpool.core.limits import check_limits
+from imgpool.core.reference import Reference
 from imgpool.core.shorten import quote, shorten
 from imgpool.core.spec import parse_spec
 
@@ -68,6 +73,26 @@ class Step:
         except OSError as error:
             reason = (error.strerror or "unknown reason").lower()
             raise RecipeError(f"{self.filter}: {error.filename} cannot be read: {reason}", "check the path") from error
+
+    @property
+    def reference_images(self) -> Mapping[str, Properties]:
+        """Headers of the image files among the parameters, by parameter; files that cannot be read are left out."""
+        found: dict[str, Properties] = {}
+        for name, value in self.values.items():
+            if isinstance(value, Reference):
+                _, format_ = split_extension(os.path.basename(value.path))
+                with contextlib.suppress(ReadError, OSError):  # loading the filter names the file
+                    found |= {name: format_.properties(value.path)} if format_ else {}
+        return found
+
+    def check_references(self, max_pixels: int) -> None:
+        """Raise `RecipeError` if an image file among the parameters has more than `max_pixels` pixels."""
+        for name, properties in self.reference_images.items():
+            try:
+                check_limits(properties, max_pixels)
+            except ReadError as error:
+                reason = error.message.removeprefix("it ")
+                raise RecipeError(f"{self.filter}: {name}={self.values[name]} {reason}", error.hint) from None
 
     @property
     def heavy(self) -> bool:

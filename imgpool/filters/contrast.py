@@ -3,13 +3,14 @@
 import math
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
 from imgpool.core.axes import Pixels
 from imgpool.core.dtypes import Floats
 from imgpool.core.errors import FilterError
-from imgpool.core.filter import image_filter
-from imgpool.core.image import Image
+from imgpool.core.filter import Parameters, image_filter
+from imgpool.core.image import Image, Properties
 from imgpool.core.quantity import Length, UpTo
 from imgpool.filters._kernels.clahe import equalize_as_opencv, equalize_as_skimage
 from imgpool.filters._pixels.plane_geometry import plane_size
@@ -102,7 +103,20 @@ def equalize_adapthist(
     return map_colour(image, "equalize_adapthist", equalize)
 
 
-@image_filter(tiles="no", libraries=("cv2",), examples=({}, {"clip_limit": 4, "tile_grid": 2}))
+def _tile_memory(properties: Properties, parameters: Parameters) -> int:
+    """Return the bytes of the tables of all tiles: two bytes for each grey level."""
+    bits = 8 if properties.dtype == np.uint8 else 16
+    tiles: int = parameters["tile_grid"] ** 2
+    table_bytes: int = 2 * 2**bits
+    return tiles * table_bytes
+
+
+@image_filter(
+    tiles="no",
+    libraries=("cv2",),
+    working_memory=_tile_memory,
+    examples=({}, {"clip_limit": 4, "tile_grid": 2}),
+)
 def clahe(
     image: Image,
     *,

@@ -28,12 +28,14 @@ import os
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from imgpool.core.catalogue import FILTERS
 from imgpool.core.engine import MemoryNeeded
 from imgpool.core.errors import FilterError
 from imgpool.core.image import Properties
 from imgpool.core.recipe import Recipe
+from imgpool.core.step import Step
 from imgpool.system.memory import memory_use, reset_peak_memory
 
 INITIAL_COPIES = 8.0
@@ -44,6 +46,9 @@ SAFETY_FACTOR = 1.25
 
 MIN_MEASURED_BYTES = 64 << 20
 """Smallest copy, in bytes, with which memory is measured; with smaller ones, the memory of libraries would dominate."""
+
+REFERENCE_BYTES_PER_VALUE = 24
+"""A flat field is held as 64-bit and as 32-bit floats, together with the dark level; other filters hold less."""
 
 _FLOAT_BYTES = 4
 
@@ -60,9 +65,10 @@ class MemoryEstimate:
     """
 
     def __init__(self, recipe: Recipe, shared: Path) -> None:
-        self._steps = [(FILTERS[step.filter].infer_output, step.values) for step in recipe.steps]
+        self._steps = [(FILTERS[step.filter], step.values) for step in recipe.steps]
+        self._reference_memory = sum(map(_reference_memory, recipe.steps))
         self._pixel_size = recipe.pixel_size
-        self._copy_size = functools.lru_cache(maxsize=64)(self._max_copy_size)  # most images of a folder are alike
+        self._sizes = functools.lru_cache(maxsize=64)(self._infer_sizes)  # most images of a folder are alike
         self._measured: defaultdict[str, _MeasuredCopies] = defaultdict(_MeasuredCopies)
         self._shared = shared
         self._initial_memory = memory_use().current
@@ -95,8 +101,8 @@ class MemoryEstimate:
 
     def start_measurement(self, properties: Properties) -> "PeakMeasurement | None":
         """Start to measure the memory that an image takes; None if the image is too small for that."""
-        copy_size = self._copy_size(properties)
-        return PeakMeasurement(self, properties, copy_size) if copy_size >= MIN_MEASURED_BYTES else None
+        sizes = self._sizes(properties)
+        return PeakMeasurement(self, properties, sizes) if sizes.copy >= MIN_MEASURED_BYTES else None
 
     def add(self, properties: Properties, copies: float, *, succeeded: bool) -> None:
         """Add a measurement, and share it if it is new.
@@ -120,7 +126,9 @@ class MemoryEstimate:
         return self._initial_memory
 
     def _need(self, properties: Properties, file_size: int) -> int:
-        return int(self._measured[_kind(properties)].estimate * self._copy_size(properties)) + file_size
+        sizes = self._sizes(properties)
+        copies = int(self._measured[_kind(properties)].estimate * sizes.copy)
+        return copies + sizes.working_memory + self._reference_memory + file_size
 
     def _read_shared(self) -> None:
         with contextlib.suppress(OSError, ValueError):  # not written yet, or not readable
@@ -135,15 +143,16 @@ class MemoryEstimate:
             temporary.write_text(json.dumps(copies), "utf-8")
             temporary.replace(self._shared)
 
-    def _max_copy_size(self, properties: Properties) -> int:
-        """Return the size of one copy in bytes where the image is largest: a step can enlarge it."""
-        size = _copy_size(properties)
+    def _infer_sizes(self, properties: Properties) -> "_Sizes":
+        """Return the largest sizes over all steps: a step can enlarge the image."""
+        size, working_memory = _copy_size(properties), 0
         properties = replace(properties, pixel_size=properties.pixel_size or self._pixel_size)
         with contextlib.suppress(FilterError):  # the filter itself will raise it again
-            for infer_output, values in self._steps:
-                properties = infer_output(properties, values)
+            for filter_, values in self._steps:
+                working_memory = max(working_memory, filter_.working_memory(properties, values))
+                properties = filter_.infer_output(properties, values)
                 size = max(size, _copy_size(properties))
-        return size
+        return _Sizes(size, working_memory)
 
 
 class PeakMeasurement:
@@ -154,10 +163,10 @@ class PeakMeasurement:
     only if it takes more than all before it.
     """
 
-    def __init__(self, estimate: MemoryEstimate, properties: Properties, copy_size: int) -> None:
+    def __init__(self, estimate: MemoryEstimate, properties: Properties, sizes: "_Sizes") -> None:
         self._estimate = estimate
         self._properties = properties
-        self._copy_size = copy_size
+        self._sizes = sizes
         reset_peak_memory()
         self._earlier_peak = memory_use().peak
 
@@ -165,8 +174,15 @@ class PeakMeasurement:
         """Add what the image took to the estimates."""
         peak = memory_use().peak
         if peak > self._earlier_peak:
-            copies = (peak - self._estimate.initial_memory) / self._copy_size
-            self._estimate.add(self._properties, copies, succeeded=succeeded)
+            for_copies = max(0, peak - self._estimate.initial_memory - self._sizes.working_memory)
+            self._estimate.add(self._properties, for_copies / self._sizes.copy, succeeded=succeeded)
+
+
+class _Sizes(NamedTuple):
+    """Bytes of one copy of an image where it is largest, and of the tables that a step needs besides."""
+
+    copy: int
+    working_memory: int
 
 
 @dataclass(slots=True)
@@ -187,6 +203,14 @@ class _MeasuredCopies:
         self.copies = max(self.copies, copies)
         self.complete |= succeeded
         return before != (self.copies, self.complete)
+
+
+def _reference_memory(step: Step) -> int:
+    """Return the bytes that a worker holds for the image files of a step; a heavy step is measured instead."""
+    if step.heavy:
+        return 0
+    headers = step.reference_images.values()
+    return sum(header.nbytes // header.dtype.itemsize * REFERENCE_BYTES_PER_VALUE for header in headers)
 
 
 def _kind(properties: Properties) -> str:

@@ -4,11 +4,15 @@ import os
 import stat
 from dataclasses import replace
 
+import numpy as np
+
 from imgpool.core.catalogue import known_extensions, split_extension
 from imgpool.core.errors import ReadError, RecipeError, WorkerError
 from imgpool.core.format import Format
 from imgpool.core.image import Image, Properties
+from imgpool.core.limits import check_memory
 from imgpool.core.reference import Reference
+from imgpool.system.resources import available_memory
 
 
 def reference_properties(reference: Reference, owner: str) -> Properties:
@@ -41,10 +45,12 @@ def read_reference(reference: Reference, owner: str) -> Image:
     Raises
     ------
     WorkerError
-        If the file cannot be read.
+        If the file cannot be read, or its values do not fit into memory.
     """
     try:
-        image = _format(reference, owner).read(reference.path)
+        with _format(reference, owner).open(reference.path) as reader:
+            check_memory(replace(reader.properties, dtype=np.dtype(np.float64)), available_memory)
+            image = reader.read()
     except (ReadError, RecipeError, OSError) as error:
         raise WorkerError(*_message_and_hint(reference, owner, error)) from error
     shape, axes = _squeeze_axes(image.pixels.shape, image.axes)

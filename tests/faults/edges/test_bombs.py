@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from imgpool.core.catalogue import FORMATS
-from imgpool.core.errors import ReadError
+from imgpool.core.errors import ReadError, WorkerError
 from imgpool.core.image import Image, Properties
+from imgpool.core.recipe import Recipe
 from imgpool.formats._expansion import MAX_DEFLATE_RATIO, MAX_LZW_RATIO, MAX_PACKBITS_RATIO
 from imgpool.system.memory import memory_use, reset_peak_memory
 from imgpool.work.files import format_of, read, write
@@ -152,3 +153,25 @@ def test_image_beyond_max_pixels_is_not_called_damaged(imgpool, tmp_path):
     assert run.code == 1
     assert "10,000 pixels and is larger than --max-pixels 9999" in " ".join(run.stderr.split())
     assert "damaged" not in run.stderr
+
+
+@pytest.mark.parametrize("step", ["flat_field:flat={}", "richardson_lucy:psf={}", "match_histograms:reference={}"])
+def test_reference_beyond_max_pixels_is_refused_at_the_start(imgpool, tmp_path, step):
+    (tmp_path / "in").mkdir()
+    small = Image.from_array(np.ones((3, 3), np.uint8))
+    write(small, tmp_path / "in" / "a.tif")
+    write(Image.from_array(np.ones((11, 11), np.uint8)), tmp_path / "reference.tif")
+    arguments = ("process", tmp_path / "in", "-f", step.format(tmp_path / "reference.tif"), "--serial")
+    refused = imgpool(*arguments, "--max-pixels", 120)
+    assert refused.code == 2
+    assert "reference.tif has 121 pixels and is larger than --max-pixels 120" in " ".join(refused.stderr.split())
+    assert not (tmp_path / "in-processed").exists()
+    assert imgpool(*arguments, "--max-pixels", 121).code in {0, 1}
+
+
+def test_reference_image_beyond_the_memory_is_not_read(tmp_path, monkeypatch):
+    np.save(tmp_path / "flat.npy", np.ones((7000, 7000), np.uint8))
+    monkeypatch.setattr("imgpool.filters._pixels.reference_images.available_memory", lambda: 10**8)
+    (step,) = Recipe.from_specs([f"flat_field:flat={tmp_path / 'flat.npy'}"]).steps
+    with pytest.raises(WorkerError, match=r"flat\.npy cannot be read: not enough memory: its pixels need 392 MB"):
+        step.load()

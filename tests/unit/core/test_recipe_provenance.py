@@ -31,5 +31,5 @@ def test_step_knows_whether_its_filter_is_heavy():
 
 def test_unreadable_file_is_named(tmp_path):
     recipe = Recipe.from_specs([f"heavy:weights={tmp_path}"])
-    with pytest.raises(RecipeError, match=f"heavy: {tmp_path} cannot be read: Is a directory"):
+    with pytest.raises(RecipeError, match=f"heavy: {tmp_path} cannot be read: is a directory"):
         recipe.fingerprint()

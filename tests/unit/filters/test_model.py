@@ -429,7 +429,7 @@ def test_other_pixel_size_is_refused_with_the_scale_to_apply():
         infer_with(sized_plan(X=0.65), PixelSize(0.65, 1.0))
 
 
-def test_pixel_size_is_not_compared_where_the_model_declares_none():
+def test_pixel_size_is_not_compared_if_none_is_declared():
     assert infer_with(sized_plan(), PixelSize(100.0, 0.001)).shape == (64, 64)
 
 

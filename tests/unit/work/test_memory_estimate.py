@@ -1,6 +1,7 @@
 """Estimates of the memory that an image takes, before and after images were measured."""
 
 import sys
+import tracemalloc
 
 import numpy as np
 import psutil
@@ -12,7 +13,13 @@ from imgpool.core.image import Image, PixelSize, Properties
 from imgpool.core.recipe import Recipe
 from imgpool.system import memory
 from imgpool.system.memory import memory_use, reset_peak_memory
-from imgpool.work.memory_estimate import INITIAL_COPIES, MIN_MEASURED_BYTES, SAFETY_FACTOR, MemoryEstimate
+from imgpool.work.memory_estimate import (
+    INITIAL_COPIES,
+    MIN_MEASURED_BYTES,
+    REFERENCE_BYTES_PER_VALUE,
+    SAFETY_FACTOR,
+    MemoryEstimate,
+)
 
 MB = 2**20
 SIDE = 4096
@@ -169,3 +176,34 @@ def test_reading_properties_allocates_no_pixels(tmp_path, shared, name):
         estimate.expect(reader.properties, path.stat().st_size, MB)
     peak = memory_use().peak
     assert sys.platform != "linux" or peak - before < 4 * MB
+
+
+def test_reference_images_and_tables_are_counted(shared, tmp_path):
+    for name in ("flat", "dark"):
+        np.save(tmp_path / f"{name}.npy", np.full((100, 50), 200 if name == "flat" else 10, np.uint8))
+    small = Properties((100, 50), np.dtype("uint16"), "YX")
+    alone = estimator(shared, "gaussian").expect(small, 0)
+    flat = estimator(shared, f"flat_field:flat={tmp_path}/flat.npy,dark={tmp_path}/dark.npy").expect(small, 0)
+    assert flat == alone + 2 * 100 * 50 * REFERENCE_BYTES_PER_VALUE
+    assert estimator(shared, "clahe:tile_grid=64").expect(small, 0) == alone + 64 * 64 * 2**17
+
+
+def test_tables_do_not_count_as_copies(shared):
+    estimate = estimator(shared, "clahe:tile_grid=32")
+    grey16 = Properties((SIDE, SIDE), np.dtype("uint16"), "YX")
+    process_image(estimate, 2 + 32 * 32 * 2**17 / COPY, grey16)
+    tables = 32 * 32 * 2**17
+    assert estimate.expect(grey16, 0) - tables < 1.3 * SAFETY_FACTOR * 2 * COPY
+
+
+def test_held_reference_images_fit_into_their_estimate(tmp_path):
+    """The estimate covers what flat_field holds after it has filtered images of two dtypes."""
+    np.save(tmp_path / "flat.npy", np.full((1000, 2000), 200, np.uint8))
+    tracemalloc.start()
+    try:
+        loaded = Recipe.from_specs([f"flat_field:flat={tmp_path}/flat.npy"]).load_filters()[0]
+        for dtype in (np.uint16, np.float64):
+            loaded(Image(np.full((1000, 2000), 100, dtype), "YX"))
+        assert tracemalloc.get_traced_memory()[0] < 1.5 * 2_000_000 * REFERENCE_BYTES_PER_VALUE
+    finally:
+        tracemalloc.stop()
