@@ -123,7 +123,7 @@ class TargetFolders:
         """Open a folder by its path relative to the output folder, which is empty for the output folder itself."""
         known = self._open.get(relative)
         if known:
-            if self._is_current(known):
+            if not relative or self._is_current(known):
                 return known.folder
             self.close(relative)
         if len(self._open) >= MAX_OPEN_FOLDERS:
@@ -153,10 +153,15 @@ class TargetFolders:
 
     def _is_current(self, known: "_OpenFolder") -> bool:
         """Whether an open folder is still what its path leads to; it may have been moved, or replaced by a link."""
+        follow_links = self._follow_links
         try:
-            return self._identify(known.entries) == known.identities
+            for (path, folder), identity in zip(known.entries, known.identities, strict=True):
+                status = os.stat(path, dir_fd=folder, follow_symlinks=follow_links)
+                if identity != (status.st_dev, status.st_ino):
+                    return False
         except OSError:
             return False
+        return True
 
     def _descend(self, relative: str, *, create: bool) -> Folder:
         root = self.folder("")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from imgpool.core.engine import Function, Initializer, MemoryNeeded
 from imgpool.core.task import Failure, Result, Task
 from imgpool.engines.shared.errors import SetupFailure, describe_error, format_traceback
+from imgpool.system.process_id import process_id
 
 
 def load_state(initializer: Initializer) -> object:
@@ -70,7 +71,7 @@ def call(
     """
     try:
         result = _check_type(function(state, task, memory))
-        return result if result.pid == os.getpid() else replace(result, pid=os.getpid())
+        return result if result.pid == process_id() else replace(result, pid=process_id())
     except reraise:
         raise
     except BaseException as error:  # noqa: BLE001 - a task may raise anything, SystemExit too
