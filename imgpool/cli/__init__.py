@@ -13,8 +13,22 @@ WATCHED_COMMANDS = {"process", "compare", "estimate"}
 """Commands that compute in their own process, in libraries that may hold the GIL."""
 
 
+LIMIT_REACHED = b"""imgpool: the limit of open files or of memory is too low to start
+  \xe2\x86\x92 raise it with `ulimit -n 1024` or `ulimit -v unlimited`, then run the same command again
+"""
+"""Printed without importing anything: that is what has failed."""
+
+
 def main() -> None:
-    """Run the command line; a signal ends it with a message, even while modules are being imported."""
+    """Run the command line; a signal or a limit ends it with a message, even while modules are being imported."""
+    try:
+        _run()
+    except (OSError, MemoryError, SystemError):
+        os.write(2, LIMIT_REACHED)
+        os._exit(3)
+
+
+def _run() -> None:
     try:
         from imgpool.system.signals import exit_on_signals
 

@@ -1,4 +1,4 @@
-"""Imported by the fork server of multiprocessing before anything else: it ends without a traceback if a fork fails.
+"""Imported by the fork server of multiprocessing before anything else: it prints no traceback when a limit ends it.
 
 The parent process notices that the server has ended, and reports it.
 """
@@ -7,9 +7,8 @@ import sys
 from types import TracebackType
 
 
-def _ignore_system_errors(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    if not issubclass(kind, OSError):
-        sys.__excepthook__(kind, error, traceback)
+def _print_nothing(_kind: type[BaseException], _error: BaseException, _traceback: TracebackType | None) -> None:
+    pass
 
 
-sys.excepthook = _ignore_system_errors
+sys.excepthook = _print_nothing

@@ -1,5 +1,8 @@
 """The command under limits of the system: of files, processes and memory, and with parts of the system missing."""
 
+import atexit
+import contextlib
+import itertools
 import os
 import subprocess
 import sys
@@ -7,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-PIDS_CGROUP = Path("/sys/fs/cgroup/pids/imgpool-tests")
+PIDS_CGROUPS = Path("/sys/fs/cgroup/pids")
+
+_numbers = itertools.count()
 
 
 def run_limited(prelude, *arguments, cwd, env=None):
@@ -32,9 +37,15 @@ def run_limited(prelude, *arguments, cwd, env=None):
 
 def pids_limit(count):
     """Return shell commands that limit the processes and threads of the shell and its children."""
-    if not PIDS_CGROUP.exists():
-        try:
-            PIDS_CGROUP.mkdir()
-        except OSError:
-            pytest.skip("control groups cannot be made here")
-    return f"echo {count} > {PIDS_CGROUP}/pids.max && echo $$ > {PIDS_CGROUP}/cgroup.procs"
+    group = PIDS_CGROUPS / f"imgpool-tests-{os.getpid()}-{next(_numbers)}"
+    try:
+        group.mkdir()
+    except OSError:
+        pytest.skip("control groups cannot be made here")
+    atexit.register(_remove, group)
+    return f"echo {count} > {group}/pids.max && echo $$ > {group}/cgroup.procs"
+
+
+def _remove(group):
+    with contextlib.suppress(OSError):  # a process may still be ending
+        group.rmdir()
