@@ -25,7 +25,7 @@ from tests.support.small_runs import run, write_png
 
 SPAWN = multiprocessing.get_context("spawn")
 SLOW = "skimage.restoration.denoise_tv_chambolle:max_num_iter=300,eps=0"
-ENDLESS = SLOW.replace("300", "1000000000")
+VERY_SLOW = SLOW.replace("300", "10000")
 TIMEOUT_S = 120
 
 
@@ -77,7 +77,8 @@ def photos(tmp_path):
 
 
 def test_a_second_command_is_refused_and_names_the_first(photos, tmp_path):
-    first = start_command(photos, tmp_path / "out", "-j", "2", recipe=ENDLESS)
+    write_png(photos / "large.png", 1500)
+    first = start_command(photos, tmp_path / "out", "-j", "2", recipe=VERY_SLOW)
     wait_for(run_path(str(tmp_path / "out")).exists)
     second = start_command(photos, tmp_path / "out", "--serial")
     stderr = second.communicate(timeout=TIMEOUT_S)[1]
