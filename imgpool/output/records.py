@@ -112,7 +112,7 @@ def read_history(tasks: Sequence[Task], output: str, last_run: RunInfo | None = 
         chain, latest = HashChain(watched), _LatestRecords(tasks, output)
     latest.read_with_lines(chain)
     damage = chain.find_damage(expected)
-    last_damaged = damage.last if damage else 0
+    last_damaged = damage.last if damage else -1
     planned_by, begin = _find_interrupted(tasks, output, interrupted, chain)
     reasons = [
         UNSETTLED if line <= first else UNPROVED if line <= last_damaged else ""
