@@ -242,6 +242,17 @@ def test_early_call_is_stopped_with_the_host(temporary):
     assert not list(temporary.iterdir())
 
 
+def test_large_early_call_is_stopped_while_the_host_hangs(temporary, tmp_path):
+    """The parent must not send more than a connection takes in before the host reads."""
+    (tmp_path / "never_imported.py").write_text("import time\nopen(__file__ + '.begun', 'w').close()\ntime.sleep(1000)")
+    before = f"sys.path.insert(0, {str(tmp_path)!r})"
+    wait = WAIT_FOR_FILE.format(mark=str(tmp_path / "never_imported.py.begun"))
+    large = "functools.partial(max, bytes(10_000_000))"
+    body = f"import functools\n{CALL}\n{wait}\nprint(call({large}, lambda: True), messages)\n{PRINT_HOSTS}"
+    assert output_of(start(body, ["never_imported"], before)) == "False []\n{False}\n"
+    assert not list(temporary.iterdir())
+
+
 def test_host_ends_with_its_parent_during_an_early_call(temporary, tmp_path):
     mark = tmp_path / "mark"
     stop = f"lambda: messages and open({str(mark)!r}, 'w').close()"

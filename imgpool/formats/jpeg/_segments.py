@@ -4,7 +4,7 @@ import os
 import re
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from imgpool.core.errors import ReadError
 from imgpool.core.exif import PREFIX
@@ -23,6 +23,9 @@ MAX_READ_SEGMENTS = 4096
 MAX_STRAY_BYTES = 1 << 16
 """Most bytes between segments, such as fill bytes; Pillow skips them one by one. Smaller files are not checked."""
 
+MAX_EXIF_BYTES = 16 << 20
+"""Most bytes of EXIF in a file that is read; Pillow joins them anew for each segment."""
+
 RESOLUTION_UNITS: dict[int, Unit] = {1: "inch", 2: "cm"}
 """Units of the resolution, by their number in a JFIF header."""
 
@@ -38,10 +41,14 @@ _MARKERS = {
 _XMP_PREFIX, _ICC_PREFIX = b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
 _MAX_ICC_BYTES = MAX_SEGMENT_BYTES - len(_ICC_PREFIX) - 2  # in one segment, after its number and the count of all
 
+_REMOVE_METADATA = "remove its metadata: exiftool -all= FILE"
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
-_START_OF_SCAN = 0xDA
+_APP1, _START_OF_SCAN = 0xE1, 0xDA
 _FIRST_MARKER = 0xC0  # the codes below are reserved
-_WITHOUT_CONTENT = range(0xD0, 0xDA)  # restart, start and end of image
+_WITHOUT_CONTENT = {
+    *range(0xD0, 0xDA),  # restart, start and end of image
+    *(0xC8, *range(0xF0, 0xFE)),  # reserved: they may have content, but Pillow looks for markers in it
+}
 
 Segments = dict[str, tuple[bytes, ...]]
 """Contents of the segments, by the name of the metadata they hold."""
@@ -53,37 +60,64 @@ def check_segments(file: BinaryIO) -> None:
     Raises
     ------
     ReadError
-        If there are too many segments, or too many bytes between them.
+        If there are too many segments, too many bytes between them, or too much EXIF.
     """
     if os.fstat(file.fileno()).st_size <= MAX_STRAY_BYTES:
         return
-    position, stray = 2, 0
+    position, stray, exif = 2, 0, 0
     for _ in range(MAX_READ_SEGMENTS):
-        code, skipped, position = _next_segment(file, position)
-        stray += skipped
+        segment = _next_segment(file, position)
+        position, stray, exif = segment.end, stray + segment.stray, exif + segment.exif
         if stray > MAX_STRAY_BYTES:
             raise ReadError(f"the JPEG is damaged: it has more than {MAX_STRAY_BYTES:,} fill bytes in its header",
                             COPY_AGAIN)  # fmt: skip
-        if code == _START_OF_SCAN or code < _FIRST_MARKER:
+        if exif > MAX_EXIF_BYTES:
+            raise ReadError(f"it has more than {MAX_EXIF_BYTES >> 20} MiB of EXIF, the most that imgpool reads",
+                            _REMOVE_METADATA)  # fmt: skip
+        if segment.code == _START_OF_SCAN or segment.code < _FIRST_MARKER:
             return
     raise ReadError(f"its header has more than {MAX_READ_SEGMENTS:,} segments, the most that imgpool reads",
-                    "remove its metadata: exiftool -all= FILE")  # fmt: skip
+                    _REMOVE_METADATA)  # fmt: skip
 
 
-def _next_segment(file: BinaryIO, position: int) -> tuple[int, int, int]:
-    """Return the code of the next segment (0 if there is none), the number of bytes before it, and its end."""
+class _Segment(NamedTuple):
+    """A segment of a file.
+
+    Attributes
+    ----------
+    code
+        Second byte of its marker; 0 if there is no further segment.
+    stray
+        Number of bytes before it that belong to no segment.
+    exif
+        Size in bytes, if it contains EXIF; otherwise 0.
+    end
+        Position of its end.
+    """
+
+    code: int
+    stray: int
+    exif: int
+    end: int
+
+
+def _next_segment(file: BinaryIO, position: int) -> _Segment:
+    """Return the first segment from a position on."""
     file.seek(position)
     block = file.read(4)
     if not (marker := _MARKER.match(block)):
         block += file.read(MAX_STRAY_BYTES)
         marker = _MARKER.search(block)
     if not marker:
-        return 0, len(block), position + len(block)
-    code, end = marker[0][1], position + marker.end()
-    if code not in _WITHOUT_CONTENT:
-        file.seek(end)
-        end += max(2, int.from_bytes(file.read(2)))
-    return code, marker.start(), end
+        return _Segment(0, len(block), 0, position + len(block))
+    code, start = marker[0][1], position + marker.end()
+    if code in _WITHOUT_CONTENT:
+        return _Segment(code, marker.start(), 0, start)
+    file.seek(start)
+    head = file.read(2 + len(PREFIX))
+    size = max(2, int.from_bytes(head[:2]))  # of the content, with this number itself
+    is_exif = code == _APP1 and head[2:] == PREFIX
+    return _Segment(code, marker.start(), size if is_exif else 0, start + size)
 
 
 def metadata_segments(image: Image) -> Segments:

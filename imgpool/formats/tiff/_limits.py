@@ -18,13 +18,16 @@ MAX_PAGES = 1_000_000
 MAX_SEGMENTS = 10_000_000
 """Most strips and tiles of a file, over all its pages."""
 
+MAX_SUB_DIRECTORIES = 1000
+"""Most directories below a page; a pyramid has up to 20, and each is parsed."""
+
 MAX_VALUES_BYTES = 256 << 20
 """Size of the values of all tags that is always accepted, in bytes; in honest files, they do not overlap."""
 
 MAX_NUMBERS = 1_000_000
 """Most numbers in one standard tag, except in the tables of strips and tiles."""
 
-DESCRIPTION = 270
+DESCRIPTION, SUB_DIRECTORIES = 270, 330
 FIRST_PRIVATE_TAG = 32768
 """Private tags, such as the layers of Photoshop, are parsed only where imgpool needs them."""
 
@@ -55,6 +58,7 @@ class TagTotals:
         self._max_bytes = max(MAX_VALUES_BYTES, 2 * file_size)
         self._nbytes = 0
         self._segments = 0
+        self._sub_directories = 0
 
     def add_value(self, entry: Entry, end: int) -> None:
         """Add the value of a tag, which ends at the position `end`, unless that is beyond the file.
@@ -69,10 +73,20 @@ class TagTotals:
         self._nbytes += entry.size
         if self._nbytes > self._max_bytes:
             raise damaged("its tags overlap, and hold far more than the file")
+        if entry.tag == SUB_DIRECTORIES:
+            self._add_sub_directories(entry.number)
         has_many_numbers = entry.number > MAX_NUMBERS and entry.kind not in _BYTE_KINDS
         if entry.tag < FIRST_PRIVATE_TAG and (has_many_numbers or entry.size > MAX_XML_BYTES):
             name = "description" if entry.tag == DESCRIPTION else f"tag {entry.tag}"
             raise ReadError(f"its {name} has {entry.size / 1e6:,.0f} MB, more than imgpool reads", _REMOVE_TAG)
+
+    def _add_sub_directories(self, number: int) -> None:
+        """Add the directories below a page; raise `ReadError` for too many."""
+        self._sub_directories += number
+        check_page_count(self._sub_directories)
+        if number > MAX_SUB_DIRECTORIES:
+            raise ReadError(f"it has more than {MAX_SUB_DIRECTORIES:,} directories below a page, the most that imgpool "
+                            "reads", "save it again without its smaller versions")  # fmt: skip
 
     def add_segments(self, table: Entry) -> None:
         """Add the strips or tiles of a page, unless their table exceeds the file; raise `ReadError` for too many."""

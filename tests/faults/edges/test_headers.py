@@ -49,6 +49,8 @@ TIFFS = {
     "split axis": (large.ome(annotations=large.MODULO), "more than 1,000,000 pages"),
     "overlapping tags": (
         large.tiff(more=[(270, 2, 10**6, 1000)] * 60, padding=10**6), "its tags overlap"),
+    "directories below a page": (
+        large.tiff(more=[(330, 4, 1001, 1000)], padding=5000), "more than 1,000 directories below a page"),
     "many numbers": (large.tiff(more=[(301, 3, 1_000_001, 1000)], padding=2_000_010), "its tag 301 has 2 MB"),
 }  # fmt: skip
 
@@ -88,6 +90,8 @@ PHOTOS = {
         "fill bytes": (large.jpeg(b"\xff" * 1_000_000), "more than 65,536 fill bytes"),
         "other bytes": (large.jpeg(b"\xff\xfe\0\2" + b"a" * 1_000_000), "more than 65,536 fill bytes"),
         "fill bytes in many places": (large.jpeg((b"\xff" * 100 + b"\xfe\0\2") * 1000), "more than 65,536 fill"),
+        "bytes of reserved segments": (large.jpeg((b"\xff\xf0\x80\0" + b"a" * 32_766) * 3), "more than 65,536 fill"),
+        "EXIF in many segments": (large.jpeg((b"\xff\xe1\xff\xffExif\0\0" + bytes(65_527)) * 257), "16 MiB of EXIF"),
         "segments": (large.jpeg(b"\xff\xfe\0\4ab" * 20_000), "more than 4,096 segments"),
         "markers without content": (large.jpeg(b"\xff\xd0" * 50_000), "more than 4,096 segments"),
     },
@@ -139,6 +143,7 @@ def test_chunks_that_only_reading_meets_are_limited(name, content, tmp_path):
 
 @pytest.mark.parametrize("inserted", [
     b"\xff" * 60_000, b"\xff\xfe\xff\xff" + b"c" * 65_533, b"\xff\xfe\0\4ab" * 4000, b"\xff\xd0" * 100,
+    b"\xff\xf0\0\4ab", (b"\xff\xe1\xff\xffExif\0\0" + bytes(65_527)) * 50,
 ])  # fmt: skip
 def test_jpeg_with_a_long_but_usual_header_is_read(inserted, tmp_path):
     path = tmp_path / "a.jpg"

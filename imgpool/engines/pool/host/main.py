@@ -67,9 +67,11 @@ def main_prefork(
 
 def _answer(call: EarlyCall, connection: Connection) -> None:
     """Call a function that sends messages to the parent; end this process if it raises."""
+    connection.send(call)
+    payload = connection.recv_bytes()
     try:
         with killed_with_parent(), memory_limited(call.memory):
-            pickle.loads(call.payload)(connection.send)  # noqa: S301 - pickled by our own parent process
+            pickle.loads(payload)(connection.send)  # noqa: S301 - pickled by our own parent process
     except BaseException:  # noqa: BLE001 - the parent starts another host
         os._exit(1)
     connection.send(None)

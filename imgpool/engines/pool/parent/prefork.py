@@ -12,7 +12,7 @@ import contextlib
 import multiprocessing
 import os
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -125,12 +125,13 @@ def call_prefork_host(
     if host is None or host.owner != os.getpid():
         return None
     try:
-        host.connection.send(EarlyCall(pickle.dumps(function), memory))
-        while not should_stop():
-            if host.connection.poll(POLL_INTERVAL_S):
-                message = host.connection.recv()
-                if message is None:
-                    return True
+        host.connection.send(EarlyCall(memory))
+        for message in _receive(host.connection, should_stop):
+            if message is None:
+                return True
+            if isinstance(message, EarlyCall):  # the host is ready to receive
+                host.connection.send_bytes(pickle.dumps(function))
+            else:
                 on_message(message)
     except (EOFError, OSError):  # it has ended
         pass
@@ -139,6 +140,12 @@ def call_prefork_host(
         raise
     discard_prefork_host()
     return False
+
+
+def _receive(connection: Connection, should_stop: Callable[[], bool]) -> Iterator[Any]:
+    while not should_stop():
+        if connection.poll(POLL_INTERVAL_S):
+            yield connection.recv()
 
 
 def discard_prefork_host() -> None:

@@ -53,15 +53,15 @@ class PoolConfig:
 
 @dataclass(frozen=True, slots=True)
 class EarlyCall:
-    """A function that a prefork host calls before it receives its configuration.
+    """Announces a function that a prefork host calls before it receives its configuration.
+
+    The host answers once it has stopped importing. Only then is the function sent, as pickled bytes: it can be larger
+    than what a connection takes in before the other end reads.
 
     Attributes
     ----------
-    payload
-        The function, pickled. It is called with a function that sends a message to the parent.
     memory
-        Bytes that it may allocate.
+        Bytes that the function may allocate.
     """
 
-    payload: bytes
     memory: int
