@@ -45,6 +45,13 @@ def target_hashes(targets: Iterable[str]) -> "Hashes":
     return np.fromiter((xxh3_64_intdigest(os.fsencode(target)) for target in portable_targets), np.uint64)
 
 
+def target_hash(target: str) -> int:
+    """Return the hash of one target, as `target_hashes` does."""
+    from xxhash import xxh3_64_intdigest
+
+    return xxh3_64_intdigest(os.fsencode(target if USES_SLASHES else portable(target)))
+
+
 def write_planned(state: Folder, run: str, hashes: "Hashes") -> None:
     """Write the planned targets of a run durably, replacing what there is.
 
@@ -60,7 +67,7 @@ def write_planned(state: Folder, run: str, hashes: "Hashes") -> None:
     import numpy as np
     from xxhash import xxh3_64_digest
 
-    data = np.unique(hashes).astype("<u8").tobytes()
+    data = np.sort(hashes).astype("<u8").tobytes()
     temporary = run + TEMPORARY
     with state.subfolder(PLANNED_FOLDER, create=True) as folder:
         folder.unlink(temporary, missing_ok=True)

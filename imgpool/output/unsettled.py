@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from imgpool.core.errors import RunError
 from imgpool.core.task import Result, Task
 from imgpool.output.layout import is_token
-from imgpool.output.planned import read_planned, remove_planned, target_hashes, write_planned
+from imgpool.output.planned import read_planned, remove_planned, target_hash, target_hashes, write_planned
 from imgpool.output.run_file import InterruptedRun, RunInfo, interrupted_runs
 from imgpool.system.durability import sync_file
 from imgpool.system.folder import Folder
@@ -67,6 +67,7 @@ class UnsettledTargets:
 
     def __init__(self, output: str, plan: PlannedRun) -> None:
         self._output = output
+        self._prefix = len(os.path.join(output, ""))
         self._plan = plan
         self._settled = array("Q")
         self._earlier: tuple[InterruptedRun, ...] = ()
@@ -103,7 +104,7 @@ class UnsettledTargets:
     def settle(self, result: Result) -> None:
         """Note that a result proves what its target holds."""
         if result.sha256:
-            self._settled.append(int(self._hashes([result.task])[0]))
+            self._settled.append(target_hash(result.task.target[self._prefix :]))
 
     def end(self, state: Folder, info: RunInfo, *, finished: bool) -> tuple[InterruptedRun, ...]:
         """Resolve what the run has settled; return the interrupted runs that are left.
@@ -144,8 +145,7 @@ class UnsettledTargets:
                 yield run
 
     def _hashes(self, tasks: Iterable[Task]) -> "Hashes":
-        prefix = len(os.path.join(self._output, ""))
-        return target_hashes(task.target[prefix:] for task in tasks)
+        return target_hashes(task.target[self._prefix :] for task in tasks)
 
     def _keep_intents(self, state: Folder, token: str, settled: "Hashes") -> "Hashes":
         """Keep the intents that the journal does not confirm, in one file; return the targets of those of this run."""

@@ -11,7 +11,6 @@ import numpy as np
 from imgpool.core.catalogue import FORMATS
 from imgpool.core.recipe import Output, Recipe
 from imgpool.output.session import CommitOptions, OutputSession
-from imgpool.system.durability import sync_file_system
 from tests.support.small_runs import runner_for
 
 WRITABLE_FORMATS = [format_.name for format_ in FORMATS]
@@ -22,6 +21,9 @@ STEPS = {"a": ["gaussian:sigma=1"], "b": ["invert"]}
 
 MOMENTS = [f"{when} {what}" for what in ("rename_new", "exchange", "intent", "lines") for when in ("before", "after")]
 """When a run can be killed: before and after a rename, an intent, and the write of the journal's lines."""
+
+RARE_COMMITS, CONSTANT_COMMITS = CommitOptions(interval=60.0), CommitOptions(interval=0.0)
+"""How a run commits that has recorded nothing, or nearly everything, when it is killed."""
 
 
 def recipe(name, output_format):
@@ -44,22 +46,21 @@ def contents(output):
     return {str(path.relative_to(output)): path.read_bytes() for path in files}
 
 
-def kill_run(photos, output, recipe_, *, moment, count, sync=sync_file_system, results=None):
+def kill_run(photos, output, recipe_, *, moment, count, commits=CONSTANT_COMMITS, results=None):
     """Run in a process of its own, which is killed at its `count`-th arrival at a moment, or after some results.
 
     Parameters
     ----------
     moment
         One of `MOMENTS`.
-    sync
-        Replaces the sync of the output's file system.
+    commits
+        When and how results become durable.
     results
         Kill the run after so many results, if it was not killed before.
     """
     if not (child := os.fork()):
         with suppress(BaseException):
             _kill_self_at(moment, count)
-            commits = CommitOptions(interval=0.0, sync=sync)
             made = runner_for(
                 photos, output=str(output), recipe=recipe_, open_session=partial(OutputSession, commits=commits)
             ).results()

@@ -9,7 +9,15 @@ import pytest
 
 from imgpool.output.records import UNSETTLED
 from imgpool.output.run_file import read
-from tests.support.interrupted_runs import MOMENTS, WRITABLE_FORMATS, contents, kill_run, recipe, write_photos
+from tests.support.interrupted_runs import (
+    MOMENTS,
+    RARE_COMMITS,
+    WRITABLE_FORMATS,
+    contents,
+    kill_run,
+    recipe,
+    write_photos,
+)
 from tests.support.runs import Running, command, seconds_until
 from tests.support.scales import scaled
 from tests.support.small_runs import plan_for, run, statuses
@@ -88,7 +96,7 @@ def test_outputs_in_doubt_are_listed_and_then_hashed_only_once(photos, finished,
     start, expected = finished("bmp")
     output = tmp_path / "out"
     shutil.copytree(start, output)
-    assert kill_run(photos, output, recipe("b", "bmp"), moment="after exchange", count=2)
+    assert kill_run(photos, output, recipe("b", "bmp"), moment="after exchange", count=2, commits=RARE_COMMITS)
     settings = {"output": str(output), "recipe": recipe("a", "bmp")}
     plan = plan_for(photos, **settings)
     assert plan.reasons == {UNSETTLED: COUNT}
@@ -106,7 +114,7 @@ def test_targets_of_other_inputs_stay_in_doubt(photos, tmp_path):
     a, b = recipe("a", "npy"), recipe("b", "npy")
     run(photos, output=str(output), recipe=a)
     expected = contents(output)
-    assert kill_run(photos, output, b, moment="after exchange", count=3)
+    assert kill_run(photos, output, b, moment="after exchange", count=3, commits=RARE_COMMITS)
     more = write_photos(tmp_path / "more" / "plate", 2, seed=2)
     for _ in range(3):
         assert statuses(run(more.parent, output=str(output), recipe=a, fresh=True)) == ["done"] * 2
@@ -142,7 +150,7 @@ def test_lost_state_is_never_taken_for_settled(photos, finished, tmp_path, lost)
     start, expected = finished("npy")
     output = tmp_path / "out"
     shutil.copytree(start, output)
-    assert kill_run(photos, output, recipe("b", "npy"), moment="after exchange", count=2)
+    assert kill_run(photos, output, recipe("b", "npy"), moment="after exchange", count=2, commits=RARE_COMMITS)
     path = output / ".imgpool" / lost
     if path.is_dir():
         shutil.rmtree(path)

@@ -12,6 +12,7 @@ from functools import partial
 
 import pytest
 
+from imgpool.output.session import CommitOptions
 from tests.support.interrupted_runs import MOMENTS, WRITABLE_FORMATS, contents, kill_run, recipe, write_photos
 from tests.support.scales import scaled
 from tests.support.small_runs import run, statuses
@@ -98,8 +99,8 @@ def test_power_cut_leaves_no_wrong_output(tmp_path, seed, output_format):
         output.mkdir()
     copy_as_synced(output, synced, None)
     moment, count = chance.choice(MOMENTS), chance.randint(1, COUNT)
-    sync = partial(copy_as_synced, output, synced)
-    kill_run(photos, output, b, moment=moment, count=count, sync=sync, results=chance.randint(1, COUNT))
+    commits = CommitOptions(interval=0.0, sync=partial(copy_as_synced, output, synced))
+    kill_run(photos, output, b, moment=moment, count=count, commits=commits, results=chance.randint(1, COUNT))
     cut_power(chance, output, synced)
     results = run(photos, output=str(output), recipe=a)
     named = {os.path.basename(result.task.target) for result in results if result.status == "failed"}

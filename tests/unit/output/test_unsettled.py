@@ -152,7 +152,7 @@ def test_a_run_that_was_planned_before_another_is_refused(output, state):
     UnsettledTargets(output, PlannedRun(based_on=identify(last))).begin(state, run_of(token=B), last)
 
 
-def test_a_run_of_an_older_version_is_unsettled_until_its_like_ends(output, state):
+def test_a_run_of_an_older_version_is_unsettled_until_its_end(output, state):
     old = run_of(unsettled=(InterruptedRun("", "key", None),))
     targets, info = begin(output, state, A, ["a.png"], last=old)
     assert info.unsettled[0] == InterruptedRun("", "key", 0)
@@ -165,7 +165,7 @@ def doubts(output, last, *names):
     return list(read_history(tasks(output, *names), output, last).unsettled)
 
 
-def test_a_record_of_the_interrupted_run_or_a_later_one_settles(output, state):
+def test_a_record_of_the_interrupted_or_a_later_run_settles(output, state):
     write_journal(output, done(output, "a.png"), done(output, "b.png"))
     checksum = journal_end(output)[1]
     write_planned(state, A, target_hashes(["a.png", "b.png"]))
