@@ -92,6 +92,12 @@ def test_killed_pool_leaves_no_wrong_output(tmp_path, seed, output_format):
     assert contents(output) == expected
 
 
+def assert_in_doubt(plan):
+    """Nothing counts as done. The killed run may have recorded its first results: then their recipe has changed."""
+    assert sum(plan.reasons.values()) == COUNT
+    assert plan.reasons[UNSETTLED] >= COUNT // 2
+
+
 def test_outputs_in_doubt_are_listed_and_then_hashed_only_once(photos, finished, tmp_path):
     start, expected = finished("bmp")
     output = tmp_path / "out"
@@ -99,7 +105,7 @@ def test_outputs_in_doubt_are_listed_and_then_hashed_only_once(photos, finished,
     assert kill_run(photos, output, recipe("b", "bmp"), moment="after exchange", count=2, commits=RARE_COMMITS)
     settings = {"output": str(output), "recipe": recipe("a", "bmp")}
     plan = plan_for(photos, **settings)
-    assert plan.reasons == {UNSETTLED: COUNT}
+    assert_in_doubt(plan)
     results = run(photos, **settings)
     assert sorted(statuses(results)) == ["done", "done", "skipped", "skipped"]
     assert all(result.sha256 for result in results)
@@ -118,7 +124,7 @@ def test_targets_of_other_inputs_stay_in_doubt(photos, tmp_path):
     more = write_photos(tmp_path / "more" / "plate", 2, seed=2)
     for _ in range(3):
         assert statuses(run(more.parent, output=str(output), recipe=a, fresh=True)) == ["done"] * 2
-    assert plan_for(photos, output=str(output), recipe=a).reasons == {UNSETTLED: COUNT}
+    assert_in_doubt(plan_for(photos, output=str(output), recipe=a))
     run(photos, output=str(output), recipe=a)
     assert {name: data for name, data in contents(output).items() if "plate" not in name} == expected
     assert read(str(output)).unsettled == ()
