@@ -244,7 +244,8 @@ class Interrupts:
             number = self._wakeup_read.recv(1, socket.MSG_PEEK)[0]
         except TimeoutError:
             return None
-        self._watchdog.begin_handling(self.received or number)
+        if number in SIGNAL_WORDS:
+            self._watchdog.begin_handling(self.received or number)
         self._wakeup_read.recv(1)
         return number
 

@@ -14,8 +14,11 @@ from imgpool.cli._numbers import parse_count, parse_seconds, parse_whole
 from imgpool.cli._options import AsJson, FilterSteps, Inputs, MaxMemory, PixelLength, RecipeName, ToFormat
 from imgpool.system.files import remove_folder
 from imgpool.system.heap import keep_freed_memory
-from imgpool.system.signal_watchdog import signal_watchdog
+from imgpool.system.signal_watchdog import START_LIMIT_S, signal_watchdog
 from imgpool.system.signals import exit_on_signals, ignore_hang_up, restore_handlers, set_handlers
+
+IMAGE_TIMEOUT_S = 30.0
+"""Time after a signal in which the current image holds the GIL, before the command ends without removing its folder."""
 
 
 def compare_command(  # noqa: PLR0913 - one parameter per option of the command line
@@ -141,6 +144,8 @@ def comparison_folder(path: str, *, keep: bool) -> Iterator[None]:
 
     before = set_handlers(_raise_interrupted)
     temporary = not keep and not os.path.lexists(path)
+    signal_watchdog().allow_unhandled(IMAGE_TIMEOUT_S)
+    signal_watchdog().set_advice(f"remove the folder {os.path.basename(path)}" if temporary else "")
     try:
         with storage_errors(path):
             os.makedirs(path, exist_ok=keep)
@@ -149,6 +154,8 @@ def comparison_folder(path: str, *, keep: bool) -> Iterator[None]:
         set_handlers(_ignore)
         if temporary:
             remove_folder(path)
+        signal_watchdog().set_advice("")
+        signal_watchdog().allow_unhandled(START_LIMIT_S)
         restore_handlers(before)
 
 

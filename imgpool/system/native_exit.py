@@ -12,6 +12,9 @@ from mmap import mmap
 
 EXIT_BYTE = b"x"
 
+UNREQUESTED_EXIT_CODE = 137
+"""Exit code, as of SIGKILL, if reading ends without a request: it must not be taken for success."""
+
 _SIGEV_THREAD = 2  # <signal.h> of Linux
 _RESERVED_BYTES = 256  # more than what any C library adds to the structures
 
@@ -63,6 +66,7 @@ def prepare_exit(shared: bytearray | mmap, offset: int, receiver: socket.socket)
     request.descriptor = receiver.fileno()
     request.buffer = ctypes.addressof(request) + _ReadRequest.byte.offset
     request.nbytes = len(EXIT_BYTE)
+    request.event.value = UNREQUESTED_EXIT_CODE
     request.event.notify = _SIGEV_THREAD
     request.event.function = ctypes.cast(libc._exit, ctypes.c_void_p).value  # noqa: SLF001 - its name in C
     return bool(libc.aio_read(ctypes.byref(request)) == 0)

@@ -13,9 +13,11 @@ from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from imgpool.core.errors import WorkerError
 from imgpool.system.console import ctrl_c_ignored
+from imgpool.system.process_identity import process_start_time
 from imgpool.system.start_limit import START_HINT, StartMonitor, monitored
 from imgpool.system.threads import one_thread, one_thread_environment
 
@@ -38,6 +40,9 @@ WINDOWS_CRASHES = {
 """The signal that means on other systems what an exit code means on Windows."""
 
 _start_lock = threading.Lock()
+
+_start_times: WeakKeyDictionary[BaseProcess, float | None] = WeakKeyDictionary()
+"""When processes started, on Linux: their numbers alone do not identify them once their parent has reaped them."""
 
 
 @contextlib.contextmanager
@@ -71,7 +76,13 @@ def start(process: BaseProcess, start_method: "StartMethod") -> None:
     if start_method == "fork":
         with _signals_blocked():
             process.start()
-        return
+    else:
+        _start_monitored(process, start_method)
+    if sys.platform == "linux" and process.pid:
+        _start_times[process] = process_start_time(process.pid)
+
+
+def _start_monitored(process: BaseProcess, start_method: "StartMethod") -> None:
     monitor = StartMonitor(_starting_children, _kill_starting_children)
     try:
         with monitored(monitor):
@@ -102,8 +113,8 @@ def _starting_children() -> list[int]:
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.Error):
             command = " ".join(child.cmdline())
-            is_spawned = "multiprocessing.spawn" in command and child.pid not in known
-            if is_spawned or "multiprocessing.forkserver" in command:
+            is_spawned = "from multiprocessing.spawn import" in command and child.pid not in known
+            if is_spawned or "from multiprocessing.forkserver import" in command:
                 starting.append(child.pid)
     return starting
 
@@ -168,10 +179,19 @@ if sys.platform != "win32":
 
 def kill_group(leader: BaseProcess) -> None:
     """Kill a process that leads a process group, and everything it has started."""
+    if _number_was_reused(leader):  # also means that the group is gone: the system keeps the number for it
+        return
     if hasattr(os, "killpg") and leader.pid:
         with contextlib.suppress(ProcessLookupError, PermissionError):  # no group yet, or no longer
             os.killpg(leader.pid, signal.SIGKILL)
     leader.kill()
+
+
+def _number_was_reused(process: BaseProcess) -> bool:
+    """Whether another process has the number of a process now: a fork server reaps its children at once."""
+    before = _start_times.get(process)
+    now = process_start_time(process.pid) if before and process.pid else None
+    return now is not None and now != before
 
 
 def wait_until_gone(pid: int, timeout: float) -> bool:

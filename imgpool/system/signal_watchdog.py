@@ -50,7 +50,7 @@ START_UP_MS = 2000
 """Time after which the watchdog may use a processor without delaying the command."""
 
 MAX_ADVICE_BYTES = 256
-_PEEKED_BYTES = 64
+_PEEKED_BYTES = 4096  # more than a socket keeps, for a library that handles other signals often
 _LIMIT, _IN_PROGRESS, _NUMBER, _STAGE, _END_WITHIN, _ADVICE_LENGTH = range(6)  # 8 bytes each
 _ADVICE_OFFSET, _REQUEST_OFFSET = 256, 1024
 
@@ -88,7 +88,13 @@ class SignalWatchdog:
         self._wake()
 
     def begin_handling(self, number: int) -> None:
-        """Note that a signal was seen, before it is read from the socket; `number` is the first signal of the run."""
+        """Note that a signal was seen, before it is read from the socket.
+
+        Parameters
+        ----------
+        number
+            The first signal of the run. It must be one of `SIGNAL_WORDS`.
+        """
         self._state[_NUMBER] = number
         self._state[_IN_PROGRESS] = 1
         self._wake()
@@ -177,28 +183,34 @@ class _RunningWatchdog(SignalWatchdog):
             with contextlib.suppress(BlockingIOError):
                 control.recv(_PEEKED_BYTES, socket.MSG_DONTWAIT)
             now = time.monotonic()
-            unread = _unread_signals(wakeup)
+            unread = _peek(wakeup)
             if unread is None:
                 break
-            if deadline.ends(unread, min(now - last, MAX_COUNTED_INTERVAL_S)):
+            ending = [number for number in unread if number in SIGNAL_WORDS]
+            if deadline.ends(ending, min(now - last, MAX_COUNTED_INTERVAL_S)):
                 return deadline.number
             last = now
-            if deadline.is_needed:
-                time.sleep(CHECK_INTERVAL_S)  # polling returns at once while a signal is unread
+            if unread or deadline.is_needed:
+                time.sleep(CHECK_INTERVAL_S)  # polling returns at once while anything is unread
         return 0
 
     def _end_parent(self, parent: "_ParentProcess", number: int) -> None:
+        """End the process with the exit code of a signal if that is possible, and in any case."""
+        with contextlib.suppress(Exception):
+            self._request_exit(number)
+        end = time.monotonic() + EXIT_TIMEOUT_S
+        while not parent.has_ended() and time.monotonic() < end:
+            time.sleep(CHECK_INTERVAL_S / 10)
+        if not parent.has_ended():
+            parent.kill()
+
+    def _request_exit(self, number: int) -> None:
         from imgpool.system.native_exit import request_exit
 
         length = int(self._state[_ADVICE_LENGTH])
         advice = bytes(self._shared[_ADVICE_OFFSET : _ADVICE_OFFSET + length]).decode("utf-8", "replace")
         _print(f"{SIGNAL_WORDS[number]}; {advice}" if advice else SIGNAL_WORDS[number])
         request_exit(self._shared, _REQUEST_OFFSET, self._control[1], exit_code(number))
-        end = time.monotonic() + EXIT_TIMEOUT_S
-        while not parent.has_ended() and time.monotonic() < end:
-            time.sleep(CHECK_INTERVAL_S / 10)
-        if not parent.has_ended():
-            os.kill(self._owner, signal.SIGKILL)
 
 
 class SignalDeadline:
@@ -280,6 +292,14 @@ class _ParentProcess:
         """Return whether it has ended: another process is then the parent of this one."""
         return os.getppid() != self._pid
 
+    def kill(self) -> None:
+        """Send SIGKILL: through its descriptor if possible, because its number may be another process's by now."""
+        with contextlib.suppress(ProcessLookupError):
+            if self.descriptors:
+                signal.pidfd_send_signal(self.descriptors[0], signal.SIGKILL)
+            else:
+                os.kill(self._pid, signal.SIGKILL)
+
 
 def _detach() -> None:
     """Leave signals and standard streams to the parent; only stderr is kept, for a message."""
@@ -291,15 +311,12 @@ def _detach() -> None:
     os.close(devnull)
 
 
-def _unread_signals(wakeup: socket.socket) -> list[int] | None:
-    """Return the signals that are unread; None if no process can write any more."""
+def _peek(wakeup: socket.socket) -> bytes | None:
+    """Return the numbers of all signals that are unread; None if no process can write any more."""
     try:
-        unread = wakeup.recv(_PEEKED_BYTES, socket.MSG_PEEK)
+        return wakeup.recv(_PEEKED_BYTES, socket.MSG_PEEK) or None
     except BlockingIOError:
-        return []
-    if not unread:
-        return None
-    return [number for number in unread if number in SIGNAL_WORDS]
+        return b""
 
 
 def _print(line: str) -> None:

@@ -60,7 +60,11 @@ def signal_main_thread(number: int) -> None:
 
 
 def ignore_ending_signals() -> None:
-    """Ignore every signal that ends a command: when one is sent to a whole group, the parent process handles it."""
+    """Ignore every signal that ends a command: when one is sent to a whole group, the parent process handles it.
+
+    Signals that a plug-in handles in this process are not reported to the parent: a fork has its wake-up descriptor.
+    """
+    signal.set_wakeup_fd(-1)
     for number in SIGNAL_WORDS:
         signal.signal(number, signal.SIG_IGN)
 

@@ -46,3 +46,12 @@ def test_stop_ends_a_pause(monkeypatch):
     started = time.monotonic()
     options = tasks.options(start_method="fork", should_stop=lambda: time.monotonic() > started + 1)
     assert list(POOL.run(tasks.tasks("pass"), tasks.do, tasks.be_killed, options)) == []
+
+
+def test_stopped_host_does_not_count_as_dead(monkeypatch):
+    rounds = []
+    monkeypatch.setattr(restart_policy.RestartPolicy, "record_round", lambda _, **words: rounds.append(words))
+    started = time.monotonic()
+    options = tasks.options(start_method="fork", should_stop=lambda: time.monotonic() > started + 0.5)
+    list(POOL.run(tasks.tasks("sleep 0.7"), tasks.do, tasks.no_state, options))
+    assert rounds == []

@@ -96,6 +96,57 @@ def test_second_signal_ends_a_serial_run_with_the_gil_held(start, images, marks,
     assert {record["target"] for record in records(tmp_path / "out")} == {path.name for path in images.iterdir()}
 
 
+WITH_ALARMS = """
+from imgpool.system.signal_watchdog import start_signal_watchdog
+start_signal_watchdog()
+import signal, sys, time
+from pathlib import Path
+from imgpool.cli._interrupts import Interrupts
+sys.path.insert(0, {poison!r})
+from poison_plugins import hang_in_c
+
+def receive_alarms():
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+    time.sleep(0.3)
+
+{body}
+"""
+
+
+@pytest.fixture
+def start_with_alarms(tmp_path):
+    """Start a program that handles another signal, as a plug-in may do for a time limit of its own."""
+    from tests.support.runs import POISON
+
+    started = []
+
+    def start(body):
+        started.append(Running([sys.executable, "-c", WITH_ALARMS.format(poison=str(POISON), body=body)], tmp_path))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.close()
+
+
+def test_other_signals_do_not_hide_those_that_end_a_run(start_with_alarms, marks):
+    body = "with Interrupts(lambda: None, print, print):\n    receive_alarms()"
+    running = start_with_alarms(f"{body}\n    hang_in_c({str(marks)!r})")
+    assert running.until(lambda: any(marks.iterdir()))
+    send_twice(running, INT, INT)
+    assert running.wait(20).code in {130, 137}
+
+
+def test_watchdog_sleeps_while_other_signals_are_unread(start_with_alarms, marks):
+    running = start_with_alarms(f"receive_alarms()\nPath({str(marks)!r}, 'go').touch()\ntime.sleep(60)")
+    assert running.until(lambda: any(marks.iterdir()))
+    [watchdog] = watchdogs(running)
+    time.sleep(0.5)
+    used = watchdog.cpu_times()
+    assert used.user + used.system < 0.3
+
+
 @pytest.mark.torture
 def test_one_signal_ends_a_serial_run_when_its_time_is_over(start, images, marks):
     (images / "hanging.poison").write_text(f"hang-in-c {marks}")

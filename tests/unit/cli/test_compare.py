@@ -7,8 +7,10 @@ import signal
 import pytest
 
 from imgpool.cli._interrupts import Interrupted
-from imgpool.cli.compare import comparison_folder
+from imgpool.cli.compare import IMAGE_TIMEOUT_S, comparison_folder
 from imgpool.core.errors import RunError
+from imgpool.system import signal_watchdog
+from imgpool.system.signal_watchdog import START_LIMIT_S, SignalDeadline, SignalWatchdog
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
 
@@ -74,3 +76,19 @@ def test_folder_that_cannot_be_created_is_reported(tmp_path):
     with pytest.raises(RunError, match="file"), comparison_folder(str(tmp_path / "file" / "place"), keep=False):
         pass
     assert handlers() == before
+
+
+def test_signal_waits_for_an_image_that_holds_the_gil(tmp_path, monkeypatch):
+    """Otherwise the watchdog would end the command before the folder is removed."""
+    watchdog = SignalWatchdog(bytearray(4096))
+    monkeypatch.setattr(signal_watchdog, "_watchdog", watchdog)
+
+    def ends_after(seconds):
+        deadline = SignalDeadline(watchdog._state)
+        deadline.ends([INT], 0)
+        return deadline.ends([INT], seconds)
+
+    with comparison_folder(str(tmp_path / "place"), keep=False):
+        assert not ends_after(IMAGE_TIMEOUT_S - 1)
+        assert ends_after(IMAGE_TIMEOUT_S + 1)
+    assert ends_after(START_LIMIT_S + 1)

@@ -6,7 +6,8 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from imgpool.system.processes import clean_start, exit_reason
+from imgpool.system import processes
+from imgpool.system.processes import clean_start, exit_reason, kill_group, start
 from imgpool.system.threads import ONE_THREAD
 from tests.support import engine_tasks as tasks
 
@@ -45,3 +46,17 @@ def test_children_are_numbered_from_one_in_the_order_of_creation(method):
 )
 def test_exit_reason_names_the_signal_or_the_code(exitcode, reason):
     assert exit_reason(exitcode) == reason
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_reused_number_of_a_leader_is_not_killed(monkeypatch):
+    times = iter([100.0, 200.0])  # of the leader, and of the process that has its number later
+    monkeypatch.setattr(processes, "process_start_time", lambda _: next(times))
+    leader = multiprocessing.get_context("fork").Process(target=tasks.hang)
+    start(leader, "fork")
+    kill_group(leader)
+    assert leader.is_alive()
+    monkeypatch.setattr(processes, "process_start_time", lambda _: 100.0)
+    kill_group(leader)
+    leader.join()
+    assert exit_reason(leader.exitcode) == "SIGKILL"

@@ -12,6 +12,9 @@ MAX_ROUNDS_WITHOUT_PROGRESS = 20
 PROGRESS_TIMEOUT_S = 600.0
 """Time without progress after which a run is given up whose processes are killed from outside."""
 
+MIN_DEATHS = 3
+"""Number of hosts that must have died in this time: one task may take longer, and then one death says nothing."""
+
 FIRST_PAUSE_S = 0.05
 MAX_PAUSE_S = 10.0
 
@@ -88,7 +91,7 @@ class RestartPolicy:
 
     def _check_time(self, last_death: str) -> None:
         seconds = self._clock() - self._last_progress
-        if seconds > PROGRESS_TIMEOUT_S:
+        if seconds > PROGRESS_TIMEOUT_S and self.rounds_without_progress >= MIN_DEATHS:
             raise WorkerError(
                 f"no task was done in the last {seconds / 60:.0f} minutes: "
                 f"the workers died {self.rounds_without_progress} times ({last_death})",

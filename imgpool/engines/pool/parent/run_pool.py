@@ -61,6 +61,8 @@ def run_pool(
                 yield from run_in_parent(tracker, function, initializer, options, monitor)
                 break
         else:
+            if options.should_stop():  # a host that was told to stop has not died
+                break
             tracker.end_round()
             _pause(tracker.policy.pause_s, options)
         tracker.window = task_window(options, monitor.workers.count)

@@ -4,6 +4,7 @@ from imgpool.core.errors import WorkerError
 from imgpool.engines.pool.parent.restart_policy import (
     MAX_PAUSE_S,
     MAX_ROUNDS_WITHOUT_PROGRESS,
+    MIN_DEATHS,
     PROGRESS_TIMEOUT_S,
     RestartPolicy,
 )
@@ -82,5 +83,13 @@ def test_progress_now_and_then_keeps_a_run_going_forever(run):
 
 def test_slow_starts_count_as_time_without_progress(run):
     run.round(progress=True)
+    for _ in range(MIN_DEATHS - 1):
+        run.round(seconds=PROGRESS_TIMEOUT_S / 2)
     with pytest.raises(WorkerError):
-        run.round(seconds=PROGRESS_TIMEOUT_S + 1)
+        run.round(seconds=1)
+
+
+def test_one_kill_during_a_long_task_does_not_end_a_run(run):
+    run.round(progress=True)
+    run.round(seconds=2 * PROGRESS_TIMEOUT_S)
+    run.round(progress=True)
