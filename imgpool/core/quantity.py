@@ -27,24 +27,24 @@ MAX_MICROMETRES = 1e9
 MAX_ANISOTROPY = 0.01
 """Largest relative difference between height and width at which a pixel counts as square."""
 
-_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*$", re.DOTALL)
+_NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(.*)", re.DOTALL)
 
 
 def split_number(text: str) -> tuple[float, str]:
     """Split "0.65 µm" into 0.65 and "um"; raises ``ValueError`` if the text does not start with a finite number."""
-    match = _NUMBER.match(text)
+    match = _NUMBER.fullmatch(text.strip())
     if not match:
         raise ValueError("must start with a number")
     if not math.isfinite(float(match[1])):
         raise ValueError("must be a finite number")
-    unit = match[2].replace("µ", "u").replace("μ", "u").replace("²", "2").replace("^2", "2")
+    unit = match[2].strip().replace("µ", "u").replace("μ", "u").replace("²", "2").replace("^2", "2")
     return float(match[1]), unit
 
 
-def _split_or_raise(text: str, description: str) -> tuple[float, str]:
-    """Split text like `split_number`, with an error that describes the whole value."""
+def _split_or_raise(value: object, description: str) -> tuple[float, str]:
+    """Split a number or text like `split_number`, with an error that describes the whole value."""
     try:
-        return split_number(text)
+        return split_number(str(value))  # Python refuses to print an integer of more than 4,300 digits
     except ValueError:
         raise ValueError(f"must be {description}") from None
 
@@ -67,7 +67,7 @@ class _Measure(Parsed):
             return value
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ValueError(f"must be {cls.description}")
-        number, unit = _split_or_raise(str(value), cls.description)
+        number, unit = _split_or_raise(value, cls.description)
         if unit in {"", "px"}:
             return cls(number, "px")
         length_unit = unit.removesuffix(cls.power_suffix)
@@ -243,7 +243,7 @@ class Range(Parsed):
         ends = value.split("..") if isinstance(value, str) else value
         if not isinstance(ends, list | tuple) or len(ends) != 2:  # noqa: PLR2004 - low and high
             raise ValueError(f"must be {cls.description}")
-        (low, low_unit), (high, high_unit) = (_split_or_raise(str(end), cls.description) for end in ends)
+        (low, low_unit), (high, high_unit) = (_split_or_raise(end, cls.description) for end in ends)
         if low_unit != high_unit or low_unit not in {"", "%"}:
             raise ValueError(f"must be {cls.description}")
         parsed = cls(low, high, low_unit == "%")

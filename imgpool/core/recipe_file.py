@@ -24,9 +24,8 @@ def read_recipe_text(path: Path) -> str:
         if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
             raise RecipeError(f"the recipe {name} is not a regular file", "save it as a file first")
         if status.st_size > MAX_FILE_BYTES:
-            size = f"{status.st_size / 1e6:,.1f} MB"
             raise RecipeError(
-                f"the recipe {name} has {size}, more than the {MAX_FILE_BYTES / 1e6:,.1f} MB that are allowed",
+                f"the recipe {name} has {status.st_size:,} bytes, more than the {MAX_FILE_BYTES:,} that are allowed",
                 "name a recipe, not an image",
             )
         return path.read_text("utf-8")

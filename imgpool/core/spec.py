@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from imgpool.core.errors import RecipeError
+from imgpool.core.shorten import quote, shorten
 
 
 def parse_spec(text: str, find_plugin: Callable[[str], Any] | None = None) -> tuple[str, dict[str, str]]:
@@ -30,14 +31,14 @@ def parse_spec(text: str, find_plugin: Callable[[str], Any] | None = None) -> tu
     name, _, rest = text.partition(":")
     name = name.strip()
     if not name:
-        raise RecipeError(f"{text!r} does not start with a name", "write NAME:parameter=value,parameter=value")
+        raise RecipeError(f"{quote(text)} does not start with a name", "write NAME:parameter=value,parameter=value")
     parameters: dict[str, str] = {}
     for part in rest.split(",") if rest.strip() else []:
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not (key and equals and value):
             raise _explain_part(text, name, part.strip(), find_plugin)
         if key in parameters:
-            raise RecipeError(f"{text!r} gives {key} twice", "give it once")
+            raise RecipeError(f"{quote(text)} gives {shorten(key)} twice", "give it once")
         parameters[key] = value
     return name, parameters
 
@@ -45,14 +46,16 @@ def parse_spec(text: str, find_plugin: Callable[[str], Any] | None = None) -> tu
 def _explain_part(text: str, name: str, part: str, find_plugin: Callable[[str], Any] | None) -> RecipeError:
     """Explain why a part is not ``parameter=value``, if possible with an example that works."""
     if not part:
-        return RecipeError(f"{text!r} has an empty parameter", "remove the extra comma")
+        return RecipeError(f"{quote(text)} has an empty parameter", "remove the extra comma")
     key, equals, value = (piece.strip() for piece in part.partition("="))
     plugin = find_plugin(name) if find_plugin else None
     names = _parameters(plugin) if plugin else []
     if (key and equals) or key in names:
-        return RecipeError(f"{text!r}: the parameter {key!r} has no value", f"write {name}:{key}=VALUE")
+        return RecipeError(
+            f"{quote(text)}: the parameter {quote(key)} has no value", f"write {name}:{shorten(key)}=VALUE"
+        )
     problem, example = _explain_value(name, value or key, plugin, names)
-    return RecipeError(f"{text!r}: {problem}", f"write {example}")
+    return RecipeError(f"{quote(text)}: {problem}", f"write {example}")
 
 
 def _parameters(plugin: Any) -> list[str]:  # noqa: ANN401 - a filter or a format
@@ -66,7 +69,7 @@ def _parameters(plugin: Any) -> list[str]:  # noqa: ANN401 - a filter or a forma
 def _explain_value(name: str, value: str, plugin: Any, parameters: list[str]) -> tuple[str, str]:  # noqa: ANN401 - a filter or a format
     """Describe a value without a parameter name, and give an example."""
     if not plugin:
-        return f"{value!r} has no parameter name", f"{name}:parameter={value}"
+        return f"{quote(value)} has no parameter name", f"{name}:parameter={shorten(value)}"
     if not parameters:
         return f"{name} takes no parameters", name
     return f"{name} takes {_list_words(parameters)}", _example(name, plugin, parameters, value)
@@ -79,7 +82,7 @@ def _example(name: str, plugin: Any, parameters: list[str], value: str) -> str: 
             plugin.validate({parameter: value})
         except RecipeError:
             continue
-        return f"{name}:{parameter}={value}"
+        return f"{name}:{parameter}={shorten(value)}"
     return f"{name}:{parameters[0]}=VALUE"
 
 

@@ -23,6 +23,7 @@ from imgpool.core.hint import Hint
 from imgpool.core.image import Image
 from imgpool.core.parameters import suggest_name
 from imgpool.core.safe_yaml import load_yaml
+from imgpool.core.shorten import quote
 
 MODULES = (
     "skimage.exposure",
@@ -41,18 +42,34 @@ RESAMPLING = {
 
 HIDDEN_PARAMETERS = {"channel_axis", "rng", "out"}
 
-MAX_NUMBER = 10_000
-"""Largest number that a parameter may be or contain, except for `MAX_AREA_PX` and `MAX_EXTENT_PX`."""
+MAX_NUMBER = 2**16
+"""Largest number that a parameter may be or contain if `LIMITS` does not name it: enough for 16-bit grey levels."""
 
-MAX_AREA_PX = 1e9
-MAX_EXTENT_PX = 512
-AREAS = {"area_threshold", "diameter_threshold", "min_size", "max_size"}
-EXTENTS = {
+_AREAS = {"area_threshold", "diameter_threshold", "min_size", "max_size"}
+
+_LEVELS = {
+    "center", "cval", "h", "high", "in_range", "initial_guess", "low", "new_value", "offset", "out_range", "r",
+    "seed_point", "sigma_color", "tolerance",
+}  # fmt: skip
+"""Grey levels and positions: any takes the same time."""
+
+_WINDOWS = {"block_size", "window_size"}
+"""Sides of neighbourhoods of which a larger one takes hardly longer."""
+
+_EXTENTS = {
     "sigma", "sigma_x", "sigma_y", "sigma_spatial", "low_sigma", "high_sigma", "truncate", "n_stds", "radius",
-    "kernel_size", "block_size", "window_size", "win_size", "ksize", "patch_size", "patch_distance", "max_dist",
-    "npad", "scale_range", "output_shape",
+    "kernel_size", "win_size", "ksize", "patch_size", "patch_distance", "max_dist", "npad", "scale_range",
+    "output_shape",
 }  # fmt: skip
 """Parameters on which the size of a neighbourhood depends, and with it the time or the memory for each pixel."""
+
+LIMITS: Mapping[str, float] = {
+    **dict.fromkeys(_AREAS, 1e9),
+    **dict.fromkeys(_LEVELS, 1e20),
+    **dict.fromkeys(_WINDOWS, 2048),
+    **dict.fromkeys(_EXTENTS, 512),
+}
+"""Largest number by the name of a parameter."""
 
 PLAIN_TYPES = (bool, int, float, str, tuple, list, types.NoneType)
 
@@ -69,11 +86,11 @@ def find(name: str) -> Filter:
     module_name, _, function_name = name.rpartition(".")
     if module_name not in MODULES:
         raise RecipeError(
-            f"no filter is called {name!r}", f"use a function of {', '.join(MODULES[:-1])} or {MODULES[-1]}"
+            f"no filter is called {quote(name)}", f"use a function of {', '.join(MODULES[:-1])} or {MODULES[-1]}"
         )
     functions = _functions(importlib.import_module(module_name))
     if function_name not in functions:
-        raise RecipeError(f"{module_name} has no function {function_name!r} that takes an image",
+        raise RecipeError(f"{module_name} has no function {quote(function_name)} that takes an image",
                           suggest_name(function_name, functions))  # fmt: skip
     if function_name in RESAMPLING:
         raise RecipeError(f"{name} changes the size of the image", "use the filter resize")
@@ -136,7 +153,7 @@ def _parse_plain(name: str, value: object) -> object:
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             value = float(value)  # 1e9 is a text in YAML 1.1
-    limit = MAX_AREA_PX if name in AREAS else MAX_EXTENT_PX if name in EXTENTS else MAX_NUMBER
+    limit = LIMITS.get(name, MAX_NUMBER)
     if any(abs(number) > limit for number in _numbers(value)):
         raise ValueError(f"must be a number from -{limit:g} to {limit:g}, or contain only such")
     return value

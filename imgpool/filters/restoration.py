@@ -27,8 +27,8 @@ OWNER = "richardson_lucy: psf"
 SIGMA_LIMIT = UpTo(100)
 """Each iteration blurs twice."""
 
-MAX_PSF_PIXELS = 2**24
-"""Largest PSF: 4095 × 4095 pixels, or 255 slices of 255 × 255."""
+MAX_PSF_PIXELS = 2**26
+"""Largest PSF: 8191 × 8191 pixels, or 255 slices of 511 × 511."""
 
 
 def _halo(parameters: Parameters, pixel_size: PixelSize | None) -> int:
