@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from multiprocessing import context
 from multiprocessing.context import BaseContext
@@ -130,7 +131,9 @@ def _kill_starting_children() -> None:
 def _start_fork_server() -> None:
     from multiprocessing import forkserver, resource_tracker
 
-    resource_tracker.ensure_running()  # ignores signals by itself
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # if it was killed, it is started again
+        resource_tracker.ensure_running()  # ignores signals by itself
     with _signals_blocked():
         forkserver.ensure_running()
 

@@ -60,3 +60,20 @@ def test_reused_number_of_a_leader_is_not_killed(monkeypatch):
     kill_group(leader)
     leader.join()
     assert exit_reason(leader.exitcode) == "SIGKILL"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a fork server")
+def test_killed_resource_tracker_is_replaced_without_a_warning():
+    program = """
+import multiprocessing, os, signal, time
+from multiprocessing import resource_tracker
+from imgpool.system.processes import start
+resource_tracker.ensure_running()
+os.kill(resource_tracker._resource_tracker._pid, signal.SIGKILL)
+time.sleep(0.1)
+child = multiprocessing.get_context("forkserver").Process(target=int)
+start(child, "forkserver")
+child.join()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
