@@ -7,7 +7,7 @@ import io
 import math
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -35,8 +35,15 @@ _INTEGER_TYPES = {3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}  # NumPy's cod
 Integers = np.ndarray[tuple[int], np.dtype[np.uint64]]
 
 
-def check_complete(file: BinaryIO) -> int:
-    """Check that every directory, tag and strip lies within the file; return the number of pages.
+class DirectoryCount(NamedTuple):
+    """Number of pages, and of directories below them."""
+
+    pages: int
+    sub_directories: int
+
+
+def check_complete(file: BinaryIO) -> DirectoryCount:
+    """Check that every directory, tag and strip lies within the file; return the number of directories.
 
     Raises
     ------
@@ -57,7 +64,7 @@ def check_complete(file: BinaryIO) -> int:
         raise truncated(size, error.needed, pages) if error.needed > size else damaged(str(error)) from None
     except struct.error:
         raise damaged("a directory is not valid") from None
-    return pages
+    return DirectoryCount(pages, totals.sub_directories)
 
 
 def check_planes(file: BinaryIO, series: Series) -> None:

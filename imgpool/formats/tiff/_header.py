@@ -15,10 +15,10 @@ from imgpool.formats._errors import COPY_AGAIN
 from imgpool.formats._resolution import Dpi, pixel_size_or_dpi, round_off
 from imgpool.formats.tiff import _imagej as imagej
 from imgpool.formats.tiff import _ome as ome
-from imgpool.formats.tiff._completeness import check_planes
+from imgpool.formats.tiff._completeness import DirectoryCount, check_planes
 from imgpool.formats.tiff._errors import damaged
 from imgpool.formats.tiff._layout import TiffLayout, find_layout
-from imgpool.formats.tiff._limits import check_declared_planes, check_xml
+from imgpool.formats.tiff._limits import check_compared_pages, check_declared_planes, check_xml
 from imgpool.formats.tiff._tifffile_types import Page, Series, TiffFile
 
 _X_RESOLUTION, _Y_RESOLUTION = 282, 283  # tags
@@ -56,15 +56,15 @@ class TiffHeader:
     dpi: Dpi | None
 
 
-def parse_header(file: BinaryIO, pages: int) -> TiffHeader:
-    """Parse the header of a complete TIFF file with `pages` pages; raise `ReadError` if it cannot be read."""
-    tiff, root = _parse(file, pages)
+def parse_header(file: BinaryIO, count: DirectoryCount) -> TiffHeader:
+    """Parse the header of a complete TIFF file; raise `ReadError` if it cannot be read."""
+    tiff, root = _parse(file, count)
     if root is not None and (files := ome.count_files(root)) > 1:
         raise ReadError(f"it is one of {files} files that form one OME-TIFF image", ome.COMBINE_FILES)
     if root is not None and ome.remove_file_names(root):
-        tiff, root = _parse(file, pages, ome.to_text(root).decode())
+        tiff, root = _parse(file, count, ome.to_text(root).decode())
     if _describes_each_page(tiff):
-        tiff, root = _parse(file, pages, is_shaped=False)
+        tiff, root = _parse(file, count, is_shaped=False)
     series = _only_series(tiff)
     flavour = _flavour(tiff, series)
     root = root if flavour == "ome" else None
@@ -81,20 +81,34 @@ def parse_header(file: BinaryIO, pages: int) -> TiffHeader:
     return TiffHeader(tiff, series, layout, flavour, root, properties, dpi)
 
 
-def _parse(file: BinaryIO, pages: int, xml: str | None = None, **flags: bool) -> tuple[TiffFile, Element | None]:
+def _parse(
+    file: BinaryIO, count: DirectoryCount, xml: str | None = None, **flags: bool
+) -> tuple[TiffFile, Element | None]:
     """Parse a file with tifffile; return its object and the root of its OME-XML, which `xml` can replace."""
     import tifffile
 
     file.seek(0)
     tiff = tifffile.TiffFile(file, name="image.tif", omexml=xml, _multifile=False, **flags)
+    _limit_comparison(tiff, count)
     description = tiff.pages.first.description
     if description.startswith("<"):  # the XML of OME, or of a slide scanner
         check_xml(description)
     if not tiff.is_ome:
         return tiff, None
     root = ome.parse(tiff.ome_metadata)
-    check_declared_planes(root, pages)
+    check_declared_planes(root, count.pages)
     return tiff, root
+
+
+def _limit_comparison(tiff: TiffFile, count: DirectoryCount) -> None:
+    """Let tifffile compare pages with each other only if they are few; it does so if nothing describes them all."""
+    compare_pages = tiff._series_generic  # noqa: SLF001 - tifffile has no limit of its own
+
+    def check_and_compare_pages() -> object:
+        check_compared_pages(sum(count))
+        return compare_pages()
+
+    tiff._series_generic = check_and_compare_pages  # noqa: SLF001 - see above
 
 
 def _describes_each_page(tiff: TiffFile) -> bool:

@@ -15,6 +15,9 @@ from imgpool.formats.tiff._ifd import Entry
 MAX_PAGES = 1_000_000
 """Most directories of a file, and most planes that a description may declare."""
 
+MAX_COMPARED_PAGES = 10_000
+"""Most directories of a file whose pages differ: tifffile compares each with all that are like it, in some 10 s."""
+
 MAX_SEGMENTS = 10_000_000
 """Most strips and tiles of a file, over all its pages."""
 
@@ -60,6 +63,11 @@ class TagTotals:
         self._segments = 0
         self._sub_directories = 0
 
+    @property
+    def sub_directories(self) -> int:
+        """Number of directories below pages."""
+        return self._sub_directories
+
     def add_value(self, entry: Entry, end: int) -> None:
         """Add the value of a tag, which ends at the position `end`, unless that is beyond the file.
 
@@ -100,6 +108,13 @@ def check_page_count(pages: int) -> None:
     """Raise `ReadError` if there are more pages, or planes are declared, than imgpool reads."""
     if pages > MAX_PAGES:
         raise ReadError(f"it has more than {MAX_PAGES:,} pages, the most that imgpool reads", _SPLIT)
+
+
+def check_compared_pages(pages: int) -> None:
+    """Raise `ReadError` if there are more pages than can be compared with each other."""
+    if pages > MAX_COMPARED_PAGES:
+        raise ReadError(f"its pages differ, and it has more than {MAX_COMPARED_PAGES:,} of them, the most that imgpool "
+                        "compares", _SPLIT)  # fmt: skip
 
 
 def check_xml(text: str) -> None:

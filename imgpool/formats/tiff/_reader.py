@@ -55,9 +55,9 @@ class TiffReader(FileReader):
     def _header(self) -> TiffHeader:
         self._check_signature()
         with LogSilencer():
-            pages = check_complete(self._file)
+            count = check_complete(self._file)
             with translate_errors():
-                return parse_header(self._file, pages)
+                return parse_header(self._file, count)
 
     def _decode_whole(self) -> Pixels:
         series = self._header.series

@@ -4,16 +4,18 @@ import contextlib
 import io
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from imgpool.core.errors import ReadError
+from imgpool.core.image import Image
 from imgpool.formats._gif_blocks import has_second_picture
 from imgpool.formats.png import _chunks as png_chunks
 from imgpool.formats.tiff import _limits as tiff_limits
-from imgpool.work.files import format_of
+from imgpool.work.files import format_of, read, write
 from tests.support import large_headers as large
 from tests.support.scales import scaled
 
@@ -70,6 +72,14 @@ def test_tiff_of_too_many_pages_is_refused(limit, pages, tmp_path, monkeypatch):
     path = tmp_path / "b.ome.tif"
     path.write_bytes(large.tiff(description.encode(), pages=1000))
     assert format_of(path).properties(path).pages == 1000
+
+
+def test_tiff_of_too_many_different_pages_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(tiff_limits, "MAX_COMPARED_PAGES", 100)
+    assert "more than 100 of them" in refusal(tmp_path / "a.tif", large.tiff(pages=101))
+    alike = Image.from_array(np.zeros((101, 8, 8), np.uint8))
+    write(alike, tmp_path / "alike.tif")
+    assert read(tmp_path / "alike.tif").properties.pages == 101
 
 
 @scaled(("limit", "count"), short=[(10_000, 10_000)], long=[(tiff_limits.MAX_XML_ITEMS, 6_000_000)])
