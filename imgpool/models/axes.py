@@ -23,6 +23,9 @@ RGB_SAMPLES = 3
 MAX_PIXEL_SIZE_RATIO = 1.25
 """Largest ratio of the pixel sizes of image and model; another camera is 10 % off, another objective 50 % or more."""
 
+MAX_SUGGESTED_SCALE = 100
+"""Largest factor by which a message suggests to resize an image; beyond it, its pixel size is taken for a mistake."""
+
 STACK_AXES = {
     "Z": ("stacks of slices", "give it images with an axis Z"),
     "T": ("time series", "give it images with an axis T"),
@@ -83,7 +86,7 @@ def infer_result(properties: Properties, plan: ModelPlan, dtype: ResultDtype) ->
         If the image does not fit the model.
     """
     _check_dtype(properties.dtype, plan.input)
-    _check_pixel_size(properties.pixel_size, plan.input)
+    _check_pixel_size(properties, plan.input)
     mapping = map_axes(properties, plan, dtype)
     lengths = dict(zip(properties.axes, properties.shape, strict=True))
     result_lengths = lengths | {
@@ -172,25 +175,46 @@ def _check_dtype(dtype: np.dtype[Any], input_: Tensor) -> None:
         )
 
 
-def _check_pixel_size(size: PixelSize | None, input_: Tensor) -> None:
+def _check_pixel_size(properties: Properties, input_: Tensor) -> None:
     """Refuse an image whose pixels are much larger or smaller than those that the model declares.
 
     Nothing is compared if either of them is unknown.
     """
+    scales: dict[str, float] = {}
     for letter in "YXZ":
         axis = input_.axis(letter)
-        found = getattr(size, letter.lower(), None)
-        if axis is None or axis.pixel_size is None or not found:
-            continue
-        scale = found / axis.pixel_size
-        if not 1 / MAX_PIXEL_SIZE_RATIO <= scale <= MAX_PIXEL_SIZE_RATIO:
-            step = Hint("filters", f"resize:scale={scale:.3g}")
-            remedy = f"add {step} before the model" if letter != "Z" else "use images with this distance between slices"
+        found = getattr(properties.pixel_size, letter.lower(), None)
+        if axis is not None and axis.pixel_size is not None and found:
+            scales[letter] = found / axis.pixel_size
+    for letter, scale in scales.items():
+        if not _is_similar(scale):
+            expected = getattr(properties.pixel_size, letter.lower()) / scale
             raise FilterError(
-                f"the model takes pixels of {axis.pixel_size:.4g} µm along {letter}, but those of the image have "
-                f"{found:.4g} µm",
-                f"{remedy}; if the model takes any pixel size, remove `unit` from this axis in its description",
+                f"the model takes pixels of {expected:.4g} µm along {letter}, but those of the image have "
+                f"{expected * scale:.4g} µm",
+                f"{_rescaling_hint(properties, scales, letter)}; if the model takes any pixel size, remove `unit` from "
+                "this axis in its description",
             )
+
+
+def _is_similar(ratio: float) -> bool:
+    return 1 / MAX_PIXEL_SIZE_RATIO <= ratio <= MAX_PIXEL_SIZE_RATIO
+
+
+def _rescaling_hint(properties: Properties, scales: Mapping[str, float], letter: str) -> str:
+    """Say how to give an image the pixel size of the model along an axis."""
+    scale = scales[letter]
+    if letter == "Z":
+        return "use images with this distance between slices"
+    if not 1 / MAX_SUGGESTED_SCALE <= scale <= MAX_SUGGESTED_SCALE:
+        return "check the pixel size in the file"
+    if all(_is_similar(scales[side] / scale) for side in "YX" if side in scales):
+        step = f"resize:scale={scale:.3g}"
+    else:  # the pixels have another shape than those of the model
+        lengths = dict(zip(properties.axes, properties.shape, strict=True))
+        height, width = (max(1, round(lengths[side] * scales[side])) for side in "YX")
+        step = f"resize:height={height},width={width}"
+    return f"add {Hint('filters', step)} before the model"
 
 
 def _check_stack(lengths: Mapping[str, int], input_: Tensor) -> None:

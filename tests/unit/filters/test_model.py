@@ -429,6 +429,21 @@ def test_other_pixel_size_is_refused_with_the_scale_to_apply():
         infer_with(sized_plan(X=0.65), PixelSize(0.65, 1.0))
 
 
+def test_pixels_of_another_shape_are_resized_to_height_and_width():
+    plan, size = sized_plan(Y=0.65, X=0.65), PixelSize(0.65, 0.325)
+    with pytest.raises(FilterError, match=r"0\.65 µm along X") as caught:
+        infer_with(plan, size)
+    assert 'add `filters=["resize:height=64,width=32"]` before the model' in caught.value.hint
+    resized = FILTERS["resize"](Image(pixels(64, 64), "YX", size), height=64, width=32)
+    assert infer_result(resized.properties, plan, "model").shape == (64, 32)
+
+
+def test_absurd_pixel_size_is_named_instead_of_a_resize_step():
+    with pytest.raises(FilterError, match="have 100 µm") as caught:
+        infer_with(sized_plan(Y=0.65, X=0.65), PixelSize(100.0, 100.0))
+    assert caught.value.hint.startswith("check the pixel size in the file")
+
+
 def test_pixel_size_is_not_compared_if_none_is_declared():
     assert infer_with(sized_plan(), PixelSize(100.0, 0.001)).shape == (64, 64)
 
