@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 from imgpool.core.errors import ReadError
 
-MAX_SUB_BLOCKS = 4096
-"""Most sub-blocks, of up to 255 bytes each, before the picture: comments and data of applications."""
+MAX_SUB_BLOCKS = 1 << 15
+"""Most sub-blocks before the picture: comments and data of applications; 1 MB of XMP looks like some 10,000."""
 
 MAX_STRAY_BYTES = 1 << 16
 """Most bytes between blocks before the picture."""

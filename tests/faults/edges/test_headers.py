@@ -109,9 +109,9 @@ PHOTOS = {
         "chunks": (large.png(large.png_chunk(b"abCd") * 10_001), "more than 10,000 chunks"),
     },
     "a.gif": {
-        "comment": (large.gif(b"!\xfe" + (b"\xff" + b"a" * 255) * 5000 + b"\0"), "more before its picture"),
-        "tiny sub-blocks": (large.gif(b"!\xfe" + b"\1a" * 5000 + b"\0"), "more before its picture"),
-        "comments": (large.gif(b"!\xfe\1a\0" * 5000), "more before its picture"),
+        "comment": (large.gif(b"!\xfe" + (b"\xff" + b"a" * 255) * 33_000 + b"\0"), "more before its picture"),
+        "tiny sub-blocks": (large.gif(b"!\xfe" + b"\1a" * 33_000 + b"\0"), "more before its picture"),
+        "comments": (large.gif(b"!\xfe\1a\0" * 33_000), "more before its picture"),
         "stray bytes": (large.gif(b"a" * 100_000), "more before its picture"),
         "pictures": (large.gif(b"", pictures=2), "an animation"),
     },
@@ -159,6 +159,14 @@ def test_jpeg_with_a_long_but_usual_header_is_read(inserted, tmp_path):
     path = tmp_path / "a.jpg"
     path.write_bytes(large.jpeg(inserted, length=100_000))
     assert format_of(path).properties(path).shape == large.COLOURS.shape
+
+
+def test_gif_with_1_mb_of_xmp_is_read(tmp_path):
+    """XMP is stored as plain text; read as sub-blocks, its letters are their lengths."""
+    text = b"<x:xmpmeta> photoshop:DocumentAncestors uuid 0123456789ABCDEF </x:xmpmeta>" * 14_000
+    path = tmp_path / "a.gif"
+    path.write_bytes(large.gif(b"!\xff\x0bXMP DataXMP" + text + bytes([1, *range(255, -1, -1), 0])))
+    assert format_of(path).properties(path).shape == (1, 1, 3)
 
 
 GIF_HEAD, GIF_PICTURE = large.gif(b"")[:19], large.gif(b"")[19:-1]
