@@ -12,6 +12,7 @@ from imgpool.core.engine import EngineOptions, StartMethod
 from imgpool.core.errors import ImgpoolError, WorkerError
 from imgpool.core.task import Task
 from imgpool.system.isolated import IsolatedError, ReportProgress, call_isolated, quick_start_method
+from imgpool.system.paths import openable
 from imgpool.system.resources import available_memory
 from imgpool.work.files import check_is_file, format_of
 
@@ -246,7 +247,7 @@ def _examine_all(
 
 def _examine(examine: Callable[[Task], Value | None], task: Task) -> "_Message[Value]":
     try:
-        check_is_file(os.stat(task.source))
+        check_is_file(os.stat(openable(task.source)))
         return "examined", examine(task)
     except (ImgpoolError, OSError):
         return "examined", None

@@ -223,7 +223,7 @@ def _give_reasons(tasks: Sequence[Task], history: JournalHistory, fingerprint: s
 
 def _add_existing(images: Sequence[PlannedTask], interrupted: Sequence[bool], output: str) -> tuple[PlannedTask, ...]:
     """Add to the tasks that will run what is known of the files at their targets."""
-    if not os.path.isdir(output) or not any(planned.reason for planned in images):
+    if not os.path.isdir(openable(output)) or not any(planned.reason for planned in images):
         return tuple(images)
     exists = [bool(planned.reason) and os.path.lexists(openable(planned.task.target)) for planned in images]
     evidence = find_evidence((planned.task.target for planned in compress(images, exists)), output)

@@ -16,6 +16,7 @@ from imgpool.output import run_file
 from imgpool.output.layout import state_folder
 from imgpool.output.run_file import RunInfo
 from imgpool.output.session import OutputSession
+from imgpool.system.paths import openable
 from imgpool.system.start_errors import StartError, continuing
 from imgpool.work.loading import LoadLog, StepLoad
 from imgpool.work.placing import Destination
@@ -182,7 +183,7 @@ def _mention_old_output(result: Result) -> Result:
     failure, existing = result.failure, result.task.existing
     if failure is None or failure.error == TargetExistsError.__name__ or not (existing and existing.sources):
         return result
-    if not os.path.lexists(result.task.target):
+    if not os.path.lexists(openable(result.task.target)):
         return result
     note = "its output is still that of an earlier run"
     return replace(result, failure=replace(failure, hint=f"{failure.hint}; {note}" if failure.hint else note))

@@ -104,7 +104,7 @@ def scan(inputs: Iterable[str | os.PathLike[str]], output: str = "") -> tuple[li
     if "" in inputs:
         raise UsageError("an input is an empty text", "check whether a shell variable is unset")
     roots = list(dict.fromkeys(plain(os.path.abspath(path)) for path in inputs))
-    starts = {root: _relative_start(root, several=len(roots) > 1) for root in roots if os.path.isdir(root)}
+    starts = {root: _relative_start(root, several=len(roots) > 1) for root in roots if os.path.isdir(openable(root))}
     scanner = _Scanner(output, starts)
     scanner.add_folders()
     found = {image.source for image in scanner.images}
@@ -161,7 +161,7 @@ class _Scanner:
         name = os.path.basename(path)
         if split_extension(name)[1] is None:
             raise UsageError(f"{path} is not a supported image", "`imgpool formats` lists the supported formats")
-        self._add_file(path, len(path) - len(name), is_link=os.path.islink(path))
+        self._add_file(path, len(path) - len(name), is_link=os.path.islink(openable(path)))
 
     def add_folders(self) -> None:
         """Add the input folders; links to folders come last, so that an image is found at its real path first."""
@@ -235,7 +235,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _exists(path: str) -> bool:
     """Like `os.path.lexists`, but True for a path in an unreadable folder: reading it will report the error."""
     try:
-        os.lstat(path)
+        os.lstat(openable(path))
     except PermissionError:
         return True
     except (OSError, ValueError):

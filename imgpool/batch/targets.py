@@ -14,7 +14,7 @@ from imgpool.core.hint import Hint
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import Task
 from imgpool.system.file_kinds import kind_of
-from imgpool.system.paths import lies_inside, name_folding, name_problem, nearest_existing
+from imgpool.system.paths import lies_inside, name_folding, name_problem, nearest_existing, openable, plain
 
 RENAME_HINT = "rename one of them, or process them into different folders"
 OTHER_OUTPUT_HINT = f"choose another folder with {Hint('output')}"
@@ -35,14 +35,20 @@ def check_output(output: str, inputs: Iterable[str | os.PathLike[str]], rules: M
     if problem := name_problem(output, rules):
         raise UsageError(f"the output {output} cannot be created: {problem}", OTHER_OUTPUT_HINT)
     for path in inputs:
-        if os.path.isdir(path) and lies_inside(output, os.fspath(path)):
-            is_same = os.path.isdir(output) and os.path.samefile(output, path)
+        if os.path.isdir(openable(os.fspath(path))) and lies_inside(output, os.fspath(path)):
+            is_same = _is_same_folder(output, os.fspath(path))
             where = "is the input folder itself" if is_same else f"lies inside the input {os.fspath(path)}"
             raise UsageError(f"the output {output} {where}", OTHER_OUTPUT_HINT)
     nearest = nearest_existing(output)
-    if not os.path.isdir(nearest):
-        kind = "a link that leads to no folder" if os.path.islink(nearest) else kind_of(os.lstat(nearest))
+    if not os.path.isdir(openable(nearest)):
+        is_link = os.path.islink(openable(nearest))
+        kind = "a link that leads to no folder" if is_link else kind_of(os.lstat(openable(nearest)))
         raise UsageError(f"the output {nearest} is {kind}", OTHER_OUTPUT_HINT)
+
+
+def _is_same_folder(output: str, path: str) -> bool:
+    """Whether an output, which need not exist, is an existing folder."""
+    return os.path.isdir(openable(output)) and os.path.samefile(openable(output), openable(path))
 
 
 def make_tasks(images: Iterable[ImageFile], output: str, recipe: Recipe) -> list[Task]:
@@ -106,7 +112,7 @@ def check_targets(
     folders = {os.path.dirname(task.target) for task in tasks}
     fold = fold or name_folding(output)
     _check_collisions(tasks, _with_parents(folders), fold)
-    if os.path.isdir(output):
+    if os.path.isdir(openable(output)):
         _check_overwriting(tasks, folders, links, fold)
 
 
@@ -182,8 +188,8 @@ def _check_overwriting(
 def _links(folder: str) -> list[str]:
     """Return the links in a folder; none if it cannot be listed."""
     try:
-        with os.scandir(folder) as entries:
-            return [entry.path for entry in entries if entry.is_symlink()]
+        with os.scandir(openable(folder)) as entries:
+            return [plain(entry.path) for entry in entries if entry.is_symlink()]
     except OSError:
         return []
 

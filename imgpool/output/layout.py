@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from imgpool.core.catalogue import split_extension
+from imgpool.system.paths import openable
 
 STATE_FOLDER = ".imgpool"
 """Name of the folder in every output folder that holds imgpool's own files."""
@@ -58,7 +59,7 @@ def is_token(value: object) -> bool:
 def file_id(path: str) -> FileId | None:
     """Identify the file or folder that a path leads to; None if there is none."""
     try:
-        status = os.stat(path)
+        status = os.stat(openable(path))
     except OSError:
         return None
     return status.st_dev, status.st_ino

@@ -89,7 +89,7 @@ class OutputLock:
         Raises
         ------
         RunError
-            If another run is writing into it.
+            If another run is writing into the folder.
         """
         with ExitStack() as held:
             with open_state_folder(self._output, create=True) as state:

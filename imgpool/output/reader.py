@@ -13,6 +13,7 @@ from imgpool.output.journal import EntryType, parse_line
 from imgpool.output.layout import JOURNAL, default_output, journal_path, run_path
 from imgpool.output.run_file import RunInfo
 from imgpool.output.state_folder import open_state_file
+from imgpool.system.paths import openable
 
 State = Literal["running", "finished", "interrupted", "stopped", "killed", "unknown"]
 """State of the last run. "stopped": it could not continue; "killed": its process died without writing an end;
@@ -89,7 +90,7 @@ class JournalReader(Generic[EntryType]):
     def is_truncated(self) -> bool:
         """Check whether the journal is shorter than what was read: a commit that failed on a full disk was undone."""
         try:
-            return os.path.getsize(self._path) < self._offset
+            return os.path.getsize(openable(self._path)) < self._offset
         except OSError:
             return False
 
@@ -119,10 +120,11 @@ class JournalReader(Generic[EntryType]):
 
 def not_an_output_error(output: str) -> UsageError:
     """Return the error for a folder that imgpool has never written into."""
-    if not os.path.lexists(output):
+    if not os.path.lexists(openable(output)):
         return UsageError(f"{output} does not exist", "check the spelling")
     sibling = default_output(output)
-    hint = f"did you mean {sibling}?" if journal_path(sibling).is_file() else "give the output of `imgpool process`"
+    is_output = os.path.isfile(openable(str(journal_path(sibling))))
+    hint = f"did you mean {sibling}?" if is_output else "give the output of `imgpool process`"
     return UsageError(f"{output} was not written by imgpool", hint)
 
 

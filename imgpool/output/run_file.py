@@ -22,6 +22,7 @@ from imgpool.core.hint import Hint
 from imgpool.output.layout import RUN_FILE, is_token, run_path, temporary_run_file
 from imgpool.output.state_folder import open_state_file, open_state_folder
 from imgpool.system.durability import sync_file
+from imgpool.system.paths import openable
 from imgpool.system.process_identity import boot_id, own_start_time, process_start_time
 
 VERSION = 2
@@ -207,7 +208,7 @@ def interrupted_runs(output: str, last_run: RunInfo | None) -> tuple[Interrupted
     """
     if last_run:
         return last_run.unsettled
-    return (InterruptedRun("", "", None),) if os.path.lexists(run_path(output)) else ()
+    return (InterruptedRun("", "", None),) if os.path.lexists(openable(str(run_path(output)))) else ()
 
 
 def write(output: str, info: RunInfo) -> None:

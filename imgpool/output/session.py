@@ -22,6 +22,7 @@ from imgpool.output.unsettled import PlannedRun, UnsettledTargets
 from imgpool.system.durability import sync_file_system
 from imgpool.system.files import remove_folder
 from imgpool.system.folder import UnexpectedFileError
+from imgpool.system.paths import openable
 from imgpool.system.rename import Placing, probe
 
 COMMIT_INTERVAL_S = 2.0
@@ -181,7 +182,7 @@ class OutputSession:
         self._lock.check()
         if file_id(self.scratch) != self._scratch_id:
             raise output_gone_error(self._output)
-        if not os.access(self.scratch, os.W_OK | os.X_OK):
+        if not os.access(openable(self.scratch), os.W_OK | os.X_OK):
             raise self._storage_error(failure)
 
     def _storage_error(self, failure: Failure) -> RunError:

@@ -24,6 +24,7 @@ from imgpool.output.layout import (
     temporary_run_file,
 )
 from imgpool.system.folder import Folder, UnexpectedFileError
+from imgpool.system.paths import openable
 from imgpool.work.intents import INTENTS_FOLDER
 from imgpool.work.placing import REPLACED_FOLDER
 
@@ -137,7 +138,7 @@ def remove_temporary_files(output: str, tokens: Iterable[str]) -> None:
 
 def _create_output(output: str) -> None:
     try:
-        os.makedirs(output, exist_ok=True)
+        os.makedirs(openable(output), exist_ok=True)
     except FileExistsError:
         if not os.path.islink(output):
             raise

@@ -11,6 +11,7 @@ from imgpool.output.journal import JournalEntry
 from imgpool.output.layout import journal_path, run_path
 from imgpool.output.reader import JournalReader, State, last_run, not_an_output_error
 from imgpool.output.run_file import RunInfo
+from imgpool.system.paths import openable
 
 
 class ResultEntry(JournalEntry, gc=False):
@@ -59,7 +60,7 @@ class Status:
 
     def __init__(self, output: str, *, tracebacks: bool = False) -> None:
         self.output = os.path.abspath(output)
-        if not any(os.path.lexists(path(self.output)) for path in (run_path, journal_path)):
+        if not any(os.path.lexists(openable(str(path(self.output)))) for path in (run_path, journal_path)):
             raise not_an_output_error(output)
         self._tracebacks = tracebacks
         self.run: RunInfo | None = None
@@ -182,7 +183,7 @@ def _token(run: RunInfo | None) -> str:
 def _is_journal_of(output: str, run: RunInfo | None) -> bool:
     """Check that the journal is the one that the run appended to. If it is shorter, it has been replaced since."""
     try:
-        size = os.path.getsize(journal_path(output))
+        size = os.path.getsize(openable(str(journal_path(output))))
     except OSError:
         size = 0
     return run is None or run.journal <= size

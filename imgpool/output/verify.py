@@ -127,7 +127,7 @@ class Verification:
                 f"a run is writing into {output}: {describe_run(self._run)}",
                 f"wait until it ends; `imgpool status {shlex.quote(output)}` shows its progress",
             )
-        if not os.path.lexists(journal_path(self.output)):
+        if not os.path.lexists(openable(str(journal_path(self.output)))):
             raise not_an_output_error(output)
         reader = JournalReader(self.output, OutputEntry, self._run)
         self.recorded = _recorded_outputs(reader.entries())
@@ -213,7 +213,7 @@ class Verification:
         if path in self.recorded:
             return True
         prefix = os.path.join(path, "")
-        return os.path.isdir(os.path.join(self.output, path)) and any(
+        return os.path.isdir(openable(os.path.join(self.output, path))) and any(
             target.startswith(prefix) for target in self.recorded
         )
 
@@ -256,7 +256,7 @@ def _list_folder(path: str) -> tuple[list[str], list[str]]:
     """List the names of folders, and of everything else including links to folders; both sorted."""
     folders: list[str] = []
     others: list[str] = []
-    with os.scandir(path) as entries:
+    with os.scandir(openable(path)) as entries:
         for entry in entries:
             (folders if entry.is_dir(follow_symlinks=False) else others).append(entry.name)
     return sorted(folders), sorted(others)
@@ -283,7 +283,7 @@ def _difference(path: str, recorded: RecordedOutput, cancelled: threading.Event)
 def _sha256(path: str, cancelled: threading.Event) -> bytes:
     """Hash a file; stop early if the verification was cancelled."""
     digest = hashlib.sha256()
-    with open(path, "rb", buffering=0) as file:
+    with open(openable(path), "rb", buffering=0) as file:
         while not cancelled.is_set() and (block := file.read(READ_SIZE_BYTES)):
             digest.update(block)
     return digest.digest()

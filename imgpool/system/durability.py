@@ -81,12 +81,6 @@ def sync_single_file(path: str) -> None:
         os.close(descriptor)
 
 
-def sync_folder(folder: str | os.PathLike[str]) -> None:
-    """Make the renames in a folder durable, if the system can open folders and the file system can sync them."""
-    with contextlib.suppress(OSError), open_folder(folder) as descriptor:
-        sync_file(descriptor)
-
-
 @contextlib.contextmanager
 def open_folder(folder: str | os.PathLike[str]) -> Iterator[int]:
     """Context with a descriptor of a folder.

@@ -61,12 +61,13 @@ def remove_folder(
     sleep
         Waits for a number of seconds.
     """
+    path = openable(os.fspath(folder))
     remove(folder)
-    while os.path.lexists(folder) and timeout > 0:
+    while os.path.lexists(path) and timeout > 0:
         sleep(POLL_INTERVAL_S)
         timeout -= POLL_INTERVAL_S
         remove(folder)
-    return not os.path.lexists(folder)
+    return not os.path.lexists(path)
 
 
 def count_open_files(folder: str = OPEN_DESCRIPTORS) -> int | None:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from imgpool.core.errors import RunError
+from imgpool.system.durability import sync_file
 from imgpool.system.file_kinds import is_link, kind_of
 from imgpool.system.paths import openable
 
@@ -186,7 +187,7 @@ class Folder:
 
     def own_status(self) -> os.stat_result:
         """Return the status of the folder itself."""
-        return os.stat(self.path if self.descriptor is None else self.descriptor)
+        return os.stat(openable(self.path) if self.descriptor is None else self.descriptor)
 
     def exists(self, name: str) -> bool:
         """Check whether there is an entry of any kind."""
@@ -218,7 +219,7 @@ class Folder:
         """Set the time of a regular file to now."""
         descriptor = self.open_file(name)
         try:
-            os.utime(descriptor if os.utime in os.supports_fd else os.path.join(self.path, name))
+            os.utime(descriptor if os.utime in os.supports_fd else self.at(name))
         finally:
             os.close(descriptor)
 
@@ -272,7 +273,7 @@ class Folder:
         with suppress(OSError):
             readable = self._reopened()
             try:
-                os.fsync(readable)
+                sync_file(readable)
             finally:
                 os.close(readable)
 

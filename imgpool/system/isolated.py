@@ -18,8 +18,8 @@ from imgpool.core.hint import Hint
 from imgpool.core.task import Failure
 from imgpool.system.child_process import (
     become_group_leader,
+    end_with_parent,
     import_modules,
-    on_parent_exit,
     prepare_to_compute,
     silence_stderr,
 )
@@ -193,7 +193,7 @@ def _run_child(
     """Call the function in the child process and send what it returns or raises."""
     become_group_leader()
     imports.follow_imports()
-    on_parent_exit(lambda: os._exit(1))
+    end_with_parent()
     silence_stderr()
     import_modules(preload)
     prepare_to_compute()

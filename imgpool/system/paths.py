@@ -69,11 +69,12 @@ def _windows_name_problem(name: str) -> str:
 
 
 def extended_path(path: str) -> str:
-    """Return an absolute path on Windows in a form that may be longer than 247 characters; a short one as it is."""
-    if len(path) <= MAX_WINDOWS_PATH or path.startswith(EXTENDED):
+    """Return a path on Windows in a form that may be longer than 247 characters; a short one as it is."""
+    absolute = path if ntpath.isabs(path) else ntpath.abspath(path)
+    if len(absolute) <= MAX_WINDOWS_PATH or path.startswith(EXTENDED):
         return path
-    path = ntpath.normpath(path)
-    return EXTENDED_SHARE + path[2:] if path.startswith("\\\\") else EXTENDED + path
+    absolute = ntpath.normpath(absolute)
+    return EXTENDED_SHARE + absolute[2:] if absolute.startswith("\\\\") else EXTENDED + absolute
 
 
 def plain_path(path: str) -> str:
@@ -88,7 +89,7 @@ def _unchanged(path: str) -> str:
 
 
 openable: Callable[[str], str] = extended_path if os.path is ntpath else _unchanged
-"""Return a path that this system can open, however long the absolute path is that it is given."""
+"""Return a path that this system can open, however long the path is that it is given."""
 
 plain: Callable[[str], str] = plain_path if os.path is ntpath else _unchanged
 """Return a path as people write it, which `openable` may have extended."""
@@ -135,13 +136,13 @@ def name_folding(folder: str, platform: str = sys.platform) -> Callable[[str], s
 
 def nearest_existing(path: str) -> str:
     """Return the path, or the nearest folder above it that exists."""
-    return next((each for each in (path, *map(str, Path(path).parents)) if os.path.lexists(each)), path)
+    return next((each for each in (path, *map(str, Path(path).parents)) if os.path.lexists(openable(each))), path)
 
 
 def ignores_case(folder: str) -> bool | None:
     """Whether names in a folder are the same if only their case differs; None if that cannot be seen there."""
     try:
-        with os.scandir(folder) as entries:
+        with os.scandir(openable(folder)) as entries:
             names = [entry.name for entry in itertools.islice(entries, MAX_COMPARED_ENTRIES)]
     except OSError:
         return None
@@ -159,8 +160,8 @@ def _ignores_case(folder: str, names: Iterable[str]) -> bool | None:
         if other == name or other.lower() != name.lower():
             continue
         try:
-            status = os.lstat(os.path.join(folder, name))
-            return os.path.samestat(status, os.lstat(os.path.join(folder, other)))
+            status = os.lstat(openable(os.path.join(folder, name)))
+            return os.path.samestat(status, os.lstat(openable(os.path.join(folder, other))))
         except FileNotFoundError:
             return False
         except OSError:
@@ -181,7 +182,7 @@ def lies_inside(path: str, folder: str) -> bool:
 def _identity(path: str) -> tuple[int, int] | None:
     """Device and number of a folder; None if it does not exist or its file system has no numbers."""
     try:
-        status = os.stat(path)
+        status = os.stat(openable(path))
     except OSError:
         return None
     return (status.st_dev, status.st_ino) if status.st_ino and stat.S_ISDIR(status.st_mode) else None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from imgpool.system.files import BINARY
+from imgpool.system.paths import openable
 
 NewFile = Literal["rename", "link", "create"]
 """How a file gets a name that must not be in use:
@@ -130,7 +131,8 @@ def _works(way: NewFile, folder: str) -> bool:
 
 @contextmanager
 def _two_files(folder: str) -> Iterator[tuple[Entry, Entry]]:
-    first, second = (Entry(os.path.join(folder, f".imgpool-probe-{os.getpid()}-{number}")) for number in (1, 2))
+    path = os.path.join(folder, f".imgpool-probe-{os.getpid()}")
+    first, second = Entry(openable(f"{path}-1")), Entry(openable(f"{path}-2"))
     try:
         first.create()
         second.create()

@@ -14,6 +14,7 @@ from imgpool.core.recipe import Recipe
 from imgpool.core.step import Step
 from imgpool.system.files import open_binary
 from imgpool.system.memory import memory_use
+from imgpool.system.paths import openable
 
 
 class StepLoad(NamedTuple):
@@ -98,7 +99,7 @@ class LoadLog:
     """
 
     def __init__(self, scratch: str) -> None:
-        self._path = Path(scratch, "loads.jsonl")
+        self._path = Path(openable(os.path.join(scratch, "loads.jsonl")))
 
     def add(self, load: StepLoad) -> None:
         """Append a line in one write; if the disk is full, the line is missing."""

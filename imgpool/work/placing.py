@@ -10,6 +10,7 @@ from imgpool.core.catalogue import split_extension
 from imgpool.core.errors import TargetExistsError, WriteError
 from imgpool.core.hint import Hint
 from imgpool.core.task import IfExists, Task
+from imgpool.system.paths import openable
 from imgpool.system.rename import Entry, Placing, exchange, rename_new, replace
 from imgpool.work.existing_file import Content, ExistingFile, find_file
 from imgpool.work.intents import IntentLog
@@ -219,7 +220,7 @@ def _numbered(name: str) -> Iterator[str]:
 def _is_source(existing: ExistingFile, target: Target, task: Task) -> bool:
     """Whether the target is the source itself; a link to the source is not."""
     try:
-        same = os.path.samestat(existing.status, os.stat(task.source))
+        same = os.path.samestat(existing.status, os.stat(openable(task.source)))
     except OSError:
         return False
     return same and os.path.realpath(target.path) == os.path.realpath(task.source)

@@ -47,9 +47,7 @@ class Target:
 
 def entry_of(folder: Folder, name: str) -> Entry:
     """Return what names an entry of a folder to the functions of `imgpool.system.rename`."""
-    if folder.descriptor is None:
-        return Entry(folder.at(name))
-    return Entry(name, folder.descriptor)
+    return Entry(folder.at(name), folder.descriptor)
 
 
 class _OpenFolder(NamedTuple):
@@ -180,7 +178,7 @@ class TargetFolders:
         for name in relative.split(os.sep):
             path = os.path.join(path, name)
             with suppress(FileNotFoundError):
-                status = os.lstat(path)
+                status = os.lstat(openable(path))
                 if is_link(status):
                     self._check_link(path, kind_of(status))
                 elif not stat.S_ISDIR(status.st_mode):
@@ -190,7 +188,7 @@ class TargetFolders:
         if not self._follow_links:
             hint = f"remove it, or write through it with {Hint('follow_output_links')}"
             raise WriteError(f"{path} is {kind}, and could lead out of the output folder", hint)
-        if not os.path.isdir(path):
+        if not os.path.isdir(openable(path)):
             raise WriteError(f"{path} is {kind} that leads to no folder", "remove it")
 
 

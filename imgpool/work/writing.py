@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from imgpool.core.image import Image
 from imgpool.core.task import Task
 from imgpool.system.durability import sync_single_file
+from imgpool.system.paths import openable
 from imgpool.work.existing_file import Content
 from imgpool.work.files import format_and_temporary, size_and_hash, write_as
 from imgpool.work.placing import Placer
@@ -87,4 +88,4 @@ def _may_mean_full_disk(error: BaseException) -> bool:
 
 
 def _is_full(folder: str) -> bool:
-    return shutil.disk_usage(folder).free < DISK_FULL_BYTES
+    return shutil.disk_usage(openable(folder)).free < DISK_FULL_BYTES

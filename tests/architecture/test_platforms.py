@@ -68,6 +68,12 @@ def test_only_system_knows_how_systems_differ():
     assert found == []
 
 
+def test_overview_of_system_lists_every_module():
+    overview = ast.get_docstring(parse(PACKAGE / "system" / "__init__.py"))
+    modules = {path.stem for path in (PACKAGE / "system").glob("*.py")} - {"__init__"}
+    assert set(re.findall(r"`(\w+)`", overview)) == modules
+
+
 def test_every_file_is_opened_by_one_function():
     """`os.open` needs another flag on Windows, or line breaks change: `imgpool.system.files.open_binary` sets it."""
     calls = [

@@ -168,6 +168,26 @@ def test_killed_run_leaves_no_process_and_continues(running, platform, photos, t
     assert outcome.json["done"] + outcome.json["skipped"] == 7
 
 
+@pytest.mark.parametrize("engine", [["--serial"], pytest.param(["-j", "1", "--engine", "pool"], marks=slow)])
+@pytest.mark.parametrize(
+    "output", [pytest.param("out", marks=slow), os.path.join(*["o" * 60] * 5)], ids=["short", "long"]
+)
+def test_long_paths_are_used_like_others(commands, tmp_path, output, engine):
+    """Windows finds a file by a path of more than 259 characters only if the path is extended."""
+    output = tmp_path / output
+    for name in ("a.png", os.path.join(*["x" * 60] * 5, "a.png")):
+        write_png(tmp_path / "in" / name)
+    for recipe, words in (("invert", engine), ("gaussian", engine), ("gaussian", [*engine, "--fresh"])):
+        code, stdout, stderr = commands(
+            "windows", "process", tmp_path / "in", "-o", output, "-f", recipe, "--json", *words
+        )
+        assert (code, json.loads(stdout)["done"]) == (0, 2), stderr
+    code, stdout, _ = commands("windows", "process", tmp_path / "in", "-o", output, "-f", "gaussian", "--json", *engine)
+    assert (code, json.loads(stdout)["skipped"]) == (0, 2)
+    assert [commands("windows", name, output)[0] for name in ("status", "verify")] == [0, 0]
+    assert sorted(os.listdir(output / ".imgpool")) == ["journal.jsonl", "lock", "run.json"]
+
+
 def test_result_that_is_open_elsewhere_is_named(commands, photos, tmp_path):
     """Windows replaces no file that a program has open."""
     output = tmp_path / "out"

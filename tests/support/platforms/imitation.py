@@ -5,13 +5,15 @@ What the other system lacks is then missing for the modules of imgpool. The stan
 see Linux, because they are what they are on Linux, and have to work there.
 
 Windows' rules for files hold for everybody: an open file cannot be removed or renamed, `os.rename` replaces nothing,
-and a folder cannot be opened.
+and a folder cannot be opened. A path of more than 259 characters is not found, unless it starts with two slashes, which
+Linux takes for one, and which stand for what Windows calls an extended path.
 """
 
 import builtins
 import ctypes
 import errno
 import functools
+import io
 import os
 import signal
 import sys
@@ -41,7 +43,15 @@ MACOS_FUNCTIONS = {
 
 WINDOWS_SIGNALS = {signal.SIGINT, signal.SIGILL, signal.SIGABRT, signal.SIGFPE, signal.SIGSEGV, signal.SIGTERM, BREAK}
 SHARING_VIOLATION = 32
+EXTENDED = "//"
+MAX_PATH, MAX_FOLDER_PATH = 259, 247
 O_BINARY = 0x8000
+PATH_FUNCTIONS = (
+    "access", "link", "listdir", "lstat", "mkdir", "open", "remove", "rename", "replace", "rmdir", "scandir", "stat",
+    "unlink", "utime",
+)  # fmt: skip
+"""Functions of `os` that take a path first."""
+
 _PASS_THROUGH = {"os", "io", "pathlib", "posixpath", "genericpath", "shutil", "tempfile", "contextlib", "functools"}
 
 
@@ -57,6 +67,7 @@ def imitate(platform):
         _refuse_modules(names.WINDOWS_MODULES)
         _allow_only_spawn()
         _use_windows_files()
+        _limit_paths()
         _restrict_signals()
 
 
@@ -109,8 +120,6 @@ def _hide_linux():
 
     for module, function in ((os, "open"), (os, "stat"), (os, "listdir"), (os, "scandir"), (builtins, "open")):
         _check_first(module, function, refuse)
-    import io
-
     io.open = builtins.open
 
 
@@ -243,6 +252,31 @@ def _entries(folder):
         return os.listdir(folder)
     except OSError:
         return []
+
+
+def _limit_paths():
+    """Let imgpool find no file by a long path that it has not extended."""
+    from imgpool.system import paths
+
+    def extend(path):
+        absolute = os.path.abspath(path)
+        return "/" + absolute if len(absolute) > MAX_FOLDER_PATH and not path.startswith(EXTENDED) else path
+
+    def refuse_long_path(path):
+        words = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
+        if not isinstance(words, str) or words.startswith(EXTENDED) or len(os.path.abspath(words)) <= MAX_PATH:
+            return
+        if _for_imgpool(3):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), words)
+
+    paths.openable = extend
+    paths.plain = lambda path: path[1:] if path.startswith(EXTENDED) else path
+    for function in PATH_FUNCTIONS:
+        _check_first(os, function, refuse_long_path)
+    for function in ("replace", "rename", "link"):
+        _check_second(os, function, refuse_long_path)
+    _check_first(builtins, "open", refuse_long_path)
+    _check_first(io, "open", refuse_long_path)
 
 
 def _restrict_signals():

@@ -12,6 +12,7 @@ import pytest
 
 from imgpool.system import durability, files, job_objects, memory, memory_limit, process_identity, signals
 from imgpool.system.console import ctrl_c_ignored
+from imgpool.system.folder import Folder
 from imgpool.system.heap import keep_freed_memory
 from imgpool.system.job_objects import KILL_ON_CLOSE, LIMIT_PROCESS_MEMORY, JobLimits, JobObject
 from imgpool.system.memory import MemoryUse, memory_use, peak_memory, reset_peak_memory
@@ -34,17 +35,23 @@ def lacking(monkeypatch):
         for name in names:
             monkeypatch.delattr(module, name, raising=False)
 
-    yield remove
-    for cached in (durability._sync_function, durability._full_sync_function, job_objects._group_job):
+    return remove
+
+
+def forget():
+    """Forget what the modules have found out about the system."""
+    for cached in (durability._sync_function, durability._full_sync_function):
         cached.cache_clear()
-    job_objects._memory_job.cache_clear()
+    for cached in (job_objects._group_job, job_objects._memory_job):
+        cached.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def uncached():
-    for cached in (durability._sync_function, durability._full_sync_function, job_objects._group_job):
-        cached.cache_clear()
-    job_objects._memory_job.cache_clear()
+    """Let each test find out anew what the system offers, and keep nothing of it."""
+    forget()
+    yield
+    forget()
 
 
 class Library:
@@ -239,13 +246,14 @@ def test_files_are_synced_without_fcntl(lacking, monkeypatch):
     assert synced == [5]
 
 
-def test_folder_that_cannot_be_opened_is_not_synced(monkeypatch, tmp_path):
-    def refuse(*_arguments):
-        raise PermissionError(13, "Permission denied")
-
-    durability.sync_folder(tmp_path)
-    monkeypatch.setattr(os, "open", refuse)
-    durability.sync_folder(tmp_path)
+def test_macos_syncs_folders_to_the_disk_itself(monkeypatch, tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    commands = []
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", lambda _, command: commands.append(command))
+    with Folder.open(tmp_path) as folder:
+        folder.sync()
+    assert commands == [51]
 
 
 # --- job objects

@@ -82,6 +82,8 @@ def test_only_long_paths_of_windows_are_extended():
     assert extended_path(long) == f"\\\\?\\{long}"
     assert extended_path(extended_path(long)) == extended_path(long)
     assert extended_path(long.replace("\\", "/")) == f"\\\\?\\{long}"
+    assert extended_path("\\".join(["x" * 60] * 5)).startswith("\\\\?\\")  # relative
+    assert extended_path("..\\a.png") == "..\\a.png"
     assert extended_path(f"\\\\server\\share{long[2:]}") == f"\\\\?\\UNC\\server\\share{long[2:]}"
 
 
