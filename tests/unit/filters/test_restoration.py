@@ -1,5 +1,7 @@
 """richardson_lucy: sharpening, invariants and refusals."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -102,6 +104,14 @@ def test_unusable_psf_is_refused_with_the_recipe(tmp_path, psf, complaint):
     with pytest.raises(RecipeError, match=complaint) as caught:
         richardson_lucy.validate({"psf": str(tmp_path / "psf.npy")})
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(("shape", "accepted"), [((65, 511, 511), True), ((8193, 8193), False)])
+def test_size_of_a_psf_is_limited(tmp_path, shape, accepted):
+    path = tmp_path / "psf.npy"
+    np.lib.format.open_memmap(path, "w+", np.uint8, shape)  # a sparse file
+    with contextlib.nullcontext() if accepted else pytest.raises(RecipeError, match="67,125,249 pixels, more than"):
+        richardson_lucy.validate({"psf": str(path)})
 
 
 @pytest.mark.parametrize("psf", [np.zeros((3, 3)), -np.ones((3, 3)), np.full((3, 3), np.nan)])
