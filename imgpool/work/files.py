@@ -51,9 +51,9 @@ def read(path: FilePath, *, max_pixels: int = MAX_PIXELS) -> Image:
     OSError
         If it cannot be opened.
     """
-    format_, status = format_of(path), os.stat(path)
-    check_is_file(status)
-    with format_.open(path) as reader:
+    format_, opened = format_of(path), openable(os.fspath(path))
+    check_is_file(os.stat(opened))
+    with format_.open(opened) as reader:
         check_limits(reader.properties, max_pixels)
         check_memory(reader.properties, available_memory)
         return reader.read()
@@ -94,7 +94,7 @@ def write(image: Image, path: FilePath, **options: object) -> tuple[str, ...]:
     format_, temporary = format_and_temporary(path, os.path.dirname(path) or os.curdir)
     try:
         lost = write_as(format_, image, temporary, options)
-        os.replace(temporary, path)
+        os.replace(temporary, openable(os.fspath(path)))
     finally:
         Path(temporary).unlink(missing_ok=True)
     return lost
