@@ -104,10 +104,9 @@ def equalize_adapthist(
 
 
 def _tile_memory(properties: Properties, parameters: Parameters) -> int:
-    """Return the bytes of the tables of all tiles: two bytes for each grey level."""
-    bits = 8 if properties.dtype == np.uint8 else 16
+    """Return the bytes of the tables of all tiles: one entry for each grey level, of one byte or, for 16 bits, two."""
+    table_bytes = 2**8 if properties.dtype == np.uint8 else 2 * 2**16
     tiles: int = parameters["tile_grid"] ** 2
-    table_bytes: int = 2 * 2**bits
     return tiles * table_bytes
 
 
