@@ -24,7 +24,7 @@ from imgpool.core.errors import UsageError
 from imgpool.core.task import ExistingTarget, Task
 from imgpool.output import run_file
 from imgpool.output.evidence import Evidence, find_evidence
-from imgpool.output.hash_chain import Damage
+from imgpool.output.hash_chain import Damage, IntactJournal
 from imgpool.output.layout import default_output
 from imgpool.output.records import DOUBTS, NEW, JournalHistory, read_history, reason_to_run
 from imgpool.output.run_file import RunInfo
@@ -71,6 +71,8 @@ class RunPlan:
         The run file that the last run left in the output folder; None if there is none.
     damage
         Damaged lines of the journal; None if there are none.
+    journal
+        The journal; None if it is damaged.
     """
 
     settings: RunSettings
@@ -81,6 +83,7 @@ class RunPlan:
     images: tuple[PlannedTask, ...]
     last_run: RunInfo | None
     damage: Damage | None = None
+    journal: IntactJournal | None = None
 
     @property
     def found(self) -> int:
@@ -128,7 +131,7 @@ class RunPlan:
     @property
     def planned_run(self) -> PlannedRun:
         """What a session has to know of the targets."""
-        return PlannedRun(self.key, self.tasks, self.done, identify(self.last_run))
+        return PlannedRun(self.key, self.tasks, self.done, identify(self.last_run), self.journal)
 
     @cached_property
     def engine_options(self) -> EngineOptions:
@@ -193,7 +196,7 @@ def make_plan(settings: RunSettings, *, all_headers: bool = False) -> RunPlan:
             images = list(_give_reasons(tasks, history, fingerprint))
         with storage_errors(output):
             known = _add_existing(images, history.interrupted, output)
-    plan = RunPlan(settings, output, fingerprint, provenance, report, known, last_run, history.damage)
+    plan = RunPlan(settings, output, fingerprint, provenance, report, known, last_run, history.damage, history.journal)
     check_formats(plan.tasks, settings.recipe, plan.header_reading(all_headers=all_headers))
     return plan
 
@@ -216,9 +219,10 @@ def _read_journal(tasks: Sequence[Task], output: str) -> tuple[JournalHistory, R
 
 
 def _give_reasons(tasks: Sequence[Task], history: JournalHistory, fingerprint: str) -> Iterator[PlannedTask]:
-    doubts = history.unsettled or [""] * len(tasks)
-    for task, record, doubt in zip(tasks, history.records, doubts, strict=True):
-        yield PlannedTask(task, reason_to_run(task, record, fingerprint) or doubt)
+    reasons = (reason_to_run(*each, fingerprint) for each in zip(tasks, history.records, strict=True))
+    if history.unsettled:
+        reasons = (reason or doubt for reason, doubt in zip(reasons, history.unsettled, strict=True))
+    return map(PlannedTask, tasks, reasons)
 
 
 def _add_existing(images: Sequence[PlannedTask], interrupted: Sequence[bool], output: str) -> tuple[PlannedTask, ...]:

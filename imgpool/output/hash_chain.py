@@ -17,6 +17,8 @@ FIELD = b',"checksum":"'
 _END_LENGTH = len('0123456789abcdef"}\n')
 _END = re.compile(re.escape(FIELD) + rb'([0-9a-f]{16})"\}\r?\n?\Z')
 
+_BLOCK_BYTES = 1024 * 1024
+
 _TAIL_BYTES = (64 * 1024, 1024 * 1024)
 """How much of the end of a journal is searched for its last checksum: first little, then more."""
 
@@ -68,6 +70,57 @@ class Damage:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class IntactJournal:
+    """A journal that was found to be intact.
+
+    Attributes
+    ----------
+    size
+        Its size in bytes.
+    digest
+        Hash of all its bytes.
+    """
+
+    size: int
+    digest: str
+
+
+def digest_journal(file: BinaryIO) -> IntactJournal:
+    """Hash a whole journal. This takes a tenth of the time of following its chain, and shows whether it has changed."""
+    from xxhash import xxh3_128
+
+    digest = xxh3_128()
+    while block := file.read(_BLOCK_BYTES):
+        digest.update(block)
+    return IntactJournal(file.tell(), digest.hexdigest())
+
+
+def digest_continued(file: BinaryIO, before: IntactJournal, checksum: int) -> str:
+    """Hash a journal that continues an intact one; empty if the intact part has changed, or the rest is damaged.
+
+    Parameters
+    ----------
+    file
+        The journal, at its start.
+    before
+        The intact part.
+    checksum
+        The last checksum in it.
+    """
+    from xxhash import xxh3_128
+
+    digest, left, chain = xxh3_128(), before.size, HashChain({0}, checksum)
+    while block := file.read(min(left, _BLOCK_BYTES)):
+        digest.update(block)
+        left -= len(block)
+    if digest.hexdigest() != before.digest:
+        return ""
+    for line in chain.follow(file):
+        digest.update(line)
+    return "" if chain.find_damage(0) else str(digest.hexdigest())
+
+
 class HashChain:
     """Follows the lines of a journal and notes where the chain is broken.
 
@@ -75,6 +128,8 @@ class HashChain:
     ----------
     watched
         Checksums whose lines are looked for.
+    checksum
+        The checksum that the first line continues from.
 
     Attributes
     ----------
@@ -87,8 +142,8 @@ class HashChain:
         journal begins with the checksum 0.
     """
 
-    def __init__(self, watched: Iterable[int] = ()) -> None:
-        self.checksum = 0
+    def __init__(self, watched: Iterable[int] = (), checksum: int = 0) -> None:
+        self.checksum = checksum
         self.lines = 0
         self.positions: dict[int, int] = {}
         self._first_damaged = self._last_damaged = self._damaged = 0

@@ -1,16 +1,16 @@
 """What the journal says about the tasks of a run: their last records, and the reasons to process them again."""
 
-import contextlib
+import io
 import os
 import stat
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import BinaryIO
 
 from imgpool.core.task import Task
-from imgpool.output.hash_chain import Damage, HashChain
+from imgpool.output.hash_chain import Damage, HashChain, IntactJournal, digest_journal
 from imgpool.output.journal import JournalEntry, parse_line
 from imgpool.output.layout import JOURNAL, journal_path
 from imgpool.output.planned import read_planned, target_hashes
@@ -55,9 +55,6 @@ class HashedRecord(TaskRecord, gc=False):
     sha256: str
 
 
-RecordType = TypeVar("RecordType", bound=TaskRecord)
-
-
 @dataclass(frozen=True, slots=True)
 class JournalHistory:
     """What the journal says about some tasks.
@@ -73,12 +70,15 @@ class JournalHistory:
         For each task, whether an interrupted run planned its target; empty if there is no such run.
     damage
         Damaged lines; None if there are none.
+    journal
+        The journal itself; None if it is damaged.
     """
 
     records: list[TaskRecord | None]
     unsettled: Sequence[str] = ()
     interrupted: Sequence[bool] = ()
     damage: Damage | None = None
+    journal: IntactJournal | None = None
 
 
 def read_history(tasks: Sequence[Task], output: str, last_run: RunInfo | None = None) -> JournalHistory:
@@ -102,14 +102,30 @@ def read_history(tasks: Sequence[Task], output: str, last_run: RunInfo | None = 
         If a newer imgpool wrote the journal.
     """
     interrupted = interrupted_runs(output, last_run)
+    settled = None if interrupted else _read_settled(tasks, output, last_run)
+    return settled or _read_unsettled(tasks, output, last_run, interrupted)
+
+
+def _read_settled(tasks: Sequence[Task], output: str, last_run: RunInfo | None) -> JournalHistory | None:
+    """Read the records if no run was interrupted; None if the journal is damaged."""
+    latest, expected = _LatestRecords(tasks, output), last_run.checksum if last_run else 0
+    journal = latest.digest()
+    if last_run and journal.digest == last_run.journal_digest:
+        latest.read(None)
+        return JournalHistory(latest.records, journal=journal)
+    chain = HashChain({expected})
+    latest.read(chain)
+    return None if chain.find_damage(expected) else JournalHistory(latest.records, journal=journal)
+
+
+def _read_unsettled(
+    tasks: Sequence[Task], output: str, last_run: RunInfo | None, interrupted: Sequence[InterruptedRun]
+) -> JournalHistory:
+    """Read the records, and find out which of them are in doubt."""
     expected = last_run.checksum if last_run else 0
-    watched = {expected, *(run.checksum for run in interrupted if run.checksum is not None)}
-    chain, latest = HashChain(watched), _LatestRecords(tasks, output)
-    if not interrupted:
-        latest.read(chain)
-        if not chain.find_damage(expected):
-            return JournalHistory(latest.records)
-        chain, latest = HashChain(watched), _LatestRecords(tasks, output)
+    latest = _LatestRecords(tasks, output)
+    chain = HashChain({expected, *(run.checksum for run in interrupted if run.checksum is not None)})
+    journal = latest.digest()
     latest.read_with_lines(chain)
     damage = chain.find_damage(expected)
     last_damaged = damage.last if damage else -1
@@ -118,7 +134,7 @@ def read_history(tasks: Sequence[Task], output: str, last_run: RunInfo | None = 
         UNSETTLED if line <= first else UNPROVED if line <= last_damaged else ""
         for line, first in zip(latest.lines, begin, strict=True)
     ]
-    return JournalHistory(latest.records, reasons, planned_by, damage)
+    return JournalHistory(latest.records, reasons, planned_by, damage, None if damage else journal)
 
 
 class _LatestRecords:
@@ -135,41 +151,59 @@ class _LatestRecords:
     def __init__(self, tasks: Sequence[Task], output: str) -> None:
         self._tasks = tasks
         self._output = output
+        self._output_prefix = os.path.join(output, "")
+        self._name = str(journal_path(output))
         self.records: list[TaskRecord | None] = [None] * len(tasks)
         self.lines = array("I", bytes(array("I").itemsize * len(tasks)))
 
-    def read(self, chain: HashChain) -> None:
+    def read(self, chain: HashChain | None) -> None:
         """Read the records, without their lines: this is faster."""
-        for index, record in self._read(chain, TaskRecord):
-            if record.status != "skipped":
-                self.records[index] = record
-                _share_values(record, self._tasks[index])
+        tasks, records, find = self._tasks, self.records, self._find_index()
+        with self._open() as file:
+            for line in chain.follow(file) if chain else file:
+                record = parse_line(line, self._name, TaskRecord, chain)
+                if record is not None and record.status != "skipped":
+                    index = find(self._output_prefix + record.target)
+                    if index is not None:
+                        records[index] = record
+                        _share_values(record, tasks[index])
 
     def read_with_lines(self, chain: HashChain) -> None:
         """Read the records and their lines. A skipped task confirms a record with the same hash."""
-        contents = array("q", bytes(8 * len(self._tasks)))
-        for index, record in self._read(chain, HashedRecord):
-            content = hash(record.sha256)
-            if record.status != "skipped":
-                contents[index] = content
-                self.lines[index] = chain.lines
-                self.records[index] = record
-                _share_values(record, self._tasks[index])
-                record.sha256 = ""
-            elif record.sha256 and contents[index] == content:
-                self.lines[index] = chain.lines
-
-    def _read(self, chain: HashChain, record_type: type[RecordType]) -> Iterator[tuple[int, RecordType]]:
-        """Read every record of a task, with the index of the task."""
-        indices = {task.target: index for index, task in enumerate(self._tasks)}
-        output_prefix, name = os.path.join(self._output, ""), str(journal_path(self._output))
-        with contextlib.suppress(FileNotFoundError), open_state_file(self._output, JOURNAL) as file:
+        contents, find = array("q", bytes(8 * len(self._tasks))), self._find_index()
+        with self._open() as file:
             for line in chain.follow(file):
-                record = parse_line(line, name, record_type, chain)
-                if record is not None:
-                    index = indices.get(output_prefix + record.target)
-                    if index is not None:
-                        yield index, record
+                record = parse_line(line, self._name, HashedRecord, chain)
+                index = find(self._output_prefix + record.target) if record else None
+                if record and index is not None:
+                    self._add(record, index, chain.lines, contents)
+
+    def _add(self, record: HashedRecord, index: int, line: int, contents: "array[int]") -> None:
+        content = hash(record.sha256)
+        if record.status != "skipped":
+            contents[index] = content
+            self.lines[index] = line
+            self.records[index] = record
+            _share_values(record, self._tasks[index])
+            record.sha256 = ""
+        elif record.sha256 and contents[index] == content:
+            self.lines[index] = line
+
+    def digest(self) -> IntactJournal:
+        """Hash the journal."""
+        with self._open() as file:
+            return digest_journal(file)
+
+    def _find_index(self) -> Callable[[str], int | None]:
+        """Return a function that finds the index of a task by its target."""
+        return {task.target: index for index, task in enumerate(self._tasks)}.get
+
+    def _open(self) -> BinaryIO:
+        """Open the journal; without one, there are no lines."""
+        try:
+            return open_state_file(self._output, JOURNAL)
+        except FileNotFoundError:
+            return io.BytesIO()
 
 
 def _share_values(record: TaskRecord, task: Task) -> None:

@@ -40,7 +40,7 @@ INVALID_CONTENTS = (ValueError, KeyError, TypeError, OverflowError, RecursionErr
 
 UTC_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
-MISSING_IN_OLDER_VERSIONS: dict[str, Any] = {"provenance": (), "checksum": 0, "placing": ""}
+MISSING_IN_OLDER_VERSIONS: dict[str, Any] = {"provenance": (), "checksum": 0, "journal_digest": "", "placing": ""}
 
 
 def _utc_now() -> str:
@@ -104,6 +104,8 @@ class RunInfo:
         Size of the journal in bytes when the run started. The lines after it belong to this run.
     checksum
         The checksum of the journal's last line when the run file was written (`imgpool.output.hash_chain`).
+    journal_digest
+        Hash of the whole journal when the run ended, if it was intact until then; else empty.
     placing
         How results are renamed into place, as `imgpool.system.rename.probe` found out.
     unsettled
@@ -132,6 +134,7 @@ class RunInfo:
     provenance: tuple[dict[str, Any], ...] = ()
     journal: int = 0
     checksum: int = 0
+    journal_digest: str = ""
     placing: str = ""
     unsettled: tuple[InterruptedRun, ...] = ()
     ended: str | None = None

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from imgpool.core.errors import RunError
 from imgpool.core.task import Result, Task
-from imgpool.output.layout import is_token
+from imgpool.output.hash_chain import IntactJournal, digest_continued
+from imgpool.output.layout import JOURNAL, is_token
 from imgpool.output.planned import read_planned, remove_planned, target_hash, target_hashes, write_planned
 from imgpool.output.run_file import InterruptedRun, RunInfo, interrupted_runs
 from imgpool.system.durability import sync_file
@@ -41,12 +42,15 @@ class PlannedRun:
         The tasks to process, and those that are done.
     based_on
         The run that the plan is based on, as `identify` names it; None if any will do.
+    journal
+        The journal that it is based on; None if that is damaged.
     """
 
     key: str = ""
     to_do: Sequence[Task] = ()
     done: Sequence[Task] = ()
     based_on: str | None = None
+    journal: IntactJournal | None = None
 
 
 def identify(last_run: RunInfo | None) -> str:
@@ -125,6 +129,13 @@ class UnsettledTargets:
             return tuple(earlier)
         write_planned(state, info.token, left)
         return (*earlier, info.unsettled[-1])
+
+    def journal_digest(self, state: Folder, info: RunInfo) -> str:
+        """Return the hash of the whole journal if it was intact for the plan, and still is; else an empty one."""
+        if self._plan.journal is None:
+            return ""
+        with open(state.open_file(JOURNAL), "rb") as file:
+            return digest_continued(file, self._plan.journal, info.unsettled[-1].checksum or 0)
 
     def _take_over(
         self, state: Folder, info: RunInfo, interrupted: Iterable[InterruptedRun], to_do: "Hashes"

@@ -142,3 +142,18 @@ def test_damage_is_explained(imgpool, photos, tmp_path):
     outcome = imgpool(*command)
     assert (outcome.code, outcome.stderr.count(sentence)) == (0, 1)
     assert imgpool(*command, "--json", "-n").json["damaged_line"] == 3
+
+
+def test_a_run_over_other_images_hides_no_damage(photos, tmp_path):
+    output = tmp_path / "out"
+    settings = {"output": str(output), "recipe": A}
+    run(photos, **settings)
+    journal = journal_path(str(output))
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:4], *lines[5:]]))
+    before = plan_for(photos, **settings)
+    for _ in range(2):
+        run(write_photos(tmp_path / "more" / "plate", 2, seed=2).parent, **settings, fresh=True)
+    after = plan_for(photos, **settings)
+    assert after.damage == before.damage
+    assert after.reasons == before.reasons
