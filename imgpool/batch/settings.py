@@ -7,7 +7,7 @@ from imgpool.core.engine import StartMethod
 from imgpool.core.errors import UsageError
 from imgpool.core.hint import Hint
 from imgpool.core.limits import MAX_PIXELS
-from imgpool.core.ranges import check_integer, check_timeout
+from imgpool.core.ranges import check_integer, check_timeout, shown
 from imgpool.core.recipe import Recipe
 from imgpool.core.task import IfExists
 
@@ -75,7 +75,8 @@ def check_settings(settings: RunSettings) -> None:
         check_timeout(settings.timeout)
     if settings.if_exists not in get_args(IfExists):
         raise UsageError(
-            f"{Hint('if_exists')} is {settings.if_exists}, which is unknown", f"use {', '.join(get_args(IfExists))}"
+            f"{Hint('if_exists')} must be fail, skip or replace, not {shown(settings.if_exists)}",
+            f"for example {Hint('if_exists', 'skip')}",
         )
     for step in settings.recipe.steps:
         step.check_references(settings.max_pixels)

@@ -182,7 +182,7 @@ def _check_overwriting(
     targets = _real_paths((task.target for task in tasks), target_links)
     for task, target in zip(tasks, targets, strict=True):
         if fold(target) in sources:
-            raise UsageError(f"{task.target} would replace an input", OTHER_OUTPUT_HINT)
+            raise UsageError(f"the result of {task.source} would replace an input: {task.target}", OTHER_OUTPUT_HINT)
 
 
 def _links(folder: str) -> list[str]:

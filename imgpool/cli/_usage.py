@@ -33,8 +33,12 @@ class _Usage:
 
     @property
     def name(self) -> str:
-        """The command in a message, before "has no option"; the application itself is not named twice."""
-        return self.path.partition(" ")[2] or "it"
+        """The command in a message; empty for the application itself, whose name starts each message."""
+        return self.path.partition(" ")[2]
+
+    def has_no(self, missing: str) -> str:
+        """Say that there is no such option or command."""
+        return f"{self.name} has no {missing}" if self.name else f"there is no {missing}"
 
     @property
     def help(self) -> str:
@@ -59,9 +63,8 @@ def explain_usage(error: Any, application: Any, arguments: Sequence[str]) -> Usa
     usage = _Usage(application, arguments)
     if hasattr(error, "possibilities"):
         options = [name for parameter in usage.command.params for name in parameter.opts]
-        return UsageError(
-            f"{usage.name} has no option {error.option_name}", _suggest(error.option_name, options, usage)
-        )
+        name = error.option_name
+        return UsageError(usage.has_no(f"option {name}"), _suggest(name, options, usage))
     if hasattr(error, "option_name"):
         return _explain_value(error, usage)
     if getattr(error, "param", None) is not None:
@@ -92,7 +95,7 @@ def _explain_words(message: str, usage: _Usage) -> UsageError:
     """Explain an unknown command, or an argument too many."""
     if unknown := re.match("No such command '(.*?)'", message):
         hint = _suggest(unknown[1], usage.command.commands, usage)
-        return UsageError(f"{usage.name} has no command {unknown[1]}", hint)
+        return UsageError(usage.has_no(f"command {unknown[1]}"), hint)
     if extra := re.match(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", message):
         return UsageError(f"{usage.name} takes no further argument: {extra[1]}", f"remove it; {usage.help}")
     return UsageError(f"{message[:1].lower()}{message[1:]}", usage.help)

@@ -60,6 +60,7 @@ class IntentLog:
         self._state = state
         self._run = run
         self._descriptors: dict[int, int] = {}  # by process: a forked process must not use its parent's
+        self._last_line = 0  # length in bytes of this process's last line
         finalize(self, _close, self._descriptors)
 
     def add(self, target: str, source: str, sha256: str, size: int) -> None:
@@ -72,6 +73,16 @@ class IntentLog:
         written = os.write(descriptor, line)
         while written < len(line):  # the next write says what is wrong
             written += os.write(descriptor, line[written:])
+        self._last_line = len(line)
+
+    def withdraw_last(self) -> None:
+        """Remove the intent that was added last: nothing was put at its target.
+
+        If that is not possible, the intent stays. The target is then compared by its hash once more than necessary.
+        """
+        descriptor = self._descriptors[process_id()]
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size - self._last_line)
 
     def count(self, target: str) -> int:
         """Count the intents of this run, of all processes, for a target."""

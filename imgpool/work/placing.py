@@ -151,6 +151,7 @@ class Placer:
             with suppress(FileNotFoundError):
                 self._move_aside(target.entry, target.relative)
             return None
+        self._intents.withdraw_last()  # otherwise, a later run would take the file for an edited result
         if self._destination.if_exists == "fail":
             remedy = f"move it away, or use {Hint('if_exists', 'replace')}"
             raise TargetExistsError(existing.describe(target.path, task), remedy)

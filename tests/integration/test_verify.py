@@ -79,6 +79,26 @@ def test_each_problem_is_named_and_its_advice_is_right(imgpool, done, output):
     assert imgpool("verify", output).code == 0
 
 
+def test_an_edited_output_is_not_called_interrupted(imgpool, photo, tmp_path):
+    command = ["process", photo, "-o", tmp_path / "out", "-f", "invert", "--serial"]
+    assert imgpool(*command).code == 0
+    (tmp_path / "out" / "icon.png").write_bytes(b"edited")
+    assert [imgpool(*command).code for _ in range(2)] == [1, 1]
+    verified = imgpool("verify", tmp_path / "out")
+    assert verified.code == 1
+    assert "interrupted" not in verified.stdout
+    assert "Move links, folders and changed outputs away first" in verified.stdout
+
+
+def test_a_file_of_the_user_is_named_as_such_in_each_run(imgpool, photo, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "icon.png").write_bytes(b"mine")
+    for _ in range(3):
+        done = imgpool("process", photo, "-o", tmp_path / "out", "-f", "invert", "--serial")
+        assert (done.code, "icon.png exists and was not written by imgpool" in done.stderr) == (1, True)
+    assert "did not finish" not in imgpool("verify", tmp_path / "out").stdout
+
+
 def test_an_output_of_an_earlier_run_is_outdated(imgpool, photo, tmp_path):
     command = ["process", photo, "-o", tmp_path / "out", "-f", "invert", "--serial"]
     assert imgpool(*command).code == 0

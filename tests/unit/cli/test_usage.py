@@ -10,10 +10,10 @@ from imgpool.cli._app import main
 @pytest.mark.parametrize(
     ("arguments", "message", "hint"),
     [
-        ("--foo", "it has no option --foo", "see `imgpool -h`"),
-        ("-x", "it has no option -x", "see `imgpool -h`"),
-        ("proces in", "it has no command proces", "did you mean process?"),
-        ("whatever", "it has no command whatever", "see `imgpool -h`"),
+        ("--foo", "there is no option --foo", "see `imgpool -h`"),
+        ("-x", "there is no option -x", "see `imgpool -h`"),
+        ("proces in", "there is no command proces", "did you mean process?"),
+        ("whatever", "there is no command whatever", "see `imgpool -h`"),
         ("process", "process needs INPUT", "write imgpool process INPUT; see `imgpool process -h`"),
         ("process in --outptu x", "process has no option --outptu", "did you mean --output?"),
         ("process in -zq", "process has no option -z", "see `imgpool process -h`"),

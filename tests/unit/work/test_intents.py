@@ -55,6 +55,15 @@ def test_partial_writes_are_completed(state, monkeypatch):
     assert read(state) == [Intent("a.png", SOURCE, "ab" * 32, 1, "run")]
 
 
+def test_only_the_last_intent_is_withdrawn(state):
+    log = log_of(state)
+    log.add("a.png", SOURCE, "", 1)
+    log.add("µ.png", SOURCE, "ab" * 32, 2)
+    log.withdraw_last()
+    log.add("c.png", SOURCE, "", 3)
+    assert [intent.target for intent in read(state)] == ["a.png", "c.png"]
+
+
 def test_nothing_is_created_before_the_first_intent(state):
     log_of(state)
     assert os.listdir(state) == []

@@ -189,6 +189,7 @@ def test_file_that_is_not_ours_fails_the_image(output, placing, content, existin
     assert "move it away" in raised.value.hint
     assert '`if_exists="replace"`' in raised.value.hint
     output.assert_kept(content)
+    assert output.intents == []
 
 
 @every_way
@@ -198,6 +199,7 @@ def test_file_that_is_not_ours_is_skipped_on_request(output, placing, content, e
     assert not output.place(output.task(**existing), placing, if_exists="skip")
     output.assert_kept(content)
     assert not output.temporary.exists(), reason
+    assert output.intents == []
 
 
 @every_way
@@ -277,6 +279,7 @@ def test_file_that_cannot_be_read_is_not_ours(output, monkeypatch):
     output.target.write_bytes(OLD)
     monkeypatch.setattr("imgpool.system.folder.Folder.open_file", refuse)
     monkeypatch.setattr("imgpool.work.intents.IntentLog.add", lambda *_: None)
+    monkeypatch.setattr("imgpool.work.intents.IntentLog.withdraw_last", lambda *_: None)
     with pytest.raises(TargetExistsError, match="imgpool cannot tell whether it wrote it"):
         output.place(output.ours())
     output.assert_kept(OLD)
