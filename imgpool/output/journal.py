@@ -10,7 +10,7 @@ import functools
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from operator import attrgetter
 from threading import Lock
@@ -23,7 +23,7 @@ from imgpool.core.errors import UsageError
 from imgpool.core.hint import Hint
 from imgpool.core.task import Result
 from imgpool.output.hash_chain import HashChain, add_checksum, last_checksum
-from imgpool.output.layout import JOURNAL
+from imgpool.output.layout import JOURNAL, journal_path
 from imgpool.output.state_folder import open_journal, open_state_file
 from imgpool.system.durability import sync_file, sync_file_system
 from imgpool.system.paths import USES_SLASHES, native, portable
@@ -108,6 +108,19 @@ def _can_read(version: int, name: str, line: bytes, chain: HashChain | None) -> 
         f"{name} was written by a newer imgpool (journal version {version})",
         f"upgrade imgpool, or choose another output folder with {Hint('output')}",
     )
+
+
+def read_entries(output: str, entry_type: type[EntryType]) -> Iterator[EntryType]:
+    """Read all lines of a journal that can be read, damaged or not; none if there is no journal.
+
+    The journal must have been found not to be of a newer version: a line that looks so is damaged.
+    """
+    name = str(journal_path(output))
+    with contextlib.suppress(FileNotFoundError), open_state_file(output, JOURNAL) as file:
+        for line in file:
+            with contextlib.suppress(UsageError):
+                if entry := parse_line(line, name, entry_type):
+                    yield entry
 
 
 def journal_end(output: str) -> tuple[int, int]:

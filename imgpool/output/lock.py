@@ -189,7 +189,7 @@ class OutputLock:
             unsettled = self.info.unsettled
             if self.all_recorded:
                 self.info = replace(self.info, journal_digest=self._targets.journal_digest(state, self.info))
-                unsettled = self._targets.end(state, self.info, finished=finished)
+                unsettled = self._targets.end(state, self.info)
             run_file.write(self._output, self.info.ended_now(_describe_end(error, finished=finished), unsettled))
             remove_planned(state, {run.token for run in unsettled})
 

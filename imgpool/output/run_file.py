@@ -19,7 +19,7 @@ import msgspec
 
 from imgpool.core.errors import UsageError
 from imgpool.core.hint import Hint
-from imgpool.output.layout import RUN_FILE, is_token, run_path, temporary_run_file
+from imgpool.output.layout import RUN_FILE, is_token, journal_path, run_path, temporary_run_file
 from imgpool.output.state_folder import open_state_file, open_state_folder
 from imgpool.system.durability import sync_file
 from imgpool.system.paths import openable
@@ -47,7 +47,8 @@ def _utc_now() -> str:
     return time.strftime(UTC_FORMAT, time.gmtime())
 
 
-def _new_token() -> str:
+def new_token() -> str:
+    """Return a random identifier of a run."""
     return secrets.token_hex(8)
 
 
@@ -121,7 +122,7 @@ class RunInfo:
     pid: int = field(default_factory=os.getpid)
     process_started: float = field(default_factory=own_start_time)
     boot: str = field(default_factory=boot_id)
-    token: str = field(default_factory=_new_token)
+    token: str = field(default_factory=new_token)
     since: str = field(default_factory=_utc_now)
     inputs: tuple[str, ...]
     recipe: str
@@ -207,11 +208,13 @@ def interrupted_runs(output: str, last_run: RunInfo | None) -> tuple[Interrupted
     output
         The output folder.
     last_run
-        Its run file as `read` returned it. If it is None because its contents are invalid, there may have been any run.
+        Its run file as `read` returned it. If it is None although a run file or a journal exists, it was damaged or
+        lost, and there may have been any run.
     """
     if last_run:
         return last_run.unsettled
-    return (InterruptedRun("", "", None),) if os.path.lexists(openable(str(run_path(output)))) else ()
+    was_run = any(os.path.lexists(openable(str(path(output)))) for path in (run_path, journal_path))
+    return (InterruptedRun("", "", None),) if was_run else ()
 
 
 def write(output: str, info: RunInfo) -> None:

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 from imgpool.core.errors import RunError
 from imgpool.core.task import Result, Task
 from imgpool.output.hash_chain import IntactJournal, digest_continued
+from imgpool.output.journal import JournalEntry, read_entries
 from imgpool.output.layout import JOURNAL, is_token
 from imgpool.output.planned import read_planned, remove_planned, target_hash, target_hashes, write_planned
-from imgpool.output.run_file import InterruptedRun, RunInfo, interrupted_runs
+from imgpool.output.run_file import InterruptedRun, RunInfo, interrupted_runs, new_token
 from imgpool.system.durability import sync_file
 from imgpool.system.folder import Folder
 from imgpool.work.intents import INTENTS_FOLDER, Intent, encode_intent, read_intents
@@ -110,7 +111,7 @@ class UnsettledTargets:
         if result.sha256:
             self._settled.append(target_hash(result.task.target[self._prefix :]))
 
-    def end(self, state: Folder, info: RunInfo, *, finished: bool) -> tuple[InterruptedRun, ...]:
+    def end(self, state: Folder, info: RunInfo) -> tuple[InterruptedRun, ...]:
         """Resolve what the run has settled; return the interrupted runs that are left.
 
         Call it when no worker is alive and all results are in the journal.
@@ -120,15 +121,10 @@ class UnsettledTargets:
         settled = np.array(self._settled, np.uint64)
         unconfirmed = self._keep_intents(state, info.token, settled)
         left = np.union1d(np.setdiff1d(_joined(self._taken_over), settled), unconfirmed)
-        earlier = [
-            run
-            for run in self._earlier
-            if not (finished and run.key == self._plan.key and read_planned(state, run.token) is None)
-        ]
         if not len(left):
-            return tuple(earlier)
+            return self._earlier
         write_planned(state, info.token, left)
-        return (*earlier, info.unsettled[-1])
+        return (*self._earlier, info.unsettled[-1])
 
     def journal_digest(self, state: Folder, info: RunInfo) -> str:
         """Return the hash of the whole journal if it was intact for the plan, and still is; else an empty one."""
@@ -144,16 +140,33 @@ class UnsettledTargets:
         import numpy as np
 
         done = None
-        for run in interrupted:
-            planned = read_planned(state, run.token)
+        for each in interrupted:
+            run, planned = each, read_planned(state, each.token) if is_token(each.token) else None
             if planned is None:
-                self._taken_over.append(to_do)
-                yield run if run.checksum is not None else replace(run, checksum=info.checksum)
-                continue
+                run, planned = self._limit_unknown(state, each, info, to_do)
             self._taken_over.append(np.intersect1d(planned, to_do))
             done = self._hashes(self._plan.done) if done is None else done
             if len(np.setdiff1d(planned, np.concatenate([to_do, done]))):
                 yield run
+
+    def _limit_unknown(
+        self, state: Folder, run: InterruptedRun, info: RunInfo, to_do: "Hashes"
+    ) -> "tuple[InterruptedRun, Hashes]":
+        """Take all targets in the journal, and those of this run, for the planned targets of a run that are not known.
+
+        Other targets need not be in doubt: what the journal does not mention is never taken for done.
+        """
+        import numpy as np
+
+        token = run.token if is_token(run.token) else new_token()
+        checksum = info.checksum if run.checksum is None else run.checksum
+        planned = np.union1d(self._recorded(), to_do)
+        write_planned(state, token, planned)
+        return replace(run, token=token, checksum=checksum), planned
+
+    def _recorded(self) -> "Hashes":
+        """Return the hashes of all targets in the journal."""
+        return target_hashes(entry.target for entry in read_entries(self._output, JournalEntry))
 
     def _hashes(self, tasks: Iterable[Task]) -> "Hashes":
         return target_hashes(task.target[self._prefix :] for task in tasks)

@@ -150,19 +150,39 @@ def test_a_clock_that_steps_back_makes_nothing_foreign(photos, tmp_path):
     assert "failed" not in statuses(run(photos, output=str(output), recipe=recipe("a", "png")))
 
 
-@pytest.mark.parametrize("lost", ["planned", "intents", "run.json"])
+@pytest.mark.parametrize("lost", ["planned", "intents", "run.json", "content of run.json"])
 def test_lost_state_is_never_taken_for_settled(photos, finished, tmp_path, lost):
     """Without the list of planned targets, any may have been planned; without the run file, any run may have run."""
     start, expected = finished("npy")
     output = tmp_path / "out"
     shutil.copytree(start, output)
     assert kill_run(photos, output, recipe("b", "npy"), moment="after exchange", count=2, commits=RARE_COMMITS)
-    path = output / ".imgpool" / lost
+    path = output / ".imgpool" / lost.split()[-1]
     if path.is_dir():
         shutil.rmtree(path)
     else:
+        path.unlink()
+    if lost.startswith("content"):
         path.write_bytes(b"\0" * 100)
     results = run(photos, output=str(output), recipe=recipe("a", "npy"))
     failed = {os.path.basename(result.task.target) for result in results if result.status == "failed"}
     assert bool(failed) == (lost == "intents")  # what the journal does not have is not proved without them
     assert {name for name, data in contents(output).items() if data != expected[name]} == failed
+
+
+def test_an_image_that_was_away_meanwhile_is_still_in_doubt(photos, finished, tmp_path):
+    """Without the list of planned targets, a finished run over the same folder settles only what it has seen."""
+    start, expected = finished("npy")
+    output, photos = tmp_path / "out", shutil.copytree(photos, tmp_path / "photos")
+    shutil.copytree(start, output)
+    a = recipe("a", "npy")
+    run(photos, output=str(output), recipe=a)  # the images have moved: their results now belong to them
+    assert kill_run(photos, output, recipe("b", "npy"), moment="after exchange", count=3, commits=RARE_COMMITS)
+    shutil.rmtree(output / ".imgpool" / "planned")
+    changed = next(name for name, data in contents(output).items() if data != expected[name])
+    image = (photos / changed).with_suffix(".png")
+    image.rename(tmp_path / image.name)
+    run(photos, output=str(output), recipe=a)
+    (tmp_path / image.name).rename(image)
+    assert "failed" not in statuses(run(photos, output=str(output), recipe=a))
+    assert contents(output) == expected

@@ -120,7 +120,7 @@ def test_what_a_run_took_over_and_did_not_settle_stays(output, state):
     second, info = begin(output, state, B, ["a.png", "b.png", "new.png"], already=["c.png"], last=first)
     second.settle(Result(tasks(output, "a.png")[0], "done", sha256="00"))
     second.settle(Result(tasks(output, "b.png")[0], "failed"))
-    assert [run.token for run in second.end(state, info, finished=False)] == [B]
+    assert [run.token for run in second.end(state, info)] == [B]
     assert planned(state, B) == hashes("b.png")
 
 
@@ -129,7 +129,7 @@ def test_a_checked_output_settles_its_target(output, state):
     second, info = begin(output, state, B, ["a.png", "b.png"], last=first)
     second.settle(Result(tasks(output, "a.png")[0], "skipped", sha256="00"))
     second.settle(Result(tasks(output, "b.png")[0], "skipped"))  # another file is there
-    second.end(state, info, finished=True)
+    second.end(state, info)
     assert planned(state, B) == hashes("b.png")
 
 
@@ -138,7 +138,7 @@ def test_only_intents_without_a_result_are_kept(output, state):
     targets, info = begin(output, state, A, ["a.png", "b.png"])
     write_intents(output, *(Intent(name, f"/photos/{name}", "11", 1, A) for name in ("a.png", "b.png", "b.png")))
     targets.settle(Result(tasks(output, "a.png")[0], "done", sha256="11"))
-    assert [run.token for run in targets.end(state, info, finished=False)] == [A]
+    assert [run.token for run in targets.end(state, info)] == [A]
     assert planned(state, A) == hashes("b.png")
     assert sorted(intents(state)) == [("b.png", A), ("z.png", DEAD)]
     assert os.listdir(os.path.join(output, ".imgpool", "intents")) == [f"{A}.jsonl"]
@@ -152,13 +152,18 @@ def test_a_run_that_was_planned_before_another_is_refused(output, state):
     UnsettledTargets(output, PlannedRun(based_on=identify(last))).begin(state, run_of(token=B), last)
 
 
-def test_a_run_of_an_older_version_is_unsettled_until_its_end(output, state):
+def test_an_unknown_run_may_have_written_all_in_the_journal(output, state):
+    """So it may if it is of an older version, or its list was lost; when all of them are settled, it is forgotten."""
+    write_journal(output, done(output, "a.png"), done(output, "b.png"))
     old = run_of(unsettled=(InterruptedRun("", "key", None),))
-    targets, info = begin(output, state, A, ["a.png"], last=old)
-    assert info.unsettled[0] == InterruptedRun("", "key", 0)
+    targets, info = begin(output, state, A, ["a.png", "new.png"], last=old)
+    unknown = info.unsettled[0]
+    assert (unknown.checksum, planned(state, unknown.token)) == (0, hashes("b.png"))
     targets.settle(Result(tasks(output, "a.png")[0], "done", sha256="00"))
-    assert targets.end(state, info, finished=False) == (InterruptedRun("", "key", 0),)
-    assert targets.end(state, info, finished=True) == ()
+    assert targets.end(state, info) == info.unsettled
+    assert planned(state, A) == hashes("new.png")
+    _, last = begin(output, state, B, ["b.png", "new.png"], last=info)
+    assert [run.token for run in last.unsettled] == [B]
 
 
 def doubts(output, last, *names):
@@ -195,7 +200,7 @@ def test_damage_puts_the_records_before_it_in_doubt(output):
     with open(path, "wb") as file:
         file.writelines([lines[0], lines[2], lines[3]])
     names = [f"{number}.png" for number in range(4)]
-    history = read_history(tasks(output, *names), output)
+    history = read_history(tasks(output, *names), output, run_of())
     assert list(history.unsettled) == [UNPROVED, UNPROVED, UNPROVED, ""]
     assert history.records[1] is None
     assert history.damage.line == 2
