@@ -82,11 +82,13 @@ def _explain(error: Exception, *, verbose: bool) -> ImgpoolError:
 
     if isinstance(error, FileNotFoundError) and not error.filename and not current_folder():
         return UsageError("the current folder no longer exists", "change to another folder, then try again")
+    if limit := explain_limit(error):
+        return RunError(*limit)
     failure = explain(error, "worker")
-    name = f"{os.fsdecode(error.filename)}: " if isinstance(error, OSError) and error.filename else ""
-    is_explained = isinstance(error, OSError) or explain_limit(error)
-    hint = failure.hint if is_explained else "" if verbose else f"run again with {Hint('verbose')} to see the traceback"
-    return RunError(f"{name}{failure.message}", hint)
+    if isinstance(error, OSError):
+        name = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        return RunError(f"{name}{failure.message}", failure.hint)
+    return RunError(failure.message, "" if verbose else f"run again with {Hint('verbose')} to see the traceback")
 
 
 def _print_stderr(text: str, fg: str | None = None) -> None:

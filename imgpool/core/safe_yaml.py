@@ -52,6 +52,7 @@ _PROBLEMS = {
 }
 """What is wrong and what to do, by a part of the text in which PyYAML describes a problem."""
 
+SMALLER_FILE = "write a smaller file"
 CHECK_LINE = "check indentation, colons, brackets and quotes there"
 
 
@@ -88,7 +89,7 @@ class _Loader(yaml.SafeLoader):
 
     def _count(self, values: int, event: Any) -> None:  # noqa: ANN401 - PyYAML has no types
         if values > MAX_VALUES and isinstance(event, yaml.AliasEvent):
-            _refuse(f"the alias *{event.anchor} is part of what it refers to", event)
+            _refuse(f"the alias *{event.anchor} is part of what it refers to", event, "write the values out instead")
         self._values += values
         if self._values > MAX_VALUES:
             _refuse(f"it has more than {MAX_VALUES:,} values, counting what aliases repeat", event)
@@ -115,7 +116,8 @@ def load_yaml(text: str) -> Any:  # noqa: ANN401 - YAML can hold anything
         If the text is not valid YAML, contains anything but plain data, or is too large; the message names the line.
     """
     if len(text) > MAX_CHARACTERS:
-        raise RecipeError(f"it has {len(text):,} characters, more than the {MAX_CHARACTERS:,} that are allowed")
+        problem = f"it has {len(text):,} characters, more than the {MAX_CHARACTERS:,} that are allowed"
+        raise RecipeError(problem, SMALLER_FILE)
     try:
         return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as error:
@@ -138,5 +140,5 @@ def _explain_problem(problem: str) -> tuple[str, str]:
     return (problem, "give each key once") if "appears twice" in problem else ("", CHECK_LINE)
 
 
-def _refuse(problem: str, event: Any) -> NoReturn:  # noqa: ANN401 - PyYAML has no types
-    raise RecipeError(f"line {event.start_mark.line + 1}: {problem}", "write a smaller file")
+def _refuse(problem: str, event: Any, hint: str = SMALLER_FILE) -> NoReturn:  # noqa: ANN401 - PyYAML has no types
+    raise RecipeError(f"line {event.start_mark.line + 1}: {problem}", hint)

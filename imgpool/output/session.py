@@ -12,6 +12,7 @@ from typing import Self
 
 from imgpool.core.errors import RunError
 from imgpool.core.failures import explain, stops_the_run
+from imgpool.core.system_limits import explain_limit
 from imgpool.core.task import Failure, Result, Task
 from imgpool.output.journal import Journal
 from imgpool.output.layout import SCRATCH, FileId, file_id, scratch_folder
@@ -53,10 +54,12 @@ class CommitOptions:
 
 @contextmanager
 def storage_errors(output: str) -> Iterator[None]:
-    """Turn each `OSError` into a `RunError` that names the output folder, with a remedy."""
+    """Turn each `OSError` into a `RunError` with a remedy; it names the output folder, unless a limit is the cause."""
     try:
         yield
     except OSError as error:
+        if limit := explain_limit(error):
+            raise RunError(*limit) from error
         failure = explain(error, "write")
         raise RunError(f"{output}: {failure.message}", failure.hint) from error
 

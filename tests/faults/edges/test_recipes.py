@@ -114,6 +114,7 @@ def test_command_refuses_a_bomb_in_one_sentence(imgpool, tmp_path):
     run = imgpool("process", tmp_path, "-r", tmp_path / "bomb.yaml")
     assert run.code == 2
     assert "line 2: the alias *a is part of what it refers to" in " ".join(run.stderr.split())
+    assert "write the values out instead" in run.stderr
 
 
 @pytest.mark.parametrize("value", ["[" * 1000, "&a [*a]", "9" * 5000])

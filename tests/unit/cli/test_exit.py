@@ -160,7 +160,8 @@ def test_json_is_one_ascii_object_on_stdout(capsys):
         (OSError(28, "No space left on device"), "no space left on device", "free some space"),
         (OSError(5, "Input/output error", "a.tif"), "a.tif: input/output error", "check the disk"),
         (RuntimeError("can't start new thread"), "the limit of processes and threads is reached", "ulimit -u"),
-        (MemoryError(), "it needs more memory than is available", "--max-memory"),
+        (MemoryError(), "there is not enough memory", "ulimit -v"),
+        (OSError(12, "Cannot allocate memory", "a.tif"), "there is not enough memory", "ulimit -v"),
     ],
 )
 def test_error_of_the_system_names_its_file_and_a_remedy(capsys, error, line, remedy):

@@ -23,7 +23,7 @@ from imgpool.system.start_methods import max_pool_workers, supported_start_metho
 WINDOW_CHUNKS_PER_SLOT = 3
 """Tasks that a host is given in advance, as a multiple of those in chunks under way."""
 
-NO_WORKERS = "without workers: one image after another, without limits on time and memory"
+NO_WORKERS = "without workers, one image after another, without limits on time and memory"
 
 HostMessage = ChunkResult | WorkerDied | PoolCrashed | SetupFailure | None
 
