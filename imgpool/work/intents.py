@@ -70,9 +70,13 @@ class IntentLog:
         if descriptor is None:
             descriptor = self._descriptors[pid] = self._open(pid)
         line = encode_intent(Intent(target, source, sha256, size, self._run))
-        written = os.write(descriptor, line)
-        while written < len(line):  # the next write says what is wrong
-            written += os.write(descriptor, line[written:])
+        try:
+            written = os.write(descriptor, line)
+            while written < len(line):  # the next write says what is wrong
+                written += os.write(descriptor, line[written:])
+        except OSError:
+            os.close(self._descriptors.pop(pid))  # the next intent opens the file anew, on a line of its own
+            raise
         self._last_line = len(line)
 
     def withdraw_last(self) -> None:
@@ -93,8 +97,12 @@ class IntentLog:
     def _open(self, pid: int) -> int:
         with self._open_folder() as folder:
             descriptor = folder.open_file(f"{self._run}-{pid}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        if os.fstat(descriptor).st_size:  # of a process that had the same number; its last line may be incomplete
-            os.write(descriptor, b"\n")
+        try:
+            if os.fstat(descriptor).st_size:  # the last line may be incomplete
+                os.write(descriptor, b"\n")
+        except OSError:
+            os.close(descriptor)
+            raise
         return descriptor
 
     def _open_folder(self) -> Folder:

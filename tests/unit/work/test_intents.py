@@ -1,5 +1,6 @@
 """Intents: written with one system call each, and read back whatever happened to the file."""
 
+import errno
 import os
 
 import pytest
@@ -53,6 +54,24 @@ def test_partial_writes_are_completed(state, monkeypatch):
     monkeypatch.setattr("imgpool.work.intents.os.write", lambda file, line: write(file, line[:7]))
     log_of(state).add("a.png", SOURCE, "ab" * 32, 1)
     assert read(state) == [Intent("a.png", SOURCE, "ab" * 32, 1, "run")]
+
+
+def test_an_intent_cut_off_by_a_full_disk_does_not_hide_the_next(state, monkeypatch):
+    log, write = log_of(state), os.write
+    log.add("a.png", SOURCE, "", 1)
+
+    def fill_disk(file, line):
+        if b"b.png" not in line:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(file, line[:20])
+
+    with monkeypatch.context() as patched:
+        patched.setattr("imgpool.work.intents.os.write", fill_disk)
+        for _ in range(2):  # the second time, not even the line can be ended
+            with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+                log.add("b.png", SOURCE, "", 1)
+    log.add("c.png", SOURCE, "", 1)
+    assert [intent.target for intent in read(state)] == ["a.png", "c.png"]
 
 
 def test_only_the_last_intent_is_withdrawn(state):
