@@ -8,6 +8,7 @@ from imgpool.compare.measurement import EngineSetup
 from imgpool.compare.results import Comparison
 from imgpool.core.errors import RunError, UsageError
 from imgpool.report.compare_words import label
+from imgpool.system.paths import lies_inside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,8 +32,8 @@ def check_plot(path: str, inputs: Iterable[str]) -> None:
         raise UsageError(f"--plot {path} is a folder", "choose another file")
     if not os.path.isdir(os.path.dirname(real_path)):
         raise UsageError(f"--plot {path}: the folder does not exist", "create it, or choose another file")
-    for input_ in map(os.path.realpath, inputs):
-        if os.path.commonpath([input_, real_path]) == input_:
+    for input_ in inputs:
+        if lies_inside(path, input_):
             raise UsageError(f"--plot {path} is inside the input {input_}", "choose another file")
 
 

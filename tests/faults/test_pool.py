@@ -216,6 +216,7 @@ def test_without_workers_the_parent_runs_the_rest_but_no_suspect(monkeypatch, tm
     """The second host cannot fork: finished tasks are not repeated, and what killed a worker does not run here."""
     (tmp_path / "fork_in_first_host.py").write_text(FORK_IN_FIRST_HOST.format(mark=str(tmp_path / "mark")))
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(os, "fork", os.fork)  # the parent imports the module too: afterwards, it may fork again
     warnings = []
     how = {"workers": 2, "preload": ("fork_in_first_host",), "start_method": "fork", "on_warning": warnings.append}
     results = run("sigkill", *(f"sleep 0.05{number:02}" for number in range(20)), chunksize=1, **how)

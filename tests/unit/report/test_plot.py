@@ -48,6 +48,16 @@ def test_invalid_plot_file_is_refused(plan, tmp_path, name, word):  # noqa: ARG0
         check_plot(str(tmp_path / name), [str(tmp_path / "in")])
 
 
+def test_plot_on_another_drive_than_the_input_is_accepted(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+
+    def refuse(_paths):
+        raise ValueError("Paths don't have the same drive")  # as on Windows
+
+    monkeypatch.setattr("os.path.commonpath", refuse)
+    check_plot(str(tmp_path / "a.png"), [str(tmp_path / "in")])
+
+
 def test_missing_matplotlib_is_explained(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
