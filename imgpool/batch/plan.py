@@ -239,6 +239,17 @@ def _add_existing(images: Sequence[PlannedTask], interrupted: Sequence[bool], ou
     )
 
 
+def look_again(plan: RunPlan) -> RunPlan:
+    """Return a plan with what is known now of the files at its targets.
+
+    If only the main process of the last run was killed, its workers have lived on for a moment: what they wrote after
+    the plan was made is imgpool's own all the same.
+    """
+    interrupted = [existing.interrupted if (existing := planned.task.existing) else True for planned in plan.images]
+    with storage_errors(plan.output):
+        return replace(plan, images=_add_existing(plan.images, interrupted, plan.output))
+
+
 def _with_existing(planned: PlannedTask, evidence: Evidence, *, interrupted: bool) -> PlannedTask:
     up_to_date = evidence.recorded if planned.reason in DOUBTS else ""
     existing = ExistingTarget(evidence.sources, up_to_date, interrupted)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from imgpool.batch.plan import RunPlan
+from imgpool.batch.plan import RunPlan, look_again
 from imgpool.core.catalogue import ENGINES
 from imgpool.core.engine import EngineOptions, RunMetrics, ignore_metrics, ignore_warning
 from imgpool.core.errors import TargetExistsError
@@ -141,7 +141,9 @@ class Runner:
             job = self._job(session)
             engine = ENGINES[settings.engine]
             session.workers_started()
-            results = engine.run(plan.tasks, process_file, partial(load_worker_state, job), options)
+            was_killed = plan.last_run is not None and plan.last_run.ended is None
+            tasks = look_again(plan).tasks if was_killed else plan.tasks
+            results = engine.run(tasks, process_file, partial(load_worker_state, job), options)
             try:
                 for result in map(_mention_old_output, results):
                     session.record(result)

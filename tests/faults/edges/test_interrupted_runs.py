@@ -1,5 +1,6 @@
 """Recipe A finishes, recipe B into the same output is killed, A runs again: every output is A's, byte by byte."""
 
+import hashlib
 import os
 import random
 import shutil
@@ -9,6 +10,7 @@ import pytest
 
 from imgpool.output.records import UNSETTLED
 from imgpool.output.run_file import read
+from imgpool.work.intents import IntentLog
 from tests.support.interrupted_runs import (
     MOMENTS,
     RARE_COMMITS,
@@ -20,7 +22,7 @@ from tests.support.interrupted_runs import (
 )
 from tests.support.runs import Running, command, seconds_until
 from tests.support.scales import scaled
-from tests.support.small_runs import plan_for, run, statuses
+from tests.support.small_runs import plan_for, run, runner_for, statuses
 
 COUNT = 4
 
@@ -185,4 +187,24 @@ def test_an_image_that_was_away_meanwhile_is_still_in_doubt(photos, finished, tm
     run(photos, output=str(output), recipe=a)
     (tmp_path / image.name).rename(image)
     assert "failed" not in statuses(run(photos, output=str(output), recipe=a))
+    assert contents(output) == expected
+
+
+def test_what_a_killed_runs_worker_writes_last_is_not_foreign(photos, finished, tmp_path):
+    """Only the main process was killed: its workers live on until after the next run is planned."""
+    start, expected = finished("npy")
+    output = tmp_path / "out"
+    shutil.copytree(start, output)
+    a, b = recipe("a", "npy"), recipe("b", "npy")
+    run(photos, output=str(tmp_path / "other"), recipe=b)
+    assert kill_run(photos, output, b, moment="before exchange", count=1, commits=RARE_COMMITS)
+    runner = runner_for(photos, output=str(output), recipe=a)
+    log = IntentLog(str(output), ".imgpool", read(str(output)).token)
+    (output / "1.npy").unlink()
+    for name in ("0.npy", "1.npy"):
+        data = (tmp_path / "other" / name).read_bytes()
+        log.add(name, str((photos / name).with_suffix(".png")), hashlib.sha256(data).hexdigest(), len(data))
+        (output / name).write_bytes(data)
+    results = list(runner.results())
+    assert "failed" not in statuses(results)
     assert contents(output) == expected
