@@ -169,7 +169,8 @@ def read(output: str) -> RunInfo | None:
     path = run_path(output)
     try:
         with open_state_file(output, RUN_FILE) as file:
-            entry = json.loads(file.read(MAX_RUN_FILE_BYTES))
+            size = os.fstat(file.fileno()).st_size
+            entry = json.loads(file.read(min(size, MAX_RUN_FILE_BYTES)))
         version = int(entry["v"])
         if version > VERSION:
             raise UsageError(

@@ -43,7 +43,7 @@ def test_help_of_gaussian_has_units_and_range(imgpool):
     assert "length, above 0" in text
     assert "um" in text or "µm" in text
     parameters = {each["name"]: each for each in imgpool("filters", "gaussian", "--json").json["parameters"]}
-    assert parameters["sigma"]["range"] == "> 0"
+    assert parameters["sigma"]["range"] == "> 0, ≤ 8000 px"
 
 
 def test_printed_recipe_can_be_loaded(imgpool, tmp_path):

@@ -456,7 +456,7 @@ def test_json_that_cannot_be_written_is_an_error(start, images):
     with Path("/dev/full").open("wb") as full:
         command = start(stdout=full)
     assert command.wait() == 3
-    assert "No space left on device" in command.stderr
+    assert "stdout cannot be written: the disk is full" in command.stderr
 
 
 IN_PYTHON = """

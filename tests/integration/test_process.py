@@ -13,7 +13,7 @@ from imgpool.core.image import Image
 SUMMARY_KEYS = {
     *("found", "done", "skipped", "failed", "left", "seconds", "images_per_second", "interrupted"),
     *("engine", "workers", "chunksize", "recipe", "fingerprint", "output", "provenance"),
-    *("model_loads", "models", "failures"),
+    *("model_loads", "models", "failures", "warnings"),
 }
 
 

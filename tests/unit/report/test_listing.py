@@ -46,8 +46,8 @@ def test_tables_contain_no_names_of_classes(kind):
     ("kind", "name", "row"),
     [
         ("formats", "png", "level integer from 0 to 9 default 1"),
-        ("filters", "gaussian", "sigma length, above 0 default 1px"),
-        ("filters", "median", "size integer from 1 to 8191 optional"),
+        ("filters", "gaussian", "sigma length, above 0, at most 8000 px default 1px"),
+        ("filters", "median", "size integer from 1 to 511 optional"),
         ("filters", "flat_field", "normalized true or false default false"),
         ("filters", "match_histograms", "reference file required"),
     ],
