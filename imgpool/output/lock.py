@@ -34,6 +34,9 @@ LOCK_TIMEOUT_S = 5.0
 RACE_DELAY_S = 1.0
 """Without locks: how long to wait until every run that started at the same moment has written its run file."""
 
+WORKERS_END_S = 0.5
+"""How long to wait after a killed run, whose workers write for some 0.1 s more: they do not hold the lock."""
+
 POLL_INTERVAL_S = 0.05
 """While waiting for the lock: time between two attempts to take it."""
 
@@ -98,6 +101,8 @@ class OutputLock:
             held.callback(os.close, descriptor)
             locked, last_run = self._acquire(descriptor)
             held.callback(_unlock, descriptor)
+            if last_run and last_run.ended is None and last_run.engine != "serial":
+                self._sleep(WORKERS_END_S)
             self._remove_leftovers(last_run)
             self._write_run_file(last_run)
             if not locked:

@@ -13,6 +13,7 @@ from imgpool.core.errors import RunError
 from imgpool.output import run_file
 from imgpool.output.layout import run_path
 from imgpool.output.lock import OutputLock
+from imgpool.output.state_folder import open_state_folder
 from imgpool.output.unsettled import PlannedRun, UnsettledTargets
 from tests.support.disks import file_size_limit
 from tests.support.run_files import ELSEWHERE, run_of, write_elsewhere
@@ -283,3 +284,21 @@ def test_a_forged_token_removes_nothing(output, token):
     assert run_to_end(output).how == "finished"
     assert os.path.exists(os.path.join(output, ".imgpool", "tmp/kept/a.png"))
     assert os.path.exists(os.path.join(output, "outside", "a.png"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "waits"),
+    [
+        ({"engine": "pool"}, [0.5]),
+        ({"engine": "serial"}, []),
+        ({"engine": "pool", "ended": "2026-11-22T21:03:11Z"}, []),
+    ],
+)
+def test_workers_of_a_killed_run_get_time_to_end(output, changes, waits):
+    """They write for a moment after their main process was killed, and what they replace would be taken for checked."""
+    open_state_folder(str(output), create=True).close()
+    run_file.write(str(output), run_of(**changes, process_started=-1.0))
+    slept = []
+    with lock_of(output, sleep=slept.append):
+        pass
+    assert slept == waits
