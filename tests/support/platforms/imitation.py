@@ -52,6 +52,8 @@ PATH_FUNCTIONS = (
 )  # fmt: skip
 """Functions of `os` that take a path first."""
 
+_LISTDIR, _LSTAT, _STAT = os.listdir, os.lstat, os.stat
+
 _PASS_THROUGH = {"os", "io", "pathlib", "posixpath", "genericpath", "shutil", "tempfile", "contextlib", "functools"}
 
 
@@ -82,16 +84,21 @@ def _values(platform):
     }
 
 
-def _for_imgpool(depth=2):
+def _for_imgpool():
     """Whether imgpool called, possibly through functions of the standard library that only pass on the call."""
-    frame = sys._getframe(depth)
-    while frame and frame.f_globals.get("__name__") in _PASS_THROUGH:
+    return _is_imgpool(_caller(_PASS_THROUGH))
+
+
+def _caller(passing=()):
+    """Return the innermost frame that is neither of this module, whose functions wrap each other, nor of `passing`."""
+    frame = sys._getframe(1)
+    while frame and (frame.f_globals is globals() or frame.f_globals.get("__name__") in passing):
         frame = frame.f_back
-    return frame is not None and _is_imgpool(frame)
+    return frame
 
 
 def _is_imgpool(frame):
-    return frame.f_globals.get("__name__", "").split(".")[0] == "imgpool"
+    return frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == "imgpool"
 
 
 def _take_away(name, missing, values):
@@ -115,7 +122,7 @@ def _hide_linux():
 
     def refuse(path):
         words = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
-        if isinstance(words, str) and words.startswith(PROC) and words != os.devnull and _for_imgpool(3):
+        if isinstance(words, str) and words.startswith(PROC) and words != os.devnull and _for_imgpool():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), words)
 
     for module, function in ((os, "open"), (os, "stat"), (os, "listdir"), (os, "scandir"), (builtins, "open")):
@@ -153,7 +160,7 @@ def _replace_c_library(platform):
             super().__init__(name, *arguments, **options)
 
         def __getattr__(self, name):
-            if name in LINUX_FUNCTIONS and _for_imgpool():
+            if name in LINUX_FUNCTIONS and _is_imgpool(sys._getframe(1)):
                 raise AttributeError(name)
             if platform == "darwin" and name in MACOS_FUNCTIONS:
                 return functools.partial(MACOS_FUNCTIONS[name], self)
@@ -190,7 +197,7 @@ def _use_windows_files():
 
     @functools.wraps(open_file)
     def open_binary_file(path, flags, *arguments, **options):
-        if _is_imgpool(sys._getframe(1)):  # tempfile and io know that they have to ask for a binary file
+        if _is_imgpool(_caller()):  # tempfile and io know that they have to ask for a binary file
             assert options.pop("dir_fd", None) is None, "Windows knows no descriptors of folders"
             if os.path.isdir(path):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
@@ -228,16 +235,16 @@ def _check_second(module, name, check):
 
 def _refuse_open_file(path):
     """Raise `PermissionError` if any process has the file open, and imgpool wants to remove or rename it."""
-    if not _for_imgpool(3):
+    if not _for_imgpool():
         return
     try:
-        status = os.lstat(path)
+        status = _LSTAT(path)
     except OSError:
         return
     for process in filter(str.isdigit, _entries("/proc")):
         for descriptor in _entries(f"/proc/{process}/fd"):
             try:
-                opened = os.stat(f"/proc/{process}/fd/{descriptor}")
+                opened = _STAT(f"/proc/{process}/fd/{descriptor}")
             except OSError:
                 continue
             if os.path.samestat(opened, status):
@@ -249,7 +256,7 @@ def _refuse_open_file(path):
 def _entries(folder):
     """The entries of a folder that only this module may see."""
     try:
-        return os.listdir(folder)
+        return _LISTDIR(folder)
     except OSError:
         return []
 
@@ -266,7 +273,7 @@ def _limit_paths():
         words = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
         if not isinstance(words, str) or words.startswith(EXTENDED) or len(os.path.abspath(words)) <= MAX_PATH:
             return
-        if _for_imgpool(3):
+        if _for_imgpool():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), words)
 
     paths.openable = extend

@@ -61,6 +61,7 @@ def test_intact_outputs_are_one_line(output):
 def test_each_problem_is_listed_with_its_reason(output):
     results = [write_output(output, f"{name}.png") for name in ("good", "gone", "longer", "other", "old")]
     write_journal(str(output), *results, failed(str(output), "old.png"), failed(str(output), "never.png"))
+    write_run(str(output), **ENDED)
     (output / "gone.png").unlink()
     (output / "longer.png").write_bytes(b"abcd")
     (output / "other.png").write_bytes(b"abd")
@@ -91,6 +92,7 @@ def test_each_problem_is_listed_with_its_reason(output):
 )
 def test_advice_matches_the_problems(output, spoil, advice):
     write_journal(str(output), write_output(output, "a.png"))
+    write_run(str(output), **ENDED)
     spoil(output / "a.png")
     assert lines_of(output)[2:] == indented(*advice)
 
