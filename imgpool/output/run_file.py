@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -190,7 +191,8 @@ def _check(entry: dict[str, Any]) -> RunInfo:
         values["unsettled"] = [*map(_interrupted_run, values["unsettled"])]
     info = msgspec.convert(values, RunInfo)
     for timestamp in (info.since, info.ended or info.since):
-        time.strptime(timestamp, UTC_FORMAT)
+        if datetime.fromisoformat(timestamp).strftime(UTC_FORMAT) != timestamp:
+            raise ValueError(timestamp)
     if info.v < 1 or not is_token(info.token) or not 0 < info.pid < MAX_PID or info.journal < 0:
         raise ValueError(info.token)
     return info

@@ -21,7 +21,7 @@ from imgpool.core.task import Result, Task
 from imgpool.output.hash_chain import IntactJournal, digest_continued
 from imgpool.output.journal import JournalEntry, read_entries
 from imgpool.output.layout import JOURNAL, is_token
-from imgpool.output.planned import read_planned, remove_planned, target_hash, target_hashes, write_planned
+from imgpool.output.planned import are_among, read_planned, remove_planned, target_hash, target_hashes, write_planned
 from imgpool.output.run_file import InterruptedRun, RunInfo, interrupted_runs, new_token
 from imgpool.system.durability import sync_file
 from imgpool.system.folder import Folder
@@ -120,7 +120,10 @@ class UnsettledTargets:
 
         settled = np.array(self._settled, np.uint64)
         unconfirmed = self._keep_intents(state, info.token, settled)
-        left = np.union1d(np.setdiff1d(_joined(self._taken_over), settled), unconfirmed)
+        taken_over = _joined(self._taken_over)
+        if not len(taken_over) and not len(unconfirmed):
+            return self._earlier
+        left = np.union1d(np.setdiff1d(taken_over, settled), unconfirmed)
         if not len(left):
             return self._earlier
         write_planned(state, info.token, left)
@@ -198,10 +201,8 @@ def read_all_intents(state: Folder) -> Iterator[Intent]:
 
 def _unresolved(folder: Folder, name: str, resolved: "Hashes") -> Iterator[Intent]:
     """Read the intents in a file whose targets are not among the resolved ones, which is the rule for none of them."""
-    import numpy as np
-
     hashes = target_hashes(intent.target for intent in read_intents(folder.open_file(name)))
-    unresolved = ~np.isin(hashes, resolved)
+    unresolved = ~are_among(hashes, resolved)
     if unresolved.any():
         for intent, is_kept in zip(read_intents(folder.open_file(name)), unresolved, strict=True):
             if is_kept:

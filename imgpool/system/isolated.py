@@ -25,6 +25,7 @@ from imgpool.system.child_process import (
 )
 from imgpool.system.import_note import ImportNote
 from imgpool.system.memory_limit import MemoryLimit
+from imgpool.system.native_exit import waiting_threads
 from imgpool.system.processes import clean_start, exit_reason, kill_group, start
 from imgpool.system.resources import available_memory
 from imgpool.system.start_errors import start_errors
@@ -176,9 +177,9 @@ def quick_start_method(start_method: StartMethod) -> StartMethod:
 
 
 def _has_one_thread() -> bool:
-    """Whether this process has no other thread, not even one of a C library."""
+    """Whether this process has no other thread that may hold a lock, not even one of a C library."""
     try:
-        return len(os.listdir(_PROC_TASK)) == 1
+        return len(os.listdir(_PROC_TASK)) - waiting_threads() == 1
     except OSError:
         return False
 

@@ -7,6 +7,7 @@ request lies in memory that both processes share, so the other one can set the e
 """
 
 import ctypes
+import os
 import socket
 from mmap import mmap
 
@@ -17,6 +18,9 @@ UNREQUESTED_EXIT_CODE = 137
 
 _SIGEV_THREAD = 2  # <signal.h> of Linux
 _RESERVED_BYTES = 256  # more than what any C library adds to the structures
+
+
+_prepared_processes: set[int] = set()
 
 
 class _SignalEvent(ctypes.Structure):
@@ -69,7 +73,15 @@ def prepare_exit(shared: bytearray | mmap, offset: int, receiver: socket.socket)
     request.event.value = UNREQUESTED_EXIT_CODE
     request.event.notify = _SIGEV_THREAD
     request.event.function = ctypes.cast(libc._exit, ctypes.c_void_p).value  # noqa: SLF001 - its name in C
-    return bool(libc.aio_read(ctypes.byref(request)) == 0)
+    prepared = bool(libc.aio_read(ctypes.byref(request)) == 0)
+    if prepared:
+        _prepared_processes.add(os.getpid())
+    return prepared
+
+
+def waiting_threads() -> int:
+    """Return the number of threads that wait in this process for a request. They hold no lock: a fork may lose them."""
+    return int(os.getpid() in _prepared_processes)
 
 
 def request_exit(shared: bytearray | mmap, offset: int, sender: socket.socket, code: int) -> None:

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from imgpool.system.native_exit import UNREQUESTED_EXIT_CODE
+from imgpool.system.native_exit import UNREQUESTED_EXIT_CODE, waiting_threads
 
 if sys.platform != "linux":
     pytest.skip("needs the C library of Linux", allow_module_level=True)
@@ -34,3 +34,11 @@ def test_process_exits_with_the_code_despite_the_gil():
 
 def test_end_of_the_stream_is_never_taken_for_success():
     assert exit_code("sender.close()") == UNREQUESTED_EXIT_CODE
+
+
+def test_thread_that_waits_for_a_request_is_counted():
+    """A process whose other threads hold no lock may be forked."""
+    assert (
+        exit_code("from imgpool.system.native_exit import waiting_threads; import os; os._exit(waiting_threads())") == 1
+    )
+    assert waiting_threads() == 0
