@@ -22,7 +22,7 @@ $(VENV)/installed-check: $(VENV)/installed
 demo: $(VENV)/installed ## Install into .venv and process the sample images
 	$(BIN)/imgpool process sample_images
 
-test: $(VENV)/installed-check ## Run the tests (under five minutes on two cores)
+test: $(VENV)/installed-check ## Run the tests (about six minutes on two cores)
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not torture'
 
 test-all: $(VENV)/installed-check ## Run the long tests too
