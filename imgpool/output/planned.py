@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from imgpool.output.layout import PLANNED_FOLDER, is_token
 from imgpool.output.run_file import RunInfo, interrupted_runs
-from imgpool.output.state_folder import open_state_folder
-from imgpool.system.durability import sync_file
+from imgpool.output.state_folder import open_state_folder, replace_file
 from imgpool.system.folder import Folder
 from imgpool.system.paths import USES_SLASHES, portable
 
@@ -79,15 +78,8 @@ def write_planned(state: Folder, run: str, hashes: "Hashes") -> None:
     from xxhash import xxh3_64_digest
 
     data = np.sort(hashes).astype("<u8").tobytes()
-    temporary = run + TEMPORARY
     with state.subfolder(PLANNED_FOLDER, create=True) as folder:
-        folder.unlink(temporary, missing_ok=True)
-        with open(folder.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
-            file.write(data + xxh3_64_digest(data))
-            file.flush()
-            sync_file(file.fileno())
-        folder.replace(temporary, folder, run)
-        folder.sync()
+        replace_file(folder, run, data + xxh3_64_digest(data), run + TEMPORARY)
     state.sync()
 
 
@@ -129,4 +121,4 @@ def interrupted_targets(targets: Collection[str], output: str, last_run: RunInfo
         planned = [read_planned(state, run.token) for run in interrupted]
     if any(each is None for each in planned):
         return set(targets)
-    return set(compress(targets, np.isin(hashes, np.concatenate([each for each in planned if each is not None]))))
+    return set(compress(targets, are_among(hashes, np.concatenate([each for each in planned if each is not None]))))

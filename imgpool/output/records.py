@@ -13,7 +13,7 @@ from imgpool.core.task import Task
 from imgpool.output.hash_chain import Damage, HashChain, IntactJournal, digest_journal
 from imgpool.output.journal import JournalEntry, parse_line
 from imgpool.output.layout import JOURNAL, journal_path
-from imgpool.output.planned import read_planned, target_hashes
+from imgpool.output.planned import are_among, read_planned, target_hashes
 from imgpool.output.run_file import InterruptedRun, RunInfo, interrupted_runs
 from imgpool.output.state_folder import open_state_file, open_state_folder
 from imgpool.system.paths import openable
@@ -234,7 +234,7 @@ def _find_interrupted(
             with open_state_folder(output) as state:
                 planned = read_planned(state, run.token)
             position = chain.lines if run.checksum is None else chain.positions.get(run.checksum, chain.lines)
-            begin[np.isin(hashes, planned) if planned is not None else slice(None)] = position
+            begin[are_among(hashes, planned) if planned is not None else slice(None)] = position
     return (begin >= 0).tolist(), begin.tolist()
 
 

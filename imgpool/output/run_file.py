@@ -11,7 +11,6 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
@@ -21,8 +20,7 @@ import msgspec
 from imgpool.core.errors import UsageError
 from imgpool.core.hint import Hint
 from imgpool.output.layout import RUN_FILE, is_token, journal_path, run_path, temporary_run_file
-from imgpool.output.state_folder import open_state_file, open_state_folder
-from imgpool.system.durability import sync_file
+from imgpool.output.state_folder import open_state_file, open_state_folder, replace_file
 from imgpool.system.paths import openable
 from imgpool.system.process_identity import boot_id, own_start_time, process_start_time
 
@@ -222,20 +220,9 @@ def interrupted_runs(output: str, last_run: RunInfo | None) -> tuple[Interrupted
 
 def write(output: str, info: RunInfo) -> None:
     """Replace the run file of an output folder, atomically and durably."""
-    temporary = temporary_run_file(info.token)
+    content = json.dumps(asdict(info), indent=1).encode()
     with open_state_folder(output) as state:
-        state.unlink(temporary, missing_ok=True)
-        try:
-            with os.fdopen(state.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
-                file.write(json.dumps(asdict(info), indent=1).encode())
-                file.flush()
-                sync_file(file.fileno())
-            state.replace(temporary, state, RUN_FILE)
-        except OSError:
-            with suppress(OSError):
-                state.unlink(temporary, missing_ok=True)
-            raise
-        state.sync()
+        replace_file(state, RUN_FILE, content, temporary_run_file(info.token))
 
 
 def touch(output: str) -> None:

@@ -23,6 +23,7 @@ from imgpool.output.layout import (
     is_token,
     temporary_run_file,
 )
+from imgpool.system.durability import sync_file
 from imgpool.system.folder import Folder, UnexpectedFileError
 from imgpool.system.paths import openable
 from imgpool.work.intents import INTENTS_FOLDER
@@ -77,6 +78,39 @@ def open_state_file(output: str, name: str) -> BinaryIO:
     """Open a file in the state folder for reading; errors as of `imgpool.system.folder.Folder.open_file`."""
     with open_state_folder(output) as state:
         return os.fdopen(state.open_file(name), "rb")
+
+
+def replace_file(folder: Folder, name: str, content: bytes, temporary: str) -> None:
+    """Replace a file in the state folder, completely and durably, or leave it as it is.
+
+    Parameters
+    ----------
+    folder
+        The state folder, or one in it.
+    name
+        The file.
+    content
+        Its new content.
+    temporary
+        Name under which the content is written first; a file that has this name is removed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    folder.unlink(temporary, missing_ok=True)
+    try:
+        with os.fdopen(folder.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+            file.write(content)
+            file.flush()
+            sync_file(file.fileno())
+        folder.replace(temporary, folder, name)
+    except OSError:
+        with suppress(OSError):
+            folder.unlink(temporary, missing_ok=True)
+        raise
+    folder.sync()
 
 
 def open_journal(output: str) -> BinaryIO:

@@ -23,7 +23,7 @@ from imgpool.output.journal import JournalEntry, read_entries
 from imgpool.output.layout import JOURNAL, is_token
 from imgpool.output.planned import are_among, read_planned, remove_planned, target_hash, target_hashes, write_planned
 from imgpool.output.run_file import InterruptedRun, RunInfo, interrupted_runs, new_token
-from imgpool.system.durability import sync_file
+from imgpool.output.state_folder import replace_file
 from imgpool.system.folder import Folder
 from imgpool.work.intents import INTENTS_FOLDER, Intent, encode_intent, read_intents
 
@@ -97,13 +97,11 @@ class UnsettledTargets:
 
     def confirm(self, state: Folder, info: RunInfo) -> None:
         """Once the run file is durable: remove from the planned targets of earlier runs what this one takes over."""
-        import numpy as np
-
-        covered = self._hashes((*self._plan.to_do, *self._plan.done)) if self._earlier else ()
+        covered = self._hashes((*self._plan.to_do, *self._plan.done) if self._earlier else ())
         for run in self._earlier:
             planned = read_planned(state, run.token)
             if planned is not None:
-                write_planned(state, run.token, np.setdiff1d(planned, covered))
+                write_planned(state, run.token, planned[~are_among(planned, covered)])
         remove_planned(state, {run.token for run in info.unsettled})
 
     def settle(self, result: Result) -> None:
@@ -121,9 +119,7 @@ class UnsettledTargets:
         settled = np.array(self._settled, np.uint64)
         unconfirmed = self._keep_intents(state, info.token, settled)
         taken_over = _joined(self._taken_over)
-        if not len(taken_over) and not len(unconfirmed):
-            return self._earlier
-        left = np.union1d(np.setdiff1d(taken_over, settled), unconfirmed)
+        left = np.concatenate([taken_over[~are_among(taken_over, settled)], unconfirmed])
         if not len(left):
             return self._earlier
         write_planned(state, info.token, left)
@@ -147,9 +143,9 @@ class UnsettledTargets:
             run, planned = each, read_planned(state, each.token) if is_token(each.token) else None
             if planned is None:
                 run, planned = self._limit_unknown(state, each, info, to_do)
-            self._taken_over.append(np.intersect1d(planned, to_do))
+            self._taken_over.append(planned[are_among(planned, to_do)])
             done = self._hashes(self._plan.done) if done is None else done
-            if len(np.setdiff1d(planned, np.concatenate([to_do, done]))):
+            if not are_among(planned, np.concatenate([to_do, done])).all():
                 yield run
 
     def _limit_unknown(
@@ -213,14 +209,7 @@ def _replace_intents(folder: Folder, names: Iterable[str], kept_name: str, inten
     """Write the intents durably to a file of their own, then remove all other files."""
     lines = b"".join(map(encode_intent, intents))
     if lines:
-        temporary = f"{kept_name}.tmp"
-        folder.unlink(temporary, missing_ok=True)
-        with open(folder.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
-            file.write(lines)
-            file.flush()
-            sync_file(file.fileno())
-        folder.replace(temporary, folder, kept_name)
-        folder.sync()
+        replace_file(folder, kept_name, lines, f"{kept_name}.tmp")
     for name in names:
         if not (lines and name == kept_name):
             with suppress(PermissionError):  # Windows removes no file that is open; the next run removes it
